@@ -64,7 +64,8 @@ class VersionCheck:
         versions = {(row.workflow, row.version, row.ran_version) for row in rows}
         if all(self._is_here(*each) for each in versions):
             return [Checked(row) for row in rows]
-        checked = [await self._checked(row, past.get(row.id, NO_PAST)) for row in rows]
+        read: dict[tuple[str, str], Fingerprints | None] = {}
+        checked = [await self._checked(row, past.get(row.id, NO_PAST), read) for row in rows]
         await self._note([c.row for c, row in zip(checked, rows, strict=True) if c.row is not row])
         return checked
 
@@ -74,23 +75,32 @@ class VersionCheck:
         known = version if ran_version is None else ran_version
         return registered is None or known in ("", registered.version)
 
-    async def _checked(self, row: RunRow, past: PastRows) -> Checked:
+    async def _checked(
+        self, row: RunRow, past: PastRows, read: dict[tuple[str, str], Fingerprints | None]
+    ) -> Checked:
+        """The run as it goes on; ``read`` has the versions that were read for other runs."""
         workflow = self._registry.get(row.workflow)
         if workflow is None or self._is_here(row.workflow, row.version, row.ran_version):
             return Checked(row)
         if workflow.version_policy == "fail" and has_begun(row, past.attempts):
-            change = await self._change(workflow, row, past.attempts)
+            change = await self._change(workflow, row, past.attempts, read)
             if change != VersionChange():  # else only what describes the tasks has changed
                 return Checked(row, version_changed(row.runs_by, workflow.version, change))
         here = workflow.version
         return Checked(row._replace(ran_version=None if here == row.version else here))
 
     async def _change(
-        self, workflow: Workflow, row: RunRow, attempts: Collection[AttemptRow]
+        self,
+        workflow: Workflow,
+        row: RunRow,
+        attempts: Collection[AttemptRow],
+        read: dict[tuple[str, str], Fingerprints | None],
     ) -> VersionChange | None:
         """The tasks that differ; None when no task is known to."""
-        earlier = await self._earlier.fingerprints(row.workflow, row.runs_by)
-        if earlier is not None:
+        key = (row.workflow, row.runs_by)
+        if key not in read:
+            read[key] = await self._earlier.fingerprints(*key)
+        if (earlier := read[key]) is not None:
             return compared(earlier, fingerprints(workflow))
         known = {task.id for task in workflow.tasks}
         gone = dict.fromkeys(each.task_id for each in attempts if each.task_id not in known)

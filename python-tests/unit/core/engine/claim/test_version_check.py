@@ -97,6 +97,17 @@ async def test_the_version_that_it_ran_by_counts_and_not_the_one_it_was_submitte
     assert scene.earlier.asked == [(scene.workflow.namespace, "between")]
 
 
+async def test_a_version_is_read_once_for_all_runs_of_a_claim(scene: Scene) -> None:
+    """Also one that nobody has recorded."""
+    row = await scene.run()
+    rows = [row, row._replace(id="s")]
+
+    checked = await scene.check.of(rows, {each.id: BEGUN for each in rows})
+
+    assert [each.refusal is None for each in checked] == [False, False]
+    assert scene.earlier.asked == [(scene.workflow.namespace, EARLIER)]
+
+
 async def test_tasks_that_it_has_begun_and_that_are_gone_are_named(scene: Scene) -> None:
     begun = [attempt("r", "gone"), attempt("r", "a"), attempt("r", "gone", 2)]
     past = NO_PAST._replace(attempts=begun)
