@@ -232,9 +232,9 @@ def test_a_signal_handler_runs_while_the_main_thread_waits() -> None:
 
 
 async def test_it_is_answered_with_the_result_of_a_task() -> None:
-    call = ParkedCall[str]()
-    call.follow(asyncio.create_task(asyncio.sleep(0, "slept")))
-    await asyncio.sleep(1)
+    call, task = ParkedCall[str](), asyncio.create_task(asyncio.sleep(0, "slept"))
+    call.follow(task)
+    await asyncio.wait([task])
 
     assert call.result(0) == "slept"
 
@@ -243,9 +243,9 @@ async def test_it_fails_with_the_error_of_a_task() -> None:
     async def broken() -> str:
         raise LookupError("not there")
 
-    call = ParkedCall[str]()
-    call.follow(asyncio.create_task(broken()))
-    await asyncio.sleep(1)
+    call, task = ParkedCall[str](), asyncio.create_task(broken())
+    call.follow(task)
+    await asyncio.wait([task])
 
     with pytest.raises(LookupError, match="not there"):
         call.result(0)
@@ -258,7 +258,7 @@ async def test_the_task_of_a_caller_that_has_given_up_is_cancelled(when: str) ->
     call.follow(task)
     if when == "after":
         call.left()
-    await asyncio.sleep(1)
+    await asyncio.wait([task])
 
     assert task.cancelled()
     with pytest.raises(RunnerClosedError):
