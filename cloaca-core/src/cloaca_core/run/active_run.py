@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 
 class ActiveRun:
-    """Belongs to the engine's loop; bodies read only ``id``, ``epoch``, ``size_bound``, ``graph``
-    ``spans`` and ``cancelled``.
+    """A run that this runner owns. ``size_bound`` is an upper bound, in bytes, of the encoded size
+    of every context of the run so far. ``life`` decides whether the run stays in memory, ``limit``
+    counts its time limit. ``depth`` is the number of runs above it whose bodies, here, wait for it.
+    ``waits`` are its open waits, None before the first wait. ``home`` is the ``ActiveRuns`` of the
+    engine that adopted it. ``spans`` are the trace spans of its bodies, None unless the program
+    traces. ``lines`` counts the log lines of its bodies that were handed to the journal.
 
-    ``size_bound`` is at least the encoded size of every context of the run so far, in bytes.
-    ``life`` says what is to become of it, ``limit`` when its time is up. ``depth`` is how many runs
-    above it wait for it, each in a body of ours. ``waits`` are its open waits, None before the
-    first one. ``home`` is the collection of a runner's runs that it came to. ``spans`` are those
-    that its bodies make, None unless the program traces. ``lines`` counts the log lines of its
-    bodies that were handed to the journal.
+    Belongs to the engine's loop; bodies read only ``id``, ``epoch``, ``size_bound``, ``graph``,
+    ``spans`` and ``cancelled``.
     """
 
     __slots__ = (
@@ -101,12 +101,13 @@ class ActiveRun:
 
     @property
     def cancelled(self) -> bool:
-        """Whether its bodies are asked to end, or were. Any thread may ask."""
+        """Whether the run is being cancelled, or was. Any thread may ask."""
         return self.life.cancel is not None
 
     def ready_at(self, task_id: str) -> int | None:
-        """Since when the first attempt of a task could begin: the run, or the last of the tasks
-        that it depends on. None if the run has had another owner, or a dependency is not known.
+        """The earliest instant at which the first attempt of a task could begin: when the run
+        became claimable, or when the last of the task's dependencies ended. None if the run has had
+        another owner, or the end of a dependency is not known.
         """
         needed = self.graph.dependencies[self.graph.position[task_id]]
         if self.epoch > 1:
@@ -118,7 +119,9 @@ class ActiveRun:
         return max(known) if len(known) == len(needed) else None
 
     def replace(self, replacements: Sequence[Keys]) -> None:
-        """Keys were replaced: these are all replacements so far."""
+        """Keys of the input were replaced. ``replacements`` are all replacements so far, the known
+        ones included.
+        """
         self._count(replacements[self.plan.contexts.replacements :])
         self.plan.contexts.replace(replacements)
 
@@ -127,12 +130,12 @@ class ActiveRun:
 
 
 def _seen(resume: Mapping[int, Resume]) -> dict[int, int]:
-    """How many replacements of keys the tasks have seen that have begun before."""
+    """For each task that began earlier: the number of replacements of keys that it has seen."""
     return {task: each.seen for task, each in resume.items() if each.seen is not None}
 
 
 class ActiveRunFactory:
-    """Makes the active runs of one runner; the graph of a workflow is computed once."""
+    """Makes the active runs of one runner. Computes the graph of each workflow once."""
 
     def __init__(self, default_rule: DefaultRule) -> None:
         self._default_rule = default_rule
@@ -159,7 +162,7 @@ class ActiveRunFactory:
         patches: Mapping[int, Change] | None = None,
         replacements: Sequence[Keys] = (),
     ) -> ActiveRun:
-        """A run with this input and past; without a past, no task has begun. ``patches`` are
+        """Make a run with this input and past; without a past, no task has begun. ``patches`` are
         written just before the tasks of these indices, ``replacements`` before tasks that start
         from now on.
         """

@@ -1,7 +1,7 @@
 """The data that each task of a run sees when it starts, and hands on to the tasks that follow.
 
-The values that tasks share are computed once. It decides nothing: the plan says when a task is
-ready and when it has ended. Pure.
+Values that several tasks see are computed once. This module decides nothing: the plan says when a
+task is ready and when it has ended. Pure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cloaca_core.values.payloads.json_values import JsonValue
 
 
 class Contexts:
-    """``replacements`` is how many replacements of keys there are; ``patches`` are written just
+    """``replacements`` is the number of replacements of keys so far. ``patches`` are written just
     before the tasks of these indices.
     """
 
@@ -55,8 +55,8 @@ class Contexts:
     # -- facts -------------------------------------------------------------------------------
 
     def replace(self, replacements: Sequence[Keys]) -> None:
-        """Keys were replaced: these are all replacements so far, those that are known included.
-        Tasks that enter from now on see them.
+        """Keys were replaced. ``replacements`` are all replacements so far, the known ones
+        included. Tasks that enter from now on see them.
         """
         for keys in replacements[self.replacements :]:
             if self._replaced is None:
@@ -65,8 +65,8 @@ class Contexts:
             self.replacements += 1
 
     def enter(self, task: int, replacements: int | None = None) -> None:
-        """The dependencies of a task are final: it sees what they hand on and so many of the
-        replacements, or all.
+        """The dependencies of a task are final. It sees the context that they hand on, and the
+        first ``replacements`` of the replacements, or all.
         """
         flow, needed = UNTOUCHED, self._graph.dependencies[task]
         if len(needed) == 1:
@@ -84,7 +84,7 @@ class Contexts:
         self._given[task] = flow
 
     def leave(self, task: int, change: Change | None) -> None:
-        """The task has completed with this change; or else it hands on what it was given."""
+        """The task has completed with this change, or (None) hands on its own context unchanged."""
         flow = self._given.pop(task)
         if change is not None:
             self._any_completed = True
@@ -94,8 +94,8 @@ class Contexts:
     # -- questions ---------------------------------------------------------------------------
 
     def given(self, task: int) -> dict[str, JsonValue]:
-        """The data that a task sees which has entered and not left. Tasks that see the same share
-        it: do not change it.
+        """The data that a task sees, which has entered and not left. Tasks that see equal data
+        share it: do not change it.
         """
         flow = self._given[task]
         if flow is UNTOUCHED:
@@ -105,18 +105,18 @@ class Contexts:
         return self._viewed[1]
 
     def seen_by(self, task: int) -> int:
-        """How many replacements of keys the task has seen, or sees when it starts."""
+        """The number of replacements of keys that the task has seen, or sees when it starts."""
         return 0 if self._replaced is None else self._replaced.seen_by(task)
 
     def outdated(self, tasks: Sequence[int]) -> list[int]:
-        """Those of these ready tasks that do not see all keys that were replaced."""
+        """Select the ready tasks that do not see all replaced keys."""
         if self._replaced is None:
             return []
         count, seen_by = self.replacements, self._replaced.seen_by
         return [task for task in tasks if seen_by(task) < count]
 
     def final(self) -> dict[str, JsonValue]:
-        """The merged contexts of the leaves; ``input`` itself when no task completed, or none has
+        """The merged contexts of the leaves; ``input`` itself when no task completed, or none
         changed it. It may be shared: do not change it.
         """
         if not self._any_completed:

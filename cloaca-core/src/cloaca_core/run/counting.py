@@ -1,4 +1,6 @@
-"""Which attempts of a run count: of a task that was restarted those since then. Pure."""
+"""Decides which attempts of a run count: of a restarted task, only the attempts since the restart.
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,17 @@ if TYPE_CHECKING:
 
 
 def first_attempts(restarts: Iterable[RestartRow]) -> dict[str, int]:
-    """The first attempt that counts of each task that was restarted."""
+    """For each task that was restarted, the number of its first attempt that counts."""
     first: dict[str, int] = {}
     for restart in restarts:
         first[restart.task_id] = max(restart.first_attempt, first.get(restart.task_id, 0))
     return first
 
 
-def that_count(attempts: Iterable[AttemptRow], restarts: Iterable[RestartRow]) -> list[AttemptRow]:
-    """The attempts that count now, of those of one run."""
+def counted_attempts(
+    attempts: Iterable[AttemptRow], restarts: Iterable[RestartRow]
+) -> list[AttemptRow]:
+    """The attempts that count now, out of all attempts of a run."""
     first = first_attempts(restarts)
     return [row for row in attempts if row.attempt >= first.get(row.task_id, 0)]
 
@@ -36,7 +40,7 @@ def latest_of(attempts: Iterable[AttemptRow]) -> dict[str, AttemptRow]:
 def attempts_in(
     number: int, attempts: Iterable[AttemptRow], restarts: Sequence[RestartRow]
 ) -> list[AttemptRow]:
-    """The attempts of a run that counted at the end of an earlier round of it."""
+    """The attempts that counted when an earlier round of the run ended."""
     first = first_attempts([each for each in restarts if each.round <= number])
     later = [each for each in restarts if each.round > number]
     last: dict[str, int] = {}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Node(Protocol):
-    """A task, or the record of one."""
+    """A task of a workflow, or the record of a task."""
 
     @property
     def id(self) -> str:
@@ -26,20 +26,20 @@ NodeT_co = TypeVar("NodeT_co", bound=Node, covariant=True)
 
 
 class Definition(Protocol[NodeT_co]):
-    """A workflow with its code, or the record of one."""
+    """A workflow with its code, or the record of a workflow."""
 
     @property
     def tasks(self) -> tuple[NodeT_co, ...]:
-        """In definition order."""
+        """Its tasks, in definition order."""
 
 
 class NodeGraph(NamedTuple, Generic[NodeT_co]):
     """The tasks in definition order and, per task index, its neighbours.
 
     ``ancestors`` are bit masks; ``leaves`` are the tasks that no other depends on. ``time_limit``
-    is that of the workflow's runs, None where the runner decides; ``when_ended`` is what follows
-    their ends. ``pauses`` says that a task that has used up its attempts pauses the run in place of
-    failing.
+    is the workflow's limit for its runs; with None, the runner's setting holds. ``when_ended``
+    lists what starts when a run ends. With ``pauses``, a task that has used up its attempts pauses
+    the run instead of failing.
     """
 
     tasks: tuple[NodeT_co, ...]

@@ -1,9 +1,9 @@
-"""Merges the contexts that flow between tasks: each key with the tasks that wrote it last.
+"""Merges the contexts that flow between tasks: for each key, the tasks that wrote it last.
 
-The rules are in ``docs/explanation/merging.md``. A key keeps every *last* write that no other of
-its writes has seen, usually one. A descendant has seen a write: a task is given the contexts of
-all its ancestors, so an ancestor's write is always older. A reader gets the combination of these
-writes in the order in which the dependencies are declared. Refuses nothing, and knows no clock, no
+The rules are in ``docs/explanation/merging.md``. A key keeps every *last* write: a write that no
+other writer of the key has seen. Usually there is one. A task sees the contexts of all its
+ancestors, so an ancestor's write is always older. A reader gets the combination of the last writes,
+in the order in which the dependencies are declared. Pure: refuses nothing, and knows no clock, no
 store and no task body.
 """
 
@@ -25,7 +25,7 @@ REMOVED: Final = _Removed()
 
 
 class Write(NamedTuple):
-    """One last write of a key. ``writer`` is a task's index."""
+    """One last write of a key. ``writer`` is the index of a task, or of a replacement."""
 
     writer: int
     value: JsonValue | _Removed
@@ -47,7 +47,7 @@ class Flow(NamedTuple):
     since: Writes
 
     def writes(self) -> Writes:
-        """Both as one."""
+        """``base`` and ``since`` as one mapping."""
         return {**self.base, **self.since} if self.since else self.base
 
 
@@ -85,7 +85,9 @@ def changed(flow: Flow, change: Change, writer: int) -> Flow:
 
 
 def _flow(base: Writes, since: Writes) -> Flow:
-    """Share the base while it is most of the flow, else copy it, which is once in many writes."""
+    """Share the base while it is most of the flow; otherwise copy it, which happens once in many
+    writes.
+    """
     flow = Flow(base, since)
     return flow if 2 * len(since) < len(base) else Flow(flow.writes(), {})
 
@@ -105,7 +107,7 @@ def merged(flows: Sequence[Flow], ancestors: Sequence[int]) -> Flow:
 
 
 def joined(flow: Flow, writes: Mapping[str, Write], ancestors: Sequence[int]) -> Flow:
-    """The flow with further writes, one of each key: ``ancestors`` says which count."""
+    """The flow with further writes, one for each key. ``ancestors`` decides which writes count."""
     since = dict(flow.since)
     for key, write in writes.items():
         found = since[key] if key in since else flow.base.get(key, ())
@@ -136,10 +138,10 @@ def _latest(found: list[tuple[Write, ...]], ancestors: Sequence[int]) -> tuple[W
 
 
 def _first_and_last(writes: list[Write]) -> tuple[Write, ...]:
-    """The first and the last place of each write, as no rule looks at the others.
+    """Keep the first and the last place of each write: no rule looks at the places between.
 
-    A union of lists keeps the order of first appearance, any other conflict is decided by the
-    last one; the places between would only make the flow grow with the width of the graph.
+    A union of lists keeps the order of first appearance, and any other conflict is decided by the
+    last write. The places between would only make the flow grow with the width of the graph.
     """
     last = {write.writer: position for position, write in enumerate(writes)}
     kept = []
@@ -176,7 +178,7 @@ def _combined(values: list[JsonValue]) -> JsonValue:
 
 
 def _last_of_kind(values: list[JsonValue], kind: type) -> list[JsonValue]:
-    """The values after the last one of another kind, which replaced all before it."""
+    """The values after the last value of another kind, which replaced all values before it."""
     start = len(values)
     while start and isinstance(values[start - 1], kind):
         start -= 1

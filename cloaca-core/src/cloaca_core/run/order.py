@@ -1,4 +1,4 @@
-"""The wish of a caller about runs, and its text for people."""
+"""A caller's request about runs, and its text for people."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ PAST: Final = {
     "retry": "retried",
     "fork": "forked",
 }
-"""The kinds of orders, and the words for those that were carried out."""
+"""The kinds of orders, and the past participle for the text about each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A wish: ``kind`` is cancel, pause, resume, retry or fork, ``asked_by`` the caller."""
+    """A request to steer runs: ``kind`` is cancel, pause, resume, retry or fork; ``asked_by`` names
+    the caller.
+    """
 
     kind: str
     asked_by: str
     reason: str | None
 
     def because(self) -> str:
-        """The text that people read on the run."""
+        """The text that people read on the run, such as "paused by ann: disk full"."""
         text = f"{PAST[self.kind]} by {self.asked_by}"
         return storable_text(text if self.reason is None else f"{text}: {self.reason}")

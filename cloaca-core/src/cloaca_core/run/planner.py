@@ -27,8 +27,8 @@ DefaultRule: TypeAlias = Literal["none_failed", "always"]
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """Known from the table: the task succeeded with this change. ``replacements`` is how many of
-    the run's it has seen.
+    """Read from the table: the task succeeded with this change. ``replacements`` is the number of
+    the run's replacements of keys that it has seen.
     """
 
     change: Change
@@ -37,7 +37,7 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Known from the table: the task failed for good."""
+    """Read from the table: the task failed for good."""
 
     error: str
     replacements: int = 0
@@ -45,7 +45,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Known from the table: the task was skipped for this reason."""
+    """Read from the table: the task was skipped for this reason."""
 
     reason: Reason
     replacements: int = 0
@@ -57,7 +57,7 @@ Known: TypeAlias = Completed | Failed | Skipped
 
 @dataclass(frozen=True, slots=True)
 class RunOver:
-    """The end of the run. One that has completed has no reason."""
+    """The end of the run. A run that has completed has no reason."""
 
     status: RunStatus
     reason: Reason | None
@@ -73,9 +73,10 @@ class Step:
 
 
 class RunPlan:
-    """The state of one run. Others may read ``statuses``; only this changes it. ``contexts`` have
-    what each task sees, and are told of keys that are replaced. ``begun`` is how many
-    replacements those tasks have seen that have begun before and not ended: they see no more.
+    """The state of one run. Other parts may read ``statuses``; only this class changes it.
+    ``contexts`` holds what each task sees, and receives keys that are replaced. ``begun`` has the
+    tasks that began earlier and have not ended, with the number of replacements that each has seen:
+    it sees no further ones.
     """
 
     __slots__ = (
@@ -119,7 +120,7 @@ class RunPlan:
     # -- facts -------------------------------------------------------------------------------
 
     def begin(self) -> Step:
-        """The first step. With ``known`` facts: everything that follows from them."""
+        """The first step. With ``known`` facts, all consequences of them."""
         return self._settle([i for i, count in enumerate(self._missing) if not count])
 
     def completed(self, task: int, change: Change) -> Step:
@@ -133,15 +134,15 @@ class RunPlan:
         return self._settle(self._unblocked_by(task))
 
     def again(self, tasks: Sequence[int]) -> Step:
-        """Ready tasks are to start that have not begun, or have failed and are to be tried again:
-        decide them anew, by the keys that were replaced since they were ready.
+        """Keys were replaced since these tasks became ready: decide again whether they start. They
+        have not begun, or have failed and are to be tried again.
         """
         return self._settle(list(tasks))
 
     # -- consequences ------------------------------------------------------------------------
 
     def _settle(self, unblocked: list[int]) -> Step:
-        """Decide every task whose dependencies are all final, and the tasks that this unblocks."""
+        """Decide each task whose dependencies are all final, and the tasks that this unblocks."""
         step = Step()
         while unblocked:
             following: list[int] = []
@@ -154,7 +155,7 @@ class RunPlan:
         return step
 
     def _decide(self, task: int, step: Step) -> bool:
-        """Decide one task; true when it is final now."""
+        """Decide one task; return True when it is final now."""
         known = self._known.pop(task, None)
         begun = self._begun.pop(task, None)
         self.contexts.enter(task, begun if known is None else known.replacements)
@@ -185,8 +186,9 @@ class RunPlan:
         return None
 
     def _ruled_out(self, task: int, rule: Rule) -> Reason | None:
-        """Why a task with a rule of its own is skipped. If the rule asks ``none_failed()``, a
-        failure counts as the reason, and is handed down as by the default rule.
+        """The reason to skip a task that has a rule of its own; None if it runs. If the rule asks
+        ``none_failed()``, a failure counts as the reason, and is handed down as by the default
+        rule.
         """
 
         def none_failed() -> bool:
@@ -201,7 +203,7 @@ class RunPlan:
         return RULE_NOT_MET
 
     def _has_nothing_to_wait_for(self, node: int) -> bool:
-        """Whether a node without a body stands behind skipped tasks alone: nobody is to be asked
+        """Whether all dependencies of a node without a body were skipped: it must not ask people
         about work that is not done.
         """
         needed = self._graph.dependencies[node]
@@ -214,8 +216,9 @@ class RunPlan:
         return None
 
     def _blame(self, dependency: int) -> Reason | None:
-        """Why tasks that depend on this one are skipped by the default rule; None if they run. A
-        rejection is handed down as it is, so that a retry knows that it would be the same again.
+        """The reason to skip the tasks that depend on this one by the default rule; None if they
+        run. A rejection is handed down unchanged, so that a retry knows that it would be rejected
+        again.
         """
         name = self._graph.tasks[dependency].id
         if self._choices.get(dependency) == REJECT:
@@ -286,8 +289,8 @@ class RunPlan:
 
 
 def choice_of(wait: NodeWait, task_id: str, change: Change) -> str | None:
-    """The choice of an approval that is Completed with this change; None for a node of another
-    kind, and for one that was none when it ended: an earlier version had a body in its place.
+    """The choice of an approval that has completed with this change; None for a node of another
+    kind, and for a task that had a body when it ended, in an earlier version.
     """
     decided = change.set.get(task_id)
     if not isinstance(wait, Approval) or not isinstance(decided, dict):

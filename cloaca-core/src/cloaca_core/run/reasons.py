@@ -1,6 +1,7 @@
-"""Why a run ended without completing, or why a task was skipped: a code, and a text for people.
+"""The reason why a run ended without completing, or why a task was skipped: a code, and a text for
+people.
 
-Decisions rest on the code alone. The text is read only in rows without a code, and only here.
+Decisions depend on the code alone. The text is read only in rows without a code, and only here.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ _REJECTED: Final = "rejected: "
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """``code`` is a ``ReasonCode``, or one that a newer version wrote and this one does not know.
-    ``limit_seconds`` is the deadline that was exceeded, ``tasks`` are those that have changed.
+    """``code`` is a ``ReasonCode``, or a code that a newer version wrote and this version does not
+    know. ``limit_seconds`` is the deadline that was exceeded, ``tasks`` are the tasks that have
+    changed.
     """
 
     code: str
@@ -42,12 +44,12 @@ RULE_NOT_MET: Final = Reason(ReasonCode.TRIGGER_RULE, "Trigger rules not satisfi
 
 
 def upstream_failed(task: str) -> Reason:
-    """A task is skipped, as this one that it depends on failed, or was skipped for a failure."""
+    """A task is skipped because this task above it failed, or was skipped after a failure."""
     return Reason(ReasonCode.UPSTREAM_FAILED, f"{_UPSTREAM_FAILED}{task}")
 
 
 def rejected(task: str) -> Reason:
-    """A task is skipped, as this approval above it was rejected."""
+    """A task is skipped because this approval above it was rejected."""
     return Reason(ReasonCode.REJECTED, f"{_REJECTED}{task}")
 
 
@@ -62,7 +64,9 @@ def rejected_task(text: str) -> str:
 
 
 def version_changed(earlier: str, later: str, change: VersionChange | None) -> Reason:
-    """The run began under another version; None when no task is known to have changed."""
+    """The run began under another version. ``change`` is None when it is not known which tasks
+    changed.
+    """
     text = f"the workflow has changed since this run began, from version {earlier} to {later}"
     if change is None:
         return Reason(ReasonCode.VERSION_CHANGED, f"{text}; it is not known which of its tasks")
@@ -74,14 +78,16 @@ def version_changed(earlier: str, later: str, change: VersionChange | None) -> R
 
 
 def changed_tasks(row: RunRow) -> tuple[str, ...] | None:
-    """The tasks for whose change a run has failed; None for one that ended otherwise."""
+    """The tasks whose change made the run fail; None for a run that ended otherwise."""
     if row.reason_code != ReasonCode.VERSION_CHANGED:
         return None
     return tuple(cast("list[str]", decode(row.reason_tasks or "[]")))
 
 
 def overdue(deadline: Deadline) -> Reason:
-    """The run has passed this deadline. The row has whole seconds, a fraction counting as one."""
+    """The run has passed this deadline. The row has whole seconds; a fraction counts as one
+    second.
+    """
     text = overdue_message(deadline.seconds)
     if deadline.inherited:
         text += ": the time of the run that submitted it is over"
@@ -89,13 +95,13 @@ def overdue(deadline: Deadline) -> Reason:
 
 
 def overdue_message(seconds: float) -> str:
-    """The error of a run that took longer than this."""
+    """The error of a run that took longer than this time."""
     return f"{_OVERDUE_TEXT}{seconds:.10g}s"
 
 
-def told_overdue(row: RunRow, seconds: int) -> str:
-    """The error of a run that has passed its deadline: as its row tells it, to the fraction of a
-    second; else by the whole ``seconds`` that the row has.
+def overdue_text(row: RunRow, seconds: int) -> str:
+    """The error of a run that has passed its deadline: the text of its row, which has fractions of
+    a second, or a text with the whole ``seconds`` of the row.
     """
     told = row.error_message or ""
     return told if told.startswith(_OVERDUE_TEXT) else overdue_message(seconds)
@@ -105,20 +111,20 @@ def told_overdue(row: RunRow, seconds: int) -> str:
 
 
 def passed_limit(row: RunRow) -> int | None:
-    """The deadline in seconds that a run has exceeded; None for one that ended otherwise."""
+    """The deadline in seconds that a run has exceeded; None for a run that ended otherwise."""
     if row.reason_code is None:
         return _limit_in(row.error_message)
     return row.limit_seconds if row.reason_code == ReasonCode.DEADLINE_EXCEEDED else None
 
 
 def skip_reason(row: AttemptRow) -> Reason:
-    """Why the task of this row was skipped."""
+    """The reason why the task of this row was skipped."""
     text = row.skip_reason or ""
     return Reason(row.reason_code or _skip_code_of(text), text)
 
 
 def skip_code(row: AttemptRow) -> str | None:
-    """The code of why the task of this row was skipped; None if it was not."""
+    """The code of the reason why the task of this row was skipped; None if it was not."""
     return skip_reason(row).code if row.status == TaskStatus.SKIPPED else None
 
 
@@ -129,7 +135,7 @@ def skip_code(row: AttemptRow) -> str | None:
 # runners and the runs that they had begun have ended.
 
 _OVERDUE: Final = re.compile(r"Pipeline timeout after (?P<seconds>[0-9]+)s(?:; .*)?", re.DOTALL)
-"""Further errors at the end of the run may follow. No other message of an end has this form."""
+"""More errors may follow at the end of the message. No other message of an end has this form."""
 
 
 def _limit_in(error_message: str | None) -> int | None:

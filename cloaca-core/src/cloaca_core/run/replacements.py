@@ -1,7 +1,7 @@
-"""Keys that were replaced in a run while it was paused: who sees them, and whose writes are newer.
+"""Keys that were replaced in a run while it was paused: which tasks see them, and which write wins.
 
-A replacement is a write like those of tasks. It is newer than what tasks wrote that had started
-before it, and older than what tasks wrote that started after it. Pure.
+A replacement is a write, like the writes of tasks. It is newer than the writes of tasks that had
+started before it, and older than the writes of tasks that start after it. Pure.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ Keys: TypeAlias = Mapping[str, JsonValue]
 
 
 class Replacements:
-    """The replacements of one run, oldest first, and how many of them each task has seen.
+    """The replacements of one run, oldest first, and the number of replacements that each task has
+    seen.
 
-    ``ancestors`` are those of the run's graph. In it, and as writers, the replacements stand behind
-    the tasks: the first one has the index that a further task would have.
+    A replacement has a number among the writers of the run: the numbers follow those of the tasks.
+    ``ancestors`` has the mask of ancestors of each writer: the tasks of the graph, then the
+    replacements.
     """
 
     __slots__ = ("_keys", "_last", "_seen", "_tasks", "ancestors")
@@ -36,24 +38,28 @@ class Replacements:
         return len(self._keys)
 
     def add(self, keys: Keys) -> None:
-        """One more, newer than all that was written so far."""
+        """Add a replacement that is newer than all writes so far."""
         everything_before = (1 << len(self.ancestors)) - 1
         self.ancestors.append(everything_before)
         self._keys.append(keys)
 
     def seen_by(self, task: int) -> int:
-        """How many of them the task has seen."""
+        """The number of replacements that the task has seen."""
         return self._seen.get(task, 0)
 
     def start(self, task: int, count: int, flow: Flow) -> Flow:
-        """A task starts that sees so many of them: what it sees of what flows into it."""
+        """A task starts and sees the first ``count`` replacements. Returns the context that it
+        sees, made from ``flow``, the context that its dependencies hand on.
+        """
         self._note(task, count)
         if self._last is None or self._last[0] is not flow or self._last[1] != count:
             self._last = (flow, count, joined(flow, self._newest(count), self.ancestors))
         return self._last[2]
 
     def _note(self, task: int, count: int) -> None:
-        """Count the writes of the task as newer than the first ``count``, older than the others."""
+        """Count the writes of the task as newer than the first ``count`` replacements, and as older
+        than the others.
+        """
         self._seen[task] = count
         mine = 1 << task
         for number in range(len(self._keys)):

@@ -1,6 +1,6 @@
 """Decides which tasks of a run run again, and which results a retry or fork of it keeps.
 
-Pure. A task that runs again has attempts after those that it had; what those came to is history.
+Pure. A task that runs again gets attempts with higher numbers; its earlier attempts are history.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from cloaca_core.values.states import ReasonCode
 
 
 class Choice(NamedTuple):
-    """A task and the reason for what becomes of it."""
+    """A task, and the reason for the decision about it."""
 
     task: str
     reason: str
 
 
 class Rerun(NamedTuple):
-    """The tasks whose records count on, and those that run again, in definition order.
+    """The tasks whose results are kept, and the tasks that run again, in definition order.
 
-    ``drop`` are tasks that the run has attempts of and its definition lacks: they stay history.
-    ``first_attempts`` has, for each task of ``run`` that has attempts, the number of the next.
+    ``drop`` are tasks that have attempts but are not in the definition: they stay history.
+    ``first_attempts`` has, for each task of ``run`` that has attempts, the number of the next
+    attempt.
     """
 
     keep: tuple[Choice, ...]
@@ -41,9 +42,9 @@ def rerun(
     restarts: Collection[RestartRow],
     chosen: Collection[str] | None = None,
 ) -> Rerun:
-    """The tasks that a retry runs again: those that have not ended, of the others ``chosen`` ones
-    or (None) those that did not succeed, and all that depend on them, also those that ran because
-    of the failure.
+    """Plan a retry. It runs the tasks that have not ended; of the others the ``chosen`` ones or,
+    with None, those that did not succeed; and all tasks that depend on them, also tasks that ran
+    because of the failure.
     """
     past = restore(graph, rows, restarts)
     own: dict[int, str] = {}
@@ -64,7 +65,9 @@ def fork(
     restarts: Collection[RestartRow],
     from_task: str,
 ) -> Rerun:
-    """The tasks that a fork runs: ``from_task``, those without a result, and all below them."""
+    """Plan a fork. It runs ``from_task``, the tasks without a result, and all tasks that depend on
+    them.
+    """
     past = restore(graph, rows, restarts)
     own: dict[int, str] = {}
     for index, task in enumerate(graph.tasks):
@@ -79,8 +82,8 @@ def fork(
 
 
 def memos_kept(graph: NodeGraph[Node], chosen: Rerun, from_task: str) -> list[str]:
-    """The tasks of a fork that find the memos of their source: those that it runs for another
-    reason than that they are ``from_task`` or below it.
+    """The tasks of a fork that find the memos of their source: tasks that the fork runs, but
+    neither ``from_task`` nor a task below it.
     """
     mask = 1 << graph.position[from_task]
     apart = [each.task for each in chosen.run if each.task != from_task]
@@ -90,7 +93,9 @@ def memos_kept(graph: NodeGraph[Node], chosen: Rerun, from_task: str) -> list[st
 def _rerun(
     graph: NodeGraph[Node], rows: Collection[AttemptRow], past: Restored, own: Mapping[int, str]
 ) -> Rerun:
-    """Plan that these tasks run again, each for its own reason, and those that follow them."""
+    """Plan that the tasks of ``own`` run again, each for its own reason, and all tasks that depend
+    on them.
+    """
     mask = sum(1 << index for index in own)
     again = [i for i in range(len(graph.tasks)) if i in own or graph.ancestors[i] & mask]
     reasons = {index: own.get(index) or _below(graph, index, again) for index in again}
@@ -128,8 +133,8 @@ def _unended(past: Restored, index: int) -> str:
 
 
 def _failure(known: Known) -> str | None:
-    """Why a task that ended runs again by itself; None for one that succeeded, or that a rule or a
-    rejection has skipped: it would be skipped again.
+    """The reason why a task that ended runs again without being chosen. None if it succeeded, and
+    if a rule or a rejection has skipped it: it would be skipped again.
     """
     match known:
         case Completed():

@@ -11,17 +11,19 @@ from typing import Final, NamedTuple
 DEFAULT_QUEUE: Final = "default"
 """The queue of every run: the default of its column."""
 THE_TASK: Final = -1
-"""In the place of the index of an item: the row is of the task itself."""
+"""Stands in the column ``item`` of a row that is about the task itself, not about an item of a
+map.
+"""
 
 
 class NewRun(NamedTuple):
-    """A run to be inserted. ``owner`` None leaves it in the table for any runner to claim.
+    """A run to be inserted. With ``owner`` None, any runner may claim it.
 
     With ``due_at`` it is not claimable before that, and has no owner. A run that is ``detached`` (0
-    or 1) is not cancelled, paused or resumed with its parent. ``time_limit`` is in µs, -1 for none,
-    None where none was given. ``deadline_at`` is the deadline of its parent. If it has not begun by
-    ``start_by``, it is cancelled. ``trace`` says by which trace it was submitted, None for none.
-    With ``asked_by`` the submission is noted as an act, under the id of the run.
+    or 1) is not cancelled, paused or resumed with its parent. ``time_limit`` is in µs, -1 for no
+    limit, None if none was given. ``deadline_at`` is the deadline of its parent. If it has not
+    begun by ``start_by``, it is cancelled. ``trace`` is the trace in which it was submitted, or
+    None. With ``asked_by`` the submission is recorded as an act, under the id of the run.
     """
 
     id: str
@@ -44,19 +46,19 @@ class NewRun(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """True without a parent and without any option of its start."""
+        """Whether the run has no parent and no start options."""
         return self.parent_id is None and self[_OPTIONS:] == _DEFAULTS
 
     @property
     def belongs_to(self) -> str | None:
-        """The parent whose tree the run is part of, if it is."""
+        """The parent if the run is part of its parent's tree; None otherwise."""
         return None if self.detached else self.parent_id
 
     @property
     def may_be_held(self) -> bool:
-        """True when a user's transaction may be writing a run with the same key.
+        """Whether a user's transaction may be writing a run with the same key.
 
-        Never so for a key that the engine made for a run of a task's body: such a key begins with
+        Never true for a key that the engine made for a run of a task's body: such a key begins with
         the parent's id and ``::``.
         """
         key, parent_id = self.idempotency_key, self.parent_id
@@ -68,20 +70,20 @@ _DEFAULTS: Final = tuple(NewRun._field_defaults.values())
 
 
 class RunRow(NamedTuple):
-    """A run as it stands in the table. ``schedule_id`` is the schedule that made it, if any.
+    """A row of the table of runs. ``schedule_id`` is the schedule that made the run, if any.
 
-    ``reason_code`` is the ``ReasonCode`` of a run that ended without completing, None in rows that
-    an older version wrote; ``limit_seconds`` is the deadline that the run exceeded. ``round``
-    counts how often the run was begun, from 1. Of runs that may be claimed, those of the highest
-    ``priority`` are first. A run is not claimable before ``due_at``. ``steer_reason`` says why it
-    is paused or was cancelled. ``stood_still`` is for how many µs since its start its time limit
-    stood still: it was paused, or rested, as in ``Park``. ``time_limit`` and ``deadline_at`` are as
-    in ``NewRun``. ``reason_tasks`` is a JSON list of the tasks that ``reason_code`` is about, or
-    None. ``messages`` is how many were sent to it. ``came_due`` is 2 for a run that was claimed
-    because its time had come. ``version`` is the one that it was submitted with, or that a retry
-    was planned by; ``ran_version`` the one that its last owner ran it by, None if it is the same.
-    Only a claim tells since when it was claimable, as ``claimable_at``, and its ``trace``, as in
-    ``NewRun``. ``queue`` is the one in which it may be claimed.
+    ``reason_code`` is the ``ReasonCode`` of a run that ended without completing, None in rows of an
+    older version; ``reason_tasks`` is a JSON list of the tasks that it is about, or None;
+    ``limit_seconds`` is the deadline that the run exceeded. ``round`` counts from 1 how often the
+    run was begun. Among claimable runs, those with the highest ``priority`` come first. A run is
+    not claimable before ``due_at``. ``steer_reason`` says why it is paused or was cancelled.
+    ``stood_still`` is the number of µs since its start in which its time limit did not count: it
+    was paused, or rested, as in ``Park``. ``time_limit`` and ``deadline_at`` are as in ``NewRun``.
+    ``messages`` is the number of messages that were sent to it. ``came_due`` is 2 for a run that
+    was claimed because its time had come. ``version`` is the version that it was submitted with, or
+    that a retry was planned by; ``ran_version`` the version that its last owner used, None if that
+    is the same. Only a claim fills ``claimable_at``, since when the run was claimable, and
+    ``trace``, as in ``NewRun``. ``queue`` is the queue in which it may be claimed.
     """
 
     id: str
@@ -119,7 +121,7 @@ class RunRow(NamedTuple):
 
     @property
     def runs_by(self) -> str:
-        """The version of its workflow that it runs by, or is to run by."""
+        """The version of its workflow that the run uses, or is going to use."""
         return self.version if self.ran_version is None else self.ran_version
 
 
@@ -128,17 +130,21 @@ class AttemptRow(NamedTuple):
 
     ``status`` is Running (a start mark), Waiting (for another run), Completed, Failed, Cancelled
     (cut short with its run) or Skipped (attempt 0, no body ran). ``change`` is the JSON object
-    ``{"set": {key: value}, "removed": [key]}`` of a completed one. ``retry_at`` is set on a failed
-    attempt that another one follows. ``crashes`` counts how often a process died between this
-    attempt's start mark and its end: up to ``SUSPECT_AFTER`` times beside other bodies, and from
-    then on while the body ran alone. For a body on an executor it counts the workers that died.
-    ``reason_code`` is the ``ReasonCode`` that goes with ``skip_reason``, None in rows that an older
-    version wrote; on a failed attempt it says that it does not count as one of the task's attempts,
-    or that it was the last of them and that the run was paused for it; on a running one that its
-    body runs alone, or on an executor. ``replacements`` is how many of the run's replacements of
-    keys the attempt has seen. ``runner`` is the number of the runner that recorded it last, as in
-    ``RunnerName``, which the store sets; None in rows that an older version wrote, and for a result
-    that a fork has copied.
+    ``{"set": {key: value}, "removed": [key]}`` of a completed attempt. ``retry_at`` is set on a
+    failed attempt that another attempt follows.
+
+    ``crashes`` counts how often a process died between this attempt's start mark and its end: up to
+    ``SUSPECT_AFTER`` times beside other bodies, and from then on while the body ran alone. For a
+    body on an executor it counts the workers that died.
+
+    ``reason_code`` depends on the status. On a skipped attempt it is the ``ReasonCode`` of
+    ``skip_reason``, None in rows of an older version. On a failed attempt it says that the attempt
+    does not count, or that it was the task's last attempt and the run was paused for it. On a
+    running attempt it says that its body runs alone, or on an executor.
+
+    ``replacements`` is the number of the run's replacements of keys that the attempt has seen.
+    ``runner`` is the number of the runner that recorded it last, as in ``RunnerName``; the store
+    sets it. It is None in rows of an older version, and for a result that a fork has copied.
     """
 
     run_id: str
@@ -169,7 +175,7 @@ class RunEnd(NamedTuple):
     """The last write of a run: its final state, made under ``epoch``.
 
     ``final_context`` is None if the run has not changed its input, which is not stored twice.
-    ``schedule_id`` is that of its row: the schedule's next run may wait for this end.
+    ``schedule_id`` is copied from its row: the schedule's next run may wait for this end.
     ``reason_code``, ``limit_seconds`` and ``reason_tasks`` are as in ``RunRow``.
     """
 
@@ -186,14 +192,14 @@ class RunEnd(NamedTuple):
 
 
 class Park(NamedTuple):
-    """Gives a run back that can do nothing before ``due_at``, or (None) while it is paused. If more
-    messages than the ``seen`` ones were sent to it, it is due at once.
+    """Gives back a run that can do nothing before ``due_at``, or (None) while it is paused. It is
+    due at once if more than ``seen`` messages were sent to it.
 
-    ``parked_at`` is now. Both are by the store's clock: if that is set back, the run does not wait
-    for it. ``rests`` is 1 if its time limit stands still from now on until it is due, as all that
-    is left of it waits for sleeps, events and approvals; ``rested`` is for how many µs it has done
-    so before, with this owner. ``begun`` is 0 if no body of the run has ever begun: it then waits
-    for a runner as if it had not been claimed.
+    ``parked_at`` is the current instant. It and ``due_at`` are by the store's clock: if that is set
+    back, the run does not wait for it. ``rests`` is 1 if its time limit does not count until the
+    run is due: everything that is left of it waits for sleeps, events and approvals. ``rested`` is
+    the number of µs for which that was so before, with this owner. ``begun`` is 0 if no body of the
+    run has ever begun: then it waits for a runner as if it had not been claimed.
     """
 
     id: str
@@ -206,8 +212,8 @@ class Park(NamedTuple):
 
 
 class Exhausted(NamedTuple):
-    """Pauses a run of which a task has used up its attempts. ``act_id`` is the act that is noted,
-    ``reason`` the text that people read on both.
+    """Pauses a run because a task has used up its attempts. ``act_id`` is the id of the recorded
+    act, ``reason`` the text that people read on the run and on the act.
     """
 
     id: str
@@ -217,8 +223,9 @@ class Exhausted(NamedTuple):
 
 
 class Unserved(NamedTuple):
-    """Gives a claimed run back to other runners, as this one lacks ``tasks`` (a JSON list of ids)
-    that are to run. ``has_begun`` is 1 if a body may have begun in this round of the run, else 0.
+    """Gives a claimed run back to other runners, as this runner lacks ``tasks`` (a JSON list of
+    ids) that are to run. ``has_begun`` is 1 if a body may have begun in this round of the run, else
+    0.
     """
 
     run_id: str
@@ -229,12 +236,13 @@ class Unserved(NamedTuple):
 
 class WaitingRow(NamedTuple):
     """Runs (``kind`` "run") or schedules ("schedule") that wait for a runner with this workflow, or
-    runs that wait for one with their tasks ("task_unserved").
+    runs that wait for a runner with their tasks ("task_unserved").
 
-    ``first_run`` is the run that is claimed first, the oldest of those with ``task_unserved``, and
-    empty for schedules; ``due_at`` is since when that run may be claimed, with ``task_unserved``
-    when it was made, or when the first schedule is due; ``found`` is their number, as far as they
-    were counted. A run that a runner has given back may be claimed since before it did so.
+    ``first_run`` is the run that is claimed first; with "task_unserved" it is the oldest run, for
+    schedules it is empty. ``due_at`` is the instant since when that run may be claimed; with
+    "task_unserved" the instant at which it was made; for schedules the instant at which the first
+    is due. ``found`` is their number, as far as they were counted. A run that a runner has given
+    back may have been claimable since before that.
     """
 
     kind: str
@@ -245,11 +253,11 @@ class WaitingRow(NamedTuple):
 
 
 class RunFilter(NamedTuple):
-    """Selects runs; None, and no ``statuses``, means any. ``tags`` must all match.
+    """Selects runs; None, and no ``statuses``, means any. All ``tags`` must match.
 
-    Ids are below ``before`` and at least ``after``. ``since`` and ``until`` are bounds of
-    ``created_at``, of which the second is not included. ``error`` occurs in the error message,
-    where the case of the letters A to Z does not count.
+    Ids are below ``before`` and at least ``after``. ``since`` (included) and ``until`` (not
+    included) are bounds of ``created_at``. ``error`` occurs in the error message; A to Z match in
+    either case.
     """
 
     statuses: tuple[str, ...] = ()
@@ -266,7 +274,7 @@ class RunFilter(NamedTuple):
 
 class RestartRow(NamedTuple):
     """A task of a run that runs again: its attempts before ``first_attempt`` are history.
-    ``with_children`` is 1 if the failed runs that its calls had submitted were begun again.
+    ``with_children`` is 1 if the failed runs that its calls had submitted were restarted too.
     """
 
     run_id: str
@@ -277,7 +285,7 @@ class RestartRow(NamedTuple):
 
 
 class RoundRow(NamedTuple):
-    """A round of a run as it ended, before the run was begun again."""
+    """A round of a run as it ended, before the run was restarted."""
 
     run_id: str
     round: int
@@ -291,7 +299,9 @@ class RoundRow(NamedTuple):
 
 
 class ForkRow(NamedTuple):
-    """Of which run a run was made, and from which task on; ``content`` is as in ``NewFork``."""
+    """The source of a forked run, and the task from which the fork runs. ``content`` is as in
+    ``NewFork``.
+    """
 
     run_id: str
     forked_from: str

@@ -1,9 +1,9 @@
-"""Decides which bodies are suspects, and how many deaths of their processes count against one.
+"""Decides which bodies are suspects, and how many process deaths count against one body.
 
-Pure. A process that is killed from outside takes all its bodies with it, and one of them kills it
-itself: which of the two it was, a single death does not tell. A pool that breaks as a whole takes
-all its bodies with it in the same way. A body under which they have died again and again runs alone
-from then on, so that a death is its own.
+Pure. When a process is killed, all bodies in it die. One of them may have killed it, or something
+outside did: a single death does not tell which. A pool that breaks as a whole takes its bodies with
+it in the same way. So a body under which processes died again and again is a suspect: from then on
+it runs alone, and the next death is its own.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ from cloaca_core.values.states import SUSPECT_AFTER
 
 
 def is_suspect(crashes: int) -> bool:
-    """Whether a body runs alone from now on, after so many deaths of what it shares with others."""
+    """Whether a body must run alone, after so many deaths of a process or pool that it shared."""
     return crashes >= SUSPECT_AFTER
 
 
 def after_death(crashes: int, *, alone: bool) -> int:
-    """How many deaths are counted of a body after one more. Those beside others are counted until
-    it is a suspect, as ``RunnerStore.take_over`` does.
+    """The number of deaths counted against a body after one more. Deaths beside other bodies are
+    counted only until the body is a suspect, as in ``RunnerStore.take_over``.
     """
     return crashes + 1 if alone or not is_suspect(crashes) else crashes
 
 
 def blamed(crashes: int, *, shared: bool) -> int:
-    """How many of the deaths under a body count against it. In a process or pool that it ``shared``
-    with others, those under which it ran alone; else each worker that has died under it.
+    """The number of deaths that count against a body. If it ``shared`` a process or pool with
+    others, only the deaths while it ran alone count; otherwise each worker that died under it
+    counts.
     """
     return max(0, crashes - SUSPECT_AFTER) if shared else crashes

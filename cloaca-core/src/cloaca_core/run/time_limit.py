@@ -1,8 +1,9 @@
-"""The time limit of a run: its own, or that of the run that submitted it. Pure.
+"""The time limit of a run: its own, or the limit of the run that submitted it. Pure.
 
-Times are wall time in µs, so that every owner of the run computes the same deadline. The limit
-stands still while the run is paused or rests. The table counts a pause, and learns of a rest when
-the run is given back.
+Times are wall time in µs, so that every owner of the run computes the same deadline. The limit does
+not count while the run is paused or rests. (A run rests while everything that is left of it waits
+for sleeps, events or approvals.) The database counts pauses itself, and learns of a rest when the
+run is given back.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from cloaca_core.values.times.time_limits import TimeLimit, limit_of_row
 
 
 class Deadline(NamedTuple):
-    """``at`` is an instant, ``seconds`` how long the run may take until then. ``inherited`` says
-    that it is the deadline of the parent, which is earlier than its own.
+    """``at`` is an instant, ``seconds`` the time that the run may take until then. ``inherited``
+    says that it is the parent's deadline, which is earlier than the run's own.
     """
 
     at: int
@@ -28,12 +29,12 @@ class Deadline(NamedTuple):
 def deadline_of(
     row: RunRow, stood_still: int, workflow_limit: TimeLimit | None, runner_limit: float | None
 ) -> Deadline | None:
-    """The deadline of a run that has started, by the limit that it was submitted with, else that
-    of its workflow, else that of its runner; None without a limit. The parent's holds if that is
-    earlier.
+    """The deadline of a run that has started: by the limit that it was submitted with, else by its
+    workflow's limit, else by its runner's; None without a limit. The parent's deadline holds if
+    that is earlier.
 
-    Neither counts the ``stood_still`` µs in which the run was paused. The row has the parent's as
-    it stood when the row was read: the end of a pause moves it on.
+    Neither counts the ``stood_still`` µs in which the run was paused. The row has the parent's
+    deadline as of when the row was read: the end of a pause moves it.
     """
     if row.started_at is None:
         return None
@@ -55,11 +56,11 @@ def deadline_of(
 
 
 class LimitClock:
-    """Tells for how long a limit has stood still, and when it passes.
+    """Counts for how long a limit did not count, and computes when it passes.
 
-    ``deadline`` is None before it is set, and without a limit. ``stood_still`` is for how long
-    the limit has stood still in all, ``_rested`` the part of that which the table does not know.
-    ``_paused_at`` and ``_rests_since`` say since when it does so now.
+    ``deadline`` is None before it is set, and without a limit. ``stood_still`` is the total time in
+    which the limit did not count, ``_rested`` the part of it that the database does not know.
+    ``_paused_at`` and ``_rests_since`` are set while the limit does not count: when that began.
     """
 
     __slots__ = ("_paused_at", "_rested", "_rests_since", "deadline", "stood_still")
@@ -72,37 +73,37 @@ class LimitClock:
         self._rests_since: int | None = None
 
     def stop(self, now: int) -> None:
-        """The run is to be paused. The table counts from a moment before, which a rest may have
-        counted already.
+        """Stop the clock: the run is to be paused. The database counts the pause from a moment
+        before, which may have been counted as a rest here already.
         """
         self._count_rest(now)
         self._paused_at = now
 
     def rest(self, now: int) -> None:
-        """The run rests."""
+        """Stop the clock: the run rests."""
         self._rests_since = now
 
     def go_on(self, now: int) -> None:
-        """The limit stands still no more."""
+        """Restart the clock."""
         self._count_rest(now)
         if self._paused_at is not None:
             self.stood_still += max(0, now - self._paused_at)
             self._paused_at = None
 
     def set_deadline(self, row: RunRow, workflow: TimeLimit | None, runner: float | None) -> None:
-        """Compute when the run must have ended, by the limits of its row, workflow and runner."""
+        """Compute the deadline of the run, by the limits of its row, workflow and runner."""
         self.deadline = deadline_of(row, self.stood_still, workflow, runner)
 
     def spent(self, row: RunRow, now: int) -> float:
-        """Seconds since the run was started, but for those in which the limit stood still; by the
-        clock on the wall, which may step back.
+        """Seconds since the run was started, without the time in which the limit did not count. By
+        wall time, which may step back.
         """
         if row.started_at is None:
             return 0.0
         return max(0.0, (now - row.started_at - self.stood_still) / 1e6)
 
     def rested(self, now: int) -> int:
-        """For how long the run has rested of which the table does not know."""
+        """The time for which the run has rested and of which the database does not know."""
         since = now if self._rests_since is None else self._rests_since
         return self._rested + max(0, now - since)
 

@@ -1,4 +1,6 @@
-"""What a run waits for, as far as its life depends on it. A feature keeps and ends them."""
+"""The open waits of a run, as far as its life depends on them. A feature keeps the waits and ends
+them.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +9,32 @@ from typing import Protocol
 
 
 class Waiting(Protocol):
-    """The open waits of one run. ``seen`` is how many of its messages were read."""
+    """The open waits of one run. ``seen`` is the number of its messages that were read."""
 
     seen: int
 
     @property
     def has_news(self) -> bool:
-        """Whether messages have come that were not read."""
+        """Whether messages were sent that are not read yet."""
 
     def is_ending(self) -> bool:
-        """Whether the end of any wait is on the way to the table."""
+        """Whether the end of a wait is being written."""
 
     def resting(self) -> set[int]:
-        """The tasks that go on only when a wait of theirs ends."""
+        """The tasks that continue only when one of their waits ends."""
 
     def without_body(self) -> set[int]:
-        """The tasks that wait and have no body here, also those whose rows are on their way."""
+        """The tasks that wait and have no body in this process, also tasks whose wait is still
+        being written.
+        """
 
     def attended(self) -> Counter[int]:
-        """In how many waits the body of each task is that is here."""
+        """For each task whose body is in this process: the number of waits that the body is in."""
 
     def next_due(self) -> int | None:
-        """When the first wait is over by time."""
+        """The instant at which the first wait ends by time; None if no wait ends by time."""
 
     def newest_for_event(self) -> int | None:
-        """When the newest wait for an event was opened."""
+        """The instant at which the newest wait for an event was opened; None without such a
+        wait.
+        """

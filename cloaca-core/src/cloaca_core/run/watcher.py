@@ -1,4 +1,4 @@
-"""The facts that the engine tells metrics and traces, once they are durable.
+"""The facts that the engine reports to metrics and traces, once they are durable.
 
 An engine without a watcher makes none of these objects.
 """
@@ -13,54 +13,62 @@ from cloaca_core.run.rows import AttemptRow, RunEnd, RunRow
 
 
 class BodySpans(Protocol):
-    """The spans of one run, as its bodies see them. Called on their threads and loops."""
+    """The trace spans of one run, for its bodies. Called on their threads and loops."""
 
     def enter(self, task_id: str, attempt: int) -> None:
         """Make the span of an attempt the current one, in the context of its body."""
 
     def step(self, name: str) -> AbstractContextManager[object]:
-        """A block for the function of a step: its span is the current one."""
+        """A block for the function of a step: within it, the span of the step is the current
+        one.
+        """
 
 
 class SubmitSpan(Protocol):
-    """The span of a submission. ``trace`` is what the row of its run has."""
+    """The span of a submission. ``trace`` is the trace text for the row of its run."""
 
     trace: str | None
 
     def accepted(self, run_id: str | None) -> None:
-        """The run is durable, or one that stands for it. Does nothing a second time."""
+        """The submission is durable, as this run or as an existing run with its key. A second call
+        does nothing.
+        """
 
     def failed(self, error: BaseException) -> None:
-        """It was not accepted; does nothing after ``accepted``."""
+        """The submission failed. Does nothing after ``accepted``."""
 
 
 class SubmitTracer(Protocol):
-    """Makes the spans of submissions. Any thread may ask."""
+    """Makes the spans of submissions. Any thread may call it."""
 
     def begin(self, name: str, *, within: bool, runs: int = 1) -> SubmitSpan:
-        """The span of a submission that is sent now, in the context of the caller: ``name`` is its
-        name, ``runs`` how many it submits. With ``within`` they belong to the caller's trace.
+        """Begin the span of a submission, in the context of the caller. ``name`` is the span's
+        name, ``runs`` the number of runs submitted. With ``within``, the runs belong to the
+        caller's trace.
         """
 
 
 class WatchedRun(Protocol):
-    """A run of this runner. ``spans`` are those of its bodies, None if no program traces."""
+    """A run of this runner. ``spans`` are the spans of its bodies, None if the program does not
+    trace.
+    """
 
     spans: BodySpans | None
 
     @property
     def row(self) -> RunRow:
-        """The run as it was when it became this runner's."""
+        """The row of the run as this runner read it when it adopted the run."""
 
     def ready_at(self, task_id: str) -> int | None:
-        """Since when the first attempt of a task could begin, µs since 1970. None if that is not
-        known, as for a run that has had another owner.
+        """The earliest instant at which the first attempt of a task could begin, in µs since 1970.
+        None if that is not known, as for a run that has had another owner.
         """
 
 
 class EndedWait(NamedTuple):
     """A wait of a task that has ended: ``kind`` is sleep, event or approval, ``name`` the event.
-    ``number`` is 0 for a node. It was ended by a message or by time. Instants in µs since 1970.
+    ``number`` is 0 for a node. With ``by_message`` a message ended it, otherwise time did. Instants
+    in µs since 1970.
     """
 
     task_id: str
@@ -83,36 +91,38 @@ class Recorded(NamedTuple):
 
 
 class DecidedTick(Protocol):
-    """A tick of a schedule of this ``workflow`` that was decided, at the instant ``tick`` in µs
-    since 1970. ``outcome`` is its ``TickOutcome``.
+    """A tick that a schedule of this ``workflow`` decided about. ``tick`` is its instant in µs
+    since 1970, ``outcome`` its ``TickOutcome``.
     """
 
     @property
     def workflow(self) -> str:
-        """The full name."""
+        """The full name of the workflow."""
 
     @property
     def tick(self) -> int:
-        """The instant."""
+        """The instant of the tick."""
 
     @property
     def outcome(self) -> str:
-        """The decision."""
+        """The decision about the tick."""
 
 
 class Watcher(Protocol):
-    """Is told of facts on the engine's loop; must be quick. What it raises is logged."""
+    """Receives facts on the engine's loop; must be quick. The engine logs an exception and
+    continues.
+    """
 
     def adopted(self, run: WatchedRun) -> None:
-        """A run is this runner's from now on, and is about to begin or to go on."""
+        """This runner owns the run from now on, and is about to begin or resume it."""
 
     def recorded(self, recorded: Recorded) -> None:
         """Rows of a run of this runner are durable."""
 
     def ticked(self, ticks: Sequence[DecidedTick], now: int) -> None:
-        """Ticks that this runner has decided are durable, at ``now`` in µs since 1970, unless
-        another runner has decided them as well.
+        """Decisions about ticks by this runner are durable, at ``now`` in µs since 1970. Another
+        runner may have decided the same ticks.
         """
 
     def committed(self, seconds: float) -> None:
-        """A commit of the journal has taken so long."""
+        """The journal has committed, which took this many seconds."""

@@ -14,7 +14,7 @@ from cloaca_core.errors import (
     VersionChangedError,
 )
 from cloaca_core.features.waits.records import WaitRow
-from cloaca_core.run.reasons import changed_tasks, passed_limit, told_overdue
+from cloaca_core.run.reasons import changed_tasks, overdue_text, passed_limit
 from cloaca_core.values.error_prefixes import EXECUTION
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import RunStatus
@@ -199,7 +199,7 @@ def execute_result(ended: Ended) -> PipelineResult:
     """The result for ``execute``, which raises when the run has passed its deadline."""
     row = ended.row
     if row.error_message is not None and (limit := passed_limit(row)) is not None:
-        message = f"{EXECUTION}{told_overdue(row, limit)}"
+        message = f"{EXECUTION}{overdue_text(row, limit)}"
         raise PipelineTimeoutError(message, run_id=row.id, timeout=limit)
     return PipelineResult(*ended)
 

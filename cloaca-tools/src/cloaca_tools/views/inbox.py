@@ -218,7 +218,7 @@ def inbox(found: Found) -> Inbox:
 
 def _stopped(view: RunView, now: Instant) -> Stopped | None:
     """A paused run, None if no task of it has used up its attempts: it was resumed meanwhile."""
-    latest = latest_of(view.that_count)
+    latest = latest_of(view.counted_attempts)
     used_up = [row for row in latest.values() if row.reason_code == ReasonCode.EXHAUSTED]
     if view.row.status != RunStatus.PAUSED or not used_up:
         return None

@@ -190,7 +190,7 @@ class Completion:
     async def _with_attempts(self, row: RunRow) -> Ended:
         """The end of another runner's run."""
         attempts = await self._store.load_attempts([row.id])
-        return await self._in_order(row, await self._reader.that_count(row, attempts))
+        return await self._in_order(row, await self._reader.counted_attempts(row, attempts))
 
     async def _in_order(self, row: RunRow, attempts: list[AttemptRow]) -> Ended:
         """An end, its tasks in definition order as for our own runs."""

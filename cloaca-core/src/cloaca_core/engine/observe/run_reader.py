@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from cloaca_core.engine.execute.work import Stage
 from cloaca_core.errors import RunNotFoundError
-from cloaca_core.run.counting import attempts_in, that_count
+from cloaca_core.run.counting import attempts_in, counted_attempts
 from cloaca_core.run.rows import AttemptRow, RunFilter, RunRow
 
 if TYPE_CHECKING:
@@ -61,13 +61,13 @@ class RunReader:
         row, attempts, restarts = await asyncio.gather(
             self.get_run(run_id, store), store.load_attempts([run_id]), store.restarts([run_id])
         )
-        return row, that_count(with_begun(attempts, begun), restarts)
+        return row, counted_attempts(with_begun(attempts, begun), restarts)
 
-    async def that_count(self, row: RunRow, attempts: list[AttemptRow]) -> list[AttemptRow]:
+    async def counted_attempts(self, row: RunRow, attempts: list[AttemptRow]) -> list[AttemptRow]:
         """Those of a run's attempts that count: of a task that was restarted those since then."""
         if row.round == 1:
             return attempts
-        return that_count(attempts, await self._store.restarts([row.id]))
+        return counted_attempts(attempts, await self._store.restarts([row.id]))
 
     async def of_round(self, row: RunRow, number: int) -> tuple[RunRow, list[AttemptRow]] | None:
         """A run as an earlier round of it has ended, and the attempts that counted then; None if

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from cloaca_core.run.counting import first_attempts, latest_of, that_count
+from cloaca_core.run.counting import counted_attempts, first_attempts, latest_of
 from cloaca_core.values.states import UNCOUNTED, RunStatus, TaskStatus
 from cloaca_core.views.task_results import Wait, left_by
 
@@ -82,7 +82,7 @@ def latest_attempts(facts: Facts) -> dict[str, Attempts]:
     """The latest attempt of each task that counts, as the end of the run leaves it."""
     recorded = facts.recorded
     first = first_attempts(recorded.restarts)
-    attempts = that_count(recorded.attempts, recorded.restarts)
+    attempts = counted_attempts(recorded.attempts, recorded.restarts)
     uncounted = Counter(row.task_id for row in attempts if row.reason_code in UNCOUNTED)
     return {
         task: Attempts(

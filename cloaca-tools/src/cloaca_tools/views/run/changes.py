@@ -14,7 +14,7 @@ from cloaca_core.engine.observe.run_reader import with_begun
 from cloaca_core.engine.orchestrate.adoption import keys_of, patches_of
 from cloaca_core.errors import ContextValueError, TaskNotFoundError
 from cloaca_core.run.contexts import Contexts
-from cloaca_core.run.counting import that_count
+from cloaca_core.run.counting import counted_attempts
 from cloaca_core.run.graph import plan_graph
 from cloaca_core.run.merge import Change
 from cloaca_core.run.restore import change_from_json
@@ -108,7 +108,7 @@ async def read(engine: Looks, run_id: str, task: str, attempt: int | None) -> Se
     return Seen(
         run=run,
         row=found[number],
-        attempts=that_count(everything, restarts),
+        attempts=counted_attempts(everything, restarts),
         definition=await reader.definition(run),
         forks=forks,
         replacements=replacements,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 from cloaca_core.engine.observe.run_reader import with_begun
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.features.explain.records import UnendedChild
-from cloaca_core.run.counting import that_count
+from cloaca_core.run.counting import counted_attempts
 from cloaca_core.values.states import RunStatus
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ class RunView(NamedTuple):
     rounds: Sequence[RoundRow] = ()
 
     @property
-    def that_count(self) -> list[AttemptRow]:
+    def counted_attempts(self) -> list[AttemptRow]:
         """The attempts that count: of a task that was restarted those since then."""
-        return that_count(self.attempts, self.restarts)
+        return counted_attempts(self.attempts, self.restarts)
 
 
 class Family(NamedTuple):

@@ -16,7 +16,7 @@ from cloaca_core.errors import ContextValueError, TaskNotFoundError
 from cloaca_core.features.task_logs.operations import lines_of
 from cloaca_core.features.task_logs.run_logs import Wanted, chunks_read
 from cloaca_core.features.waits.decisions import asked_in, decided_in
-from cloaca_core.run.counting import first_attempts, that_count
+from cloaca_core.run.counting import counted_attempts, first_attempts
 from cloaca_core.run.graph import plan_graph
 from cloaca_core.values.payloads.digests import digest_of
 from cloaca_core.values.payloads.json_forms import Shown
@@ -253,7 +253,7 @@ def task_look(close: Close) -> TaskLook:
 def task_details(rows: Rows) -> tuple[TaskDetails, ...]:
     """The details of each requested task, in that order."""
     nodes, first = rows.nodes, first_attempts(rows.restarts)
-    counting = that_count(rows.attempts, rows.restarts)
+    counting = counted_attempts(rows.attempts, rows.restarts)
     graph = None if rows.definition is None else plan_graph(rows.definition)
     past = _Past(counting, graph)
     return tuple([_details(rows, task, nodes, past, first.get(task, 1)) for task in rows.tasks])

@@ -88,7 +88,7 @@ def is_over(family: Family) -> bool:
 def _tree(family: Family, run_id: str) -> RunTree:
     view = family.views[run_id]
     shown, hidden = placed_children(family, run_id)
-    attempts = view.that_count
+    attempts = view.counted_attempts
     results = task_results(
         attempts,
         list(view.tasks),

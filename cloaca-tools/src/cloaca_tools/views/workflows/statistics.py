@@ -341,7 +341,7 @@ def _seconds(row: AttemptRow | None) -> float | None:
 
 
 def _latest(view: RunView) -> dict[str, AttemptRow]:
-    return {task: left_by(row, view.row) for task, row in latest_of(view.that_count).items()}
+    return {task: left_by(row, view.row) for task, row in latest_of(view.counted_attempts).items()}
 
 
 def _tasks(sample: Sample, latest: Sequence[Mapping[str, AttemptRow]]) -> list[str]:
