@@ -157,7 +157,7 @@ class Life:
 
     def unit_ended(self, *, under_way: bool) -> Acts:
         """An attempt has ended; others are ``under_way``, or not."""
-        return self._end_of_cancel() if not under_way else NOTHING
+        return self.cut_off() if not under_way else NOTHING
 
     def over(self) -> None:
         """Nothing is left to do, or it is decided elsewhere that the run is ours no more."""
@@ -208,8 +208,13 @@ class Life:
         return (Do.HOLD, Do.GO_ON) if self.goes_on else NOTHING
 
     def cut_off(self) -> Acts:
-        """The deadline of a cancel has come, or the runner leaves."""
-        return self._end_of_cancel()
+        """Nothing of a run that is being cancelled goes on, its deadline has come, or the runner
+        leaves.
+        """
+        if self.state is not State.CANCELLING or self.cancel is None:  # else it is on its way
+            return NOTHING
+        self.state = State.OVER
+        return (End(RunStatus.CANCELLED, self.cancel.reason),)
 
     # -- leave memory ------------------------------------------------------------------------
 
@@ -222,7 +227,7 @@ class Life:
         if self.state is State.PAUSING:
             self.state = State.LEAVING
             return (GiveBack(None),)
-        return self._end_of_cancel()
+        return self.cut_off()
 
     def _settle(self, left: Left) -> Acts:
         acts: list[Act] = []
@@ -319,9 +324,3 @@ class Life:
         """Let nothing more of the run begin."""
         self.state, self.rests = state, False
         return (Do.STOP_LIMIT, Do.HOLD)
-
-    def _end_of_cancel(self) -> Acts:
-        if self.state is not State.CANCELLING or self.cancel is None:  # else it is on its way
-            return NOTHING
-        self.state = State.OVER
-        return (End(RunStatus.CANCELLED, self.cancel.reason),)

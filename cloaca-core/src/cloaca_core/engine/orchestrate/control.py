@@ -7,10 +7,10 @@ orchestrator's.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVarTuple
+from typing import TYPE_CHECKING, ParamSpec, TypeVarTuple
 
-from cloaca_core.engine.execute.outcome import CutOff
 from cloaca_core.engine.orchestrate.attempts import Attempts
+from cloaca_core.engine.orchestrate.departures import Departures
 from cloaca_core.engine.orchestrate.launcher import Launcher
 from cloaca_core.engine.orchestrate.run_limits import RunLimits
 from cloaca_core.engine.orchestrate.run_records import RunRecords
@@ -19,14 +19,9 @@ from cloaca_core.engine.runtime.deadlines import Deadlines
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.left import UnderWay, left_of
 from cloaca_core.run.life import Acts, CutOffAt, Do, End, GiveBack, Left, State
-from cloaca_core.run.planner import RunOver
 from cloaca_core.run.reasons import Reason, overdue
-from cloaca_core.run.rows import Park
 from cloaca_core.values.events import RUN_CANCEL_REQUESTED, RUN_PAUSED
-from cloaca_core.values.states import ReasonCode, RunStatus
-from cloaca_core.values.text import storable_text
-from cloaca_core.values.times.instants import SECOND, instant_text
-from cloaca_core.values.waits import NEVER
+from cloaca_core.values.times.instants import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,6 +45,7 @@ if TYPE_CHECKING:
 
 log = SafeLogger("cloaca.engine")
 
+P = ParamSpec("P")
 Ts = TypeVarTuple("Ts")
 
 
@@ -77,8 +73,6 @@ class Control:
         self._runs = runs
         self._capacity = capacity
         self._clock = clock
-        self._facts = facts
-        self._redact = logs.redact
         self._keeps = keeps
         self.ports: Ports = ports
         self.records: RunRecords = RunRecords(journal, clock, config, ports)
@@ -88,6 +82,9 @@ class Control:
         self.launcher: Launcher = Launcher(
             config, self.attempts, runs, capacity, clock, facts, ports
         )
+        self.departures: Departures = Departures(
+            self.records, self.attempts, runs, clock, facts, self.stop, logs.redact
+        )
         usual = config.pipeline_timeout_seconds
         self.limits: RunLimits = RunLimits(clock, usual, self._limit_passed)
         self._acts: dict[Do, Callable[[ActiveRun], None]] = {
@@ -96,13 +93,13 @@ class Control:
             Do.STOP_LIMIT: self.limits.stop,
             Do.REST: self.limits.rest,
             Do.START_LIMIT: self.limits.go_on,
-            Do.BEGIN: self._begin_held,
-            Do.GO_ON: self._begin_held_if_ours,
+            Do.BEGIN: self.launcher.launch_held,
+            Do.GO_ON: self._launch_held_if_ours,
             Do.LOOK: self.look,
             Do.LINGER: self._stay_without_place,
             Do.DROP: self.drop,
         }
-        self._cuts = Deadlines(self._come_to_cut)
+        self._cuts = Deadlines(self._cut_off)
 
     # -- begin and end -----------------------------------------------------------------------
 
@@ -138,11 +135,6 @@ class Control:
             log.exception("run %s cannot go on", run.id, extra={"run_id": run.id})
             self.broken(run, error)
 
-    def end_broken(self, run: ActiveRun, error: Exception) -> None:
-        """End a run whose end cannot be made by an error in the engine."""
-        self.stop(run)
-        self.records.end_bare(run, self._internal_error(error))
-
     def look(self, run: ActiveRun) -> None:
         """Let its life decide whether a run that is steered or waits stays here."""
         if run.life.state is not State.OVER:
@@ -159,6 +151,12 @@ class Control:
         return left_of(run, self._clock.wall(), here, linger=linger, keeps=self._keeps)
 
     # -- the acts ----------------------------------------------------------------------------
+
+    def tell(
+        self, run: ActiveRun, fact: Callable[P, Acts], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Tell the life of a run a fact, a method of it, and carry out what it decides."""
+        self._do(run, fact(*args, **kwargs))
 
     def _do(
         self,
@@ -177,62 +175,19 @@ class Control:
                 case CutOffAt(deadline):
                     self._cuts.add(run, max(0.0, (deadline - self._clock.wall()) / 1e6))
                 case GiveBack():
-                    self._give_back(run, act)
+                    self.departures.give_back(run, act)
                 case End():
-                    self._end(run, act, rows, beside)
+                    self.departures.end(run, act, rows, beside)
 
-    def _begin_held(self, run: ActiveRun) -> None:
-        self.launcher.launch(run, run.life.release())
-
-    def _begin_held_if_ours(self, run: ActiveRun) -> None:
+    def _launch_held_if_ours(self, run: ActiveRun) -> None:
         self.records.write(run, [], run.life.release())
 
     def _stay_without_place(self, run: ActiveRun) -> None:
         self._runs.linger(run)
         self._capacity.changed()
 
-    def _give_back(self, run: ActiveRun, act: GiveBack) -> None:
-        now, due_at = self._clock.wall(), act.due_at
-        if due_at is not None:
-            until = "a message" if due_at == NEVER else instant_text(due_at)
-            ids = {"run_id": run.id, "workflow": run.row.workflow}
-            log.info("run %s waits until %s", run.id, until, extra=ids)
-        seen = run.row.messages if run.waits is None else run.waits.seen
-        begun = not act.is_surplus or run.latest or run.recovered or run.row.round > 1
-        rests, rested = int(act.rests), run.limit.rested(now)
-        self.records.park(run, Park(run.id, due_at, now, seen, rests, rested, int(bool(begun))))
-
-    def _end(
-        self, run: ActiveRun, end: End, rows: Sequence[AttemptRow], beside: Sequence[Beside]
-    ) -> None:
-        """A body that has ended counts, though its callback has not, if its run is cancelled."""
-        reason, now = end.reason, self._clock.wall()
-        if end.bare:
-            self.stop(run)
-            self.records.end_bare(run, reason)
-            return
-        cut = [self._cut_row(each, end, now) for each in self._runs.attempts(run)]
-        cut = [*rows, *cut, *attempt_rows.cut_waits(run, reason, now)]
-        for row in cut:
-            run.latest[run.graph.position[row.task_id]] = row
-        if end.status is RunStatus.CANCELLED:
-            self.stop(run)
-            self.records.end_cancelled(run, reason, cut, beside)
-        else:
-            self._facts.ended(run, RunOver(end.status, reason), cut)
-
-    def _cut_row(self, attempt: Attempt, end: End, now: int) -> AttemptRow:
-        if end.status is not RunStatus.CANCELLED:
-            return attempt_rows.cancelled(attempt, end.reason, now)
-        if attempt.outcome is None:
-            self.attempts.tell_of_cut(attempt)
-        return attempt_rows.cut_off(attempt, attempt.outcome or CutOff(), end.reason, now)
-
     def _limit_passed(self, run: ActiveRun, deadline: Deadline) -> None:
-        self.guarded(run, self._end_by_limit, run, overdue(deadline))
-
-    def _end_by_limit(self, run: ActiveRun, reason: Reason) -> None:
-        self._do(run, run.life.limit_passed(reason))
+        self.guarded(run, self.tell, run, run.life.limit_passed, overdue(deadline))
 
     # -- wishes ------------------------------------------------------------------------------
 
@@ -251,10 +206,6 @@ class Control:
         if run.life.goes_on:
             log.info("run %s: %s", run.id, because, extra=_ids(run, RUN_PAUSED))
         self._do(run, run.life.pause_asked())
-
-    def resume(self, run: ActiveRun, met: int) -> None:
-        """Nothing is asked of a run any more; see ``Life.resumed``."""
-        self._do(run, run.life.resumed(met))
 
     def replace(self, run: ActiveRun, replacements: Sequence[Keys]) -> None:
         """Keys of a run were replaced, all in all these: what has not begun begins with them."""
@@ -279,14 +230,11 @@ class Control:
         """End all runs that are being cancelled now: the runner leaves. Whether there are any."""
         found = [run for run in self._runs if run.life.cancel is not None]
         for run in found:
-            self.guarded(run, self._cut_off, run)
+            self._cut_off(run)
         return bool(found)
 
-    def _come_to_cut(self, run: ActiveRun) -> None:
-        self.guarded(run, self._cut_off, run)
-
     def _cut_off(self, run: ActiveRun) -> None:
-        self._do(run, run.life.cut_off())
+        self.guarded(run, self.tell, run, run.life.cut_off)
 
     # -- leave memory ------------------------------------------------------------------------
 
@@ -306,22 +254,6 @@ class Control:
         self._do(run, run.life.give())
         self._do(run, run.life.is_held(under_way=bool(self._runs.attempts(run))))
 
-    def meet(self, run: ActiveRun, wish: RunStatus) -> None:
-        """A commit has found that a run is to be cancelled or paused: nothing more of it starts."""
-        self._do(run, run.life.wish_met(wish))
-
-    def gave_back(self, run: ActiveRun, wish: RunStatus | None) -> None:
-        """The table has a run that was given back, and this wish about it."""
-        self._do(run, run.life.gave_back(wish))
-
-    def lost(self, run: ActiveRun) -> None:
-        """A run belongs to another runner."""
-        self._do(run, run.life.lost())
-
-    def refused(self, run: ActiveRun, reason: Reason, end: End | None) -> None:
-        """The database takes no rows of a run, or not this end of it."""
-        self._do(run, run.life.refused(reason, end))
-
     # -- failures ----------------------------------------------------------------------------
 
     def fail(self, run: ActiveRun, reason: Reason, *, bare: bool = False) -> None:
@@ -331,11 +263,7 @@ class Control:
     def broken(self, run: ActiveRun, error: Exception) -> None:
         """End a run of which a step failed by an error in the engine, rather than let it hang."""
         if self._runs.get(run.id) is run:
-            self.fail(run, self._internal_error(error), bare=True)
-
-    def _internal_error(self, error: Exception) -> Reason:
-        text = storable_text(self._redact(f"internal error: {error!r}"))
-        return Reason(ReasonCode.INTERNAL_ERROR, text)
+            self.fail(run, self.departures.internal_error(error), bare=True)
 
 
 def _ids(run: ActiveRun, event: str) -> dict[str, object]:

@@ -202,6 +202,10 @@ class Launcher:
         run.resume.update(taken)
         run.life.held += taken
 
+    def launch_held(self, run: ActiveRun) -> None:
+        """Start what was held."""
+        self.launch(run, run.life.release())
+
     def interrupt(self, run: ActiveRun) -> None:
         """Ask the bodies of a run to end: coroutines are cancelled, threads are told, waits end."""
         for attempt in self._runs.attempts(run):

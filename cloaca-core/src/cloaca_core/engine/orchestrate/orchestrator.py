@@ -239,7 +239,7 @@ class Orchestrator:
             context = final_context(run)
         except Exception as error:
             log.exception("run %s cannot end as planned", run.id, extra={"run_id": run.id})
-            self.control.end_broken(run, error)
+            self.control.departures.end_broken(run, error)
             return
         self.control.stop(run)
         self._records.end(run, over, context, attempts, beside)

@@ -58,7 +58,8 @@ class RecordOutcomes:
 
     def call_off(self, entry: RunEntry) -> None:
         """The run is to be cancelled or paused: start nothing more of it."""
-        self._control.meet(entry.run, RunStatus(entry.wish or RunStatus.PAUSED))
+        wish = RunStatus(entry.wish or RunStatus.PAUSED)
+        self._control.tell(entry.run, entry.run.life.wish_met, wish)
 
     def recorded(self, entry: RunEntry) -> None:
         """The rows are durable: take the next steps."""
@@ -95,14 +96,14 @@ class RecordOutcomes:
             self._gave_back(entry, entry.park)
         else:
             if entry.exhausted is not None:  # the run is paused, by a record of ours
-                self._control.meet(run, RunStatus.PAUSED)
+                self._control.tell(run, run.life.wish_met, RunStatus.PAUSED)
                 self._subjects.asked.publish()
             self._control.begin(run, entry.ready)
 
     def _gave_back(self, entry: RunEntry, park: Park) -> None:
         run, wish = entry.run, entry.wish
         failpoints.hit("run.after_park")
-        self._control.gave_back(run, None if wish is None else RunStatus(wish))
+        self._control.tell(run, run.life.gave_back, None if wish is None else RunStatus(wish))
         if wish == RunStatus.CANCELLED:
             return
         if wish is None and (park.due_at is None or entry.messages > park.seen):
@@ -111,7 +112,7 @@ class RecordOutcomes:
 
     def lost(self, entry: RunEntry) -> None:
         """The run belongs to another runner."""
-        self._control.lost(entry.run)
+        self._control.tell(entry.run, entry.run.life.lost)
 
     def refused(self, entry: RunEntry, error: StoreError) -> None:
         """The run cannot go on as planned."""
@@ -127,7 +128,7 @@ class RecordOutcomes:
         if end is not None:
             bare = not entry.attempts and end.final_context == "{}"
             refused = End(RunStatus(end.status), reason, bare)
-        self._control.refused(run, reason, refused)
+        self._control.tell(run, run.life.refused, reason, refused)
 
 
 def _recorded_end(entry: RunEntry, end: RunEnd) -> RunEnd | None:

@@ -157,7 +157,7 @@ class SteeringLoop:
             else:
                 control.guarded(run, control.pause, run, wish.because)
         for run, met in paused.items():
-            control.guarded(run, control.resume, run, met)
+            control.guarded(run, control.tell, run, run.life.resumed, met)
         return strangers
 
     def _look_for(self, strangers: set[Wish]) -> float:

@@ -51,7 +51,7 @@ def pause(scene: Scene, run: ActiveRun) -> None:
 
 def resume(scene: Scene, run: ActiveRun) -> None:
     del scene.journal.wishes[run.id]
-    scene.orchestrator.control.resume(run, run.life.met)
+    scene.orchestrator.control.tell(run, run.life.resumed, run.life.met)
 
 
 def cut(scene: Scene, attempt: Attempt) -> None:

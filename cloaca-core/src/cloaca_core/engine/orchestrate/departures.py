@@ -1,0 +1,106 @@
+"""Writes how a run leaves this runner: it is given back to the table, or it ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloaca_core.engine.execute.outcome import CutOff
+from cloaca_core.engine.record import attempt_rows
+from cloaca_core.logs import SafeLogger
+from cloaca_core.run.planner import RunOver
+from cloaca_core.run.reasons import Reason
+from cloaca_core.run.rows import Park
+from cloaca_core.values.states import ReasonCode, RunStatus
+from cloaca_core.values.text import storable_text
+from cloaca_core.values.times.instants import instant_text
+from cloaca_core.values.waits import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core.engine.orchestrate.attempts import Attempts
+    from cloaca_core.engine.orchestrate.run_facts import RunFacts
+    from cloaca_core.engine.orchestrate.run_records import RunRecords
+    from cloaca_core.engine.record.run_entry import Beside
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.life import End, GiveBack
+    from cloaca_core.run.rows import AttemptRow
+    from cloaca_core.values.times.clock import Clock
+
+log = SafeLogger("cloaca.engine")
+
+
+class Departures:
+    """Belongs to the engine's loop. ``stop`` ends the bodies and timers of a run, and ``redact``
+    hides secrets in the messages of errors.
+    """
+
+    def __init__(
+        self,
+        records: RunRecords,
+        attempts: Attempts,
+        runs: ActiveRuns,
+        clock: Clock,
+        facts: RunFacts,
+        stop: Callable[[ActiveRun], None],
+        redact: Callable[[str], str],
+    ) -> None:
+        self._records = records
+        self._attempts = attempts
+        self._runs = runs
+        self._clock = clock
+        self._facts = facts
+        self._stop = stop
+        self._redact = redact
+
+    def give_back(self, run: ActiveRun, act: GiveBack) -> None:
+        """Write that a run has no owner any more."""
+        now, due_at = self._clock.wall(), act.due_at
+        if due_at is not None:
+            until = "a message" if due_at == NEVER else instant_text(due_at)
+            ids = {"run_id": run.id, "workflow": run.row.workflow}
+            log.info("run %s waits until %s", run.id, until, extra=ids)
+        seen = run.row.messages if run.waits is None else run.waits.seen
+        begun = not act.is_surplus or run.latest or run.recovered or run.row.round > 1
+        rests, rested = int(act.rests), run.limit.rested(now)
+        self._records.park(run, Park(run.id, due_at, now, seen, rests, rested, int(bool(begun))))
+
+    def end(
+        self, run: ActiveRun, end: End, rows: Sequence[AttemptRow], beside: Sequence[Beside]
+    ) -> None:
+        """Write that a run has failed or was cancelled, with these last ``rows``, and cut off what
+        is under way. A body of a cancelled run that has ended counts, though its callback has not.
+        """
+        reason, now = end.reason, self._clock.wall()
+        if end.bare:
+            self._stop(run)
+            self._records.end_bare(run, reason)
+            return
+        cut = [self._cut_row(each, end, now) for each in self._runs.attempts(run)]
+        cut = [*rows, *cut, *attempt_rows.cut_waits(run, reason, now)]
+        for row in cut:
+            run.latest[run.graph.position[row.task_id]] = row
+        if end.status is RunStatus.CANCELLED:
+            self._stop(run)
+            self._records.end_cancelled(run, reason, cut, beside)
+        else:
+            self._facts.ended(run, RunOver(end.status, reason), cut)
+
+    def _cut_row(self, attempt: Attempt, end: End, now: int) -> AttemptRow:
+        if end.status is not RunStatus.CANCELLED:
+            return attempt_rows.cancelled(attempt, end.reason, now)
+        if attempt.outcome is None:
+            self._attempts.tell_of_cut(attempt)
+        return attempt_rows.cut_off(attempt, attempt.outcome or CutOff(), end.reason, now)
+
+    def end_broken(self, run: ActiveRun, error: Exception) -> None:
+        """End a run whose end cannot be made by an error in the engine."""
+        self._stop(run)
+        self._records.end_bare(run, self.internal_error(error))
+
+    def internal_error(self, error: Exception) -> Reason:
+        """The reason for which a run fails by an error in the engine."""
+        text = storable_text(self._redact(f"internal error: {error!r}"))
+        return Reason(ReasonCode.INTERNAL_ERROR, text)
