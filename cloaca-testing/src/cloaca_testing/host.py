@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.engine.runtime.thread_calls import CallFuture
-    from cloaca_core.features.executors.supply import Supply
     from cloaca_core.store.protocol import StoreOptions
 
 T = TypeVar("T")
@@ -83,6 +82,7 @@ class HarnessHost(EngineHost):
         clock: VirtualClock,
     ) -> None:
         super().__init__(url, config, None, registry)
+        self._preparation.makes_executors = False  # all bodies run on the test's thread
         self._driver = driver
         self._clock = clock
         self._is_in_memory = url == MEMORY
@@ -149,10 +149,6 @@ class HarnessHost(EngineHost):
             raise ConfigError(f"there is no trigger {name!r}", field="trigger")
 
         self.send(be_due).result()
-
-    def _fit_supplies(self) -> tuple[Supply, ...]:
-        """None: all bodies run on the test's thread, also those that name an executor."""
-        return ()
 
     def _new_thread(self) -> LoopThread:
         return DrivenThread(self._driver, self._died)

@@ -522,7 +522,7 @@ class Observer:
         """The state of the database: open runs, recent failures, approvals and runners."""
         from cloaca_tools.views import overview
 
-        backend = self._host.backend_name
+        backend = self._host.backend.name
         return self._ask(overview.read, lambda state: overview.overview(backend, state))
 
     def under_way(self, most: int = 10_000) -> Call[dict[str, int]]:

@@ -1,8 +1,4 @@
-"""Owns one engine and its loop thread for a façade: opens, calls into it from outside, closes.
-
-Refuses calls from a wrong thread or process, or in a wrong state. The operations are in ``calls``,
-the ways to wait in ``waiting``.
-"""
+"""Owns one engine and its loop thread for a façade: opens and closes."""
 
 from __future__ import annotations
 
@@ -10,22 +6,22 @@ import asyncio
 import concurrent.futures
 import os
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from cloaca_core.assembly.calls import EngineCalls
 from cloaca_core.assembly.onlooker import Onlooker
 from cloaca_core.assembly.open_store import open_store
+from cloaca_core.assembly.preparation import Preparation, supplies_of
 from cloaca_core.assembly.redact import Sources
 from cloaca_core.clean_records import redact_with
 from cloaca_core.config import DefaultRunnerConfig, pool_size_of
 from cloaca_core.definition.registry import Registry, default_registry
 from cloaca_core.engine.calls.user_code import calling_work
-from cloaca_core.engine.calls.waiting import wait_parked
 from cloaca_core.engine.runtime.loop_thread import LoopThread
-from cloaca_core.engine.runtime.thread_calls import CallFuture, ParkedCall
+from cloaca_core.engine.runtime.thread_calls import CallFuture
 from cloaca_core.errors import (
     SHUT_DOWN,
     ConfigError,
@@ -46,20 +42,16 @@ from cloaca_core.values.this_process import THIS_PROCESS
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.engine import Engine
-    from cloaca_core.assembly.onlooker import Looks
     from cloaca_core.assembly.redact import Secrets
     from cloaca_core.assembly.store import Store
     from cloaca_core.engine.execute.children import Front
     from cloaca_core.features.executors.given import Executors
-    from cloaca_core.features.executors.supply import Supply
-    from cloaca_core.run.watcher import SubmitTracer
-
-T = TypeVar("T")
 
 
-class EngineHost:
+class EngineHost(EngineCalls):
     """One engine on one loop thread. Methods may be called from any thread of the process that
-    opened it. ``tracer`` makes the spans of submissions, None if the program does not trace.
+    opened it. ``leaving`` is called on the engine's loop when a shutdown has begun that another
+    program asked for; ``front`` submits runs for bodies that ask for them through their handles.
     """
 
     def __init__(
@@ -80,38 +72,33 @@ class EngineHost:
         _refuse_type("registry", registry, Registry)
         _refuse_type("schema", schema, str)
         refuse_other_types("start", start, bool, "a bool")
-        self.registry: Registry = default_registry() if registry is None else registry
-        self.config: DefaultRunnerConfig = DefaultRunnerConfig() if config is None else config
-        self._url = url = url_of(database_url)
-        self._backend = backend_for(url)
-        self._backend.check_url(url)
-        _refuse_schema(schema, self._backend)
-        self._schema = schema
-        self._secrets = Sources(redact, self.config)
+        super().__init__(
+            DefaultRunnerConfig() if config is None else config,
+            default_registry() if registry is None else registry,
+            works=works,
+            claims=start,
+        )
+        self.url: str = url_of(database_url)
+        """May hold a password."""
+        self.backend: Backend = backend_for(self.url)
+        self.backend.check_url(self.url)
+        _refuse_schema(schema, self.backend)
+        self.schema: str | None = schema
+        secrets = Sources(redact, self.config)
         self.redact: Redaction = Redaction()
         """Hides the secrets of the program, of which functions return some when it opens."""
-        self.redact.add(*passwords_in(url), *self._secrets.texts)
+        self.redact.add(*passwords_in(self.url), *secrets.texts)
         redact_with(self.redact)
-        self._supplies = _supplies(executors, executor_slots, self.config) if works else ()
-        self._claims = start
-        self._works = works
+        supplies = supplies_of(executors, executor_slots, self.config) if works else ()
+        self._preparation = Preparation(secrets, self.redact, supplies, makes_executors=works)
         self._alone = alone
-        self._forks = THIS_PROCESS.forks
         self._opening: asyncio.Task[Any] | None = None
         self._own_shutdown: asyncio.Task[None] | None = None
         self._close_once = threading.RLock()
-        self._closing: concurrent.futures.Future[None] | None = None
         self._shutdown_over: asyncio.Event | None = None
         self._has_told_failure = False
-        self.tracer: SubmitTracer | None = None
         self.leaving: Callable[[], object] = _nothing
-        """Called on the engine's loop when a shutdown has begun that another program asked for."""
         self.front: Front | None = None
-        """Submits runs for bodies that ask for them through their handles."""
-        self._engine: Engine | None = None
-        self._onlooker: Onlooker | None = None
-        self._growing = asyncio.Lock()
-        self._thread: LoopThread | None = None
 
     # -- open and close ----------------------------------------------------------------------
 
@@ -126,51 +113,28 @@ class EngineHost:
         if self._thread is not None:
             self._refuse_foreign_process()
             raise RunnerUsageError("this runner is open already")
-        supplies = self._fit_supplies()
-        making = None
-        if supplies or self._secrets.has_functions:
-            make = partial(self._make, supplies)
-            making = make() if may_block else _beside(make)
-        self._forks = (
-            THIS_PROCESS.forks
-        )  # one that was only made before a fork is opened in the child
+        making = self._preparation.begin(self.registry, may_block=may_block)
+        # One that was only made before a fork is opened in the child.
+        self._forks = THIS_PROCESS.forks
         self._thread = thread = self._new_thread()  # known before it runs: Ctrl-C may come
         thread.start()
         return thread.submit(self._open(making))
 
-    def _make(self, supplies: tuple[Supply, ...]) -> None:
-        """Call the program's functions; a failure leaves nothing behind."""
-        self._secrets.load(self.redact)
-        _make(supplies)
-
-    def _fit_supplies(self) -> tuple[Supply, ...]:
-        """The executors that are to be made, if the tasks can use them."""
-        if not self._works or not (self._supplies or _wants_executors(self.registry)):
-            return ()
-        from cloaca_core.features.executors.given import refuse_unfit  # few programs have executors
-
-        refuse_unfit(self._supplies, self.registry)
-        return self._supplies
-
     async def _open(self, making: concurrent.futures.Future[None] | None) -> None:
         self._opening = asyncio.current_task()
-        supplies = self._supplies
         try:
             if making is not None:
                 await asyncio.wrap_future(making)
             self._engine = await self._started()
         except BaseException:
-            if making is None:
-                _close(supplies)
-            else:  # their functions may still be at it
-                making.add_done_callback(lambda _: _close(supplies))
+            self._preparation.undo(making)
             raise
 
     async def _started(self) -> Engine | None:
         """The engine; None for a client that may only look, before a call needs one."""
-        options = _store_options(self.config, self._schema, shared=not self._works)
+        options = _store_options(self.config, self.schema, shared=not self.works)
         store = await self._open_store(options)
-        if not self._works and not store.writable:
+        if not self.works and not store.writable:
             self._onlooker = Onlooker(store, self.config, self.registry)
             return None
         try:
@@ -190,7 +154,7 @@ class EngineHost:
         return LoopThread(self._died)
 
     async def _open_store(self, options: StoreOptions) -> Store:
-        return await open_store(self._backend, self._url, options)
+        return await open_store(self.backend, self.url, options)
 
     def _new_engine(self, store: Store) -> Engine:
         from cloaca_core.assembly.engine import Engine  # here: see ``load_engine``
@@ -201,9 +165,9 @@ class EngineHost:
             self.registry,
             broken=self._break_down,
             asked_to_leave=self._leave,
-            works=self._works,
+            works=self.works,
             alone=self._alone,
-            supplies=self._supplies,
+            supplies=self._preparation.supplies,
             redact=self.redact,
         )
 
@@ -212,7 +176,7 @@ class EngineHost:
         called while the database opens, which is mostly waiting: else the import would come after
         it.
         """
-        if self._works or not names_mode_ro(self._url):
+        if self.works or not names_mode_ro(self.url):
             import_module("cloaca_core.assembly.engine")
 
     def begin(self) -> None:
@@ -328,149 +292,13 @@ class EngineHost:
     def allow_another_try(self) -> None:
         """An opening that failed has been undone."""
         self._opening = self._closing = self._shutdown_over = self._thread = None
-        self._supplies = tuple([each.anew() for each in self._supplies])
+        self._preparation.renew()
         self._has_told_failure = False
 
     def __str__(self) -> str:
         """The backend and the state; not the URL, which may hold a password."""
-        is_open = self._is_open() and self._closing is None
-        return f"{self._backend.name}, {'open' if is_open else 'closed'}"
-
-    # -- call --------------------------------------------------------------------------------
-
-    def send(
-        self,
-        ask: Callable[[Engine], Coroutine[Any, Any, T]],
-    ) -> concurrent.futures.Future[T]:
-        """Run ``ask`` with the engine on its loop."""
-        thread = self._open_thread()
-        self._refuse_own_thread()
-        if (engine := self._engine) is None:
-            return thread.submit(self._grown(ask))
-        return thread.submit(ask(engine))
-
-    @property
-    def parks(self) -> bool:
-        """Whether ``park`` can be used: there is an engine, on a thread of its own."""
-        return self._engine is not None
-
-    def park(self, ask: Callable[[Engine, ParkedCall[T]], None], timeout: float | None) -> T:
-        """Have ``ask`` called with the engine on its loop, and wait for the answer, on a thread
-        that may block. Ctrl-C ends the wait at once.
-        """
-        thread, engine = self._open_thread(), self._engine
-        assert engine is not None
-        self._refuse_own_thread()
-        call = ParkedCall[T]()
-        thread.park(call, partial(_ask, ask, engine, call))
-        try:
-            return wait_parked(call, timeout)
-        finally:
-            thread.unpark(call)
-
-    def read(
-        self,
-        ask: Callable[[Looks], Coroutine[Any, Any, T]],
-    ) -> concurrent.futures.Future[T]:
-        """Run ``ask`` as ``send`` does. A client that may only look makes no engine for it."""
-        if self._engine is not None or self._onlooker is None:
-            return self.send(ask)
-        thread = self._open_thread()
-        self._refuse_own_thread()
-        return thread.submit(ask(self._onlooker))
-
-    async def _grown(self, ask: Callable[[Engine], Coroutine[Any, Any, T]]) -> T:
-        return await ask(await self._whole())
-
-    async def _whole(self) -> Engine:
-        """The engine; a client that has only looked so far makes it now."""
-        async with self._growing:
-            if self._engine is None:
-                assert self._onlooker is not None, "only an onlooker opens without an engine"
-                engine = self._new_engine(self._onlooker.store)
-                await engine.start()
-                await engine.begin(claims=self._claims)
-                self._engine = engine
-        return self._engine
-
-    def database(self) -> concurrent.futures.Future[str | None]:
-        """What tells the database of this runner from others. Any thread may ask, also while the
-        runner shuts down: its bodies still run. None in a process that a body has forked: what that
-        submits is its own.
-        """
-        if THIS_PROCESS.forks != self._forks:
-            forked: concurrent.futures.Future[str | None] = concurrent.futures.Future()
-            forked.set_result(None)
-            return forked
-        if self._thread is None or (engine := self._engine) is None:
-            raise RunnerClosedError(SHUT_DOWN)
-        return self._thread.submit(engine.database())
-
-    def refuse_closed(self) -> None:
-        """Raise the error of a call, if the runner is not open."""
-        self._open_thread()
-
-    @property
-    def backend_name(self) -> str:
-        """The backend of the database."""
-        return self._backend.name
-
-    @property
-    def backend(self) -> Backend:
-        """The backend itself, for what it offers beside a store."""
-        return self._backend
-
-    @property
-    def url(self) -> str:
-        """The URL of the database; it may hold a password."""
-        return self._url
-
-    @property
-    def schema(self) -> str | None:
-        """The schema that it was opened with, if any."""
-        return self._schema
-
-    @property
-    def works(self) -> bool:
-        """Whether it executes bodies; a client leaves that to runners."""
-        return self._works
-
-    @property
-    def engine(self) -> Engine:
-        """The engine, for attributes that any thread may read."""
-        thread = self._open_thread()
-        if (engine := self._engine) is None:
-            self._refuse_own_thread()
-            return thread.submit(self._whole()).result()
-        return engine
-
-    def _is_open(self) -> bool:
-        return self._engine is not None or self._onlooker is not None
-
-    def _open_thread(self) -> LoopThread:
-        if THIS_PROCESS.forks != self._forks:
-            self._refuse_foreign_process()
-        if self._thread is not None and self._thread.failure is not None:
-            raise RunnerClosedError(self._thread.failure)
-        if self._closing is not None:
-            raise RunnerClosedError(SHUT_DOWN)
-        if self._thread is None or (self._engine is None and self._onlooker is None):
-            raise RunnerUsageError("this runner is not open yet: use it in an `async with` block")
-        return self._thread
-
-    def _refuse_foreign_process(self) -> None:
-        if THIS_PROCESS.forks != self._forks:
-            raise RunnerUsageError(
-                "this runner was opened by another process (a fork parent); "
-                "open a runner of its own in each process"
-            )
-
-    def _refuse_own_thread(self) -> None:
-        if self._thread is not None and self._thread.is_current():
-            raise RunnerUsageError(
-                "a call of the runner on its engine's own thread, as by a handler of its log "
-                "records, would wait for itself; make it on another thread"
-            )
+        is_open = (self._engine or self._onlooker) is not None and self._closing is None
+        return f"{self.backend.name}, {'open' if is_open else 'closed'}"
 
 
 def _stop_unless_failed(thread: LoopThread) -> None:
@@ -481,68 +309,8 @@ def _stop_unless_failed(thread: LoopThread) -> None:
         thread.stop()
 
 
-def _ask(ask: Callable[[Engine, ParkedCall[T]], None], engine: Engine, call: ParkedCall[T]) -> None:
-    """Ask the engine, on its loop, unless the caller has given up."""
-    if call.is_withdrawn:
-        return
-    try:
-        ask(engine, call)
-    except BaseException as error:  # noqa: BLE001 - the caller raises it
-        call.fail(error)
-
-
 def _nothing() -> None:
     """Stands for a listener before there is one."""
-
-
-def _supplies(
-    executors: Executors | None,
-    executor_slots: Mapping[str, int] | None,
-    config: DefaultRunnerConfig,
-) -> tuple[Supply, ...]:
-    in_settings = config.executors or config.executor_slots
-    if executors is None and executor_slots is None and not in_settings:
-        return ()
-    from cloaca_core.features.executors.given import supplies  # few programs have executors
-
-    return supplies(executors, executor_slots, config)
-
-
-def _make(supplies: tuple[Supply, ...]) -> None:
-    """Make executors, all or none."""
-    try:
-        for supply in supplies:
-            supply.open()
-    except BaseException:
-        _close(supplies)
-        raise
-
-
-def _beside(make: Callable[[], None]) -> concurrent.futures.Future[None]:
-    """Call a function of the program on a thread of its own; it cannot be cancelled."""
-    made = concurrent.futures.Future[None]()
-    made.set_running_or_notify_cancel()
-
-    def call() -> None:
-        try:
-            make()
-        except BaseException as error:  # noqa: BLE001 # of user code; the future hands it on
-            made.set_exception(error)
-        else:
-            made.set_result(None)
-
-    threading.Thread(target=call, name="cloaca-opening", daemon=True).start()
-    return made
-
-
-def _close(supplies: tuple[Supply, ...]) -> None:
-    for supply in supplies:
-        supply.close()
-
-
-def _wants_executors(registry: Registry) -> bool:
-    tasks = (task for workflow in registry.workflows() for task in workflow.tasks)
-    return any(task.executor is not None for task in tasks)
 
 
 def _store_options(
