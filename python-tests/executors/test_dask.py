@@ -222,11 +222,15 @@ def test_a_body_whose_scheduler_is_killed_runs_when_there_is_one_again(
 
 @pytest.mark.backend("sqlite", reason="it keeps its runs in memory")
 def test_the_example_of_more_cores_runs_there(tmp_path: Path) -> None:
+    """Dask's own log is off: its workers report the end of their cluster as an error when they
+    notice it late.
+    """
     options = ["--below", "20000", "--workers", "2", "--dask"]
+    inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     done = subprocess.run(
         [sys.executable, "-W", "error", str(EXAMPLE), *options],
         cwd=tmp_path,
-        env={name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
+        env={**inherited, "DASK_LOGGING__DISTRIBUTED": "critical"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -234,9 +238,7 @@ def test_the_example_of_more_cores_runs_there(tmp_path: Path) -> None:
         check=False,
     )
 
-    # Dask says itself that a worker takes long to end, as it does beside other work.
-    said = [line for line in done.stderr.splitlines() if " - distributed.nanny - " not in line]
-    assert (done.returncode, said) == (0, [])
+    assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"^ +2 +\d+\.\d\d +1\.00$", done.stdout, re.MULTILINE)
 
 

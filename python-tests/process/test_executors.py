@@ -144,8 +144,9 @@ def test_a_body_on_threads_of_an_executor_fails_for_the_runners_that_it_kills(sc
     """It runs in their process, where its two first deaths might be those of another body."""
     settings: dict[str, Any] = {"executors": {"cpu": THREADS}, "max_recovery_attempts": 0}
     worker = scene.fleet.start(**settings)
-    poison = worker.submit("poison")
+    worker.tell("submit", "poison")  # it may die before it says the id
     worker.exit_code()
+    ((poison,),) = scene.fleet.query("SELECT id FROM cloaca_run")
     worker = scene.fleet.launch(**settings)
     while (answer := worker.result_or_death(poison)) is None:
         worker = scene.fleet.launch(**settings)
