@@ -380,7 +380,7 @@ class Program:
         """Add a schedule of the workflow ``flow``; its id."""
         engine = self.engine
         ids, acts = engine.ids, NotedActs(engine.store, engine.ids, "ann")
-        loop, changed = engine.schedule_loop, engine.schedule_changed
+        loop, changed = engine.schedule_loop, engine.subjects.schedules.publish
         table = ScheduleTable(engine.store, ids, acts, loop, changed)
         return await table.register(ScheduleSpec(FLOW, expression, timezone, **options))
 

@@ -8,46 +8,38 @@ recorded by ``journal``. ``kernel`` makes these parts, ``parts`` adds those of f
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cloaca_core.assembly.meter import Meter
 from cloaca_core.assembly.parts import Parts
+from cloaca_core.assembly.resolver import Resolver
 from cloaca_core.assembly.store import TransferStore
-from cloaca_core.definition.unregistered import Unregistered
-from cloaca_core.definition.workflow import Workflow
 from cloaca_core.engine.execute.executor import Executor
 from cloaca_core.engine.lifecycle import Lifecycle
 from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
-from cloaca_core.engine.record.journal import FIRST_PAUSE, LONGEST_PAUSE
-from cloaca_core.engine.record.telling import tell_of_adoption
 from cloaca_core.errors import (
     ConfigError,
-    StoreFullError,
     StoreReadOnlyError,
-    StoreUnavailableError,
 )
 from cloaca_core.logs import SafeLogger
 from cloaca_core.values.payloads.redaction import Redaction
-from cloaca_core.values.times.backoff import Backoff
 from cloaca_core.values.times.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from cloaca_core.assembly.store import Store
     from cloaca_core.config import DefaultRunnerConfig
-    from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.definition.registry import Registry
     from cloaca_core.engine.claim.claimer import Claimer
-    from cloaca_core.engine.execute.attempt import Attempt, AttemptWork
-    from cloaca_core.engine.execute.usage import SlotUse
+    from cloaca_core.engine.execute.attempt import AttemptWork
     from cloaca_core.engine.observe.recent_runs import Ended, RecentRuns
     from cloaca_core.engine.observe.run_reader import RunReader
     from cloaca_core.engine.observe.watchers import Watchers
     from cloaca_core.engine.orchestrate.grace_period import GracePeriod
     from cloaca_core.engine.recover.runner_id import RunnerId
     from cloaca_core.engine.runtime.thread_calls import ParkedCall
+    from cloaca_core.engine.subjects import Subjects
     from cloaca_core.engine.submit.request import Request
     from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
     from cloaca_core.features.executors.supply import Supply
@@ -56,14 +48,11 @@ if TYPE_CHECKING:
     from cloaca_core.features.steering.due_runs import DueRuns
     from cloaca_core.features.steering.steering import Steering
     from cloaca_core.features.task_logs.run_logs import RunLogs
-    from cloaca_core.features.telemetry.run_metrics import RunMetrics
-    from cloaca_core.features.telemetry.sample import Sample
     from cloaca_core.features.triggers.trigger_loop import TriggerLoop
     from cloaca_core.features.upkeep.pruner import Pruner
     from cloaca_core.features.upkeep.sweeps import Sweeps
     from cloaca_core.features.waits.messages import Messages
     from cloaca_core.run.rows import NewRun
-    from cloaca_core.run.watcher import Watcher
     from cloaca_core.store.messages import NewMessage
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.values.ids import RunIds
@@ -119,11 +108,14 @@ class Engine:
         self._submission = parts.submission
         self._steering = parts.steering
         self._lifecycle = Lifecycle(parts)
+        self.resolver: Resolver = Resolver(parts, self.database, self._lifecycle.check_open)
+        self.meter: Meter = Meter(parts, self._lifecycle.check_open)
         self.registry: Registry = base.registry
         self.config: DefaultRunnerConfig = base.config
         self.ids: RunIds = base.ids
         self.runner_id: RunnerId = base.runner_id
         self.runs: ActiveRuns = base.runs
+        self.subjects: Subjects = base.subjects
         self.grace: GracePeriod = parts.orchestration.grace
         self.recent: RecentRuns = parts.reading.completion.recent
         self.sweeps: Sweeps = parts.upkeep.sweeps
@@ -169,14 +161,15 @@ class Engine:
     async def submit(self, request: Request) -> list[str]:
         """Accept runs; the ids of the runs that stand for them."""
         self._lifecycle.check_open()
-        return await self._submission.submitter.submit(await self._known(request))
+        return await self._submission.submitter.submit(await self.resolver.resolve(request))
 
     async def submit_one(self, request: Request) -> tuple[str, bool]:
         """Accept one run: the id of the run that stands for it, and whether that was made now. An
         earlier one that has failed is begun again, if the request says so, and gets the message.
         """
         self._lifecycle.check_open()
-        (run_id,), known = await self._submission.submitter.accept(await self._known(request))
+        resolved = await self.resolver.resolve(request)
+        (run_id,), known = await self._submission.submitter.accept(resolved)
         if known and request.retry is not None:
             await self._steering.retries.retry_if_failed(run_id, request.retry, request.time_limit)
         if known and (message := request.message_to_earlier(run_id)) is not None:
@@ -210,7 +203,8 @@ class Engine:
         ``accepted`` is called with the run's id as soon as that is durable.
         """
         self._lifecycle.check_open()
-        return await self._submission.waits.execute(await self._known(request), waiting, accepted)
+        resolved = await self.resolver.resolve(request)
+        return await self._submission.waits.execute(resolved, waiting, accepted)
 
     def execute_parked(self, request: Request, call: ParkedCall[Ended]) -> None:
         """Submit one run for a thread that waits for its end."""
@@ -226,60 +220,6 @@ class Engine:
         """
         store = self._store
         return await store.transfer().identity() if isinstance(store, TransferStore) else None
-
-    async def _compare(self, parent: Attempt) -> None:
-        """Find out whether the runs of another engine are in this database: a body of theirs calls
-        a client, which is this.
-        """
-        home = parent.owner.home
-        if not isinstance(home, ActiveRuns) or home in self.runs.beside:
-            return
-        if (front := home.children.front) is not None:
-            what = "whether a body has submitted a child is not known"
-            theirs = await self._answered(lambda: asyncio.wrap_future(front.database()), what)
-            ours = await self._answered(self.database, what)
-            self.runs.beside[home] = theirs is not None and theirs == ours
-
-    async def _known(self, request: Request) -> Request:
-        """The request with a workflow in place of a name. The version by which a client submits,
-        and the workflows that follow its runs, are recorded first: others may run and end a run as
-        soon as it is there.
-        """
-        if request.parent is not None and request.parent.owner.home is not self.runs:
-            await self._compare(request.parent)
-        recorder, workflow = self._parts.recorder, request.workflow
-        if self._base.works:
-            if request.followed is not None and self._store.writable:
-                with suppress(StoreUnavailableError):  # it tries again, beside this
-                    await recorder.record()
-        elif isinstance(workflow, Workflow) and self._store.writable:
-            with suppress(StoreUnavailableError):  # the next submission tries again
-                await recorder.record_unknown(workflow)
-        if isinstance(request.workflow, Unregistered):
-            return replace(request, workflow=await self.find(request.workflow))
-        return request
-
-    async def find(self, wanted: Unregistered) -> RecordedWorkflow:
-        """The recorded workflow of a name. Waits for the database, as the submission of its runs
-        does.
-        """
-        definitions, what = self._parts.definitions, f"workflow {wanted.name} is not found"
-        return await self._answered(lambda: definitions.find(wanted), what)
-
-    async def _answered(self, ask: Callable[[], Awaitable[T]], what: str) -> T:
-        """The answer of the database, however long it cannot be reached; until then ``what`` is so,
-        as the log says.
-        """
-        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
-        while True:
-            self._lifecycle.check_open()
-            try:
-                return await ask()
-            except StoreFullError:
-                raise
-            except StoreUnavailableError as error:
-                log.warning("%s, trying again in %.2f s: %s", what, backoff.pause, error)
-                await backoff.wait()
 
     async def wait(self, run_id: str, waiting: AttemptWork | None) -> Ended:
         """Wait for the end of a run, on this runner or another."""
@@ -353,51 +293,6 @@ class Engine:
         self._lifecycle.check_open()
         return self._parts.definitions
 
-    async def watch(self, watcher: Watcher) -> None:
-        """Tell this one of facts from now on, and of the runs that are ours already."""
-        self._lifecycle.check_open()
-        self._base.journal.watchers.append(watcher)
-        for run in self.runs:
-            tell_of_adoption([watcher], run)
-
-    async def sample(self) -> Sample:
-        """What metrics show now. The first call makes the engine count what it does."""
-        from cloaca_core.features.telemetry.sample import Sample  # few programs have metrics
-
-        claims, metrics = self._parts.claims, await self._metrics()
-        gauges = await self._store.gauges()
-        return Sample(
-            metrics,
-            gauges,
-            at=self._store.wall(),
-            slots=self.slot_use(),
-            recoveries=claims.takeover.recovered,
-            lease_losses=claims.lease.losses,
-            pruned_runs=self._parts.upkeep.pruner.pruned,
-            loops={
-                each.name: each.last_success
-                for each in self._parts.loops
-                if each.last_success is not None
-            },
-        )
-
-    def slot_use(self) -> dict[str, SlotUse]:
-        """How the slots for bodies are used now, by their kind; none where bodies never run."""
-        return self._base.executor.slot_use() if self._base.works else {}
-
-    async def _metrics(self) -> RunMetrics:
-        """The watcher that counts what this engine does, from now on at the latest."""
-        from cloaca_core.features.telemetry.run_metrics import (
-            RunMetrics,  # few programs have metrics
-        )
-
-        for each in self._base.journal.watchers:
-            if isinstance(each, RunMetrics):
-                return each
-        metrics = RunMetrics()
-        await self.watch(metrics)
-        return metrics
-
     async def health(self) -> dict[str, Any]:
         """The state of the runner, for people and probes."""
         return self._parts.health.report()
@@ -407,11 +302,3 @@ class Engine:
         """The store; ``RunnerClosedError`` once the engine shuts down. Each call asks for it."""
         self._lifecycle.check_open()
         return self._store
-
-    def schedule_changed(self) -> None:
-        """A schedule may be due sooner, be gone, or name a workflow that no runner has."""
-        self._base.subjects.schedules.publish()
-
-    def trigger_changed(self) -> None:
-        """A trigger was switched."""
-        self._base.subjects.triggers.publish()

@@ -29,4 +29,4 @@ async def render_async(runner: AsyncClient) -> str:
 
 
 def _rendered(host: EngineHost) -> Call[str]:
-    return Call(lambda: host.send(lambda engine: engine.sample()), text_of)
+    return Call(lambda: host.send(lambda engine: engine.meter.sample()), text_of)

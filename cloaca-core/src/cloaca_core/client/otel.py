@@ -37,4 +37,4 @@ def instrument(
     host.tracer = SubmitTracing(tracers)
     if host.works:
         tracing = RunTracing(tracers)
-        host.send(lambda engine: engine.watch(tracing))  # before all that is sent later
+        host.send(lambda engine: engine.meter.watch(tracing))  # before all that is sent later

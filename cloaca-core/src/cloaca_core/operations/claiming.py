@@ -37,7 +37,7 @@ class Slots(NamedTuple):
         """See ``Operation``."""
 
         async def answer(engine: Engine) -> dict[str, SlotUse]:
-            return engine.slot_use()
+            return engine.meter.slot_use()
 
         return caller.act(answer, unchanged)
 

@@ -141,7 +141,7 @@ class SubmitMany(Submissions):
         """
         requests = caller.requests()
         if (name := requests.unregistered(self.workflow_name)) is not None:
-            yield caller.act(lambda engine: engine.find(name), _none_accepted)
+            yield caller.act(lambda engine: engine.resolver.find(name), _none_accepted)
         for request in requests.many(self):
             yield Call(partial(_sent, caller.host, request, _submitting, only), unchanged)
 

@@ -93,13 +93,13 @@ async def test_it_does_not_wait_for_what_lasts(scene: Scene, failure: StoreError
     scene.store.failures["definitions_named"] = [failure]
 
     with pytest.raises(type(failure)):
-        await client.find(Unregistered("flow", ""))
+        await client.resolver.find(Unregistered("flow", ""))
 
 
 async def test_a_client_that_closes_waits_no_more(scene: Scene) -> None:
     client = await scene.open(works=False)
     scene.store.failures["definitions_named"] = [StoreUnavailableError("away")] * 99
-    waiting = asyncio.create_task(client.find(Unregistered("flow", "")))
+    waiting = asyncio.create_task(client.resolver.find(Unregistered("flow", "")))
     await quiet()
 
     await client.shutdown()
@@ -140,9 +140,9 @@ async def test_metrics_count_from_the_first_sample_on(scene: Scene) -> None:
     engine = await scene.open()
     await engine.execute(scene.request(), None)
 
-    first = await engine.sample()
+    first = await engine.meter.sample()
     await engine.execute(scene.request(), None)
-    second = await engine.sample()
+    second = await engine.meter.sample()
 
     assert first.metrics is second.metrics
     assert [count for _, count in second.metrics.runs.items()] == [1]

@@ -10,6 +10,7 @@ from cloaca_core.features.triggers.trigger_table import TriggerTable
 
 if TYPE_CHECKING:
     from cloaca_core.engine.calls.call import Call, CallerOf
+    from cloaca_core.engine.subjects import Subjects
     from cloaca_core.features.triggers.part import TriggerStore
     from cloaca_core.features.triggers.trigger_loop import TriggerLoop
     from cloaca_core.values.ids import RunIds
@@ -30,8 +31,9 @@ class TriggerEngine(Protocol):
     def trigger_loop(self) -> TriggerLoop:
         """Polls triggers."""
 
-    def trigger_changed(self) -> None:
-        """A trigger was switched."""
+    @property
+    def subjects(self) -> Subjects:
+        """Tells the loops of the engine what has changed."""
 
 
 class ListTriggers(NamedTuple):
@@ -83,4 +85,6 @@ class TriggerHistory(NamedTuple):
 
 def _table(engine: TriggerEngine, by: str) -> TriggerTable:
     acts = NotedActs(engine.store, engine.ids, by)
-    return TriggerTable(engine.store, acts, engine.trigger_loop.sync, engine.trigger_changed)
+    return TriggerTable(
+        engine.store, acts, engine.trigger_loop.sync, engine.subjects.triggers.publish
+    )

@@ -57,7 +57,7 @@ def test_the_loop_that_polls_hears_of_a_change(host: EngineHost) -> None:
 
     table = host.send(table_of).result(WAIT)
 
-    assert table._changed == host.engine.trigger_changed
+    assert table._changed == host.engine.subjects.triggers.publish
 
 
 @each_row(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from cloaca_core.features.definitions.names import DefinitionEngine
 
 if TYPE_CHECKING:
+    from cloaca_core.engine.subjects import Subjects
     from cloaca_core.features.schedules.part import ScheduleStore
     from cloaca_core.features.schedules.schedule_loop import ScheduleLoop
     from cloaca_core.values.ids import RunIds
@@ -31,5 +32,6 @@ class ScheduleEngine(ScheduleLooks, DefinitionEngine, Protocol):
     def schedule_loop(self) -> ScheduleLoop:
         """Fires schedules."""
 
-    def schedule_changed(self) -> None:
-        """A schedule may be due sooner, be gone, or name a workflow that no runner has."""
+    @property
+    def subjects(self) -> Subjects:
+        """Tells the loops of the engine what has changed."""

@@ -231,5 +231,5 @@ def _put(
 
 def _table(engine: ScheduleEngine, by: str) -> ScheduleTable:
     ids, acts = engine.ids, NotedActs(engine.store, engine.ids, by)
-    loop, changed = engine.schedule_loop, engine.schedule_changed
+    loop, changed = engine.schedule_loop, engine.subjects.schedules.publish
     return ScheduleTable(engine.store, ids, acts, loop, changed)

@@ -139,11 +139,9 @@ async def test_one_schedule_goes_through_its_life(do: Do, caller: Caller) -> Non
         do(GetSchedule(schedule_id))
 
 
-def test_the_loop_that_fires_hears_of_a_change(
-    do: Do, host: EngineHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_loop_that_fires_hears_of_a_change(do: Do, host: EngineHost) -> None:
     heard: list[str] = []
-    monkeypatch.setattr(host.engine, "schedule_changed", lambda: heard.append("changed"))
+    host.engine.subjects.schedules.subscribe(lambda: heard.append("changed"))
 
     do(PutSchedule("n", "flow", "@daily", "UTC"))
 
