@@ -18,7 +18,7 @@ from benchmarks import measuring
 from cloaca_core.assembly.sql_store import SqlStore
 from cloaca_core.features.schedules.records import TICKS
 from cloaca_core.store.batch import Batch, Committed
-from cloaca_core.store.runs import Landed
+from cloaca_core.store.runs import OnCommit
 
 SCHEDULES = 10_000
 AT_ONCE = 1_000
@@ -103,8 +103,8 @@ def _delays() -> Iterator[dict[int, list[float]]]:
     found: dict[int, list[float]] = {}
     commit = SqlStore.commit
 
-    async def timed(self: SqlStore, batch: Batch, landed: Landed | None = None) -> Committed:
-        committed = await commit(self, batch, landed)
+    async def timed(self: SqlStore, batch: Batch, on_commit: OnCommit | None = None) -> Committed:
+        committed = await commit(self, batch, on_commit)
         now = time.time()
         for tick in batch.of(TICKS):
             found.setdefault(tick.tick, []).append((now - tick.tick / 1e6) * 1000)

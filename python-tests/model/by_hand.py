@@ -52,12 +52,12 @@ class HandExecutor(Executor):
         self.queued.append(work)
         self.came.set()
 
-    def expect(self, work: Work) -> bool:
+    def reserve(self, work: Work) -> bool:
         work.stage = Stage.QUEUED
         self.expected.append(work)
         return True
 
-    def let_go(self, work: Work) -> None:
+    def start_reserved(self, work: Work) -> None:
         if not work.abandoned:
             self.expected.remove(work)
             self.submit(work)
@@ -172,7 +172,7 @@ class HandJournal(Journal):
     async def commit(self) -> RunEntry:
         """The oldest entry becomes durable."""
         entry = await self.entry()
-        if entry.landed is not None:
+        if entry.on_commit is not None:
             land(entry, self.wishes)
         settle(entry, self.wishes, self.messages)
         return entry
@@ -188,8 +188,8 @@ class HandJournal(Journal):
 
 def land(entry: RunEntry, wishes: Mapping[str, str] = NO_WISHES) -> None:
     """It is durable, and the loop has not heard of it."""
-    assert entry.landed is not None
-    entry.landed(_committed(entry, wishes))
+    assert entry.on_commit is not None
+    entry.on_commit(_committed(entry, wishes))
 
 
 def settle(

@@ -26,7 +26,7 @@ from cloaca_core.features.schedules.schedule_loop import ScheduleLoop
 from cloaca_core.features.steering.noted_acts import NotedActs
 from cloaca_core.run.rows import RunRow
 from cloaca_core.store.batch import Batch, Committed
-from cloaca_core.store.runs import Landed
+from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.ids import RunIds
 
 SECOND = 1_000_000
@@ -47,9 +47,9 @@ class Store(MemoryStore):
         self.commits = 0
         self.dropped = False
 
-    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+    async def commit(self, batch: Batch, on_commit: OnCommit | None = None) -> Committed:
         self.commits += 1
-        committed = await super().commit(batch, None if self.dropped else landed)
+        committed = await super().commit(batch, None if self.dropped else on_commit)
         if self.dropped:  # the outcome of a commit whose answer is lost is not known
             self.dropped = False
             raise OSError("the connection was lost")
@@ -64,7 +64,7 @@ class Runner:
         self.heard = 0
         subjects = Subjects()
         subjects.claimable.subscribe(self._count)
-        subjects.ended_unseen.subscribe(self._hear)
+        subjects.ended_elsewhere.subscribe(self._hear)
         self.journal = Journal(store, RunnerId("r1"), HandMarks())
         self.registry = Registry()
         with WorkflowBuilder("orders", registry=self.registry):

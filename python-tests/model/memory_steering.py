@@ -18,7 +18,7 @@ from cloaca_core.features.steering.records import (
     Parent,
     PauseRow,
     Reopening,
-    Stray,
+    StoppedWithParent,
     Wish,
 )
 from cloaca_core.run.rows import AttemptRow, ForkRow, ReplacementRow, RestartRow, RoundRow, RunRow
@@ -861,7 +861,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         ]
         return found[:limit]
 
-    async def strays(self, run_ids: Collection[str]) -> list[Stray]:
+    async def stopped_with_parents(self, run_ids: Collection[str]) -> list[StoppedWithParent]:
         found = []
         for run in self._in_order(run_ids):
             parent = self.parent_of(run.parent_id, detached=self.marks_of(run).detached)
@@ -870,10 +870,10 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
                 detached = goes_on or self.marks_of(parent).detached
                 parent = self.parent_of(parent.parent_id, detached=detached)
             if parent is not None:
-                found.append(Stray(run.id, parent.id, parent.steer_reason or ""))
+                found.append(StoppedWithParent(run.id, parent.id, parent.steer_reason or ""))
         return found
 
-    async def paused_strays(self, run_ids: Collection[str]) -> list[Stray]:
+    async def paused_with_parents(self, run_ids: Collection[str]) -> list[StoppedWithParent]:
         found = []
         for run in self._in_order(run_ids):
             parent, marks = self.runs.get(run.parent_id or ""), self.marks_of(run)
@@ -881,7 +881,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
                 continue
             pause_id = None if marks.detached else self.marks_of(parent).pause_id
             if marks.paused_at is not None or pause_id not in (None, marks.paused_with):
-                found.append(Stray(run.id, parent.id, parent.steer_reason or ""))
+                found.append(StoppedWithParent(run.id, parent.id, parent.steer_reason or ""))
         return found
 
     def parent_of(self, parent_id: str | None, *, detached: bool) -> RunRow | None:

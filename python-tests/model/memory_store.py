@@ -42,7 +42,7 @@ from cloaca_core.store.changes import Change
 from cloaca_core.store.messages import MESSAGES
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.runner_rows import RunnerName, RunnerRow
-from cloaca_core.store.runs import Landed
+from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.states import SUSPECT_AFTER, ReasonCode, RunStatus, TaskStatus
 
 FINAL = {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus.CANCELLED}
@@ -85,10 +85,10 @@ class MemoryStore(
 
     # -- record ------------------------------------------------------------------------------
 
-    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+    async def commit(self, batch: Batch, on_commit: OnCommit | None = None) -> Committed:
         committed = self._write(batch)
-        if landed is not None:
-            landed(committed)
+        if on_commit is not None:
+            on_commit(committed)
         return committed
 
     async def insert_when_free(self, run: NewRun, rows: Rows = NO_ROWS) -> str:
@@ -293,7 +293,7 @@ class MemoryStore(
             for run in self.runs.values()
         )
 
-    async def leave_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:
+    async def release_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:
         known = self.runs | self.hidden.runs
         for run_id, by in list(self.unserved):
             if by == runner_id and run_id in known and known[run_id].ended_at is not None:
@@ -316,7 +316,7 @@ class MemoryStore(
                 )
         return {each.run_id for each in runs if (each.run_id, runner_id) in self.unserved}
 
-    async def left_unserved(self, runner_id: str) -> list[WaitingRow]:
+    async def released_unserved(self, runner_id: str) -> list[WaitingRow]:
         found: dict[str, list[RunRow]] = {}
         for run_id, by in sorted(self.unserved):
             run = self.runs.get(run_id)

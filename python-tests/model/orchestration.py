@@ -72,19 +72,19 @@ class SettableClock(LoopClock):
 class There(Attempt):
     """An attempt on an executor."""
 
-    __slots__ = ("ward",)
+    __slots__ = ("domain",)
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.place = self.ward = "executor there"
+        self.place = self.domain = "executor there"
 
 
 class Scene:
     """An orchestrator whose executor and journal are in the test's hands; without ``features`` its
     ports are empty.
 
-    ``ended`` has the runs that have ended and how, ``ended_unseen`` those of which only the tables
-    tell how; ``wishes`` counts how often it was told that something is asked of a run,
+    ``ended`` has the runs that have ended and how, ``ended_elsewhere`` those whose end only the
+    tables have; ``wishes`` counts how often it was told that something is asked of a run,
     ``given_back`` how often that one may be claimed.
     """
 
@@ -94,7 +94,7 @@ class Scene:
         config = DefaultRunnerConfig(**settings)
         self.executor = HandExecutor(config.max_concurrent_tasks)
         self.ended: list[tuple[ActiveRun, RunEnd]] = []
-        self.ended_unseen: list[ActiveRun] = []
+        self.ended_elsewhere: list[ActiveRun] = []
         self.wishes = 0
         self.given_back = 0
         self.clock = SettableClock()
@@ -105,7 +105,7 @@ class Scene:
         self.capacity = Places(config.max_active_runs, self.runs)
         self.subjects = Subjects()
         self.subjects.ended.subscribe(self._end)
-        self.subjects.asked.subscribe(self._wished)
+        self.subjects.steered.subscribe(self._wished)
         self.subjects.claimable_here.subscribe(self._give_back)
         self.orchestrator = Orchestrator(
             config,
@@ -134,7 +134,7 @@ class Scene:
 
     def _end(self, run: ActiveRun, end: RunEnd | None) -> None:
         if end is None:
-            self.ended_unseen.append(run)
+            self.ended_elsewhere.append(run)
         else:
             self.ended.append((run, end))
 

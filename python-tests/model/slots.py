@@ -34,9 +34,9 @@ class SlotsContract:
     async def test_one_that_has_a_slot_is_starting_until_it_begins(self, pool: Pool) -> None:
         await pool.started()
         body = Body(is_async=pool.is_async)
-        assert pool.expect(body)
+        assert pool.reserve(body)
         seen = [pool.is_starting, body in pool.running()]
-        pool.let_go(body)
+        pool.start_reserved(body)
         await body.begun.wait()
         seen += [pool.is_starting, body in pool.running()]
         body.go()

@@ -64,8 +64,8 @@ class SteeringDesk:
         self._acts = 0
         subjects = Subjects()
         subjects.claimable.subscribe(lambda: self.told.append("runs came"))
-        subjects.strangers.subscribe(lambda: self.told.append("lost runs"))
-        subjects.shown.subscribe(lambda: self.told.append("paused"))
+        subjects.orphans_suspected.subscribe(lambda: self.told.append("lost runs"))
+        subjects.display_changed.subscribe(lambda: self.told.append("paused"))
         self.steering = Steering(
             self.store,
             RecordedDefinitions(self.store, Registry()),

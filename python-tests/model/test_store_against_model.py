@@ -296,7 +296,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.same(self.model.claim(*arguments), self.store.claim(*arguments))
 
     @rule(runner_id=RUNNERS, run_ids=SOME_RUNS, offset=OFFSETS, has_begun=st.integers(0, 1))
-    def leave_unserved(
+    def release_unserved(
         self, runner_id: str, run_ids: set[str], offset: int, has_begun: int
     ) -> None:
         runs = []
@@ -305,7 +305,8 @@ class StoreAgainstModel(RuleBasedStateMachine):
             epoch = offset + (1 if run is None else run.epoch)
             runs.append(Unserved(run_id, epoch, '["gone"]', has_begun))
         self.same(
-            self.model.leave_unserved(runner_id, runs), self.store.leave_unserved(runner_id, runs)
+            self.model.release_unserved(runner_id, runs),
+            self.store.release_unserved(runner_id, runs),
         )
 
     @rule(runner_id=RUNNERS, workflows=st.sets(WORKFLOWS))
@@ -567,7 +568,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
             self.model.children_out_of_step(parents, limit),
             self.store.children_out_of_step(parents, limit),
         )
-        self.same(self.model.paused_strays(parents), self.store.paused_strays(parents))
+        self.same(self.model.paused_with_parents(parents), self.store.paused_with_parents(parents))
         self.same(self.model.forget_children(parents), self.store.forget_children(parents))
 
     @rule(parent=RUNS, children=SOME_RUNS, number=ACTS)

@@ -41,7 +41,7 @@ from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows, Waiting
 from cloaca_core.store.changes import Change
 from cloaca_core.store.runner_rows import RunnerName, RunnerRow, Sharing
-from cloaca_core.store.runs import Landed
+from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.times.clock import Clock
 from cloaca_core.values.times.instants import to_datetime
 from cloaca_core.values.times.no_limit import NO_LIMIT, NoLimit
@@ -132,10 +132,10 @@ class VirtualStore(MemoryStore):
                     each._news.set()
         return answer
 
-    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+    async def commit(self, batch: Batch, on_commit: OnCommit | None = None) -> Committed:
         self.asked.append(self.clock.monotonic())
         await self._answer()
-        return self._changed(await super().commit(batch, landed))
+        return self._changed(await super().commit(batch, on_commit))
 
     async def insert_when_free(self, run: NewRun, rows: Rows = NO_ROWS) -> str:
         await self._answer()

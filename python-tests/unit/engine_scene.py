@@ -26,7 +26,7 @@ from cloaca_core.run.rows import AttemptRow, RunRow
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.changes import Change
 from cloaca_core.store.runner_rows import RunnerRow
-from cloaca_core.store.runs import Landed
+from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.definition_rows import DefinitionName, DefinitionRow, WhenEndedRow
 from cloaca_core.values.times.clock import Clock
 from cloaca_testing.conformance.commits import submit
@@ -65,12 +65,12 @@ class Store(MemoryStore):
         if steps := self.afterwards.get(name):
             await steps.pop(0)()
 
-    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+    async def commit(self, batch: Batch, on_commit: OnCommit | None = None) -> Committed:
         self._perhaps_fail("commit")
         contexts = [end.final_context or "" for end in batch.ends]
         if self.refused is not None and any(self.refused in text for text in contexts):
             raise StoreDataError("the database will not have it")
-        committed = await super().commit(batch, landed)
+        committed = await super().commit(batch, on_commit)
         self.committed.set()
         await self._before_the_answer("commit")
         return committed

@@ -15,7 +15,7 @@ from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.features.steps.records import MEMOS
 from cloaca_core.store.batch import Batch, Committed
-from cloaca_core.store.runs import Landed
+from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.payloads.json_values import encode
 
 pytestmark = pytest.mark.virtual_time
@@ -27,8 +27,8 @@ def cut_off_after_memo(program: Program) -> None:
     """Let the program reach its database no more once it has written how a wait ended."""
     commit = program.store.commit
 
-    async def last(batch: Batch, landed: Landed | None = None) -> Committed:
-        committed = await commit(batch, landed)
+    async def last(batch: Batch, on_commit: OnCommit | None = None) -> Committed:
+        committed = await commit(batch, on_commit)
         if batch.of(MEMOS):
             program.store.failure = CUT_OFF
         return committed

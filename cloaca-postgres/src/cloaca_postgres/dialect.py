@@ -85,7 +85,7 @@ class PostgresDialect:
         steps: Sequence[Step],
         *,
         urgent: bool = False,
-        landed: Callable[[Answers], None] | None = None,
+        on_commit: Callable[[Answers], None] | None = None,
     ) -> Answers:
         self._refuse_writes()
         all_steps = [*steps, *self._wakeups.within(steps)]
@@ -96,8 +96,8 @@ class PostgresDialect:
             answers = await self._writes.run(all_steps)
         answers = answers[: len(steps)]
         self._wakeups.wrote(steps, answers)
-        if landed is not None:
-            landed(answers)
+        if on_commit is not None:
+            on_commit(answers)
         return answers
 
     async def write_apart(self, steps: Sequence[Step], key: str) -> Answers:

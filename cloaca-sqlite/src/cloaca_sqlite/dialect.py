@@ -73,11 +73,11 @@ class SqliteDialect:
         steps: Sequence[Step],
         *,
         urgent: bool = False,  # noqa: ARG002 - one connection writes; its queue is short
-        landed: Callable[[Answers], None] | None = None,
+        on_commit: Callable[[Answers], None] | None = None,
     ) -> Answers:
         wakeups = self._wakeups
         if wakeups is None or wakeups.has_no_part_in(steps):
-            return await self._writer.transact(lambda raw: run_steps(raw, steps), landed)
+            return await self._writer.transact(lambda raw: run_steps(raw, steps), on_commit)
         added, added_answers = wakeups.within(steps), Answers()
 
         def work(raw: sqlite3.Connection) -> Answers:
@@ -86,7 +86,7 @@ class SqliteDialect:
                 added_answers[:] = run_steps(raw, added)
             return answers
 
-        answers = await self._writer.transact(work, landed)
+        answers = await self._writer.transact(work, on_commit)
         wakeups.wrote(steps, added, added_answers)
         return answers
 

@@ -114,12 +114,12 @@ class Connection(aiosqlite.Connection):
     async def transact(
         self,
         work: Callable[[sqlite3.Connection], T],
-        landed: Callable[[T], None] | None = None,
+        on_commit: Callable[[T], None] | None = None,
     ) -> T:
         """Run a function in one immediate transaction.
 
-        ``landed`` is called on the connection's thread, with the function's result, once the commit
-        is durable.
+        ``on_commit`` is called on the connection's thread, with the function's result, once the
+        commit is durable.
         """
 
         def transaction(raw: FileConnection) -> T:
@@ -132,8 +132,8 @@ class Connection(aiosqlite.Connection):
                 if self._folded(raw) is not Folding.DONE:
                     raise
             self._courtesy.after_commit()
-            if landed is not None:
-                landed(result)
+            if on_commit is not None:
+                on_commit(result)
             return result
 
         return await self._hop(transaction)

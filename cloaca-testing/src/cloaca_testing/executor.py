@@ -109,9 +109,9 @@ class DrivenExecutor(Executor):
         self._stand_in(work)
         super().submit(work)
 
-    def expect(self, work: Work) -> bool:
+    def reserve(self, work: Work) -> bool:
         self._stand_in(work)
-        return super().expect(work)
+        return super().reserve(work)
 
     def _stand_in(self, work: Work) -> None:
         if isinstance(work, Attempt):

@@ -92,7 +92,7 @@ async def claimed_by_other(store: Store) -> None:
 
 
 async def left(store: Store) -> None:
-    assert await store.leave_unserved("r2", [Unserved("late", 1, "[]", 0)]) == {"late"}
+    assert await store.release_unserved("r2", [Unserved("late", 1, "[]", 0)]) == {"late"}
 
 
 async def due(store: Store) -> None:
@@ -272,7 +272,7 @@ async def test_a_claim_that_failed_has_passed_over_nothing(
 async def test_a_run_that_is_forgotten_to_be_unserved_is_claimed_again(store: Store) -> None:
     await submit(store, new_run("late", owner=None))
     assert await claimed(store) == ["late"]
-    await store.leave_unserved("r1", [Unserved("late", 1, "[]", 0)])
+    await store.release_unserved("r1", [Unserved("late", 1, "[]", 0)])
     await claim_all(store)
     await store.forget_unserved("r1", [WORKFLOW])
 

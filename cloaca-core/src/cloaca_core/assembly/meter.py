@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloaca_core.engine.record.telling import tell_of_adoption
+from cloaca_core.engine.record.watcher_reports import report_adoption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ class Meter:
         self._check_open()
         self._base.journal.watchers.append(watcher)
         for run in self._base.runs:
-            tell_of_adoption([watcher], run)
+            report_adoption([watcher], run)
 
     async def sample(self) -> Sample:
         """What metrics show now. The first call makes the engine count what it does."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core.assembly.bodies import Bodies
 from cloaca_core.assembly.health import Health
 from cloaca_core.engine.kernel import Kernel
-from cloaca_core.engine.stages import Additions
+from cloaca_core.engine.stages import FeatureHooks
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
 from cloaca_core.features.executors.lazy_pools import LazyPools
@@ -76,10 +76,10 @@ class Firing:
 class Upkeep:
     """The work beside the runs: runs without a runner, and deletion."""
 
-    def __init__(self, base: Base, store: Store, any_left: Callable[[], bool]) -> None:
+    def __init__(self, base: Base, store: Store, has_released: Callable[[], bool]) -> None:
         clock, days = base.clock, base.config.retention_days
         self.unserved = UnservedWatch(
-            store, base.registry, base.runner_id, base.liveness, any_left, clock, base.subjects
+            store, base.registry, base.runner_id, base.liveness, has_released, clock, base.subjects
         )
         self.pruner = Pruner(
             store,
@@ -146,7 +146,7 @@ class Parts(Kernel):
             loops=self.loops,
         )
 
-    def _add_features(self) -> Additions:
+    def _add_features(self) -> FeatureHooks:
         base, store, reading = self.base, self.store, self.reading
         orchestrator = self.orchestration.orchestrator
         self.bodies = Bodies(
@@ -171,16 +171,16 @@ class Parts(Kernel):
         )
         came = self.bodies.waits.came
         self.messages = Messages(store, reading.reader, base.ids, came, base.subjects)
-        return Additions(
+        return FeatureHooks(
             past=[partial(read, store) for read in (read_forks, read_replacements, read_waits)],
-            stop_strays=steering.children.stop_strays,
+            stop_with_parents=steering.children.stop_with_parents,
             act_now=steering.loop.act_now,
             child_keys=steering.children.keys,
         )
 
     def _add_rest(self) -> None:
         self.firing = Firing(self.base, self.store, self._redact, self.part_died)
-        self.upkeep = Upkeep(self.base, self.store, self.claims.unserved.any_left)
+        self.upkeep = Upkeep(self.base, self.store, self.claims.unserved.has_released)
 
     def _turns(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         base, turns = self.base, {**super()._turns()}

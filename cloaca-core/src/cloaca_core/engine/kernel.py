@@ -1,6 +1,6 @@
-"""The kernel put together: what carries out graphs of tasks and loses none of their results.
+"""Puts the kernel together: the parts that execute graphs of tasks and lose none of their results.
 
-A part knows none that is made after it. What it has to tell those, it publishes (see ``subjects``).
+A part knows no part that is made after it. It notifies those by ``subjects``.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from cloaca_core.engine.observe.changes import Changes
 from cloaca_core.engine.recover.drain_request import DrainRequest
 from cloaca_core.engine.runtime.supervisor import supervised
 from cloaca_core.engine.stages import (
-    Additions,
     Base,
     Claims,
+    FeatureHooks,
     Orchestration,
     Reading,
     RegisteredVersions,
@@ -36,11 +36,12 @@ log = SafeLogger("cloaca.engine")
 
 
 class Kernel:
-    """All parts of one kernel, made once and in order (see ``stages``). It runs, recovers and
-    submits runs as it is. Features are added by a class of which this is the base.
+    """All parts of one kernel, made once and in order (see ``stages``). As it is, it submits,
+    executes and recovers runs. A subclass adds the features.
 
-    Belongs to the engine's loop. ``broken`` is called with the reason when a part has died, so that
-    it cannot go on, and ``asked_to_leave`` when another program wants this runner to shut down.
+    Belongs to the engine's loop. ``broken`` is called with the reason when a part has died and the
+    engine cannot continue; ``asked_to_leave`` when another program requests that this runner shuts
+    down.
     """
 
     def __init__(
@@ -87,37 +88,37 @@ class Kernel:
         self.loops = supervised(self._turns(), clock, fixed, self._faulted)
         store.on_connected(self.connected)
 
-    # -- what features add -------------------------------------------------------------------
+    # -- hooks for features ------------------------------------------------------------------
 
-    def _add_features(self) -> Additions:
-        """Make the features that take part in claims and submissions, and what they add there."""
-        return Additions()
+    def _add_features(self) -> FeatureHooks:
+        """Make the features that take part in claims and submissions, and return their hooks."""
+        return FeatureHooks()
 
     def _add_rest(self) -> None:
-        """Make the other features: all parts of the kernel are there, but its loops."""
+        """Make the other features. All parts of the kernel exist, but not its loops."""
 
     async def registered(self) -> None:
-        """The runner has registered: record what others are to know before it works."""
+        """The runner has registered. Record what other runners must know before it works."""
 
     def begin(self) -> None:
         """The engine begins to work."""
 
     def drain(self) -> None:
-        """Begin nothing more: the engine shuts down."""
+        """The engine shuts down: start nothing more."""
 
     def end_logs(self) -> None:
-        """Keep no more lines of bodies."""
+        """Keep no more log lines of bodies."""
 
     def clean_up(self) -> None:
-        """End what the loop leaves behind when it has died."""
+        """The loop has died: end the things that it left behind."""
 
     async def close(self) -> None:
-        """Close what is open beside the kernel."""
+        """Close the resources of features."""
 
-    # -- its loops ---------------------------------------------------------------------------
+    # -- background loops --------------------------------------------------------------------
 
     def _turns(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
-        """Returns what is done in the background again and again, in the order of starts."""
+        """The turns of the background loops by their names, in the order of their starts."""
         base, claims = self.base, self.claims
         turns = {"journal": self._record, "changes": self.changes.turn}
         if base.works:
@@ -125,7 +126,7 @@ class Kernel:
             turns |= {"claim": claims.claimer.turn}
             if base.config.enable_recovery:
                 turns["takeover"] = claims.takeover.turn
-                turns |= {"asking": claims.asking.turn, "giving": claims.giving.turn}
+                turns |= {"asking": claims.work_requests.turn, "giving": claims.work_sharing.turn}
         return turns
 
     def connected(self) -> None:
@@ -134,9 +135,9 @@ class Kernel:
             each.connected()
 
     def _faulted(self) -> None:
-        """A loop has failed by an error of ours, perhaps before it told another one of its news."""
+        """A loop has failed by an error of the engine, perhaps before it notified another loop."""
         subjects = self.base.subjects
-        for each in (subjects.claimable, subjects.ended_unseen, subjects.anything):
+        for each in (subjects.claimable, subjects.ended_elsewhere, subjects.anything):
             each.publish()
         self.base.capacity.changed()
 
@@ -146,18 +147,18 @@ class Kernel:
             await self.drain_request.look()
 
     def part_died(self, reason: str) -> None:
-        """A part cannot go on, and so the engine cannot."""
+        """A part cannot continue, and so the engine cannot."""
         log.critical("%s", reason, extra=self.base.log_fields())
         self._broken(reason)
 
     async def _record(self) -> None:
-        """Commit what is to be recorded, and tell those who watch."""
+        """Commit waiting entries, and notify watchers."""
         await self.base.journal.turn()
         if self.reading.watchers.notices:
             self.reading.watchers.wake()
 
     async def _reenlist(self) -> None:
-        """Start anew under another id after this runner was declared dead: drop all its runs."""
+        """This runner was declared dead: drop all its runs and register again under a new id."""
         base, lease = self.base, self.claims.lease
         await lease.lost.wait()
         for run in base.runs:
@@ -166,4 +167,4 @@ class Kernel:
         base.journal.forget_runs()
         await lease.reenlist()
         base.subjects.claimable_here.publish()
-        base.subjects.ended_unseen.publish()  # also runs that we took for ours
+        base.subjects.ended_elsewhere.publish()  # also runs that we took for ours

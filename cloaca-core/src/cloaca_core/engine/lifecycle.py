@@ -1,4 +1,4 @@
-"""Opens and closes an engine: its parts begin in one order, and end in the other."""
+"""Opens and closes an engine. Its parts start in one order, and stop in the reverse order."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.engine")
 
 LEAVING: Final = 1.0
-"""Seconds after the grace period that a shutdown gives the database to release owned runs."""
+"""Seconds after the grace period in which the database must release the runs of this runner."""
 
 
 class Lifecycle:
-    """Of one engine; ``closing`` is true as soon as its shutdown has begun."""
+    """Starts and ends one engine. ``closing`` is true as soon as its shutdown has begun."""
 
     def __init__(self, parts: Kernel) -> None:
         self.closing = False
@@ -36,9 +36,9 @@ class Lifecycle:
             raise RunnerClosedError(SHUT_DOWN)
 
     async def start(self) -> None:
-        """Take over from the dead, and register, if this engine works.
+        """Take over from dead runners, and register, if this engine works.
 
-        In this order: one of the dead may have had the runner id that was configured here.
+        In this order: a dead runner may have had the runner id that is configured here.
         """
         if not self._base.works:
             return
@@ -61,7 +61,9 @@ class Lifecycle:
         self._tell_of("open")
 
     async def shutdown(self) -> None:
-        """Stop claiming, let bodies end, release the rest, and close the store. Idempotent."""
+        """Stop claiming, let bodies end, release the other runs, and close the store.
+        Idempotent.
+        """
         if self.closing:
             return
         self.closing = True
@@ -74,7 +76,7 @@ class Lifecycle:
         self._tell_of("closed")
 
     def clean_up(self) -> None:
-        """End what the loop leaves behind when it has died."""
+        """The loop has died: end the things that it left behind."""
         self._unsubscribe()
         self._parts.end_logs()
         self._parts.clean_up()
@@ -83,7 +85,7 @@ class Lifecycle:
     # -- the steps of a shutdown -------------------------------------------------------------
 
     async def _let_end(self) -> None:
-        """Begin nothing more, and wait for what runs."""
+        """Start nothing more, and wait for running bodies."""
         self._unsubscribe()
         self._base.capacity.paused = True
         self._parts.drain()
@@ -91,17 +93,19 @@ class Lifecycle:
         await self._parts.orchestration.grace.wait()
 
     async def _end_cancelled(self) -> None:
-        """End runs that are being cancelled, with what is known of their bodies."""
+        """End runs that are being cancelled, with the outcomes of bodies that are known."""
         if self._orchestrator.control.cut_off_all():
             await self._drain_journal()
 
     async def _tell_of_rests(self) -> None:
-        """Give runs back whose time limits stand still, as long as the table does not know it."""
+        """Give back runs whose time limit does not count, if the database does not know that
+        yet.
+        """
         if self._orchestrator.control.leave_all():
             await self._drain_journal()
 
     async def _write_lines(self) -> None:
-        """Write what bodies have logged that do not end in time."""
+        """Write the log lines of bodies that do not end in time."""
         if self._base.logs.waiting:
             self._base.journal.write_soon()
             await self._drain_journal()
@@ -112,7 +116,7 @@ class Lifecycle:
                 await self._base.journal.drained()
 
     async def _leave(self) -> None:
-        """Give runs back, with all that goes on."""
+        """Drop all runs and release them in the database."""
         for run in self._base.runs:
             self._orchestrator.control.drop(run)
         for each in reversed(self._parts.loops):
@@ -127,7 +131,7 @@ class Lifecycle:
             log.warning(reason, error, extra=self._base.log_fields())
 
     async def _close(self) -> None:
-        """Tell those who wait that nothing comes any more, and close what is open."""
+        """Fail the calls of waiting callers, and close everything that is open."""
         self._parts.submission.submitter.held_keys.fail_all(RunnerClosedError(SHUT_DOWN))
         self._parts.reading.completion.fail_all(RunnerClosedError(SHUT_DOWN))
         self._parts.reading.watchers.fail_all(RunnerClosedError(SHUT_DOWN))
@@ -146,4 +150,4 @@ class Lifecycle:
 
 
 def _nothing() -> None:
-    """Stands for the unsubscribe function before there is a subscription."""
+    """Stands for the function that unsubscribes, before there is a subscription."""

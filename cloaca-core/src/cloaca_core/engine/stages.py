@@ -1,7 +1,7 @@
-"""The parts of the kernel by stage: each is made once, and given those that it needs.
+"""The parts of the kernel by stage. Each part is made once, and is given the parts that it needs.
 
-A stage's constructor only makes parts; ``kernel`` makes the stages, in the order of this file. What
-one part tells others is in ``subjects``. Attributes never change.
+The constructor of a stage only makes parts; ``kernel`` makes the stages, in the order of this file.
+``subjects`` has the notifications between parts. Attributes never change.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from cloaca_core.engine.claim.asking import Asking
 from cloaca_core.engine.claim.claimer import Claimer
 from cloaca_core.engine.claim.fair_share import FairShare
-from cloaca_core.engine.claim.giving import Giving
 from cloaca_core.engine.claim.orphans import Orphans
 from cloaca_core.engine.claim.unserved_runs import KnownVersions, UnservedRuns
 from cloaca_core.engine.claim.version_check import EarlierVersions, VersionCheck
+from cloaca_core.engine.claim.work_requests import WorkRequests
+from cloaca_core.engine.claim.work_sharing import WorkSharing
 from cloaca_core.engine.execute.body_log import TaskLogs
 from cloaca_core.engine.observe.completion import Completion, ParkedRuns
 from cloaca_core.engine.observe.run_reader import RunReader
@@ -56,22 +56,22 @@ if TYPE_CHECKING:
 
 
 class BodyLogs(TaskLogs, Riders, Protocol):
-    """The logs of bodies, which are written with what the journal records."""
+    """The logs of bodies; their lines are written with the batches of the journal."""
 
 
 class Versions(EarlierVersions, KnownVersions, Protocol):
-    """Knows versions of workflows that are not registered here."""
+    """Finds versions of workflows that are not registered here."""
 
     async def of_run(self, row: RunRow) -> Workflow | RecordedWorkflow | None:
-        """The version with which a run was submitted; None where that is not known."""
+        """The version with which a run was submitted; None if it is not known."""
 
 
-async def _no_strays(_: Collection[str]) -> set[str]:
+async def _none_stopped(_: Collection[str]) -> set[str]:
     return set()
 
 
 async def _no_requests() -> None:
-    """Stands for the feature that steers runs."""
+    """Does nothing: there is no feature that steers runs."""
 
 
 async def _no_keys(_: str) -> Container[str | None]:
@@ -79,7 +79,7 @@ async def _no_keys(_: str) -> Container[str | None]:
 
 
 class RegisteredVersions:
-    """Knows those that are registered here, and no other."""
+    """Finds the registered versions only."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -96,17 +96,19 @@ class RegisteredVersions:
         return workflow if workflow is not None and workflow.version == row.version else None
 
 
-class Additions(NamedTuple):
-    """What features add to claims and submissions. See ``Claimer`` and ``Submitter``."""
+class FeatureHooks(NamedTuple):
+    """Functions by which features take part in claims and submissions. See ``Claimer`` and
+    ``Submitter``.
+    """
 
     past: Sequence[ReadPast] = ()
-    stop_strays: Callable[[Collection[str]], Awaitable[set[str]]] = _no_strays
+    stop_with_parents: Callable[[Collection[str]], Awaitable[set[str]]] = _none_stopped
     act_now: Callable[[], Awaitable[None]] = _no_requests
     child_keys: Callable[[str], Awaitable[Container[str | None]]] = _no_keys
 
 
 class Base:
-    """The arguments of the engine, its names, the place where bodies run, and the journal."""
+    """The arguments of the engine, its names, the executor for bodies, and the journal."""
 
     def __init__(
         self,
@@ -148,7 +150,7 @@ class Base:
 
 
 class Orchestration:
-    """Takes runs from step to step, until their end or that of the engine."""
+    """Takes runs from step to step, until they end or the engine does."""
 
     def __init__(self, base: Base) -> None:
         self.orchestrator = Orchestrator(
@@ -171,7 +173,7 @@ class Orchestration:
 
 
 class Reading:
-    """Runs, as the tables have them, and their ends for those who wait."""
+    """Reads runs from the tables, and wakes callers when runs end."""
 
     def __init__(self, base: Base, orchestrator: Orchestrator, versions: Versions) -> None:
         store, subjects = base.store, base.subjects
@@ -182,7 +184,7 @@ class Reading:
 
 
 class Claims:
-    """The lease of this runner, those of others, and the runs that it takes from the table."""
+    """The lease of this runner, the leases of others, and claims of runs from the table."""
 
     def __init__(
         self,
@@ -190,13 +192,13 @@ class Claims:
         orchestrator: Orchestrator,
         adoption: Adoption,
         versions: Versions,
-        added: Additions,
+        added: FeatureHooks,
     ) -> None:
         store, runner_id, clock = base.store, base.runner_id, base.clock
         seconds, needed = base.config.lease_seconds, base.capacity.is_in_use
         identity, subjects = base.identity, base.subjects
         self.lease = Lease(
-            store, runner_id, identity, seconds, needed, clock, subjects, self._tells
+            store, runner_id, identity, seconds, needed, clock, subjects, self._sharing
         )
         self.takeover = Takeover(
             store, self.lease, runner_id, identity, subjects, clock, self._see_others
@@ -204,12 +206,14 @@ class Claims:
         self.unserved = UnservedRuns(store, base.registry, runner_id, versions, subjects)
         self._serves = serves = self.unserved.serves
         executor, backlog = base.executor, orchestrator.attempts.backlog
-        self.asking = Asking(
+        self.work_requests = WorkRequests(
             executor, backlog, base.capacity, self.takeover, serves, self.lease.prove
         )
-        self.share = FairShare(self.takeover, executor, backlog, self.asking.run_ended, subjects)
+        self.share = FairShare(
+            self.takeover, executor, backlog, self.work_requests.run_ended, subjects
+        )
         known = base.registry.namespaces
-        self.giving = Giving(orchestrator, base.capacity, self.share, known, clock)
+        self.work_sharing = WorkSharing(orchestrator, base.capacity, self.share, known, clock)
         self.claimer = Claimer(
             store,
             self.lease,
@@ -221,29 +225,29 @@ class Claims:
             Orphans(store, base.journal, runner_id, base.runs.ids, subjects),
             self.unserved,
             VersionCheck(store, base.registry, runner_id, versions),
-            added.stop_strays,
+            added.stop_with_parents,
             clock,
-            self.asking.claimed,
+            self.work_requests.claimed,
             subjects,
         )
 
     async def pause(self) -> None:
-        """Claim no more, and ask for nothing; a claim that is under way is over then."""
+        """Stop claiming and requesting runs. When this returns, no claim is under way."""
         await self.claimer.pause()
-        await self.asking.withdraw()
+        await self.work_requests.withdraw()
 
-    def _tells(self, idle: bool) -> Sharing:
-        """The ask and the backlog that other runners read with a beat."""
-        asked = self.asking.ask(idle=idle)
+    def _sharing(self, idle: bool) -> Sharing:
+        """The request for runs and the backlog, which other runners read with a beat."""
+        asked = self.work_requests.ask(idle=idle)
         serves = tuple(self._serves()) if asked else ()
-        return Sharing(asked, serves, self.giving.backlog())
+        return Sharing(asked, serves, self.work_sharing.backlog())
 
     def _see_others(self, rows: Sequence[RunnerRow]) -> None:
-        self.giving.others(rows)
+        self.work_sharing.others(rows)
 
 
 class Submission:
-    """Runs that this program asks for, and callers that wait for them."""
+    """Runs that this program submits, and callers that wait for them."""
 
     def __init__(
         self,
@@ -251,7 +255,7 @@ class Submission:
         orchestration: Orchestration,
         completion: Completion,
         claims: Claims,
-        added: Additions,
+        added: FeatureHooks,
     ) -> None:
         self.run_rows = RunRows(base.runs, base.ids, base.clock)
         self.submitter = Submitter(

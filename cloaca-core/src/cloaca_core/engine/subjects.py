@@ -1,7 +1,7 @@
-"""What the parts of an engine tell one another.
+"""Notifications between the parts of an engine.
 
-A part publishes what may have become true, and does not know which parts listen. A part that acts
-on it subscribes in its constructor, as a rule with the function that wakes its loop.
+A part publishes that something may have become true, and does not know which parts listen. A part
+that acts on it subscribes in its constructor, as a rule with the function that wakes its loop.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ Ts = TypeVarTuple("Ts")
 
 
 class Subject(Generic[*Ts]):
-    """Belongs to the engine's loop. Listeners are called at once, in the order in which they have
-    subscribed; an error of one is the publisher's, and keeps the news from the next ones.
+    """Belongs to the engine's loop. Listeners are called at once, in the order in which they
+    subscribed. An error of a listener is raised to the publisher, and the listeners after it are
+    not called.
     """
 
     def __init__(self) -> None:
@@ -30,36 +31,40 @@ class Subject(Generic[*Ts]):
         self._listeners.append(listener)
 
     def publish(self, *news: *Ts) -> None:
-        """Tell all listeners."""
+        """Call all listeners."""
         for each in self._listeners:
             each(*news)
 
 
 class Subjects:
-    """All of one engine."""
+    """All subjects of one engine."""
 
     def __init__(self) -> None:
         self.claimable: Subject[()] = Subject()
-        """Runs may have become claimable, for this runner or for one that is not there."""
+        """Runs may have become claimable, for this runner or for a runner that is absent."""
         self.claimable_here: Subject[()] = Subject()
-        """Runs may have become claimable that this runner can claim: no other part need look."""
+        """Runs may have become claimable that this runner can claim. No other part needs to
+        look.
+        """
         self.ended: Subject[ActiveRun, RunEnd | None] = Subject()
-        """A run that this runner owns has ended. Without an end: only the table knows how."""
-        self.ended_unseen: Subject[()] = Subject()
-        """Runs for which callers here wait may have ended in the table alone."""
-        self.asked: Subject[()] = Subject()
-        """A run that this runner owns may have a new wish, or a run may come due sooner."""
-        self.strangers: Subject[()] = Subject()
+        """A run that this runner owns has ended. Without an end, only the table knows how."""
+        self.ended_elsewhere: Subject[()] = Subject()
+        """Runs for which callers here wait may have ended in the table, unknown to this engine."""
+        self.steered: Subject[()] = Subject()
+        """A run that this runner owns may have a new request to pause or cancel, or a run may come
+        due sooner.
+        """
+        self.orphans_suspected: Subject[()] = Subject()
         """This runner may own runs of which it does not know."""
-        self.left: Subject[()] = Subject()
+        self.unserved: Subject[()] = Subject()
         """Runs wait for a runner that has their tasks."""
         self.schedules: Subject[()] = Subject()
-        """A schedule may be due sooner, be gone, or name a workflow that no runner has."""
+        """A schedule may be due sooner, be deleted, or name a workflow that no runner has."""
         self.triggers: Subject[()] = Subject()
-        """A trigger was switched."""
+        """A trigger was switched on or off."""
         self.definitions: Subject[()] = Subject()
-        """The program has registered something."""
+        """The program has registered a workflow, or another definition."""
         self.anything: Subject[()] = Subject()
-        """Anything but runs may have changed, by another process: runners, schedules, triggers."""
-        self.shown: Subject[()] = Subject()
-        """What people look at may have changed, and nothing that a part acts on."""
+        """Another process may have changed anything but runs: runners, schedules, triggers."""
+        self.display_changed: Subject[()] = Subject()
+        """Something that people look at may have changed, but nothing that a part acts on."""

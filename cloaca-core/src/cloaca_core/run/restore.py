@@ -1,7 +1,7 @@
-"""Reads the past of a run that another runner has begun: facts for the plan, and tasks to redo.
+"""Reads the past of a run that another runner has begun: facts for the plan, and tasks to resume.
 
-Pure. An attempt that failed for good, succeeded or was skipped is a fact; one that is to be tried
-again keeps its number and its due time, so a new owner keeps the back-off.
+Pure. An attempt that failed for good, succeeded or was skipped is a fact. An attempt that is to be
+tried again keeps its number and its due time, so a new owner keeps the back-off.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from cloaca_core.values.states import LOST, UNCOUNTED, ReasonCode, TaskStatus
 
 
 class Resume(NamedTuple):
-    """How to go on with a task that is not final.
+    """How a task that is not final continues: its next attempt.
 
-    ``retry_at`` is the earliest start in µs; ``crashes`` how many processes died in this attempt,
-    on an executor how many times it lost its worker: ``shared`` if that took other bodies with it.
-    ``delay`` is the whole time in µs between the last attempt and ``retry_at``. ``uncounted`` is
-    how many attempts before this one used up none of the task's. ``finds_children`` says that the
-    failed runs that its calls had submitted were begun again before it. ``has_left`` says that its
-    body has left in a wait, and comes to the same place again when it runs anew: with the same
-    input, which has ``seen`` so many replacements of keys (else None).
+    ``retry_at`` is its earliest start in µs; ``delay`` the whole time in µs from the end of the
+    last attempt to ``retry_at``. ``crashes`` is the number of processes that died in this attempt,
+    on an executor the number of workers; ``shared`` if other bodies died with them. ``uncounted``
+    is the number of attempts before it that used up none of the task's. ``children_restarted``: the
+    failed runs that its calls had submitted were restarted before it. ``was_suspended``: its body
+    was suspended in a wait, and must come to the same wait when it runs again. So it needs the same
+    input, with the first ``seen`` replacements of keys (otherwise None).
     """
 
     attempt: int = 1
@@ -37,8 +37,8 @@ class Resume(NamedTuple):
     crashes: int = 0
     delay: int = 0
     uncounted: int = 0
-    finds_children: bool = False
-    has_left: bool = False
+    children_restarted: bool = False
+    was_suspended: bool = False
     seen: int | None = None
     shared: bool = False
 
@@ -48,7 +48,7 @@ FRESH = Resume()
 
 class Restored(NamedTuple):
     """The past of a run: facts and resumptions by task index, and each task's latest row.
-    ``exhausted`` are tasks that have used up their attempts and have not begun anew.
+    ``exhausted`` are tasks that have used up their attempts, and have not begun again.
     """
 
     known: dict[int, Known]
@@ -60,9 +60,9 @@ class Restored(NamedTuple):
 def restore(
     graph: NodeGraph[Node], rows: Iterable[AttemptRow], restarts: Collection[RestartRow] = ()
 ) -> Restored:
-    """Sort the attempts of a run; tasks that the workflow no longer has are ignored. Of a task that
-    was restarted, attempts before that count as none; nor do those up to one that has paused the
-    run: who goes on with it was told to resume it.
+    """Sort the attempts of a run. Tasks that the workflow no longer has are ignored. Of a restarted
+    task, the attempts before the restart do not count. Attempts up to one that paused the run do
+    not count either: the run is claimed only after a person has resumed it.
     """
     rows = list(rows)
     latest: dict[int, AttemptRow] = {}
@@ -97,18 +97,18 @@ def restore(
 def _find_children(
     graph: NodeGraph[Node], resume: dict[int, Resume], restarts: Iterable[RestartRow]
 ) -> None:
-    """Note which attempts are the first ones of tasks whose children were begun again."""
+    """Note which attempts are the first ones of tasks whose children were restarted."""
     firsts = {(each.task_id, each.first_attempt) for each in restarts if each.with_children}
     for index, each in resume.items():
         if (graph.tasks[index].id, each.attempt) in firsts:
-            resume[index] = each._replace(finds_children=True)
+            resume[index] = each._replace(children_restarted=True)
 
 
 def _count_exhausted(
     graph: NodeGraph[Node], rows: Iterable[AttemptRow], first: dict[str, int]
 ) -> set[int]:
-    """Let ``first``, the first attempts of tasks that count, come after those that have paused the
-    run; the tasks of which that is so.
+    """Move the first counting attempts in ``first`` behind attempts that paused the run. Returns
+    the tasks of those.
     """
     tasks: set[int] = set()
     for row in rows:
@@ -120,14 +120,13 @@ def _count_exhausted(
 
 
 def anew(row: AttemptRow) -> Resume:
-    """How to go on after ``row``, with which its task has used up its attempts: with all anew."""
+    """How a task continues after ``row``, which used up its attempts: with all attempts again."""
     return Resume(row.attempt + 1, uncounted=row.attempt)
 
 
 def come_due(past: Restored, now: int) -> Restored:
-    """The past of a run that the database has let go because its time had come: the first of its
-    retries is due now, by any machine's clock, and the others as much later as they
-    were meant to be.
+    """The past of a run that was claimable because its time had come. The first of its retries is
+    due now, by the clock of any machine, and the others as much later as planned.
     """
     instants = [each.retry_at for each in past.resume.values() if each.retry_at is not None]
     if not instants:
@@ -153,17 +152,17 @@ def _fact(row: AttemptRow) -> Known | None:
 
 
 def resumption(row: AttemptRow, uncounted: int) -> Resume:
-    """How to go on after ``row``, the latest attempt of a task. ``uncounted`` is the number of its
+    """How a task continues after ``row``, its latest attempt. ``uncounted`` is the number of its
     attempts so far, this one included, that used up none of the task's.
     """
     if row.status != TaskStatus.FAILED:
-        has_left = row.reason_code == ReasonCode.HAS_LEFT
+        was_suspended = row.reason_code == ReasonCode.HAS_LEFT
         return Resume(
             row.attempt,
             crashes=row.crashes,
             uncounted=uncounted,
-            has_left=has_left,
-            seen=row.replacements if has_left else None,
+            was_suspended=was_suspended,
+            seen=row.replacements if was_suspended else None,
         )
     assert row.retry_at is not None, "an attempt that failed for good is not gone on with"
     delay = 0 if row.ended_at is None else row.retry_at - row.ended_at

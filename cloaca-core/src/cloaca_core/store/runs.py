@@ -17,7 +17,7 @@ from cloaca_core.run.rows import (
 )
 from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows, Waiting
 
-Landed: TypeAlias = Callable[[Committed], None]
+OnCommit: TypeAlias = Callable[[Committed], None]
 """Called with the result of a batch as soon as it is durable."""
 
 
@@ -26,7 +26,7 @@ class RunStore(Protocol):
 
     # -- record ------------------------------------------------------------------------------
 
-    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+    async def commit(self, batch: Batch, on_commit: OnCommit | None = None) -> Committed:
         """Write the records of a batch, all or nothing.
 
         New runs: inserted with epoch 1 and status Running when ``owner`` names a runner that is
@@ -64,7 +64,7 @@ class RunStore(Protocol):
         Rows of features, by ``Kind``: the contract of each feature's part says what becomes of them
         (``features/*/part.py``).
 
-        ``landed`` is called once with the result before this returns: as soon as the store knows
+        ``on_commit`` is called once with the result before this returns: as soon as the store knows
         that the batch is durable, on any thread. Attempts that wait for the batch begin by it,
         without a hop to the engine's loop. It is quick and never raises.
 
@@ -80,7 +80,7 @@ class RunStore(Protocol):
         run is the result, else this one is inserted. Commits do not wait meanwhile, other calls of
         this operation wait some seconds at most, and all of them together need one connection. A
         cancelled call has inserted the run or never will. Sent again it changes nothing. It looks
-        at no parent: see ``strays``.
+        at no parent: see ``stopped_with_parents``.
         """
 
     # -- claim -------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ class RunStore(Protocol):
 
         First ``aged`` of those that have been claimable for longest, then those of the highest
         priority, and of equal ones those that became claimable first, then by id; none that this
-        runner has left (``leave_unserved``). Effect: owner set, epoch + 1, status Running,
+        runner has left (``release_unserved``). Effect: owner set, epoch + 1, status Running,
         started_at ``now``, by ``wall``, unless it was set. Of one that rests the time until it
         became claimable counts in ``stood_still``, and moves its deadline by as much. No run is
         ever given to two concurrent callers. Nothing is claimed for a runner that is fenced or not
@@ -112,7 +112,7 @@ class RunStore(Protocol):
         fenced.
         """
 
-    async def leave_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:
+    async def release_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:
         """Give back claimed runs of which this runner lacks tasks, and note that; which of these it
         has left, now or before.
 
@@ -124,7 +124,7 @@ class RunStore(Protocol):
         or removed; those about runs that have ended go when the runner leaves others.
         """
 
-    async def left_unserved(self, runner_id: str) -> list[WaitingRow]:
+    async def released_unserved(self, runner_id: str) -> list[WaitingRow]:
         """The claimable runs that this runner has left, by workflow, with the first id of them and
         the instant at which the oldest was made. Only reads.
         """

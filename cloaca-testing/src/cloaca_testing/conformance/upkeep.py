@@ -180,7 +180,7 @@ class UpkeepConformance:
         await store.retry([Reopening("c", 1, {"load": 2})], act())
         assert await claimed(store) == ["c"]
         left = Unserved("c", (await stored(store, "c")).epoch, "[]", 0)
-        await store.leave_unserved("r1", [left])
+        await store.release_unserved("r1", [left])
 
         assert await store.weigh_trees(["a"]) == Weight(2, 4)
         assert await store.weigh_trees(["c"]) == Weight(1, 7)
@@ -322,7 +322,7 @@ class UpkeepConformance:
         await store.register(runner("r2"))
         assert await claimed(store, runner_id="r2") == ["a"]
         left = Unserved("a", (await stored(store, "a")).epoch, "[]", 0)
-        assert await store.leave_unserved("r2", [left]) == {"a"}
+        assert await store.release_unserved("r2", [left]) == {"a"}
         assert await claimed(store) == ["a"]
         epoch = (await stored(store, "a")).epoch
         await record(store, [attempt("a", number=2, epoch=epoch)], [run_end("a", epoch=epoch)])

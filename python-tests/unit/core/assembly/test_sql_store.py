@@ -39,13 +39,13 @@ class RecordingDialect:
         steps: Sequence[Step],
         *,
         urgent: bool = False,
-        landed: Callable[[Answers], None] | None = None,
+        on_commit: Callable[[Answers], None] | None = None,
     ) -> Answers:
         assert urgent == (steps[0].statement.name == "beat")
         self.transactions.append([step.statement.name for step in steps])
         answers: Answers = [[] for _ in steps]
-        if landed is not None:
-            landed(answers)
+        if on_commit is not None:
+            on_commit(answers)
         return answers
 
     async def write_apart(self, steps: Sequence[Step], key: str) -> Answers:

@@ -17,18 +17,18 @@ pytestmark = pytest.mark.virtual_time
 WOKEN: Final = {
     "claimable": {"claim", "steering", "unserved", "watchers"},
     "claimable_here": {"claim"},
-    "ended_unseen": {"steering"},
-    "asked": {"steering"},
-    "strangers": {"claim", "steering"},
-    "left": {"unserved"},
+    "ended_elsewhere": {"steering"},
+    "steered": {"steering"},
+    "orphans_suspected": {"claim", "steering"},
+    "unserved": {"unserved"},
     "schedules": {"schedules", "unserved", "watchers"},
     "triggers": {"triggers", "watchers"},
     "definitions": {"claim", "definitions", "schedules", "triggers", "unserved"},
     "anything": {"schedules", "takeover", "triggers"},
-    "shown": {"watchers"},
+    "display_changed": {"watchers"},
 }
-"""By subject, the loops that it wakes; ``watchers`` stands for callers that watch runs. Strangers
-that are given back may end, so the steering looks as well.
+"""By subject, the loops that it wakes; ``watchers`` stands for callers that watch runs. Orphans
+that are released may end, so the steering looks as well.
 """
 LONG: Final = 100.0
 """Seconds after which no loop has anything to do of its own."""

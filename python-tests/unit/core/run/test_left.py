@@ -45,10 +45,10 @@ class Here:
         for name in names:
             self._wait(task, 1, name, None, EVENT, NOW).attended = True
 
-    def has_left(self, task: int, due_at: int | None = None) -> None:
+    def was_suspended(self, task: int, due_at: int | None = None) -> None:
         """A body waits, and has left."""
         self._wait(task, 1, "go", due_at, EVENT, NOW)
-        self.waits.left[task] = Resume(has_left=True)
+        self.waits.left[task] = Resume(was_suspended=True)
 
     def _wait(
         self, task: int, number: int, name: str, due_at: int | None, kind: str, since: int
@@ -97,7 +97,7 @@ def a_node_and_news(here: Here) -> None:
 
 def a_body_that_has_left(here: Here) -> None:
     here.node(A)
-    here.has_left(B)
+    here.was_suspended(B)
 
 
 def a_body_that_waits(here: Here) -> None:

@@ -78,7 +78,7 @@ def test_what_is_final_is_a_fact(graph: PlanGraph, case: Case) -> None:
             attempt("r", status=TaskStatus.WAITING)._replace(
                 reason_code="has_left", replacements=2
             ),
-            Resume(1, has_left=True, seen=2),
+            Resume(1, was_suspended=True, seen=2),
         ),
         # it had failed and waits for its next attempt: number and due time are kept
         Case(FAILED._replace(ended_at=70, retry_at=77), Resume(2, 77, 0, delay=7)),
@@ -143,10 +143,10 @@ def test_attempts_that_did_not_count_are_counted_of_each_task(graph: PlanGraph) 
 @each_row(
     ("row", "expected"),
     [
-        (FAILED, Resume(2, uncounted=1, finds_children=True)),  # it has not begun
+        (FAILED, Resume(2, uncounted=1, children_restarted=True)),  # it has not begun
         (  # it has, and its process died
             attempt("r", number=2, status=TaskStatus.RUNNING),
-            Resume(2, uncounted=1, finds_children=True),
+            Resume(2, uncounted=1, children_restarted=True),
         ),
         (  # the next one may start others
             FAILED._replace(attempt=2, ended_at=70, retry_at=77),

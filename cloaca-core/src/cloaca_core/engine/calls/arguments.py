@@ -1,7 +1,7 @@
 """Turns a user's arguments about runs into checked requests and filters for the engine.
 
-Refuses bad input by the name of the parameter, before anything is submitted. Reads the registry
-and the config; knows neither the engine nor a store.
+Refuses bad input by the name of the parameter, before anything is submitted. Reads the registry and
+the config; knows neither the engine nor a store.
 """
 
 from __future__ import annotations
@@ -49,18 +49,20 @@ if TYPE_CHECKING:
     from cloaca_core.values.times.no_limit import NoLimit
 
 RUNS_PER_COMMIT: Final = 10_000
-"""``submit_many`` writes so many runs at a time; heartbeats are written in between."""
+"""The number of runs that ``submit_many`` writes at a time; heartbeats are written in between."""
 
 _Inputs: TypeAlias = tuple[list[str], list[dict[str, JsonValue]]]
 """Inputs as they are stored, and the first of them decoded."""
 
 
 _SKEW: Final = 86_400_000_000
-"""A day, in µs: by so much a clock may have been set between a run's id and its ``created_at``."""
+"""A day, in µs: the most by which a run's ``created_at`` may differ from the time in its id, as
+clocks may have been set.
+"""
 
 
 class Selection(NamedTuple):
-    """Which runs a call is about, as its caller says it; None for any."""
+    """The runs that a call is about, as its caller gave them; None for any."""
 
     status: str | Iterable[str] | None = None
     workflow_name: str | None = None
@@ -72,8 +74,8 @@ class Selection(NamedTuple):
 
 
 class Requests:
-    """Makes requests for one runner. Any thread may call. ``by_name`` lets pass the names that are
-    not registered, as the engine can find the records of such workflows.
+    """Makes requests for one runner. Any thread may call it. With ``by_name`` it accepts names that
+    are not registered, as the engine can find the records of such workflows.
     """
 
     def __init__(
@@ -124,7 +126,7 @@ class Requests:
             yield _request(workflow, self._inputs(chunk), asked.tags, limit, start)
 
     def unregistered(self, name: str) -> Unregistered | None:
-        """The name if it is to be looked up; None for a registered workflow."""
+        """The name if its record must be looked up; None for a registered workflow."""
         workflow = self._workflow(name)
         return workflow if isinstance(workflow, Unregistered) else None
 
@@ -140,8 +142,8 @@ class Requests:
     def _inputs(self, contexts: Iterable[tuple[int | None, ContextLike]]) -> _Inputs:
         """Returns the inputs as they are stored, and the first of them as data as well.
 
-        No more than ``max_active_runs`` can begin at once; the others will be read from the table.
-        Contexts come with their index, or None for a single one.
+        No more than ``max_active_runs`` can begin at once; the others are read from the table
+        later. Contexts come with their index, or None for a single one.
         """
         texts: list[str] = []
         data: list[dict[str, JsonValue]] = []
@@ -173,8 +175,8 @@ class Requests:
         limit: int = sys.maxsize,
         before: str | None = None,
     ) -> RunFilter:
-        """A checked filter for a listing. Runs outside of ``since`` and ``until`` are passed over
-        by their ids, which hold when they were made.
+        """A checked filter for a listing. Runs outside of ``since`` and ``until`` are skipped by
+        their ids, which contain the time of their submission.
         """
         limit = checked_limit(limit)
         name, parent_id, error = selection.workflow_name, selection.parent_id, selection.error
@@ -220,9 +222,9 @@ def _request(
 
 
 def numbered(request: Request) -> Request:
-    """The request as it is sent. A run that a body starts without a key gets one by default: if the
-    process dies and the body is run again, it finds the run that it had started. A further attempt
-    finds it too, unless that run failed: then it starts another one.
+    """The request as it is sent. A run that a body submits without a key gets a key by default. If
+    the process dies and the body is run again, it finds the run that it had submitted. A further
+    attempt finds it too, unless that run failed: then it submits another one.
 
     Called once, when a request is sent, since it counts the calls of a body: refused requests take
     no number.
@@ -257,7 +259,7 @@ def checked_time_limit(limit: Duration | NoLimit | None) -> int | None:
 
 
 def _order_for_failed(policy: object, key: str | None) -> Order:
-    """The order to begin a run again that has the key and has failed."""
+    """The order to restart a run that has the key and has failed."""
     if not isinstance(policy, str):
         raise ConfigTypeError(
             f"failed_policy must be a str, not {type(policy).__name__}", field="failed_policy"
@@ -277,7 +279,7 @@ def _order_for_failed(policy: object, key: str | None) -> Order:
 
 
 def checked_limit(limit: object) -> int:
-    """Check how many rows are wanted at most."""
+    """Check the largest number of rows to return."""
     if isinstance(limit, bool) or not isinstance(limit, int):
         raise ConfigTypeError(f"limit must be an int, not {type(limit).__name__}", field="limit")
     if not 1 <= limit <= sys.maxsize:
@@ -292,7 +294,7 @@ def _lower(mark: str | None, bound: str) -> str:
 
 
 def _checked_statuses(status: str | Iterable[str] | None) -> tuple[str, ...]:
-    """The states that are asked for; none means any."""
+    """The requested statuses; none means any."""
     if status is None:
         return ()
     if isinstance(status, str):
@@ -318,7 +320,7 @@ def _checked_status(status: object) -> str:
 
 
 def checked_run_id(run_id: str) -> str:
-    """Check an id; one that no run can have is not found."""
+    """Check an id. Raises the error for an unknown run if no run can have it."""
     if not isinstance(run_id, str):
         raise ConfigTypeError(f"run_id must be a str, not {type(run_id).__name__}", field="run_id")
     if not is_storable(run_id):
@@ -327,7 +329,7 @@ def checked_run_id(run_id: str) -> str:
 
 
 def checked_mark(before: str) -> str:
-    """The run id that a listing goes on from. The run need not exist any more."""
+    """The run id from which a listing continues. The run need not exist any more."""
     if not isinstance(before, str):
         raise ConfigTypeError(f"before must be a str, not {type(before).__name__}", field="before")
     if not is_run_id(before):
@@ -336,7 +338,7 @@ def checked_mark(before: str) -> str:
 
 
 def _refuse_single(contexts: Iterable[ContextLike]) -> None:
-    """Refuse a single context: it can be iterated as well, and is easily given by mistake."""
+    """Refuse a single context: it is iterable as well, and is easily given by mistake."""
     if isinstance(contexts, str | bytes | Mapping) or not isinstance(contexts, Iterable):
         raise ConfigTypeError(
             f"contexts must be an iterable of contexts, not {type(contexts).__name__}",

@@ -1,4 +1,5 @@
-"""Operations that were checked, to be waited for by blocking or awaiting, and who carries them out.
+"""Operations that were checked, to be waited for by blocking or awaiting, and the objects that
+carry them out.
 
 An operation is a ``NamedTuple``: its fields are the arguments as they were given, and its method
 ``call`` checks them. Client, handle, command line, page and MCP make the same value.
@@ -36,7 +37,7 @@ LooksT_co = TypeVar("LooksT_co", covariant=True)
 
 
 def unchanged(answer: T) -> T:
-    """Read an answer that is the result already."""
+    """Return an answer that is already the result."""
     return answer
 
 
@@ -87,11 +88,11 @@ class Call(Generic[T_co]):
 
 
 class Host(Protocol[EngineT_co, LooksT_co]):
-    """Owns an engine, and asks it on its loop. Any thread may ask."""
+    """Owns an engine, and calls it on its loop. Any thread may call it."""
 
     @property
     def registry(self) -> Registry:
-        """What the program defines."""
+        """The definitions of the program."""
 
     @property
     def config(self) -> DefaultRunnerConfig:
@@ -99,7 +100,7 @@ class Host(Protocol[EngineT_co, LooksT_co]):
 
     @property
     def works(self) -> bool:
-        """Whether it executes bodies; a client leaves that to runners."""
+        """Whether it executes bodies. A client leaves that to runners."""
 
     @property
     def tracer(self) -> SubmitTracer | None:
@@ -124,10 +125,10 @@ class Host(Protocol[EngineT_co, LooksT_co]):
 
 
 class CallerOf(Generic[EngineT_co, LooksT_co]):
-    """Makes the calls of one client and its handles. Any thread may ask.
+    """Makes the calls of one client and its handles. Any thread may call it.
 
-    What an operation needs of the engine is the type of its caller, so that each feature names its
-    own part and no more.
+    The type of the caller names the attributes of the engine that an operation needs, so each
+    feature names its own part and no more.
     """
 
     __slots__ = ("_requests", "host")
@@ -144,11 +145,13 @@ class CallerOf(Generic[EngineT_co, LooksT_co]):
     def act(
         self, ask: Callable[[EngineT_co], Coroutine[Any, Any, A]], read: Callable[[A], T]
     ) -> Call[T]:
-        """A call that needs the engine; ``read`` makes the result of its answer."""
+        """A call that needs the engine. ``read`` makes the result from its answer."""
         return Call(lambda: self.host.send(ask), read)
 
     def look(
         self, ask: Callable[[LooksT_co], Coroutine[Any, Any, A]], read: Callable[[A], T]
     ) -> Call[T]:
-        """A call that a client in a database for reading alone answers too, without an engine."""
+        """A call that only reads. A client of a read-only database answers it too, without an
+        engine.
+        """
         return Call(lambda: self.host.read(ask), read)

@@ -1,4 +1,4 @@
-"""Makes orders to steer runs, with who asks and why."""
+"""Makes orders to steer runs, with the caller's name and reason."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def checked_order(kind: str, reason: str | None, by: str | None) -> Order:
-    """Check who asks and why."""
+    """Check the caller's name and reason."""
     return Order(kind, asker(by), None if reason is None else checked_text("reason", reason))
 
 
 def asker(by: str | None) -> str:
-    """Who asks: as the caller says, else this user at this host."""
+    """The caller's name: as given, otherwise this user at this host."""
     if by is None:
         return _this_user()
     if not (who := checked_text("by", by)).strip():
@@ -32,7 +32,7 @@ def asker(by: str | None) -> str:
 
 @lru_cache(maxsize=1)
 def _this_user() -> str:
-    """Who asks, if the caller does not say: ``user@host``."""
+    """The name of a caller who gives none: ``user@host``."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container's user may have no name
@@ -41,12 +41,12 @@ def _this_user() -> str:
 
 
 def asked_for(request: Request, by: str) -> Request:
-    """The request with who has submitted it, also where that begins a run again."""
+    """The request with the name of its caller, also if it restarts an earlier run."""
     who = asker(by)
     retry = None if request.retry is None else replace(request.retry, asked_by=who)
     return replace(request, asked_by=who, retry=retry)
 
 
 def order_of_submission() -> Order:
-    """Asks for the next round of a run that was submitted again."""
+    """The order for the next round of a run that was submitted again."""
     return checked_order("retry", "submitted again", None)

@@ -1,4 +1,4 @@
-"""Checks which page of a listing of schedules or triggers is asked for."""
+"""Checks the page arguments of listings of schedules and triggers."""
 
 from __future__ import annotations
 

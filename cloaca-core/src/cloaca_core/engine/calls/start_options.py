@@ -1,4 +1,4 @@
-"""Checks the options of a submission that say when its runs start, and before which others."""
+"""Checks the options of a submission about the start of its runs, and their priority."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _priority(value: object) -> int:
 
 
 def _latest(value: object) -> tuple[int | None, int | None]:
-    """An instant, or a duration: one of them."""
+    """An instant or a duration, one of them."""
     if value is None:
         return None, None
     if isinstance(value, int | float | timedelta):

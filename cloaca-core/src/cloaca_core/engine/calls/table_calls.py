@@ -23,7 +23,7 @@ def table_call(
     by: str | None,
     ask: Callable[[TableT], Coroutine[Any, Any, T]],
 ) -> Call[T]:
-    """Ask the table that ``table`` makes for the person ``by``. The table checks the arguments."""
+    """Call the table that ``table`` makes for the caller ``by``. The table checks the arguments."""
     who = asker(by)
 
     async def answer(engine: EngineT) -> T:

@@ -1,4 +1,4 @@
-"""The user code from which a call comes."""
+"""Finds the user code that makes a call."""
 
 from __future__ import annotations
 

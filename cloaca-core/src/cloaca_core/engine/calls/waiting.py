@@ -1,7 +1,8 @@
-"""Waits of a façade for the engine, blocking or awaiting; refuses them where they would block it.
+"""Waits of a façade for the engine, blocking or awaiting. Refuses a wait that would block the
+engine.
 
-Errors of the engine pass through. A call that the end of the engine cuts short raises
-``RunnerClosedError``; the end of a wait does not change the run.
+Errors of the engine are passed on. A call that is cut short when the engine ends raises
+``RunnerClosedError``. The end of a wait does not change the run.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ T = TypeVar("T")
 
 
 def checked_timeout(timeout: float) -> float:
-    """A checked timeout. Called before anything is submitted, so that a refusal leaves nothing."""
+    """A checked timeout. Called before anything is submitted, so that a refusal leaves nothing
+    behind.
+    """
     return min(number("timeout", timeout), threading.TIMEOUT_MAX)
 
 
@@ -37,8 +40,8 @@ def wait_for(
 ) -> T:
     """The future's result, on a thread that may block. Ctrl-C ends the wait at once.
 
-    ``run`` holds the id of the run that is waited for, as soon as that is known. If a body's wait
-    times out, the body goes on when it has its slot again.
+    ``run`` holds the id of the run that is waited for, as soon as it is known. If a body's wait
+    times out, the body continues when it has its slot again.
     """
     try:
         return future.result(timeout)
@@ -55,7 +58,7 @@ def wait_for(
 
 
 def wait_parked(call: ParkedCall[T], timeout: float | None) -> T:
-    """The answer to a call for which only this thread waits, as by ``wait_for``."""
+    """The answer to a call for which only this thread waits, with the rules of ``wait_for``."""
     try:
         answer = call.result(timeout)
     except UnansweredError:
@@ -118,8 +121,8 @@ def raise_if_cancelled() -> None:
 
 
 def refuse_blocking_call() -> None:
-    """Refuse a blocking call on a loop that runs task bodies, as it would block all of them, and
-    one of a body whose run is being cancelled.
+    """Refuse a blocking call on a loop that runs task bodies, as it would block all of them, and a
+    call of a body whose run is being cancelled.
     """
     work = calling_work()
     if work is None:

@@ -1,4 +1,4 @@
-"""Claims runs from the table, as many as this runner has places for, and goes on with them."""
+"""Claims runs from the table, as many as this runner has places for, and starts or resumes them."""
 
 from __future__ import annotations
 
@@ -26,25 +26,27 @@ if TYPE_CHECKING:
     from cloaca_core.values.times.clock import Clock
 
 CLAIM_SHARE: Final = 4
-"""A claim waits until 1/4 of the places is free: one statement for many runs."""
+"""A claim waits until 1/4 of the places are free: one statement for many runs."""
 CLAIM_PATIENCE: Final = 0.05
 CHOOSING: Final = 0.1
-"""Seconds until the next claim after one that left claimable runs. Another runner had locked them
-while it chose its own, and sends no message about those that it did not take.
+"""Seconds until the next claim after a claim that left claimable runs. Another runner had locked
+them while it chose its own, and notifies nobody of those that it did not take.
 """
 STILL_COMING: Final = 60.0
-"""Seconds after which a claim that was sent can no longer be granted: no network and no server
-timeout lets a transaction wait so long.
+"""Seconds after which a claim whose answer was lost can no longer be granted: no network and no
+server timeout lets a transaction wait longer.
 """
 
 ReadPast: TypeAlias = Callable[[Mapping[str, PastRows]], Awaitable[None]]
-"""Adds what a feature has recorded of runs that had an owner before, whose attempts are known."""
+"""Reads the rows of a feature for claimed runs that had an owner before, and adds them to their
+past.
+"""
 
 
 class Claimer:
-    """Belongs to the engine's loop. ``patience`` is how many seconds a claim waits for a good
-    number of places once one is free. ``past`` are the features that read with a claimed run.
-    ``looked`` is called with how many runs a claim has found.
+    """Belongs to the engine's loop. ``patience`` is the number of seconds for which a claim waits
+    for more places, once one is free. ``past`` reads the rows of features with claimed runs.
+    ``looked`` is called with the number of runs that each claim has found.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class Claimer:
         orphans: Orphans,
         unserved: UnservedRuns,
         versions: VersionCheck,
-        stop_strays: Callable[[Collection[str]], Awaitable[set[str]]],
+        stop_with_parents: Callable[[Collection[str]], Awaitable[set[str]]],
         clock: Clock,
         looked: Callable[[int], None],
         subjects: Subjects,
@@ -74,7 +76,7 @@ class Claimer:
         self._orphans = orphans
         self._unserved = unserved
         self._versions = versions
-        self._stop_strays = stop_strays
+        self._stop_if_parent_stopped = stop_with_parents
         self._looked = looked
         self._clock = clock
         self.patience: float = CLAIM_PATIENCE
@@ -86,10 +88,10 @@ class Claimer:
         subjects.claimable.subscribe(self.wake)
         subjects.claimable_here.subscribe(self.wake)
         subjects.definitions.subscribe(self.wake)
-        subjects.strangers.subscribe(self.suspect)
+        subjects.orphans_suspected.subscribe(self.suspect)
 
     async def pause(self) -> None:
-        """Claim no more. A claim that is under way is over when this returns."""
+        """Stop claiming. When this returns, no claim is under way."""
         self._capacity.paused = True
         async with self._claiming:
             pass
@@ -140,8 +142,8 @@ class Claimer:
         self._looked(count)
 
     async def _is_worth_it(self, workflows: Sequence[str]) -> bool:
-        """Look before an idle runner takes a lease: taking it is a write, which wakes the other
-        runners of the database, and they would do the same in turn, for ever.
+        """Look before an idle runner takes a lease. Taking a lease is a write, which wakes the
+        other runners of the database; they would do the same in turn, without end.
         """
         return not self._lease.is_idle() or await self._has_claimable(workflows)
 
@@ -152,13 +154,13 @@ class Claimer:
         self._lease.need()
         if not self._lease.is_fresh():
             await self._lease.refresh()
-        with self._capacity.expecting(limit):
+        with self._capacity.reserving(limit):
             try:
                 runner_id, now = self._lease.runner_id.current, self._clock.wall()
                 aged = (self._places_given + limit) // AGED_SHARE
                 rows = await self._store.claim(runner_id, workflows, limit, now, aged)
                 in_turn = sorted(rows, key=_turn)
-                self._capacity.expect(len(rows))
+                self._capacity.reserve(len(rows))
             except Exception:
                 self._suspect_for_long()
                 raise
@@ -169,20 +171,20 @@ class Claimer:
         return len(rows)
 
     async def _begin_claimed(self) -> None:
-        """Go on with claimed runs, and release those whose workflow is no longer registered.
+        """Start or resume claimed runs, and release those whose workflow is no longer registered.
 
-        The rows are ours from the claim on: they are kept until this has worked. Runs claimed
-        under an id that has since been declared dead belong to another runner.
+        This runner owns the rows from the claim on, so they are kept until this has succeeded. Runs
+        claimed under an id that has since been declared dead belong to another runner.
         """
         if not self._claimed:
             return
         past = await self._past(self._claimed)
-        await self._leave_strays(past)
-        if lacking := await self._unserved.leave(self._claimed, past):
+        await self._stop_with_parents(past)
+        if lacking := await self._unserved.release(self._claimed, past):
             self._drop(lacking)
         checked = await self._versions.of(self._claimed, past)
         mine = [each for each in checked if each.row.owner == self._lease.runner_id.current]
-        self._capacity.arrived(len(self._claimed))
+        self._capacity.unreserve(len(self._claimed))
         self._claimed = []  # first: none of them is begun twice
         try:
             resumed = [self._resume(each, past.get(each.row.id, NO_PAST)) for each in mine]
@@ -192,11 +194,11 @@ class Claimer:
         if not all(resumed):
             self.suspect()
 
-    async def _leave_strays(self, past: Mapping[str, PastRows]) -> None:
-        """Do not go on with children whose parent is being cancelled with them, or was, or is
-        paused: they are cancelled or paused, and released, as orphans are. Only those are looked at
-        of which no task has begun: else an earlier owner has looked. One that was begun again by
-        itself goes on.
+    async def _stop_with_parents(self, past: Mapping[str, PastRows]) -> None:
+        """Cancel or pause claimed children whose parent is being cancelled with its children, was
+        cancelled so, or is paused; then release them, like orphans. Only children of which no task
+        has begun are checked, since otherwise an earlier owner has checked them. A child that was
+        restarted by itself is resumed.
         """
         new = [
             row.id
@@ -205,14 +207,14 @@ class Claimer:
             and row.round == 1
             and not past.get(row.id, NO_PAST).attempts
         ]
-        if new and (strays := await self._stop_strays(new)):
-            self._drop(strays)
+        if new and (stopped := await self._stop_if_parent_stopped(new)):
+            self._drop(stopped)
 
     def _drop(self, run_ids: Collection[str]) -> None:
-        """Do not go on with these of the claimed runs. Those that are still ours are released."""
+        """Do not start these claimed runs. Those that this runner still owns are released."""
         left = [row for row in self._claimed if row.id not in run_ids]
         self._orphans.suspect()  # first: they are dropped here, and owned in the table
-        self._capacity.arrived(len(run_ids))
+        self._capacity.unreserve(len(run_ids))
         self._claimed = left
         self.wake()
 
@@ -222,12 +224,12 @@ class Claimer:
         self.wake()
 
     def _suspect_for_long(self) -> None:
-        """The same after an answer was lost: the claim may even be granted later."""
+        """As ``suspect``, after an answer was lost: the claim may still be granted later."""
         self.suspect()
         asyncio.get_running_loop().call_later(STILL_COMING, self.suspect)
 
     async def _past(self, rows: Sequence[RunRow]) -> dict[str, PastRows]:
-        """The records of those of these runs that had an owner before."""
+        """The records of the runs that had an owner before."""
         before = [row for row in rows if row.epoch > 1]
         past = {row.id: PastRows.none() for row in before}
         if before:
@@ -241,7 +243,7 @@ class Claimer:
         return past
 
     def _resume(self, claimed: Checked, past: PastRows) -> bool:
-        """Go on with a claimed run; false when its workflow has left the registry since."""
+        """Start or resume a claimed run. False when its workflow is no longer registered."""
         workflow = self._registry.get(claimed.row.workflow)
         if workflow is None:
             return False
@@ -250,5 +252,7 @@ class Claimer:
 
 
 def _turn(row: RunRow) -> tuple[int, int]:
-    """Claimed runs begin in the order of their priorities, then as they became claimable."""
+    """Claimed runs start in the order of their priorities, then of the instants at which they
+    became claimable.
+    """
     return -row.priority, row.claimable_at

@@ -11,17 +11,18 @@ if TYPE_CHECKING:
     from cloaca_core.engine.subjects import Subjects
 
 MOST_CLAIMED: Final = 500
-"""Runs per claim, so that submissions meanwhile find places too."""
+"""Runs per claim, so that submissions find places too."""
 AHEAD: Final = 2
-"""Beside other runners: bodies that may wait for each slot, and runs claimed for each that has
-ended since the last claim. So claims of quick runs grow, and long runs come as slots become free.
+"""Beside other runners: how many bodies may wait for each slot, and how many runs are claimed for
+each run that has ended since the last claim. So claims of quick runs grow, and long runs come as
+slots become free.
 """
 
 
 class FairShare:
-    """Belongs to the engine's loop. ``is_asked`` is set while another runner has nothing to do;
-    ``ended`` counts runs that have ended, and beside other runners ``freed`` is called with each.
-    ``backlog`` returns how many bodies wait for a slot.
+    """Belongs to the engine's loop. ``work_requested`` is set while another runner has nothing to
+    do; ``ended`` counts runs that have ended, and beside other runners ``freed`` is called with
+    each. ``backlog`` returns the number of bodies that wait for a slot.
     """
 
     def __init__(
@@ -37,12 +38,12 @@ class FairShare:
         self._backlog = backlog
         self._freed = freed
         self._before_claim = 0
-        self.is_asked: bool = False
+        self.work_requested: bool = False
         self.ended: int = 0
         subjects.ended.subscribe(self.run_ended)
 
     def run_ended(self, *_: object) -> None:
-        """A run of ours has ended."""
+        """A run of this runner has ended."""
         self.ended += 1
         if self._takeover.is_crowded:
             self._freed()
@@ -52,15 +53,16 @@ class FairShare:
         self._before_claim = self.ended
 
     def most(self) -> int:
-        """The number of runs that keep this runner busy for a while. Beside other runners it claims
-        few runs that would wait for a slot; while another runner asks for runs, it claims none.
+        """The most runs that this runner should claim now: enough to keep it busy for a while.
+        Beside other runners it claims few runs that would wait for a slot; while another runner
+        requests runs, it claims none of those.
         """
         if not self._takeover.is_crowded:
             return MOST_CLAIMED
         executor, backlog = self._executor, self._backlog()
         ended = self.ended - self._before_claim
-        if self.is_asked and backlog:
+        if self.work_requested and backlog:
             return 0  # it would take back what it gives
-        if self.is_asked:
+        if self.work_requested:
             return min(executor.free_threads + ended, MOST_CLAIMED)
         return min(AHEAD * (executor.thread_slots + ended) - backlog, MOST_CLAIMED)

@@ -1,7 +1,7 @@
 """Releases orphans: runs that this runner owns in the database but does not know in memory.
 
-A claim whose answer was lost may have been granted: this runner then owns runs of which it does
-not know, and no other runner takes them up. Only the database can say which they are.
+A claim whose answer was lost may have been granted. Then this runner owns runs of which it does not
+know, and no other runner claims them. Only the database can tell which they are.
 """
 
 from __future__ import annotations
@@ -56,6 +56,6 @@ class Orphans:
             except BaseException:
                 self._suspected = True
                 raise
-        self._subjects.ended_unseen.publish()  # those that were to be cancelled
+        self._subjects.ended_elsewhere.publish()  # those that were to be cancelled
         if count:
             log.info("gave back %d run(s)", count, extra={"runner_id": runner_id})

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 def surplus(waiting: Sequence[ActiveRun], begun: int) -> Sequence[ActiveRun]:
-    """The half of these runs whose turn comes last here, and the one in the middle. Those stay that
-    begin here within a second anyway, as so many have ``begun`` within the last one.
+    """The half of these runs whose turn comes last here, and the one in the middle. Runs stay that
+    are likely to begin here within a second, as ``begun`` runs have begun within the last second.
     """
     in_turn = sorted(waiting, key=_turn)
     return in_turn[max(begun, len(in_turn) // 2) :]
 
 
 def only_waits_for_slots(run: ActiveRun, attempts: Sequence[Attempt]) -> bool:
-    """Whether no body of a run has begun here, and all that are ready, of which these are the
-    attempts, wait for a slot.
+    """Whether no body of a run has begun here, and all its ready tasks, whose attempts these are,
+    wait for a slot.
     """
     if not attempts or not run.life.goes_on or run.waits is not None:
         return False
@@ -31,12 +31,14 @@ def only_waits_for_slots(run: ActiveRun, attempts: Sequence[Attempt]) -> bool:
 
 
 def _waits(attempt: Attempt) -> bool:
-    """Whether an attempt has not begun, and is not about to: none is marked before its turn."""
+    """Whether an attempt has not begun, and is not about to. No attempt is marked before its
+    turn.
+    """
     has_begun = attempt.stage not in (Stage.HELD, Stage.QUEUED)
     return not (has_begun or attempt.ahead or attempt.marked)
 
 
 def _turn(run: ActiveRun) -> tuple[int, int, str]:
-    """Its place in the order in which runs get slots."""
+    """The sort key for the order in which runs get slots."""
     row = run.row
     return -row.priority, row.claimable_at or row.created_at, row.id

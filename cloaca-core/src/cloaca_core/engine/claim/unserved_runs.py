@@ -1,10 +1,11 @@
-"""Leaves claimed runs to other runners, whose version of the workflow fits them.
+"""Releases claimed runs to other runners, if the version of the workflow that is registered here
+does not fit.
 
 A run is submitted by one version of its workflow; a retry or a fork is planned by one. A runner
-with another version may lack a task that is to run, and the run would end without it. Such a
-runner gives the run back, and does not claim it again. If its version is newer than the run, the
-task was taken out of the workflow on purpose, and is not waited for. With the version policy
-"fail" only runners of its own version begin a run.
+with another version may lack a task that must run, and the run would end without it. Such a runner
+releases the run, and does not claim it again. If its version is newer than the run, the task was
+taken out of the workflow on purpose, and the run goes on without it. With the version policy "fail"
+only runners of the run's own version start it.
 """
 
 from __future__ import annotations
@@ -33,16 +34,17 @@ log = SafeLogger("cloaca.engine")
 
 
 class KnownVersions(Protocol):
-    """Knows versions of workflows that are not registered here."""
+    """Finds the records of versions that are not registered here."""
 
     async def version(self, workflow: str, version: str) -> RecordedWorkflow | None:
         """One version of a workflow; None when no runner has recorded it."""
 
 
 class _Other(NamedTuple):
-    """Another version than the one that is registered ``here``: its record, if there is one, and
-    its tasks that are ``gone`` here. ``here_since`` is when the version here was recorded first,
-    None if it is not. ``has_same_tasks`` is true if the two differ in their descriptions only.
+    """A version other than the one registered ``here``: its record, if there is one, and the tasks
+    of it that are ``gone`` here. ``here_since`` is the instant at which the version here was first
+    recorded, None if it is not. ``has_same_tasks`` is true if the two versions differ only in their
+    descriptions.
     """
 
     here: Workflow
@@ -68,19 +70,23 @@ class UnservedRuns:
         self._runner_id = runner_id
         self._recorded = recorded
         self._subjects = subjects
-        self._left_under: dict[str, str] = {}
+        self._released_under: dict[str, str] = {}
         self._said: set[tuple[str, str, str]] = set()
 
-    def any_left(self) -> bool:
-        """Whether runs were left, under a version that is registered still or has just changed."""
-        return bool(self._left_under)
+    def has_released(self) -> bool:
+        """Whether runs were released because of a version that is still registered, or has just
+        changed.
+        """
+        return bool(self._released_under)
 
     def serves(self) -> list[str]:
-        """The workflows of this runner of which it leaves no runs: others may give it theirs."""
-        return [each for each in self._registry.namespaces() if each not in self._left_under]
+        """The workflows of this runner of which it releases no runs: other runners may give it
+        theirs.
+        """
+        return [each for each in self._registry.namespaces() if each not in self._released_under]
 
-    async def leave(self, rows: Sequence[RunRow], past: Mapping[str, PastRows]) -> set[str]:
-        """Give back the claimed runs that the version registered here does not fit; their ids.
+    async def release(self, rows: Sequence[RunRow], past: Mapping[str, PastRows]) -> set[str]:
+        """Release the claimed runs that do not fit the version registered here. Returns their ids.
         Nearly always there are none, which takes no statement.
         """
         others = await self._others({(row.workflow, row.version) for row in rows})
@@ -94,35 +100,37 @@ class UnservedRuns:
             found = [row for row in rows if row.id in misfits]
             for row in found:  # first: they are left also if an error comes after the write
                 if (version := self._version_here(row.workflow)) is not None:
-                    self._left_under[row.workflow] = version
-            left = await self._store.leave_unserved(
+                    self._released_under[row.workflow] = version
+            left = await self._store.release_unserved(
                 self._runner_id.current,
                 [_unserved(row, misfits[row.id], past.get(row.id, NO_PAST)) for row in found],
             )
             for row in found:
                 if row.id in left:
                     self._note(row, misfits[row.id])
-            self._subjects.left.publish()
+            self._subjects.unserved.publish()
         return set(misfits)
 
     async def claim_again(self) -> None:
-        """Let runs be claimed again that were left under versions which are registered no more."""
+        """Allow this runner to claim runs again that it released because of versions no longer
+        registered.
+        """
         changed = [
             workflow
-            for workflow, version in self._left_under.items()
+            for workflow, version in self._released_under.items()
             if self._version_here(workflow) not in (None, version)
         ]
         if changed:
             await self._store.forget_unserved(self._runner_id.current, changed)
             for workflow in changed:
-                del self._left_under[workflow]
+                del self._released_under[workflow]
 
     def _version_here(self, workflow: str) -> str | None:
         registered = self._registry.get(workflow)
         return None if registered is None else registered.version
 
     async def _others(self, versions: Collection[tuple[str, str]]) -> dict[tuple[str, str], _Other]:
-        """Compares the versions that are not the registered ones with those."""
+        """Compare the versions that are not registered here with the registered ones."""
         others = {}
         for workflow, version in versions:
             here = self._registry.get(workflow)
@@ -142,7 +150,9 @@ class UnservedRuns:
         return _Other(here, recorded, gone, since, has_same_tasks=same)
 
     def _note(self, row: RunRow, tasks: Collection[str]) -> None:
-        """Warn of the first run of a version; any number may follow until another runner comes."""
+        """Warn of the first run of a version only; any number may follow until another runner
+        comes.
+        """
         version = self._version_here(row.workflow)
         if version is None:
             return
@@ -162,8 +172,9 @@ class UnservedRuns:
 
 
 def _lacking(other: _Other, row: RunRow, past: PastRows) -> list[str] | None:
-    """The tasks for which a run is left, none where it is left for its version alone; None if it
-    goes on here. With the policy "fail", ``VersionCheck`` judges a run that has begun.
+    """The tasks because of which a run is released, an empty list if it is released for its version
+    alone; None if it is resumed here. With the policy "fail", ``VersionCheck`` decides about a run
+    that has begun.
     """
     is_planned = row.round > 1 or bool(past.forks)
     is_strict = other.here.version_policy == "fail"
@@ -176,12 +187,12 @@ def _lacking(other: _Other, row: RunRow, past: PastRows) -> list[str] | None:
 
 
 def _is_newer(other: _Other, row: RunRow) -> bool:
-    """Whether the version that is registered here came after the run was submitted."""
+    """Whether the version registered here was recorded after the run was submitted."""
     return other.here_since is None or row.created_at < other.here_since
 
 
 def _unended(other: _Other, past: PastRows) -> list[str]:
-    """The tasks that are gone here and have no result, of which no content is looked at."""
+    """The tasks that are gone here and have no result. The contents of results are not read."""
     if other.recorded is None or not other.gone:
         return []
     graph = plan_graph(other.recorded)

@@ -1,8 +1,8 @@
-"""Decides whether claimed runs go on by another version of their workflow than they ran by before.
+"""Decides whether claimed runs are resumed by another version of their workflow than before.
 
-With the version policy "fail" a run that has begun does not, unless the tasks are the same. The
-version by which a run goes on is noted in its row. ``UnservedRuns`` has left the runs that are for
-other runners.
+With the version policy "fail" a run that has begun is not, unless the tasks are the same. The
+version that a run is resumed by is written into its row. ``UnservedRuns`` has already released the
+runs that are for other runners.
 """
 
 from __future__ import annotations

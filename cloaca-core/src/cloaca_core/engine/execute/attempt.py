@@ -1,7 +1,7 @@
 """Runs one body and returns its outcome.
 
-Sync and async bodies are called differently; their results and errors are judged in one place.
-Decides nothing about retries and knows no store.
+Sync and async bodies are called differently; their results and errors are judged in one place. This
+module decides nothing about retries and knows no store.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from cloaca_core.engine.execute.outcome import (
     swallowed_signal,
 )
 from cloaca_core.engine.execute.returned import change_of, refuse_large
-from cloaca_core.engine.execute.work import OURS, Work
+from cloaca_core.engine.execute.work import ENGINE_PROCESS, Work
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import BodyCancelled
 from cloaca_core.logs import SafeLogger
@@ -56,10 +56,10 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.engine")
 
 MOST_BYTES: Final = 4
-"""Bytes of a character, at most."""
+"""The most bytes of a character."""
 
 _COUNTING = threading.Lock()
-"""Held while calls of a body are counted: it may have several threads."""
+"""Held while calls of a body are counted, as a body may have several threads."""
 
 
 class HandlePort(Protocol):
@@ -72,10 +72,11 @@ class HandlePort(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AttemptTools:
-    """What the attempts of one engine share.
+    """Shared by all attempts of one engine.
 
-    A body may take ``limit`` seconds if its task sets no limit, and hand on ``max_bytes`` of
-    context. ``finished`` is called with an attempt on the engine's loop when its body has run.
+    ``limit`` is the time limit in seconds of a body whose task sets none, ``max_bytes`` the largest
+    context that a body may hand on. ``finished`` is called with an attempt on the engine's loop
+    when its body has run.
     """
 
     clock: Clock
@@ -89,8 +90,8 @@ class AttemptTools:
 class AttemptWork(Work):
     """User code of one attempt: the body itself, which is the ``Attempt``, or a follow-up.
 
-    ``waits`` counts the runs that it waits for; its slot is released while there are any. ``calls``
-    counts those that it has submitted.
+    ``waits`` counts the runs that it waits for; its slot is free until all of them have ended.
+    ``calls`` counts the runs that it has submitted.
     """
 
     __slots__ = ("calls", "waits")
@@ -120,8 +121,8 @@ class AttemptWork(Work):
 
     @abstractmethod
     def child_keys(self) -> list[str]:
-        """Idempotency keys of the next run that it starts: the same when it is run again. A key is
-        used when the run with the key before it has failed.
+        """Idempotency keys for the next run that it submits; they are the same when it runs again.
+        A key is used when the run with the key before it has failed.
         """
 
     def _next_call(self) -> int:
@@ -130,37 +131,37 @@ class AttemptWork(Work):
             return self.calls
 
     def count_calls(self, calls: int) -> None:
-        """So many runs were submitted when the body came here before."""
+        """The number of runs that the body had submitted when it came to this point before."""
         with _COUNTING:
             self.calls = max(self.calls, calls)
 
 
 class Attempt(AttemptWork):
-    """One attempt of one task; ``resume`` says how it goes on with it.
+    """One attempt of one task. ``resume`` says how earlier attempts ended.
 
-    ``number`` counts from 1; ``uncounted`` attempts before it used up none of the task's.
-    ``finds_children``: failed runs that its calls had submitted were begun again before it.
-    ``shared``: its executor has broken with all its bodies before. ``alone`` is set while it is a
-    suspect that no other body runs beside. ``started_at`` is wall time in µs when the body begins.
-    ``context`` is made at that moment from ``given``, which many attempts may share. ``marked``
-    says that its start mark is on the way. ``ahead`` is set until the record that it was prepared
-    ahead of is durable. ``leaving`` is set when the body was asked to leave in a wait; ``begun_at``
-    is when it had begun before it left, None if it has not left before. ``ward`` names the bodies
-    that die together with its own.
+    ``number`` counts from 1; ``uncounted`` is the number of attempts before it that used up none of
+    the task's. ``children_restarted``: failed runs that its calls had submitted were restarted
+    before it. ``shared``: its executor has broken before, with all its bodies. ``alone`` is set
+    while no other body may run beside it, as it is a suspect. ``started_at`` is wall time in µs
+    when the body begins. ``context`` is made at that moment from ``given``, which many attempts may
+    share. ``marked``: its start mark is being written. ``ahead`` is set until the record that it
+    was prepared ahead of is durable. ``is_suspending``: the body was asked to end while it waits.
+    ``begun_at`` is the instant at which a suspended body first began, None if it was not suspended.
+    ``domain`` is the failure domain: the bodies in it die together.
     """
 
-    ward: str = OURS
+    domain: str = ENGINE_PROCESS
 
     __slots__ = (
         "ahead",
         "alone",
         "begun_at",
+        "children_restarted",
         "context",
         "crashes",
-        "finds_children",
         "given",
         "index",
-        "leaving",
+        "is_suspending",
         "marked",
         "number",
         "outcome",
@@ -195,11 +196,11 @@ class Attempt(AttemptWork):
         self.timeout: float = tools.limit if limit is None else in_seconds(limit)
         self.crashes: int = resume.crashes
         self.uncounted: int = resume.uncounted
-        self.finds_children: bool = resume.finds_children
+        self.children_restarted: bool = resume.children_restarted
         self.shared: bool = resume.shared
         self.alone: bool = False
-        self.begun_at: int | None = owner.latest[index].started_at if resume.has_left else None
-        self.leaving: bool = False
+        self.begun_at: int | None = owner.latest[index].started_at if resume.was_suspended else None
+        self.is_suspending: bool = False
         self.started_at: int | None = None
         self.context: Context
         self.outcome: Outcome | None = None
@@ -209,12 +210,12 @@ class Attempt(AttemptWork):
 
     @property
     def attempt(self) -> Attempt:
-        """Itself."""
+        """The attempt itself."""
         return self
 
     @property
-    def has_left(self) -> bool:
-        """Whether its body has left in a wait before, and runs again."""
+    def was_suspended(self) -> bool:
+        """Whether its body was suspended in a wait before, and runs again from its top."""
         return self.begun_at is not None
 
     @property
@@ -239,7 +240,7 @@ class Attempt(AttemptWork):
 
     @property
     def cancelled(self) -> bool:
-        """Whether the body is to end: its run is being cancelled, or was."""
+        """Whether the body is asked to end: its run is being cancelled, or was."""
         return self.owner.cancelled
 
     @property
@@ -248,17 +249,17 @@ class Attempt(AttemptWork):
         return self.tools.logs.redact
 
     def child_keys(self) -> list[str]:
-        """By run, task and call; each further attempt may start a failed run anew."""
+        """Keys made of run, task and call. Each further attempt may submit a failed run anew."""
         key = SEPARATOR.join([self.owner.id, self.task.id, str(self._next_call())])
         return [key, *(f"{key}{SEPARATOR}{number}" for number in range(2, self.number + 1))]
 
     def begin(self) -> None:
-        """Note the time first: a reader that sees it running finds ``started_at`` set."""
+        """Set ``started_at`` first: a reader that sees it running finds it set."""
         self.started_at = self.tools.clock.wall() if self.begun_at is None else self.begun_at
         super().begin()
 
     def run(self) -> None:
-        """Call the body, in a copy of the context variables that it finds."""
+        """Call the body, in a copy of the present context variables."""
         self._begin()
         self._come_to(contextvars.copy_context().run(_call, self))
         self._end()
@@ -309,8 +310,8 @@ class Attempt(AttemptWork):
 
 
 def begin_here(work: AttemptWork, attempt: Attempt) -> None:
-    """Note that this user code of the attempt runs in this thread or coroutine from now on, with
-    its log, and make the span of the attempt the current one.
+    """From now on this thread or coroutine runs user code of the attempt: set its log, and make the
+    span of the attempt the current one.
     """
     CURRENT_WORK.set(work)
     CURRENT_LOG.set(attempt.task_log)
@@ -329,7 +330,7 @@ def _call(attempt: Attempt) -> Outcome:
     except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
         if forks != THIS_PROCESS.forks:
             end_process(error)
-        if attempt.leaving:
+        if attempt.is_suspending:
             return _left(attempt, error)
         if attempt.cancelled and isinstance(error, BodyCancelled):
             return CutOff()
@@ -349,21 +350,21 @@ async def _await(attempt: Attempt) -> Outcome:
             raise
         if attempt.cancelled and isinstance(error, asyncio.CancelledError | BodyCancelled):
             return CutOff()
-        if attempt.leaving:
+        if attempt.is_suspending:
             return _left(attempt, error)
         return outcome_of(attempt, error)
     return _returned(attempt, value)
 
 
 def _left(attempt: Attempt, error: BaseException | None) -> Outcome:
-    """The outcome of a body that was asked to leave: it must have let the signal pass."""
+    """The outcome of a body that was asked to suspend: it must not have caught the signal."""
     swallowed = swallowed_signal(error)
     return Suspended() if swallowed is None else outcome_of(attempt, swallowed)
 
 
 def outcome_of(attempt: Attempt, error: BaseException, *, skip_frames: int = 1) -> Raised:
-    """The outcome that the task's retry policy gives to this error of the attempt. The traceback
-    of a body begins with one frame of ours.
+    """The outcome that the task's retry policy gives to this error. The traceback of a body begins
+    with one frame of the engine.
     """
     return judged(
         attempt.task.retry,
@@ -377,7 +378,7 @@ def outcome_of(attempt: Attempt, error: BaseException, *, skip_frames: int = 1) 
 
 
 def _returned(attempt: Attempt, value: object) -> Outcome:
-    if attempt.leaving:
+    if attempt.is_suspending:
         return _left(attempt, None)
     try:
         change = change_of(attempt.task.id, attempt.given, attempt.context, value)
@@ -390,7 +391,9 @@ def _returned(attempt: Attempt, value: object) -> Outcome:
 
 
 def check_size(attempt: Attempt, change: Change, text: str) -> None:
-    """Refuse a context that may be too large, if it is."""
+    """Refuse a change if the context after it is too large. The exact size is computed only if it
+    may be.
+    """
     most = attempt.tools.max_bytes
     if attempt.owner.size_bound + len(text.encode()) > most:
         refuse_large(attempt.task.id, attempt.given, change, most)

@@ -1,5 +1,5 @@
-"""The log of a body, as the kernel knows it: a feature makes it with the attempt, and takes what
-the body logs until it is closed.
+"""The log of a body, as the kernel sees it. A feature makes it with the attempt, and it takes log
+records of the body until it is closed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Sink(Protocol):
-    """Takes the records of one body, from the level ``least`` on. Any thread may call it."""
+    """Takes the log records of one body, from the level ``least`` on. Any thread may call it."""
 
     @property
     def least(self) -> int:
@@ -28,8 +28,8 @@ class Sink(Protocol):
         """Keep a record. Must neither raise nor log."""
 
     def take_call(self, names: str, message: object, args: tuple[object, ...]) -> None:
-        """Keep what a logger was called with, and no record was made of. Like ``take``. ``names``
-        are those of the level and the logger, as a line of the log has them.
+        """Keep the arguments of a logging call of which no record was made. Like ``take``.
+        ``names`` are the names of the level and of the logger, as they stand in a line of the log.
         """
 
 

@@ -1,7 +1,7 @@
 """User code that follows a body: its callbacks, and retry conditions about a timeout.
 
-It has the time limit of the attempt that it follows; if it takes longer, it is given up like a
-body, and the run goes on without it. Belongs to the engine's loop.
+It has the time limit of the attempt that it follows. If it takes longer, it is given up like a
+body, and the run continues without it. Belongs to the engine's loop.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ log = SafeLogger("cloaca.engine")
 
 
 class FollowUp(AttemptWork):
-    """Follows the body of ``attempt``. ``name`` is the option of the task that asks for it."""
+    """Follows the body of ``attempt``. ``name`` is the option of the task with the user's
+    function.
+    """
 
     __slots__ = ("_attempt", "_name")
 
@@ -48,10 +50,14 @@ class FollowUp(AttemptWork):
         return f"{self._attempt}: {self._name}"
 
     def broke(self, error: BaseException) -> None:
-        """Do nothing: the attempt has its outcome, and the code that logs errors is what broke."""
+        """Do nothing: the attempt has its outcome, and the code that logs errors is the code that
+        failed.
+        """
 
     def child_keys(self) -> list[str]:
-        """By run, task, attempt and call: each attempt is followed by runs of its own."""
+        """Keys made of run, task, attempt and call: the follow-ups of each attempt submit runs of
+        their own.
+        """
         attempt = self._attempt
         parts = (attempt.owner.id, attempt.task.id, self._name, attempt.number, self._next_call())
         return [SEPARATOR.join(map(str, parts))]
@@ -81,7 +87,7 @@ class Judgement(FollowUp):
 
 
 class Callback(FollowUp):
-    """A call whose result does not matter; an error of it is logged."""
+    """Calls a callback of the user. Its result is ignored; its error is logged."""
 
     __slots__ = ("_arguments", "_function")
 
@@ -97,7 +103,7 @@ class Callback(FollowUp):
         self._arguments = arguments
 
     def run(self) -> None:
-        """Call it on this thread, in a copy of the context variables that it finds."""
+        """Call it on this thread, in a copy of the present context variables."""
         try:
             with OneProcess():
                 result = contextvars.copy_context().run(self._call)
@@ -133,25 +139,25 @@ class FollowUps:
         self._times = Deadlines(self.check_time)
 
     def run(self, work: FollowUp, then: Callable[[], None]) -> None:
-        """Run ``work``, and call ``then`` when it has run or has been given up for its time."""
+        """Run ``work``, and call ``then`` when it has run, or was given up for its time."""
         self._under_way[work.attempt] = (work, then)
         work.finished = lambda _: self._over(work.attempt)
         self._times.add(work.attempt, work.attempt.timeout)
         self._executor.submit(work)
 
     def give_up(self, attempt: Attempt) -> None:
-        """Abandon the follow-up of an attempt; harmless when it has none."""
+        """Abandon the follow-up of an attempt, if it has one."""
         if attempt in self._under_way:
             self._times.discard(attempt)
             work, _ = self._under_way.pop(attempt)
             self._executor.abandon(work)
 
     def is_away(self, attempt: Attempt) -> bool:
-        """True while the follow-up of this attempt waits for another run."""
+        """Whether the follow-up of this attempt waits for another run."""
         return attempt in self._under_way and not self._under_way[attempt][0].holds_slot
 
     def check_time(self, attempt: Attempt) -> None:
-        """Give the follow-up up if its time is used up, else check again when it may be."""
+        """Give the follow-up up if its time is used up; otherwise check again when it may be."""
         if attempt not in self._under_way:
             return
         work, _ = self._under_way[attempt]

@@ -1,5 +1,5 @@
-"""Knows who submits the runs that bodies ask for: the façade of the program, by the calls that the
-program makes itself. The engine only says for which attempt.
+"""Submits the runs that bodies ask for: through the façade of the program, by the calls that the
+program itself makes. The engine only adds the attempt.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ class Front(Protocol):
         """The handle of a new run."""
 
     async def submit_async(self, attempt: Attempt, asked: Submission) -> Any:
-        """The same on a loop."""
+        """As ``submit``, on a loop."""
 
     def submit_many(self, attempt: Attempt, asked: Submissions) -> Any:
         """The handles of new runs."""
 
     async def submit_many_async(self, attempt: Attempt, asked: Submissions) -> Any:
-        """The same on a loop."""
+        """As ``submit_many``, on a loop."""
 
     def database(self) -> concurrent.futures.Future[str | None]:
         """The identity of this engine's database; None if no other program can open it."""
 
 
 class Children:
-    """Knows who submits runs for the bodies of an engine: ``front``, once its program has opened
-    it.
+    """Holds the ``front`` that submits runs for the bodies of an engine, once its program has
+    opened it.
     """
 
     def __init__(self) -> None:
         self.front: Front | None = None
 
     def opened(self) -> Front:
-        """Returns ``front``; an engine without a façade has none."""
+        """Returns ``front``. An engine without a façade has none."""
         if self.front is None:
             raise RunnerUsageError("no runner was opened for this engine: it submits nothing")
         return self.front

@@ -1,4 +1,4 @@
-"""Runs async user code on a loop of its own, so that a body which blocks stops no scheduling."""
+"""Runs async user code on its own loop, so that a body that blocks does not stop the engine."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.engine")
 
 CANCEL_SECONDS: Final = 1.0
-"""How long cancelled coroutines get to clean up when the loop is closed."""
+"""Seconds that cancelled coroutines get to clean up when the loop is closed."""
 
 
 class BodyLoop:
-    """At most ``slots`` coroutines run at once, not counting waiting and abandoned ones.
+    """Runs at most ``slots`` coroutines at once, not counting waiting and abandoned ones.
 
     The thread starts with the first work, which stays queued while the system has no thread. Public
-    methods are called on the engine's loop, but for ``let_go``. ``running`` has the running work,
-    each with its asyncio task; ``under_way`` counts the work that has a slot. ``broken`` is called
-    with the reason when the thread has died; it then runs nothing any more.
+    methods are called on the engine's loop, but for ``start_reserved``. ``running`` has the running
+    work, each with its asyncio task; ``under_way`` counts the work that has a slot. ``broken`` is
+    called with the reason when the thread has died and runs nothing any more.
     """
 
     def __init__(
@@ -61,12 +61,14 @@ class BodyLoop:
 
     @property
     def abandoned(self) -> int:
-        """How many abandoned coroutines have not ended yet, for example because they block."""
+        """The number of abandoned coroutines that have not ended yet, for example because they
+        block.
+        """
         return self._abandoned
 
     @property
     def backlog(self) -> int:
-        """How many pieces of work wait for a slot."""
+        """The number of pieces of work that wait for a slot."""
         return len(self._queued)
 
     @property
@@ -84,21 +86,21 @@ class BodyLoop:
         self._queued.put(work)
         self._start_next()
 
-    def expect(self) -> bool:
-        """Keep a slot for work that will be let go or abandoned, if one is free."""
+    def reserve(self) -> bool:
+        """Reserve a slot for work that will be started or abandoned. False if no slot is free."""
         if self._queued or self.under_way >= self.slots or not self._has_loop():
             return False
         self.under_way += 1
         return True
 
-    def let_go(self, work: Work) -> None:
-        """Start work that was expected. Any thread may do so."""
+    def start_reserved(self, work: Work) -> None:
+        """Start work that has a reserved slot. Any thread may call it."""
         assert self._arrivals is not None
         self._arrivals.put(work)
 
     def release_slot(self, work: Work) -> None:
-        """The coroutine of ``work`` waits: its slot is free meanwhile. If it has run, its report
-        gives the slot back.
+        """The coroutine of ``work`` waits: free its slot meanwhile. If it has run, its report frees
+        the slot.
         """
         with self._lock:
             if work.stage is Stage.RAN:
@@ -116,8 +118,8 @@ class BodyLoop:
         self.under_way += 1
 
     def abandon(self, work: Work, *, even_running: bool = True) -> bool:
-        """Cancel work and ignore its outcome; false when its report is on the way, or when it runs
-        and ``even_running`` is false.
+        """Cancel work and ignore its outcome. False when its report is on the way, or when it is
+        running and ``even_running`` is false.
         """
         with self._lock:
             is_running = work.stage is Stage.RUNNING
@@ -151,7 +153,7 @@ class BodyLoop:
         while self._queued and self.under_way < self.slots and self._has_loop():
             if (work := self._queued.take()) is not None:
                 self.under_way += 1
-                self.let_go(work)
+                self.start_reserved(work)
 
     def _has_loop(self) -> bool:
         return self._loop is not None or self._starter.try_start(self._start_loop)
@@ -171,10 +173,11 @@ class BodyLoop:
     # -- on the loop of the bodies -----------------------------------------------------------
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Run the loop until it is told to end; go on when it returns for another reason.
+        """Run the loop until it is told to end; restart it when it returns for another reason.
 
         If a task that a body has made raises ``SystemExit`` or ``KeyboardInterrupt``, asyncio
-        raises it out of the loop. Code that awaits the task gets it as well, when the loop goes on.
+        raises it out of the loop. Code that awaits the task gets it as well, when the loop is
+        restarted.
         """
         loop.set_exception_handler(tell_of_closed)
         keep_waking(loop)
@@ -220,12 +223,12 @@ class BodyLoop:
             return not work.abandoned
 
     def _cancel(self, work: Work) -> None:
-        """Cancel work that has begun; other work finds before it begins that it is abandoned."""
+        """Cancel work that has begun. Other work notices before it begins that it is abandoned."""
         if work.stage is Stage.RUNNING and (task := self.running.get(work)) is not None:
             task.cancel()
 
     async def _end(self) -> None:
-        """Stop the loop. Cancels tasks that bodies left behind as well, or Python would warn."""
+        """Stop the loop. Also cancels tasks that bodies left behind, or Python would warn."""
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()

@@ -1,4 +1,6 @@
-"""Sends user code where it runs: to our threads, to the loop of the coroutines, to an executor."""
+"""Sends user code where it runs: to the engine's threads, to the loop of the coroutines, or to an
+executor.
+"""
 
 from __future__ import annotations
 
@@ -21,33 +23,33 @@ if TYPE_CHECKING:
 MakeAttempt: TypeAlias = (
     "Callable[[ActiveRun, int, dict[str, JsonValue], Resume, AttemptTools], Attempt]"
 )
-"""Makes attempts, by the arguments of ``Attempt``."""
+"""Makes attempts, with the arguments of ``Attempt``."""
 
 
 class PendingCall(Protocol):
     """A call of a body that the engine has not answered yet."""
 
     def is_answered(self) -> bool:
-        """Whether it has been answered; any thread."""
+        """Whether it has been answered. Any thread may call it."""
 
     def leave(self) -> None:
-        """Ask the body to leave, if it is in a wait that it can leave. On the engine's loop."""
+        """Ask the body to suspend, if its wait allows that. On the engine's loop."""
 
 
 class Pool(Protocol):
-    """An executor of the program: a thread of ``threads`` waits while a body runs there."""
+    """An executor of the program. While a body runs there, a thread of ``threads`` waits for it."""
 
     @property
     def place(self) -> str:
-        """The place of work that runs there."""
+        """The name of the place of work that runs there."""
 
     @property
-    def ward(self) -> str:
-        """The ward of bodies there: that of the engine if the executor runs in its process."""
+    def domain(self) -> str:
+        """The failure domain of bodies there: the engine's process if the executor runs in it."""
 
     @property
     def threads(self) -> BodyThreads:
-        """One for each body that runs there at once."""
+        """Threads that wait for bodies, one for each body that runs there at once."""
 
     @property
     def attempt(self) -> MakeAttempt:
@@ -55,28 +57,28 @@ class Pool(Protocol):
 
 
 class Pools(Protocol):
-    """The executors of the program, by the names that tasks give."""
+    """The executors of the program, by the names that tasks use."""
 
     def __iter__(self) -> Iterator[Pool]:
-        """Those that the runner was given."""
+        """The executors that the runner was given."""
 
     def find(self, name: str) -> Pool:
-        """The executor of this name; it puts bodies off if the runner was not given one."""
+        """The executor of this name. If the runner was not given one, it postpones bodies."""
 
     def lacks(self, name: str) -> bool:
         """Whether the runner was not given the executor of this name."""
 
     def usage(self) -> dict[str, Usage]:
-        """How the slots of each executor are used now, by its name."""
+        """The use of the slots of each executor, by its name."""
 
     def close(self) -> None:
         """Let the threads of all executors end."""
 
 
 class Executor:
-    """The places where user code runs, as one. Belongs to the engine's loop, but for ``let_go``.
-    ``broken`` is called with the reason when one of them runs nothing any more. Without ``pools``
-    all bodies run in this process, whatever executor their tasks name, as in a simulation.
+    """All places where user code runs. Belongs to the engine's loop, but for ``start_reserved``.
+    ``broken`` is called with the reason when a place has died. Without ``pools`` all bodies run in
+    this process, also if their tasks name an executor, as in a simulation.
     """
 
     def __init__(
@@ -103,7 +105,7 @@ class Executor:
         self._on_threads.append(pool.threads)
 
     def pool(self, name: str) -> Pool | None:
-        """The executor of this name; None if bodies that want it run in this process."""
+        """The executor of this name; None if bodies that name it run in this process."""
         if self._pools is None:
             return None
         pool = self._pools.find(name)
@@ -112,66 +114,70 @@ class Executor:
         return pool
 
     def lacks(self, name: str) -> bool:
-        """Whether the runner was not given the executor of this name, so that its bodies are put
-        off.
+        """Whether the runner was not given the executor of this name, so that its bodies are
+        postponed.
         """
         return self._pools is not None and self._pools.lacks(name)
 
     def usage(self) -> dict[str, Usage]:
-        """How the slots of each executor are used now, by its name."""
+        """The use of the slots of each executor, by its name."""
         return {} if self._pools is None else self._pools.usage()
 
     def slot_use(self) -> dict[str, SlotUse]:
-        """How the slots of each place are used now, by its name."""
+        """The use of the slots of each place, by its name."""
         return {name: _use_of(place) for name, place in self._places.items()}
 
     def slots(self, place: str) -> int:
-        """How many pieces of work this place runs at once."""
+        """The number of pieces of work that this place runs at once."""
         return self._places[place].slots
 
     @property
     def thread_slots(self) -> int:
-        """How many bodies run at once that hold a thread: here, or while another process works."""
+        """The number of bodies that can each hold a thread at once, while they run here or in
+        another process.
+        """
         return sum(each.slots for each in self._on_threads)
 
     @property
     def free_threads(self) -> int:
-        """How many more bodies could hold a thread now."""
+        """The number of further bodies that could hold a thread now."""
         used = sum(work.holds_slot and not work.is_async for work in self.running())
         return max(0, self.thread_slots - used)
 
     def submit(self, work: Work) -> None:
-        """Queue work; its ``finished`` is called on the engine's loop unless it is abandoned."""
+        """Queue work. Its ``finished`` is called on the engine's loop unless it is abandoned."""
         work.stage = Stage.QUEUED
         self._places[work.place].submit(work)
 
-    def expect(self, work: Work) -> bool:
-        """Keep a place for work that will soon be let go or abandoned; false when there is none."""
-        expected = self._places[work.place].expect()
+    def reserve(self, work: Work) -> bool:
+        """Reserve a slot for work that will soon be started or abandoned. False if there is
+        none.
+        """
+        expected = self._places[work.place].reserve()
         if expected:
             work.stage = Stage.QUEUED
         return expected
 
-    def let_go(self, work: Work) -> None:
-        """Queue work that was expected. Any thread may do so."""
-        self._places[work.place].let_go(work)
+    def start_reserved(self, work: Work) -> None:
+        """Queue work that has a reserved slot. Any thread may call it."""
+        self._places[work.place].start_reserved(work)
 
     def release_slot(self, work: Work) -> None:
         """The body of ``work`` begins to wait for another run."""
         self._places[work.place].release_slot(work)
 
     async def reacquire_slot(self, work: Work) -> None:
-        """Return when the body of ``work`` may go on."""
+        """Return when the body of ``work`` may continue."""
         await self._places[work.place].reacquire_slot(work)
 
     def call_made(self, call: PendingCall) -> None:
-        """A body has asked the engine for something, and is about to wait for the answer. Any
-        thread. An engine on a thread of its own needs no help.
+        """A body has called the engine, and is about to wait for the answer. Any thread may call
+        it. An engine on its own thread needs no help.
         """
 
     def abandon(self, work: Work, *, even_running: bool = True) -> bool:
-        """Give work up; false when it has just run and its report is on the way, or when it runs
-        and ``even_running`` is false.
+        """Give work up. False when it has just run and its report is on the way, or when it is
+        running and ``even_running`` is false.
         """
         if work.stage is Stage.HELD:  # no place has counted it
             work.abandoned = True
@@ -179,14 +185,14 @@ class Executor:
         return self._places[work.place].abandon(work, even_running=even_running)
 
     def interrupt(self, work: Work) -> None:
-        """Cancel a coroutine that runs, so that it ends soon; its outcome counts. A body of another
-        process is told; a thread cannot be interrupted.
+        """Cancel a running coroutine, so that it ends soon; its outcome counts. A body of another
+        process is notified; a thread cannot be interrupted.
         """
         self._places[work.place].interrupt(work)
 
     def running(self) -> Iterator[Work]:
-        """The work that runs right now. Any thread may ask. Threads of bodies change what each
-        place has, so it is copied, in one operation of the interpreter.
+        """The work that is running right now. Any thread may call it. The threads of bodies change
+        the collections of each place, so they are copied, in one operation of the interpreter.
         """
         for each in self._on_threads:
             for work in list(each.running.values()):
@@ -208,16 +214,16 @@ class Executor:
 
     @property
     def backlog(self) -> int:
-        """How many pieces of work wait for a slot."""
+        """The number of pieces of work that wait for a slot."""
         return sum(each.backlog for each in self._places.values())
 
     @property
     def abandoned(self) -> int:
-        """How many bodies go on running although they were given up."""
+        """The number of bodies that still run although they were given up."""
         return sum(each.abandoned for each in self._places.values())
 
     def close(self) -> None:
-        """Let the threads and the loop end; running bodies are not waited for."""
+        """Let the threads and the loop end, without waiting for running bodies."""
         self._threads.close()
         self._coroutines.close()
         if self._pools is not None:

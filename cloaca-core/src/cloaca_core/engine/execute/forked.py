@@ -1,6 +1,6 @@
 """Ends a child process that user code has forked, when that code returns.
 
-Such a child holds a copy of the engine. If it went on, it would run the parent's queue as well.
+Such a child has a copy of the engine. If it continued, it would run the parent's queue as well.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from cloaca_core.values.this_process import THIS_PROCESS
 
 
 class OneProcess:
-    """A block for user code; a process that it forked ends at the end of the block."""
+    """A block for user code. A process that the code forked ends at the end of the block."""
 
     __slots__ = ("_forks",)
 
@@ -24,10 +24,10 @@ class OneProcess:
 
 
 def end_process(error: BaseException | None = None) -> None:
-    """End this process, which user code has forked off.
+    """End this process, which user code has forked.
 
-    Its exit status is 0, after an exception 1, and that of a ``SystemExit``. Nothing is flushed or
-    written: files and connections are the parent's.
+    The exit status is 0, after an exception 1, after a ``SystemExit`` its own. Nothing is flushed
+    or written: files and connections belong to the parent.
     """
     os._exit(_status(error))
 

@@ -1,4 +1,4 @@
-"""Logs of bodies that keep nothing: of a kernel without the feature that keeps them."""
+"""Logs of bodies that keep nothing, for a kernel without the feature that keeps them."""
 
 from __future__ import annotations
 

@@ -34,10 +34,10 @@ class Succeeded:
 class Raised:
     """The body raised, timed out, or returned a value that no context can hold.
 
-    ``again`` says whether another attempt follows; if the body asked for that with ``RetryAfter``,
+    ``again`` says whether another attempt follows; if the body requested it with ``RetryAfter``,
     ``after`` is the number of seconds until then. ``counts`` is False for an attempt that uses up
-    none of the task's attempts; ``crashed`` is True if a process died under it, ``shared`` if it
-    took other bodies with it.
+    none of the task's attempts. ``crashed`` is True if a process died under it, ``shared`` if other
+    bodies died with it.
     """
 
     type: str
@@ -60,7 +60,9 @@ class CutOff:
 
 @dataclass(frozen=True, slots=True)
 class Suspended:
-    """The body has left while it waits; it comes to the same place again when it runs anew."""
+    """The body has ended in a wait because it was asked to. It runs again from its top, and comes
+    to the same wait.
+    """
 
 
 Outcome: TypeAlias = Succeeded | Raised | CutOff | Suspended
@@ -69,8 +71,9 @@ Outcome: TypeAlias = Succeeded | Raised | CutOff | Suspended
 def raised(
     error: BaseException, *, again: bool, redact: Redact = unchanged, skip_frames: int = 0
 ) -> Raised:
-    """The outcome for an exception; ``skip_frames`` of ours are left out of the traceback. Secrets
-    are hidden before long texts are cut, which might leave a part of one.
+    """The outcome for an exception. The first ``skip_frames`` frames, which are the engine's, are
+    left out of the traceback. Secrets are hidden before long texts are cut, as the cut might leave
+    a part of one.
     """
     kind, message = class_and_message(error, redact)
     return Raised(
@@ -82,7 +85,7 @@ def raised(
 
 
 def class_and_message(error: BaseException, redact: Redact = unchanged) -> tuple[str, str]:
-    """The texts of an exception, whose code may raise anything."""
+    """The texts of an exception, whose own code may raise anything."""
     return storable_text(redact(_class_name(error))), storable_text(redact(_message(error)))
 
 
@@ -109,8 +112,8 @@ def _formatted(error: BaseException, skip_frames: int) -> str:
 
 
 def swallowed_signal(error: BaseException | None) -> BodySuspended | None:
-    """The error of a body that was asked to leave, if it has ended in another way than by the
-    signal: with this error, or by a return if it is None.
+    """The error of a body that was asked to suspend and has not let the signal pass: it ended with
+    ``error``, or by a return if that is None. None if it has suspended.
     """
     if _is_signal(error):
         return None
@@ -124,8 +127,8 @@ def swallowed_signal(error: BaseException | None) -> BodySuspended | None:
 
 
 def _is_signal(error: BaseException | None) -> bool:
-    """Whether the signal has unwound the body: by itself, or, where the body waits for tasks of its
-    own, together with their signals.
+    """Whether the signal to suspend has ended the body: alone, or, where the body waits for tasks
+    of its own, together with their signals.
     """
     if isinstance(error, BaseExceptionGroup):
         return all(map(_is_signal, error.exceptions))
@@ -144,9 +147,9 @@ def judged(
 ) -> Raised:
     """The outcome for an exception of the attempt that counts as number ``attempt`` (from 1).
 
-    Calls the user's retry condition if there is one, so it belongs on a thread of the bodies;
-    a condition that raises is logged with ``ids``, in a text that begins with ``who``, and counts
-    as no. ``redact`` and ``skip_frames`` are those of ``raised``.
+    Calls the user's retry condition if there is one, so it must run on a thread of the bodies. A
+    condition that raises is logged with ``ids``, in a text that begins with ``who``, and counts as
+    no. ``redact`` and ``skip_frames`` are as in ``raised``.
     """
     try:
         if isinstance(error, RetryAfter):
@@ -163,7 +166,7 @@ def judged(
 def _asked(
     policy: RetryPolicy, attempt: int, asked: RetryAfter, redact: Redact, skip_frames: int
 ) -> Raised:
-    """The outcome of an attempt whose body asked for another one. Its error is the cause, and its
+    """The outcome of an attempt whose body requested another one. Its error is the cause; its
     traceback shows both.
     """
     error = asked if asked.cause is None else asked.cause

@@ -1,5 +1,5 @@
-"""The change that a body made to its context, by its calls or by the value that it returned; and
-how large the context may become by it.
+"""Computes the change that a body made to its context, by its calls or by its return value, and
+refuses a change that makes the context too large.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def change_of(
     task_id: str, given: Mapping[str, JsonValue], context: Context, value: object
 ) -> Change:
-    """The change that a body made: to ``context`` itself, or by the value that it returned."""
+    """The change that a body made: to ``context`` itself, or by its return value."""
     if value is None or value is context:
         return _changed_keys(given, context._data, context._touched)
     if isinstance(value, Context):
@@ -35,7 +35,9 @@ def change_of(
 
 
 def _hint(value: object) -> str:
-    """Advice to follow the message. Closes a coroutine: Python would warn about it on stderr."""
+    """Advice that follows the message. Closes a coroutine, or Python would warn about it on
+    stderr.
+    """
     if not inspect.iscoroutine(value):
         return mapping_hint(value, "return")
     value.close()
@@ -45,7 +47,9 @@ def _hint(value: object) -> str:
 def _changed_keys(
     given: Mapping[str, JsonValue], data: Mapping[str, JsonValue], keys: AbstractSet[str]
 ) -> Change:
-    """The change to ``keys``, in the order of the contexts: a set has another in each process."""
+    """The change to ``keys``, in the order of the contexts: a set has another order in each
+    process.
+    """
     if not keys:
         return UNCHANGED
     new = {
@@ -59,7 +63,7 @@ def _changed_keys(
 def refuse_large(
     task_id: str, given: Mapping[str, JsonValue], change: Change, most_bytes: int
 ) -> None:
-    """Refuse a change after which the context is larger."""
+    """Refuse a change if the context after it is larger than ``most_bytes``."""
     after = {**given, **change.set}
     size = len(encode({k: v for k, v in after.items() if k not in change.removed}).encode())
     if size > most_bytes:

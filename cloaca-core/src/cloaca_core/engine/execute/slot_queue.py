@@ -1,8 +1,8 @@
 """Work that waits for a slot, in the order in which runs are claimed.
 
-The work of the run with the highest priority comes first, of equal ones that of the run that has
-been claimable for longest. Every tenth place goes to the latter with any priority, so that
-nothing waits for ever. Knows no thread and no loop; its users take turns.
+The run with the highest priority comes first; of equal ones, the run that has been claimable for
+longest. Every tenth place goes to the run that has been claimable for longest, with any priority,
+so that no work waits for ever. Knows no thread and no loop; its users take turns.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ AGED_SHARE: Final = 10
 
 
 class SlotQueue:
-    """A heap for each priority in use: a place costs the logarithm of the queue's length, every
-    tenth one also a look at each priority. ``works`` is all work that waits.
+    """A heap for each priority in use. Taking work costs the logarithm of the queue's length, and
+    every tenth time a look at each priority. ``works`` is all waiting work.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class SlotQueue:
         return work in self.works
 
     def put(self, work: Work) -> None:
-        """Let it wait; work of one run comes in the order of its arrival."""
+        """Add work. Work of one run keeps the order of its arrival."""
         heap = self._heaps.get(work.priority)
         if heap is None:
             heap = self._heaps[work.priority] = []
@@ -47,11 +47,11 @@ class SlotQueue:
         self.works.add(work)
 
     def remove(self, work: Work) -> None:
-        """Let it wait no more."""
+        """Remove work that waits."""
         self.works.remove(work)
 
     def take(self) -> Work | None:
-        """The work whose turn it is; None when there is none."""
+        """Take the work whose turn it is; None when there is none."""
         while self._priorities:
             if len(self._priorities) == 1 and len(heap := self._heaps[self._priorities[0]]) > 1:
                 work = heappop(heap)[2]

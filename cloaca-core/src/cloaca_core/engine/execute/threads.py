@@ -1,9 +1,9 @@
-"""Runs sync user code on daemon threads of our own.
+"""Runs sync user code on daemon threads.
 
 The standard library's pools join their threads at exit; a body that never returns would keep the
-interpreter alive. Threads pull from one queue, in the order of ``SlotQueue``, so a thousand queued
-bodies cost no hop of the loop between them. All counting happens on the engine's loop; a thread
-only runs, reports, and leaves when it is asked to.
+interpreter alive. Threads take work from one queue, in the order of ``SlotQueue``, so a thousand
+queued bodies need no hop of the loop between them. All counting happens on the engine's loop; a
+thread only runs work, reports, and ends when it is dismissed.
 """
 
 from __future__ import annotations
@@ -25,19 +25,21 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.work import Work
 
 ABANDONED_PER_SLOT: Final = 4
-"""How many timed-out bodies a slot replaces by new threads before it stays taken."""
+"""How many timed-out bodies of a slot get a new thread in their place, before the slot stays
+taken.
+"""
 
 
 class BodyThreads:
-    """At most ``slots`` pieces of work run at once, not counting waiting and abandoned ones; fewer
-    while the system has no thread for them. Each slot has ``replaced`` abandoned ones replaced.
-    ``under_way`` counts the work that has a slot or waits for one.
+    """Runs at most ``slots`` pieces of work at once, not counting waiting and abandoned ones; fewer
+    while the system has no thread for them. Each slot may have ``replaced`` abandoned bodies
+    replaced. ``under_way`` counts the work that has a slot or waits for one.
 
-    Public methods are called on the engine's loop, but for ``let_go``. ``running`` has the running
-    work by thread. Idle threads wait for ``_queue``: it has an item for each piece of work that
-    waits, and None for a thread that is to look around. A thread that takes an item moves the work
-    of ``_arrived`` to ``_waiting``, which the lock guards: so who lets work go never waits for the
-    lock, which a thread may hold while another one runs.
+    Public methods are called on the engine's loop, but for ``start_reserved``. ``running`` has the
+    running work by thread. Idle threads wait for ``_queue``: it has an item for each piece of
+    waiting work, and None for a thread that must check whether it is dismissed. A thread that takes
+    an item moves the work of ``_arrived`` to ``_waiting``, which the lock guards. So a caller that
+    starts work never waits for the lock, which a descheduled thread may hold.
     """
 
     def __init__(
@@ -66,12 +68,12 @@ class BodyThreads:
 
     @property
     def abandoned(self) -> int:
-        """How many abandoned bodies are still running."""
+        """The number of abandoned bodies that are still running."""
         return self._abandoned
 
     @property
     def backlog(self) -> int:
-        """About how many pieces of work wait for a slot."""
+        """The approximate number of pieces of work that wait for a slot."""
         return len(self._arrived) + len(self._waiting)
 
     @property
@@ -86,24 +88,24 @@ class BodyThreads:
 
     def submit(self, work: Work) -> None:
         """Queue work; its ``finished`` is called on the loop."""
-        self.expect()
-        self.let_go(work)
+        self.reserve()
+        self.start_reserved(work)
 
-    def expect(self) -> bool:
-        """Count work that will be let go or abandoned. Always true: the queue has no limit."""
+    def reserve(self) -> bool:
+        """Count work that will be started or abandoned. Always True: the queue has no limit."""
         self.under_way += 1
         if self._threads < self.slots:
             self._grow()
         return True
 
-    def let_go(self, work: Work) -> None:
-        """Queue work that was expected. Any thread may do so."""
+    def start_reserved(self, work: Work) -> None:
+        """Queue work that has a reserved slot. Any thread may call it."""
         self._arrived.append(work)
         self._queue.put(work)
 
     def release_slot(self, work: Work) -> None:
-        """The body of ``work`` waits: its slot is free meanwhile. If it has run, its report gives
-        the slot back.
+        """The body of ``work`` waits: free its slot meanwhile. If it has run, its report frees the
+        slot.
         """
         with self._lock:
             if work.stage is Stage.RAN:
@@ -114,8 +116,8 @@ class BodyThreads:
         self._grow()
 
     async def reacquire_slot(self, work: Work) -> None:
-        """Return when the body of ``work`` may go on; at once when it has been abandoned, or has
-        run: another thread of it had waited.
+        """Return when the body of ``work`` may continue. At once when it was abandoned, or has run
+        while another thread of it waited.
         """
         if work.abandoned or work.stage is Stage.RAN:
             return
@@ -136,11 +138,11 @@ class BodyThreads:
             self._grow()
 
     def abandon(self, work: Work, *, even_running: bool = True) -> bool:
-        """Give work up; false when it has just run and its report is on the way, or when it runs
-        and ``even_running`` is false.
+        """Give work up. False when it has just run and its report is on the way, or when it is
+        running and ``even_running`` is false.
 
-        The thread of a running body is replaced while there are not too many of them; else the
-        slot stays taken until the body ends.
+        A running body gets a new thread in its place, unless there are too many abandoned ones;
+        then the slot stays taken until the body ends.
         """
         replaced = self._abandoned < self._most_replaced or not work.holds_slot
         with self._lock:
@@ -160,7 +162,7 @@ class BodyThreads:
         """Do nothing: a thread cannot be interrupted."""
 
     def close(self) -> None:
-        """Let idle threads end. Running bodies go on, and are not waited for."""
+        """Let idle threads end. Running bodies continue, and are not waited for."""
         self._closed = True
         self._starter.close()
         with self._lock:
@@ -181,7 +183,7 @@ class BodyThreads:
         threading.Thread(target=serve, name="cloaca-body", daemon=True).start()
 
     async def _next_free(self) -> None:
-        """Take the slot of the next thread that is free; it may be idle already."""
+        """Wait for the slot of the next thread that becomes free; it may be idle already."""
         resumed: asyncio.Future[None] = self._loop.create_future()
         self._resuming.append(resumed)
         with self._lock:
@@ -206,7 +208,7 @@ class BodyThreads:
         self._reports.put(None)
 
     def _run(self, work: Work) -> Work:
-        """Run work; the same work, or the last that has run in its slot after it."""
+        """Run work. Returns this work, or the last work that has run in its slot after it."""
         try:
             work.run()
         except BaseException as error:  # noqa: BLE001 - any error would cost a slot
@@ -214,7 +216,9 @@ class BodyThreads:
         return work
 
     def _has_run(self, work: Work) -> bool:
-        """Note that work has run; whether its thread leaves, since another one has its slot."""
+        """Note that work has run. Returns whether its thread must end, since another thread has its
+        slot.
+        """
         with self._lock:
             work.stage = Stage.RAN
             return work.leaves or not work.holds_slot
@@ -234,7 +238,9 @@ class BodyThreads:
             return work
 
     def _next_now(self) -> Work | None:
-        """As ``_next``, without waiting; None also if a thread is to look around."""
+        """As ``_next``, without waiting. None also if a thread must check whether it is
+        dismissed.
+        """
         try:
             item = self._queue.get_nowait()
         except Empty:
@@ -264,7 +270,7 @@ class BodyThreads:
             work.finished(work)
 
     def _pass_slot_on(self) -> None:
-        """A thread has left: its slot goes to the body that asked for one."""
+        """A thread has ended: give its slot to the body that asked for one."""
         while self._resuming:
             resumed = self._resuming.popleft()
             if not resumed.done():

@@ -1,4 +1,4 @@
-"""How the slots of a place for bodies are used at a moment. Only data."""
+"""The use of the slots of a place for bodies at one moment. Only data."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 
 class Usage(NamedTuple):
-    """The slots of an executor: ``running`` bodies have one each, and so have ``abandoned`` ones,
-    which were given up and have not ended; ``waiting`` ones wait for a slot. ``slots`` is 0 if the
-    runner was not given this executor: its bodies are put off.
+    """The slots of an executor. ``running`` bodies have one each, and so have ``abandoned`` bodies,
+    which were given up and have not ended; ``waiting`` bodies wait for a slot. ``slots`` is 0 if
+    the runner was not given this executor: its bodies are postponed.
     """
 
     slots: int
@@ -18,7 +18,7 @@ class Usage(NamedTuple):
 
 
 class SlotUse(NamedTuple):
-    """How the slots of a place for bodies are used; ``queued`` bodies wait for one."""
+    """The slots of a place for bodies; ``queued`` bodies wait for one."""
 
     used: int
     free: int

@@ -12,21 +12,21 @@ from cloaca_core.values.times.clock import Clock
 THREADS: Final = "threads"
 COROUTINES: Final = "coroutines"
 HERE: Final = frozenset({THREADS, COROUTINES})
-"""The places of work in the engine's own process; others are those of executors."""
+"""The places of work in the engine's own process. All other places are executors."""
 
-OURS: Final = "process"
-"""The ward of the engine's process; that of an executor is its place. Bodies of one ward die
-together.
+ENGINE_PROCESS: Final = "process"
+"""The failure domain of the engine's process. An executor outside of it is a domain of its own,
+with the name of its place. Bodies of one domain die together.
 """
 
 LEAST_CHECK: Final = 0.001
-"""Seconds; a timer that comes a little early checks again after this long, not at once."""
+"""Seconds; a timer that fires a little early checks again after this time, not at once."""
 
 
 class BodyClock:
-    """Measures the seconds spent in user code, without those spent waiting for another run.
+    """Measures the seconds spent in user code, without the time spent waiting for other runs.
 
-    Driven by the thread that runs it, read by the engine's loop.
+    The thread that runs the body drives it; the engine's loop reads it.
     """
 
     __slots__ = ("_now", "_resumed", "_spent")
@@ -37,12 +37,12 @@ class BodyClock:
         self._resumed: float | None = None
 
     def start(self) -> None:
-        """The body begins or goes on; it may have gone on already."""
+        """The body begins or continues. It may have continued already."""
         if self._resumed is None:
             self._resumed = self._now()
 
     def restart(self, ago: float) -> None:
-        """The body has begun, or has once more, so many seconds ago."""
+        """The body began, or began again, ``ago`` seconds ago."""
         self._spent, self._resumed = 0.0, self._now() - ago
 
     def pause(self) -> None:
@@ -59,7 +59,7 @@ class BodyClock:
 
 
 class Stage(Enum):
-    """How far a piece of work has come. ``HELD`` work has not been handed to an executor yet."""
+    """The progress of a piece of work. ``HELD`` work has not been handed to an executor yet."""
 
     HELD = -1
     QUEUED = 0
@@ -68,14 +68,13 @@ class Stage(Enum):
 
 
 class Work(ABC):
-    """A piece of user code. ``finished`` is called with it on the engine's loop when it
-    has run.
+    """A piece of user code. ``finished`` is called with it on the engine's loop when it has run.
 
     ``abandoned`` work has been given up: its outcome is ignored. If ``leaves`` is set its thread
-    ends with it, since another one has its slot. ``holds_slot`` is false while it waits for
+    ends with it, since another thread has its slot. ``holds_slot`` is false while it waits for
     another run. ``stage`` is ``QUEUED`` once an executor has it; the thread that runs it sets the
-    later stages. It waits for a slot of its ``place``, by the ``priority`` of its run, and by the
-    instant ``since`` when that is claimable.
+    later stages. It waits for a slot of its ``place``, in the order of its run's ``priority`` and
+    of ``since``, the instant at which the run became claimable.
     """
 
     __slots__ = (
@@ -126,4 +125,4 @@ class Work(ABC):
 
     @abstractmethod
     def broke(self, error: BaseException) -> None:
-        """Handle an error that ``run`` raised after all. Must not raise."""
+        """Handle an error that ``run`` raised in spite of its contract. Must not raise."""

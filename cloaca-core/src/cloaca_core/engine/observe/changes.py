@@ -1,4 +1,4 @@
-"""Notices that other processes have changed the database, and wakes the parts concerned."""
+"""Notices that another process has changed the database, and wakes the parts concerned."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 class Changes:
-    """Belongs to the engine's loop. Of each change but steps of runs ``ended`` hears, and
-    ``anything`` as well unless only runs have come or gone.
+    """Belongs to the engine's loop. ``ended`` is called after each change but steps of runs;
+    ``anything`` too, unless only runs were added or removed.
     """
 
     def __init__(
@@ -31,13 +31,13 @@ class Changes:
         self._news: Change | None = None
 
     async def turn(self) -> None:
-        """Wait for a change, and tell the listeners."""
+        """Wait for a change, and notify the listeners."""
         if self._news is None:
             self._news = await self._store.wait_changed()
         # Kept until all listeners have been told: the next change may be long in coming.
         if self._news is not Change.STEPS:
             await self._tell(self._news)
-        self._subjects.shown.publish()
+        self._subjects.display_changed.publish()
         self._news = None
 
     async def _tell(self, news: Change) -> None:

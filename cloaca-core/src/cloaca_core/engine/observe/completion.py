@@ -1,5 +1,5 @@
-"""Wakes callers that wait for the end of a run, on this runner or another: also a thread that has
-submitted it, and does nothing else meanwhile.
+"""Wakes callers that wait for the end of a run, on this runner or another. A caller may be a thread
+that has submitted the run and only waits.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ log = SafeLogger("cloaca.engine")
 
 
 class Waiter(Protocol):
-    """A future, or an object in the place of one."""
+    """A future, or an object with its methods."""
 
     def done(self) -> bool:
-        """Whether it waits no more."""
+        """Whether the caller no longer waits."""
 
     def set_result(self, ended: Ended, /) -> None:
         """The run has ended."""
 
     def set_exception(self, error: Exception, /) -> None:
-        """The end will not be heard of."""
+        """The end will not become known."""
 
 
 class Waiters:
-    """Futures by run. Belongs to the engine's loop."""
+    """Futures of callers, by run. Belongs to the engine's loop."""
 
     def __init__(self) -> None:
         self._futures: dict[str, list[Waiter]] = {}
@@ -54,7 +54,7 @@ class Waiters:
         return future
 
     def append(self, run_id: str, waiter: Waiter) -> None:
-        """Tell this one of the end of the run."""
+        """Notify this waiter of the end of the run."""
         self._futures.setdefault(run_id, []).append(waiter)
 
     def discard(self, run_id: str, future: Waiter) -> None:
@@ -80,13 +80,13 @@ class Waiters:
         self._futures.clear()
 
     def elsewhere(self, local: Container[str]) -> list[str]:
-        """The runs that are waited for and not in ``local``."""
+        """The runs that callers wait for and that are not in ``local``."""
         return [run_id for run_id in self._futures if run_id not in local]
 
 
 class Completion:
     """Belongs to the engine's loop, but for ``recent``, which any thread may read. ``drop`` is
-    called with a run that we took for ours and that has ended elsewhere.
+    called with a run that this engine took for its own and that has ended elsewhere.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Completion:
         self._failure: Exception | None = None
 
     async def of(self, run_id: str) -> Ended:
-        """Wait for the end of a run, on this runner or another: of the round that it is in now."""
+        """Wait for the end of the run's present round, on this runner or another."""
         if self.recent.has_completed(run_id) and (known := self.recent.get(run_id)) is not None:
             return known
         if self._failure is not None:
@@ -125,7 +125,9 @@ class Completion:
             self._waiters.discard(run_id, future)
 
     def park(self, run_id: str, call: ParkedCall[Ended]) -> bool:
-        """Answer a call with the end of a run of ours; false if the run is not ours."""
+        """Answer a call with the end of a run of ours. False if this runner does not own the
+        run.
+        """
         if self._failure is not None:
             call.fail(self._failure)
         elif (ours := self._runs.get(run_id)) is None:
@@ -139,7 +141,7 @@ class Completion:
     def _ended(self, run: ActiveRun, end: RunEnd | None) -> None:
         """The end of a run of ours is durable."""
         if end is None:
-            self._subjects.ended_unseen.publish()
+            self._subjects.ended_elsewhere.publish()
             return
         row = _row_of_end(run.row, end)
         ended = Ended(row, tuple([run.latest[task] for task in sorted(run.latest)]))
@@ -165,22 +167,22 @@ class Completion:
                 self._waiters.wake(row.id, await self._with_attempts(row))
 
     def _is_elsewhere(self, row: RunRow) -> bool:
-        """Whether the run has ended elsewhere. An end written here is told when the journal has
-        committed it.
+        """Whether the run has ended elsewhere. An end written here is published when the journal
+        has committed it.
         """
         run = self._runs.get(row.id)
         return run is None or run.epoch != row.epoch
 
     def _drop_if_ours(self, row: RunRow) -> None:
-        """Drop a run that we took for ours although it has ended elsewhere."""
+        """Drop a run that this engine took for its own although it has ended elsewhere."""
         if (run := self._runs.get(row.id)) is not None:
             told = (row.id, row.workflow, row.status)
             log.info("run %s of %s: %s", *told, extra=_ids_of_end(row))
             self._drop(run)
 
     async def in_round(self, number: int, ended: Ended) -> Ended:
-        """The end of the round that was asked for. It was not noticed if the run was begun again
-        at once, or while this process stood still.
+        """The end of the round that the caller waits for. It may have been missed, if the run was
+        restarted at once or while this process stood still.
         """
         if ended.row.round <= number:
             return ended
@@ -193,7 +195,7 @@ class Completion:
         return await self._in_order(row, await self._reader.counted_attempts(row, attempts))
 
     async def _in_order(self, row: RunRow, attempts: list[AttemptRow]) -> Ended:
-        """An end, its tasks in definition order as for our own runs."""
+        """An end with its tasks in definition order, as for runs of this runner."""
         task_ids = await self._reader.task_ids(row)
         position = {task_id: index for index, task_id in enumerate(task_ids)}
         attempts.sort(key=lambda attempt: position.get(attempt.task_id, len(position)))
@@ -201,7 +203,7 @@ class Completion:
 
 
 class _ParkedEnd:
-    """Waits in the place of a future for the end of a run of ours, in its present round."""
+    """Waits like a future for the end of a run of ours, in its present round."""
 
     __slots__ = ("_call", "_completion", "_round")
 
@@ -215,11 +217,11 @@ class _ParkedEnd:
         return self._call.is_withdrawn
 
     def set_exception(self, error: BaseException) -> None:
-        """The end will not be heard of."""
+        """The end will not become known."""
         self._call.fail(error)
 
     def set_result(self, ended: Ended) -> None:
-        """The run has ended, perhaps in a later round than the one that is waited for."""
+        """The run has ended, perhaps in a later round than the one that the caller waits for."""
         if ended.row.round <= self._round:
             self._call.answer(ended)
         else:
@@ -228,9 +230,7 @@ class _ParkedEnd:
 
 
 def _row_of_end(row: RunRow, end: RunEnd) -> RunRow:
-    """The row as its end leaves it, without the input. ``_replace`` would take three times as
-    long.
-    """
+    """The row after its end, without the input. ``_replace`` would take three times as long."""
     return RunRow(
         row.id,
         row.workflow,
@@ -289,7 +289,7 @@ def _tell_of_end(row: RunRow) -> None:
 
 
 class ParkedRuns:
-    """Submits runs whose callers wait for the end on threads of their own. Belongs to the engine's
+    """Submits runs for callers that wait for the end on their own threads. Belongs to the engine's
     loop.
     """
 
@@ -298,7 +298,9 @@ class ParkedRuns:
         self._completion = completion
 
     def begin(self, request: Request, call: ParkedCall[Ended]) -> bool:
-        """Submit a run, and answer the call at its end; false if that must wait for something."""
+        """Submit a run, and answer the call at its end. False if the submission must wait for
+        something.
+        """
         return self._submitter.submit_now(request, _Submitted(call, self._completion))
 
 
@@ -320,7 +322,7 @@ class _Submitted:
         self._call.fail(error)
 
     def set_result(self, found: Accepted | None) -> None:
-        """The run is durable, and has begun if it is ours."""
+        """The run is durable, and has begun if this runner owns it."""
         assert found is not None, "only a run with a key is held back"
         (run_id,), _ = found
         self._call.accept(run_id)

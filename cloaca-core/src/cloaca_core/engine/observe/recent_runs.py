@@ -1,4 +1,6 @@
-"""Caches the results of runs that ended here: a wait for one needs no thread hop and no read."""
+"""Caches the results of runs that ended here: a caller that waits for one needs no thread hop and
+no read.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,10 @@ class Ended(NamedTuple):
 
 
 class RecentRuns:
-    """The last runs that ended here. Read by any thread, written by the engine's loop.
+    """The last runs that ended here. Any thread reads it; the engine's loop writes it.
 
-    Kept as plain tuples: the garbage collector stops looking at those, and it would spend more
-    time on thousands of rows than they save.
+    Kept as plain tuples: the garbage collector stops looking at those, and it would spend more time
+    on thousands of rows than they save.
     """
 
     def __init__(self) -> None:
@@ -36,7 +38,9 @@ class RecentRuns:
         self._bytes = 0
 
     def add(self, ended: Ended) -> None:
-        """Keep it, in place of an earlier round of it, and forget the oldest beyond the bounds."""
+        """Keep a run, in place of an earlier round of it, and evict the oldest beyond the
+        bounds.
+        """
         if (earlier := self._runs.pop(ended.row.id, None)) is not None:
             self._bytes -= earlier[0]
         weight = _weight(ended)
@@ -48,7 +52,9 @@ class RecentRuns:
             self._bytes -= oldest
 
     def has_completed(self, run_id: str) -> bool:
-        """True for a cached run that has completed: no retry can have begun another round of it."""
+        """Whether the run is cached and has completed: then no retry can have begun another round
+        of it.
+        """
         found = self._runs.get(run_id)
         return found is not None and found[1][_STATUS] == RunStatus.COMPLETED
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cloaca_core.store.runner_rows import RunnerName
 
 FindDefinition: TypeAlias = "Callable[[RunRow], Awaitable[Workflow | RecordedWorkflow | None]]"
-"""Finds the version of the workflow with which a run was submitted; None where it is not known."""
+"""Finds the version of the workflow with which a run was submitted; None if it is not known."""
 
 
 class RunReader:
@@ -37,7 +37,7 @@ class RunReader:
         self.definition: FindDefinition = definition
 
     async def get_run(self, run_id: str, store: KernelStore | None = None) -> RunRow:
-        """The run's row; ``RunNotFoundError`` when there is none."""
+        """The run's row. Raises ``RunNotFoundError`` if there is none."""
         row = await (store or self._store).get_run(run_id)
         if row is None:
             raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
@@ -51,12 +51,12 @@ class RunReader:
         return await (store or self._store).runner_names(sorted(numbers))
 
     async def attempts(self, run_id: str) -> list[AttemptRow]:
-        """All attempts of a run; the bodies that run right now are among them."""
+        """All attempts of a run, the running bodies included."""
         begun = self.begun(run_id)  # first: a row that is written meanwhile is read
         return with_begun(await self._store.load_attempts([run_id]), begun)
 
     async def current_attempts(self, run_id: str) -> tuple[RunRow, list[AttemptRow]]:
-        """The run and the attempts that count: of a task that was restarted those since then."""
+        """The run and its attempts that count: of a restarted task, those since the restart."""
         store, begun = self._store.together(), self.begun(run_id)
         row, attempts, restarts = await asyncio.gather(
             self.get_run(run_id, store), store.load_attempts([run_id]), store.restarts([run_id])
@@ -70,8 +70,8 @@ class RunReader:
         return counted_attempts(attempts, await self._store.restarts([row.id]))
 
     async def of_round(self, row: RunRow, number: int) -> tuple[RunRow, list[AttemptRow]] | None:
-        """A run as an earlier round of it has ended, and the attempts that counted then; None if
-        the run is not there any more.
+        """A run as an earlier round of it ended, and the attempts that counted then; None if the
+        run was deleted.
         """
         rounds = {each.round: each for each in await self._store.rounds(row.id)}
         if (ended := rounds.get(number)) is None:
@@ -83,7 +83,7 @@ class RunReader:
         return row._replace(**past), attempts
 
     async def task_ids(self, row: RunRow) -> list[str]:
-        """The tasks of the run's definition; none where that is not known."""
+        """The tasks of the run's definition; none if it is not known."""
         if (run := self._runs.get(row.id)) is not None:
             return [task.id for task in run.graph.tasks]
         workflow = await self.definition(row)
@@ -94,11 +94,11 @@ class RunReader:
         return await self._store.list_runs(run_filter)
 
     async def count_runs(self, run_filter: RunFilter) -> int:
-        """How many runs match."""
+        """The number of runs that match."""
         return await self._store.count_runs(run_filter)
 
     def running(self, run_id: str) -> list[AttemptRow]:
-        """The start marks of the bodies of this run that run right now, durable or not."""
+        """The start marks of the bodies of this run that are running now, durable or not."""
         if (run := self._runs.get(run_id)) is None:
             return []
         from cloaca_core.engine.record import attempt_rows  # who only looks has no bodies
@@ -107,14 +107,14 @@ class RunReader:
         return [attempt_rows.start_mark(a) for a in attempts if a.stage is Stage.RUNNING]
 
     def active_bodies(self, row: RunRow) -> int | None:
-        """How many bodies of a run are running here; None for a run of another runner."""
+        """The number of bodies of a run that are running here; None for a run of another runner."""
         if row.id in self._runs:
             return len(self.running(row.id))
         return 0 if row.owner is None or row.ended_at is not None else None
 
     def begun(self, run_id: str) -> list[AttemptRow]:
-        """The attempts of this run of which bodies have begun here, durable or not: the latest of
-        each task.
+        """For each task of this run whose body has begun here, the latest attempt, durable or
+        not.
         """
         if (run := self._runs.get(run_id)) is None:
             return []
@@ -126,8 +126,8 @@ class RunReader:
 
 
 def with_begun(rows: list[AttemptRow], begun: Sequence[AttemptRow]) -> list[AttemptRow]:
-    """The recorded attempts, and those that have begun and are not recorded: as running, also if
-    they are over, as a process that dies now forgets that.
+    """The recorded attempts, and as running those that have begun and are not recorded. That holds
+    even if they are over: a process that dies now forgets that.
     """
     if not begun:
         return rows

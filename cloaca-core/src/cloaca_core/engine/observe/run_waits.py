@@ -1,4 +1,4 @@
-"""Waits for the end of a run; a body that waits releases its slot meanwhile."""
+"""Waits for the end of a run. A body that waits releases its slot meanwhile."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.submit.submitter import Submitter
 
 DEEPEST: Final = 1_000
-"""Runs that wait for one another, as many as Python's calls may be deep."""
+"""The most runs that may wait for one another: as many as Python's calls may be deep."""
 
 
 class RunWaits:
@@ -44,8 +44,8 @@ class RunWaits:
         waiting: AttemptWork | None,
         accepted: Callable[[str], None],
     ) -> Ended:
-        """Submit one run and wait for its end; ``waiting`` is the body that does so, if any.
-        ``accepted`` is called with the run's id as soon as that is durable.
+        """Submit one run and wait for its end. ``waiting`` is the body that does so, if any.
+        ``accepted`` is called with the run's id as soon as it is durable.
         """
         if waiting is not None and self._runs.owns(waiting.attempt):
             request = replace(request, by_right=True)
@@ -65,7 +65,9 @@ class RunWaits:
     async def _unless_cancelled(
         self, work: AttemptWork | None, end: Coroutine[Any, Any, Ended]
     ) -> Ended:
-        """The end that a body waits for; ``BodyCancelled`` once its own run is being cancelled."""
+        """Wait for an end on behalf of a body. Raises ``BodyCancelled`` once its own run is being
+        cancelled.
+        """
         if work is None or not self._runs.owns(work.attempt):
             return await end
         waiting = asyncio.create_task(end)
@@ -81,8 +83,8 @@ class RunWaits:
 
     @asynccontextmanager
     async def _away(self, work: AttemptWork | None) -> AsyncIterator[None]:
-        """Release the slot of ``work`` while it waits within. An abandoned one has released its
-        slot already; the slot of another runner's is not ours to release.
+        """Release the slot of ``work`` within the block, and take it again after it. Abandoned work
+        has released its slot already; a slot of another engine is not released here.
 
         Taking the slot again is not cancelled with the wait: the count of slots would be wrong.
         """

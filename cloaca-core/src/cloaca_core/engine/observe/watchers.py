@@ -1,6 +1,6 @@
 """Wakes callers that watch runs, whenever anything may have changed, here or elsewhere.
 
-Does not say what has changed: a caller that is woken reads what it watches.
+It does not say what has changed: a caller that is woken reads again.
 """
 
 from __future__ import annotations
@@ -29,26 +29,31 @@ class Notices:
         self.refuse_closed()
 
     def refuse_closed(self) -> None:
-        """Raise the error of the runner's end, once that has come."""
+        """Raise the error of the runner's end, once it has ended."""
         if self._failure is not None:
             raise self._failure
 
     def come(self, failure: Exception | None = None) -> None:
-        """There is a notice, or there will be none any more."""
+        """There is a notice; with ``failure``, there will be no further one."""
         self._failure = self._failure or failure
         self._came.set()
 
 
 class Watchers:
-    """Belongs to the engine's loop. The store reports steps of runs while one listens. ``notices``
-    are those of who does.
+    """Belongs to the engine's loop. While a caller listens, the store reports steps of runs.
+    ``notices`` has an object for each listening caller.
     """
 
     def __init__(self, store: KernelStore, subjects: Subjects) -> None:
         self._store = store
         self.notices: set[Notices] = set()
         self._failure: Exception | None = None
-        for each in (subjects.claimable, subjects.schedules, subjects.triggers, subjects.shown):
+        for each in (
+            subjects.claimable,
+            subjects.schedules,
+            subjects.triggers,
+            subjects.display_changed,
+        ):
             each.subscribe(self.wake)
 
     @contextmanager
@@ -72,7 +77,7 @@ class Watchers:
             each.come()
 
     def fail_all(self, failure: Exception) -> None:
-        """Fail all that listen, now and from now on: the runner ends."""
+        """The runner ends: fail all listening callers, now and from now on."""
         self._failure = failure
         for each in self.notices:
             each.come(failure)

@@ -1,5 +1,5 @@
-"""The runs that this runner owns, the attempts of each that are under way here, and the places for
-more.
+"""The runs that this runner owns, their attempts under way in this process, and the places for more
+runs.
 """
 
 from __future__ import annotations
@@ -22,20 +22,22 @@ _NONE: Final[Mapping[int, Attempt]] = {}
 class ActiveRuns:
     """Belongs to the engine's loop, but for ``owns`` and ``made``.
 
-    ``_attempts`` are by run and the index of their task; ``_away`` counts the attempts of a run
-    that wait for other runs, and has no run without such. ``_lingering`` are runs that wait here
-    for a message, without a body.
+    ``_attempts`` are by run and by the index of their task. ``_away`` counts, for each run that has
+    some, the attempts that wait for other runs. ``_without_place`` are runs that wait here for a
+    message, without a body: they do not count against ``max_active_runs``.
     """
 
     def __init__(self) -> None:
         self._runs: dict[str, ActiveRun] = {}
         self._attempts: dict[ActiveRun, dict[int, Attempt]] = {}
         self._away: dict[ActiveRun, int] = {}
-        self._lingering: set[ActiveRun] = set()
+        self._without_place: set[ActiveRun] = set()
         self._attempt_over: asyncio.Event | None = None  # while a shutdown waits for it
         self.children: Children = Children()
         self.beside: WeakKeyDictionary[ActiveRuns, bool] = WeakKeyDictionary()
-        """Runs of other engines in this process, and whether these use the same database."""
+        """The collections of other engines in this process, and whether each uses the same
+        database.
+        """
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -51,42 +53,46 @@ class ActiveRuns:
         return set(self._runs)
 
     def get(self, run_id: str) -> ActiveRun | None:
-        """The run of this id, if it is ours."""
+        """The run with this id; None if this runner does not own it."""
         return self._runs.get(run_id)
 
     def owns(self, attempt: Attempt) -> bool:
-        """True for an attempt of a run that is ours. Any thread may ask."""
+        """Whether the attempt's run is ours. Any thread may ask."""
         return self._runs.get(attempt.owner.id) is attempt.owner
 
     def made(self, attempt: Attempt) -> bool:
-        """True for an attempt of a run that is or was ours, or of another engine that is known to
-        be on the same database. Any thread may ask.
+        """Whether the attempt's run is or was ours, or belongs to another engine in this process
+        that is known to use the same database. Any thread may ask.
         """
         home = attempt.owner.home
         return home is self or (isinstance(home, ActiveRuns) and self.beside.get(home, False))
 
     def add(self, run: ActiveRun) -> None:
-        """The run is ours from now on."""
+        """This runner owns the run from now on."""
         run.home = self
         self._runs[run.id] = run
 
     def remove(self, run: ActiveRun) -> bool:
-        """The run is not ours any more; false when it was not, or has been claimed anew since."""
+        """This runner no longer owns the run. Returns False if it did not, or has claimed the run
+        anew since.
+        """
         if self._runs.get(run.id) is not run:
             return False
         del self._runs[run.id]
-        self._lingering.discard(run)
+        self._without_place.discard(run)
         return True
 
     def scheduled(self) -> list[str]:
-        """The runs that schedules have made: a tick may cancel those, on any runner."""
+        """The ids of runs that schedules have made: a tick decided by any runner may cancel
+        them.
+        """
         return [run.id for run in self._runs.values() if run.row.schedule_id is not None]
 
     # -- attempts under way ------------------------------------------------------------------
 
     def begin(self, attempt: Attempt) -> None:
         """The attempt is under way from now on."""
-        self._lingering.discard(attempt.owner)
+        self._without_place.discard(attempt.owner)
         found = self._attempts.get(attempt.owner)
         if found is None:
             self._attempts[attempt.owner] = {attempt.index: attempt}
@@ -94,7 +100,7 @@ class ActiveRuns:
             found[attempt.index] = attempt
 
     def forget(self, run: ActiveRun) -> Collection[Attempt]:
-        """The run has nothing under way any more; returns the attempts that it had."""
+        """The run has nothing under way any more. Returns the attempts that were."""
         self._away.pop(run, None)
         attempts = self._attempts.pop(run, _NONE)
         if attempts and self._attempt_over is not None:
@@ -102,11 +108,11 @@ class ActiveRuns:
         return attempts.values()
 
     def attempts(self, run: ActiveRun) -> list[Attempt]:
-        """Its attempts that are under way."""
+        """The attempts of the run that are under way."""
         return list(self._attempts.get(run, _NONE).values())
 
     def has(self, attempt: Attempt) -> bool:
-        """Whether this attempt is under way; false when it was replaced by another."""
+        """Whether this attempt is under way; False also when another attempt has replaced it."""
         return self._attempts.get(attempt.owner, _NONE).get(attempt.index) is attempt
 
     def discard(self, attempt: Attempt) -> None:
@@ -122,48 +128,50 @@ class ActiveRuns:
         return any(self._attempts.values())
 
     async def quiet(self) -> None:
-        """Return when no attempt is under way any more; no further one is to begin."""
+        """Return when no attempt is under way. No further attempt may begin meanwhile."""
         over = self._attempt_over = self._attempt_over or asyncio.Event()
         while self.are_busy():
             over.clear()
             await over.wait()
 
-    def go_away(self, run: ActiveRun) -> None:
+    def begin_wait(self, run: ActiveRun) -> None:
         """An attempt of this run begins to wait for another run."""
         self._away[run] = self._away.get(run, 0) + 1
 
-    def come_back(self, run: ActiveRun) -> None:
-        """An attempt of this run waits no more; without effect when the run was forgotten."""
+    def end_wait(self, run: ActiveRun) -> None:
+        """An attempt of this run no longer waits. Without effect if the run was forgotten."""
         away = self._away.pop(run, 0)
         if away > 1:
             self._away[run] = away - 1
 
     def only_waits(self, run: ActiveRun) -> bool:
-        """Whether all that this run has under way are bodies that wait for other runs."""
+        """Whether all attempts of this run that are under way wait for other runs."""
         return run in self._away and self._away[run] == len(self._attempts.get(run, _NONE))
 
     def waiting(self) -> int:
-        """How many runs only wait, for others or for a message."""
+        """The number of runs that need no place: they only wait, for other runs or for a
+        message.
+        """
         if not self._away:
-            return len(self._lingering)
-        return sum(self.only_waits(run) for run in self._away) + len(self._lingering)
+            return len(self._without_place)
+        return sum(self.only_waits(run) for run in self._away) + len(self._without_place)
 
     def may_linger(self, run: ActiveRun, most: int) -> bool:
         """Whether a run may stay here without a place; not if ``most`` others do."""
-        return run in self._lingering or len(self._lingering) < most
+        return run in self._without_place or len(self._without_place) < most
 
     def linger(self, run: ActiveRun) -> None:
         """Let a run that waits for a message stay here, without a place."""
-        self._lingering.add(run)
+        self._without_place.add(run)
 
 
 class Capacity:
     """Counts the places for runs, and wakes the caller that waits for one. Belongs to the engine's
     loop.
 
-    A runner holds at most ``max_active_runs``; a run whose bodies all wait for others takes no
-    place. While ``paused``, only runs for which a body here waits get one. ``asked`` is called with
-    each change while another runner asks for runs.
+    A runner holds at most ``max_active_runs``. A run takes no place while all its bodies wait for
+    other runs. While ``paused``, only runs for which a body here waits get a place. ``asked`` is
+    called with each change while another runner asks for runs.
     """
 
     def __init__(self, most: int, runs: ActiveRuns) -> None:
@@ -176,25 +184,25 @@ class Capacity:
         self._is_enough: Callable[[], bool] | None = None
 
     def free(self) -> int:
-        """Places for further runs."""
+        """The number of places for further runs."""
         taken = len(self._runs) - self._runs.waiting() + self._expected
         return max(0, self.most - taken)
 
     def is_in_use(self) -> bool:
-        """True while runs are ours, or about to be."""
+        """Whether this runner owns runs, or is about to."""
         return bool(len(self._runs) or self._expected)
 
-    def expect(self, count: int) -> None:
-        """Keep places for so many runs, which are on their way to us."""
+    def reserve(self, count: int) -> None:
+        """Keep this number of places for runs that are being submitted or claimed."""
         self._expected += count
 
-    def arrived(self, count: int) -> None:
-        """Keep the places of so many runs no more: they are ours now, or will not come."""
+    def unreserve(self, count: int) -> None:
+        """Free reserved places: the runs have arrived, or will not come."""
         self._expected -= count
 
     @contextmanager
-    def expecting(self, count: int) -> Iterator[None]:
-        """Keep so many places within the block."""
+    def reserving(self, count: int) -> Iterator[None]:
+        """Keep this number of places within the block."""
         self._expected += count
         try:
             yield
@@ -202,7 +210,7 @@ class Capacity:
             self._expected -= count
 
     def changed(self) -> None:
-        """A place may have become free, or a slot may need work."""
+        """A place may have become free, or a slot may be free for work."""
         if self.asked is not None:
             self.asked()
         if self._is_enough is not None and self._is_enough():
@@ -210,7 +218,9 @@ class Capacity:
             self._changed.set()
 
     async def wait_until(self, is_enough: Callable[[], bool]) -> None:
-        """Return when ``is_enough()``, which each ``changed`` asks again. One caller at a time."""
+        """Return when ``is_enough()`` is true; each ``changed`` checks again. One caller at a
+        time.
+        """
         while not is_enough():
             self._is_enough = is_enough
             self._changed.clear()

@@ -1,6 +1,6 @@
-"""Makes active runs of rows that this runner owns, and lets them begin or go on.
+"""Makes active runs from rows that this runner owns, and starts or resumes them.
 
-Submissions and claims hand the rows over; how those became ours is not known here.
+Submissions and claims pass the rows; this module does not know how this runner came to own them.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ log = SafeLogger("cloaca.engine")
 
 
 class PastRows(NamedTuple):
-    """Rows of a run from before it was claimed: its attempts, the tasks that were restarted, of
-    which run it was made, and keys that were replaced. ``adopt`` hands the run, before it goes on,
-    to features that have rows of it.
+    """Rows of a claimed run from before the claim: its attempts, the tasks that were restarted, the
+    source of a fork, and replaced keys. Each function of ``adopt`` hands the run, before it
+    resumes, to a feature that has rows of it.
     """
 
     attempts: list[AttemptRow]
@@ -43,7 +43,7 @@ class PastRows(NamedTuple):
 
     @classmethod
     def none(cls) -> PastRows:
-        """Those of a run of which nothing was read yet."""
+        """No rows, for a run of which nothing was read yet."""
         return cls([], [], [], [], [])
 
 
@@ -51,7 +51,7 @@ NO_PAST: Final = PastRows.none()
 
 
 class Adoption:
-    """Belongs to the engine's loop."""
+    """Starts the runs that this runner has submitted or claimed. Belongs to the engine's loop."""
 
     def __init__(self, orchestrator: Orchestrator, default_rule: DefaultRule, clock: Clock) -> None:
         self._orchestrator = orchestrator
@@ -64,7 +64,7 @@ class Adoption:
         new: Iterable[tuple[RunRow, dict[str, JsonValue]]],
         depth: int,
     ) -> None:
-        """Begin new runs of a workflow: each row with its decoded input."""
+        """Start new runs of a workflow: each row with its decoded input."""
         graph = self._factory.graph_of(workflow)
         for row, run_input in new:
             run = self._factory.make(row, graph, run_input)
@@ -78,8 +78,8 @@ class Adoption:
         recorded: PastRows,
         refusal: Reason | None = None,
     ) -> None:
-        """Begin a claimed run, or go on from what earlier owners recorded; with a ``refusal`` the
-        run ends instead.
+        """Start a claimed run, or resume it from the records of earlier owners. With a ``refusal``
+        the run ends instead.
         """
         graph = self._factory.graph_of(workflow)
         try:
@@ -106,7 +106,9 @@ class Adoption:
 
 
 def patches_of(graph: NodeGraph[Node], forks: Sequence[ForkRow]) -> dict[int, Change]:
-    """The keys that the maker of a fork has set, by the task that finds them so."""
+    """The keys that the caller set when the run was forked, by the index of the task that sees them
+    first.
+    """
     return {
         graph.position[fork.from_task]: Change(
             cast("dict[str, JsonValue]", decode(fork.content)), []

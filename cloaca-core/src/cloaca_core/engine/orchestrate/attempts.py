@@ -1,7 +1,8 @@
-"""Takes each attempt from its start to its outcome: sent off, watched for its time, concluded.
+"""Takes each attempt from its start to its outcome: send it to an executor, watch its time limit,
+hand on its outcome.
 
-An attempt waits for its turn if its run has lost a process before, and for a slot; then its body
-and its follow-ups run. The orchestrator decides what the outcome means for the run.
+An attempt first waits for the quarantine, if its run has lost a process before, and for a slot;
+then its body and its follow-ups run. The orchestrator decides what the outcome means for the run.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from cloaca_core.engine.execute.outcome import (
     Suspended,
     raised,
 )
-from cloaca_core.engine.execute.work import LEAST_CHECK, OURS, Work
+from cloaca_core.engine.execute.work import ENGINE_PROCESS, LEAST_CHECK, Work
 from cloaca_core.engine.orchestrate.quarantine import Quarantine, is_to_run_alone
 from cloaca_core.engine.orchestrate.waiting_bodies import WaitingBodies
 from cloaca_core.engine.record import attempt_rows
@@ -43,8 +44,8 @@ ALONE: Final = "%s: runs alone %s, since %d processes have died while it ran"
 
 
 class Attempts:
-    """Belongs to the engine's loop, but for ``let_go``. While ``draining``, no body is to begin,
-    and none in a ward that is ``closed``.
+    """Belongs to the engine's loop, but for ``start_reserved``. While ``draining``, no body begins.
+    ``closed`` has the failure domains in which no body begins, as a suspect runs alone there.
     """
 
     def __init__(
@@ -77,35 +78,37 @@ class Attempts:
         self.draining: bool = False
 
     def backlog(self) -> int:
-        """How many attempts and follow-ups wait for a slot, or for their turn to get one."""
+        """The number of attempts and follow-ups that wait for a slot, or for the quarantine."""
         return self._executor.backlog + self._quarantine.waiting
 
     # -- start -------------------------------------------------------------------------------
 
     def maker(self, task: Task) -> MakeAttempt:
-        """Makes attempts of a task, for the place where its body is to run."""
+        """The function that makes attempts of a task, for the place where its body runs."""
         if task.executor is None or (pool := self._executor.pool(task.executor)) is None:
             return Attempt
         return pool.attempt
 
-    def expect(self, attempt: Attempt) -> bool:
-        """Prepare an attempt that ``let_go`` lets begin; false if it must wait for a slot."""
-        if not self._executor.expect(attempt):
+    def reserve(self, attempt: Attempt) -> bool:
+        """Reserve a slot for an attempt, which ``start_reserved`` starts. False if it must wait for
+        a slot.
+        """
+        if not self._executor.reserve(attempt):
             return False
         attempt.ahead = True
         self._runs.begin(attempt)
         self._body_times.add(attempt, attempt.timeout)
         return True
 
-    def let_go(self, attempts: Iterable[Attempt]) -> None:
-        """Let attempts begin that were prepared ahead. Any thread may do so."""
+    def start_reserved(self, attempts: Iterable[Attempt]) -> None:
+        """Start attempts that have a reserved slot. Any thread may call it."""
         for attempt in attempts:
             attempt.ahead = False
-            self._executor.let_go(attempt)
+            self._executor.start_reserved(attempt)
 
     def start(self, attempt: Attempt) -> None:
-        """Send an attempt off; one of a recovered run, or a suspect, only when its start mark is
-        durable. Beside a suspect none begins.
+        """Start an attempt. An attempt of a recovered run, and a suspect, starts only when its
+        start mark is durable. Beside a suspect no attempt begins.
         """
         self._runs.begin(attempt)
         if attempt.owner.recovered or (attempt.crashes and is_to_run_alone(attempt)):
@@ -119,10 +122,12 @@ class Attempts:
         """Whether the body of a task shares the engine's process with others."""
         if task.executor is None or (pool := self._executor.pool(task.executor)) is None:
             return True
-        return pool.ward == OURS
+        return pool.domain == ENGINE_PROCESS
 
     def _under_way(self) -> Iterator[Attempt]:
-        """The attempts that have begun or may begin, without those whose bodies wait."""
+        """The attempts that have begun or may begin, without those whose bodies wait for other
+        runs.
+        """
         for run in self._runs:
             for attempt in self._runs.attempts(run):
                 if not self.waiting_bodies.is_away(attempt):
@@ -132,7 +137,9 @@ class Attempts:
         if not self.draining:
             attempt.marked = True
             if attempt.alone:
-                where = "in this process" if attempt.ward == OURS else f"on {attempt.place}"
+                where = (
+                    "in this process" if attempt.domain == ENGINE_PROCESS else f"on {attempt.place}"
+                )
                 log.warning(ALONE, attempt, where, attempt.crashes, extra=attempt.log_ids())
             then = partial(self._send, attempt)
             self._records.mark(attempt, attempt_rows.start_mark(attempt), then)
@@ -147,7 +154,7 @@ class Attempts:
     # -- time --------------------------------------------------------------------------------
 
     def _check_time(self, attempt: Attempt) -> None:
-        """End an attempt if its time is used up, else check again when it may be."""
+        """End an attempt if its time is used up; otherwise check again when it may be."""
         left = attempt.timeout - attempt.clock.spent()
         if left > 0:
             if attempt.holds_slot:  # its clock stops while it waits; ``_resumed`` checks it again
@@ -156,7 +163,7 @@ class Attempts:
             self._facts.guarded(attempt.owner, self._time_out, attempt)
 
     def _resumed(self, work: AttemptWork) -> None:
-        """A body or follow-up that waited for another run goes on, and so does its time."""
+        """A body or follow-up that waited for another run continues: its time counts again."""
         if work is work.attempt:
             self._check_time(work.attempt)
             self._journal.mark_soon()
@@ -176,14 +183,14 @@ class Attempts:
     # -- conclude ----------------------------------------------------------------------------
 
     def finished(self, attempt: Work) -> None:
-        """The report of a body has come: act on it, unless the attempt was given up meanwhile."""
+        """The report of a body has come. Act on it, unless the attempt was given up meanwhile."""
         assert isinstance(attempt, Attempt)
         self._body_times.discard(attempt)
         if self._runs.has(attempt):  # not given up while the report was on the way
             self._facts.guarded(attempt.owner, self._conclude, attempt)
 
     def _conclude(self, attempt: Attempt) -> None:
-        """Let the task's callback run, then hand on the outcome."""
+        """Run the task's callback, then hand on the outcome."""
         assert attempt.outcome is not None
         if (call := _callback(attempt, attempt.outcome)) is None:
             self._hand_on(attempt, attempt.outcome)
@@ -209,7 +216,7 @@ class Attempts:
     # -- give up -----------------------------------------------------------------------------
 
     def drain(self) -> None:
-        """Start no further body. Those that run are recorded when they end; those that wait for
+        """Start no further body. Running bodies are recorded when they end. Bodies that wait for
         other runs, which will not end here, are given up.
         """
         self.draining = True
@@ -220,31 +227,33 @@ class Attempts:
                     self.give_up(attempt)
 
     def _is_away(self, attempt: Attempt) -> bool:
-        """True when its body or its follow-up waits for another run."""
+        """Whether its body or its follow-up waits for another run."""
         return not attempt.holds_slot or self._follow_ups.is_away(attempt)
 
     def take_back(self, attempt: Attempt) -> bool:
-        """Give an attempt up unless its body has begun; whether it was given up."""
+        """Give an attempt up unless its body has begun. Returns whether it was given up."""
         if attempt.outcome is not None or not self._executor.abandon(attempt, even_running=False):
             return False
         self.give_up(attempt)
         return True
 
     def interrupt(self, attempt: Attempt) -> None:
-        """Ask a body to end: a coroutine is cancelled, a thread is told, its waits end."""
+        """Ask a body to end: cancel a coroutine, set the flag that a thread reads, end its
+        waits.
+        """
         self._executor.interrupt(attempt)
         self.waiting_bodies.interrupt(attempt)
         self._ports.calls.interrupt(attempt)
 
     def tell_of_cut(self, attempt: Attempt) -> None:
-        """Call the task's ``on_cancel`` for a body that is about to be given up; the run does not
+        """Call the task's ``on_cancel`` for a body that is about to be given up. The run does not
         wait for it.
         """
         if (call := _callback(attempt, CutOff())) is not None:
             self._executor.submit(call)
 
     def give_up(self, attempt: Attempt) -> None:
-        """Stop a body, its follow-ups and its time; their outcome is ignored."""
+        """Stop a body, its follow-ups and its timer; their outcome is ignored."""
         self._body_times.discard(attempt)
         self._runs.discard(attempt)
         self._quarantine.over(attempt)
@@ -257,8 +266,8 @@ class Attempts:
 
 
 def _callback(attempt: Attempt, outcome: Outcome) -> Callback | None:
-    """The call of the task's callback for this outcome, if it has one; a body that has left has not
-    ended.
+    """The call of the task's callback for this outcome; None if the task has none. A suspended body
+    has not ended, so none is called.
     """
     task = attempt.task
     if isinstance(outcome, Suspended):

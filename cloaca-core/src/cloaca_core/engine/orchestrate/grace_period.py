@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.engine")
 
 NAMED: Final = 5
-"""Bodies that a message names at most."""
+"""The most bodies that a message names."""
 
 
 class GracePeriod:
@@ -72,7 +72,7 @@ class GracePeriod:
             warn_person(log, f"shutdown waits no longer for {waits_for}", self._ids())
 
     def _what_runs(self) -> str:
-        """Names the bodies, or the database error, that keep a shutdown waiting; "" if none."""
+        """The bodies, or the database error, for which a shutdown waits; "" if there are none."""
         if attempts := self._start_marks.running():
             named = [
                 f"task {attempt.task.id} of run {attempt.owner.id}" for attempt in attempts[:NAMED]

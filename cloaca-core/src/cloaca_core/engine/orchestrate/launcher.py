@@ -1,6 +1,6 @@
 """Decides which attempts of a run start now, and which wait: for their time, or for a record.
 
-It makes the attempts of tasks that are ready, and leaves each to ``attempts`` from then on.
+It makes the attempts of tasks that are ready, and hands each to ``attempts``.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ log = SafeLogger("cloaca.engine")
 _NONE: Final[Mapping[int, Resume]] = {}
 
 LAUNCHES_PER_PASS: Final = 500
-"""Tasks that start in one go; heartbeats run in between."""
+"""Tasks that start in one pass of the loop; heartbeats run in between."""
 
 
 class Launcher:
-    """Belongs to the engine's loop."""
+    """Makes and starts attempts. Belongs to the engine's loop."""
 
     def __init__(
         self,
@@ -71,7 +71,9 @@ class Launcher:
     # -- launch ------------------------------------------------------------------------------
 
     def launch(self, run: ActiveRun, tasks: Sequence[int]) -> None:
-        """Start or resume these tasks; of a large number, the rest in later passes of the loop."""
+        """Start or resume these tasks. Of a large number, the rest starts in later passes of the
+        loop.
+        """
         if run.life.state is not State.ACTIVE and not (tasks := run.life.ready(tasks)):
             return
         if run.plan.contexts.replacements:
@@ -87,21 +89,21 @@ class Launcher:
             self._capacity.changed()
 
     def _launch(self, run: ActiveRun, task: int, resume: Resume) -> None:
-        if (keep := self._gate(run, task, resume)) is not None:
-            keep()
+        if (begin_later := self._gate(run, task, resume)) is not None:
+            begin_later()
         else:
             self._attempts.start(self._attempt(run, task, resume))
 
     def _gate(self, run: ActiveRun, task: int, resume: Resume) -> Callable[[], None] | None:
-        """What keeps a task from beginning now, the first thing that does; None if nothing does.
-        Called, it lets the task begin later, or decides what else becomes of it.
+        """Ask the gates in their order whether the task may begin now. Returns None if it may;
+        otherwise a function, which starts the task later or decides its outcome.
         """
         is_closed = run.recovered or self._attempts.closed or self._attempts.draining
         if resume is FRESH and run.graph.tasks[task].wait is None and not is_closed:
             return None
         for gate in self._ports.gates:
-            if (keep := gate(run, task, resume)) is not None:
-                return keep
+            if (begin_later := gate(run, task, resume)) is not None:
+                return begin_later
         if resume.crashes and (blamed := self._blamed(run, task, resume)) > self._most_blamed:
             return partial(self._facts.killed_too_often, run, task, resume, blamed)
         if (delay := _delay(resume, self._clock.wall())) > 0:
@@ -115,7 +117,7 @@ class Launcher:
             self._attempts.start(self._attempt(run, task, resume))
 
     def _blamed(self, run: ActiveRun, task: int, resume: Resume) -> int:
-        """How many deaths count against this attempt."""
+        """The number of process deaths that count against this attempt."""
         shared = resume.shared or self._attempts.runs_here(run.graph.tasks[task])
         return blamed(resume.crashes, shared=shared)
 
@@ -130,10 +132,9 @@ class Launcher:
     # -- ahead of a record -------------------------------------------------------------------
 
     def ahead(self, run: ActiveRun, ready: Sequence[int]) -> list[Attempt]:
-        """Prepare attempts of these tasks that may begin on the committing thread, up to the first
-        that must wait for anything else. If there are many tasks, it prepares no attempt: their
-        starts would split the commits that they could share. A task that fails here fails again at
-        its normal start.
+        """Prepare attempts of these tasks that can begin on the committing thread, up to the first
+        that must wait for anything else. Of many tasks it prepares none: their starts would split
+        the commits that they can share. A task that fails here fails again at its normal start.
         """
         attempts: list[Attempt] = []
         goes_on = run.life.state is State.ACTIVE or run.life.goes_on
@@ -144,7 +145,7 @@ class Launcher:
                 resume = run.resume.get(task, FRESH)
                 if self._gate(run, task, resume) is not None:
                     break
-                if not self._attempts.expect(attempt := self._attempt(run, task, resume)):
+                if not self._attempts.reserve(attempt := self._attempt(run, task, resume)):
                     break
                 attempts.append(attempt)
         except Exception:
@@ -155,9 +156,10 @@ class Launcher:
             run.resume.pop(attempt.index, None)
         return attempts
 
-    def landed(self, run: ActiveRun, attempts: Iterable[Attempt]) -> None:
-        """The record is durable ahead of which these attempts were prepared, and their run has been
-        steered since: hold those that have not begun, and tell the others.
+    def stop_prepared(self, run: ActiveRun, attempts: Iterable[Attempt]) -> None:
+        """The record ahead of which these attempts were prepared is durable, and the run was paused
+        or cancelled meanwhile: hold those that have not begun, and interrupt the others if the run
+        is cancelled.
         """
         if run.life.goes_on or run.life.state is State.OVER:
             return
@@ -183,9 +185,10 @@ class Launcher:
             self._attempts.give_up(attempt)
 
     def hold(self, run: ActiveRun) -> None:
-        """Take back what has not begun: retries that wait for their time, attempts that wait for a
-        slot. They are held until the run is launched again. Those that were prepared ahead of a
-        record are not to begin before it is durable: they are taken back when it is.
+        """Take back the attempts that have not begun: retries that wait for their time, and
+        attempts that wait for a slot. Their tasks are held until the run is launched again.
+        Attempts prepared ahead of a record are taken back once it is durable, since they cannot
+        begin before that.
         """
         taken = dict(self.back_offs.take(run))
         for attempt in self._runs.attempts(run):
@@ -194,9 +197,11 @@ class Launcher:
                     attempt.number,
                     crashes=attempt.crashes,
                     uncounted=attempt.uncounted,
-                    finds_children=attempt.finds_children,
-                    has_left=attempt.has_left,
-                    seen=run.plan.contexts.seen_by(attempt.index) if attempt.has_left else None,
+                    children_restarted=attempt.children_restarted,
+                    was_suspended=attempt.was_suspended,
+                    seen=run.plan.contexts.seen_by(attempt.index)
+                    if attempt.was_suspended
+                    else None,
                     shared=attempt.shared,
                 )
         run.resume.update(taken)
@@ -207,7 +212,9 @@ class Launcher:
         self.launch(run, run.life.release())
 
     def interrupt(self, run: ActiveRun) -> None:
-        """Ask the bodies of a run to end: coroutines are cancelled, threads are told, waits end."""
+        """Ask the bodies of a run to end: cancel coroutines, set the flag that threads read, end
+        waits.
+        """
         for attempt in self._runs.attempts(run):
             if not attempt.ahead:
                 self._attempts.interrupt(attempt)
@@ -223,10 +230,11 @@ def _delay(resume: Resume, now: int) -> float:
 
 
 class BackOffs:
-    """Attempts that wait for their time, each with its timer. Belongs to the engine's loop.
+    """Attempts that wait for the time of their retry, each with a timer. Belongs to the engine's
+    loop.
 
-    ``is_due`` is called with each attempt whose time has come.
-    ``waiting`` has the runs of which attempts wait, each with them and their timers.
+    ``waiting`` has these attempts and their timers, by run and task. ``is_due`` is called with each
+    attempt whose time has come.
     """
 
     def __init__(self, clock: Clock, is_due: Callable[[ActiveRun, int, Resume], None]) -> None:
@@ -236,7 +244,7 @@ class BackOffs:
         self.waiting: dict[ActiveRun, dict[int, tuple[asyncio.TimerHandle, Resume]]] = {}
 
     def add(self, run: ActiveRun, task: int, resume: Resume, delay: float) -> None:
-        """An attempt of a task is to wait for so many seconds."""
+        """Let an attempt of a task wait for ``delay`` seconds."""
         due_at = self._clock.wall() + round(delay * SECOND)
         self._wait(run, task, resume._replace(retry_at=due_at), delay)
 
@@ -256,7 +264,9 @@ class BackOffs:
         self._is_due(run, task, resume._replace(retry_at=None))
 
     def due(self, run: ActiveRun) -> dict[int, int]:
-        """When the attempts of this run are due that wait for their time: instants by task."""
+        """For each attempt of this run that waits for its time: the instant at which it is due, by
+        task.
+        """
         waiting = self.waiting.get(run)
         if not waiting:
             return {}
@@ -265,7 +275,7 @@ class BackOffs:
         }
 
     def take(self, run: ActiveRun) -> Mapping[int, Resume]:
-        """The attempts of this run wait here no longer; returns them by task."""
+        """Stop the timers of this run. Returns its attempts by task."""
         waiting = self.waiting.pop(run, None)
         if waiting is None:
             return _NONE

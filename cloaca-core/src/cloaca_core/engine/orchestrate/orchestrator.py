@@ -1,8 +1,8 @@
-"""Takes each run that this runner owns from step to step: decide, launch, record, go on.
+"""Takes each run that this runner owns from step to step: decide, launch, record, continue.
 
-Every fact about a task goes the same way: the plan decides the consequences, the journal makes them
-durable, and only then do dependents start and waiters wake (``control``). Claims nothing and knows
-no lease.
+Every fact about a task takes the same way: the plan decides the consequences, the journal makes
+them durable, and only then do dependents start and callers wake. ``control`` handles runs that are
+paused, cancelled, waiting or failing. This module claims nothing and knows no lease.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cloaca_core.engine.orchestrate.control import Control
 from cloaca_core.engine.orchestrate.record_outcomes import RecordOutcomes
 from cloaca_core.engine.orchestrate.run_records import final_context
 from cloaca_core.engine.record import attempt_rows
-from cloaca_core.engine.record.telling import tell_of_adoption
+from cloaca_core.engine.record.watcher_reports import report_adoption
 from cloaca_core.errors import RecoveryLimitError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.life import State
@@ -58,8 +58,8 @@ log = SafeLogger("cloaca.engine")
 
 
 class Orchestrator:
-    """Belongs to the engine's loop. For ``keeps`` see ``Control``. ``logs`` makes those of
-    attempts. ``ports`` are filled in before the first run comes.
+    """Belongs to the engine's loop. ``logs`` makes the logs of attempts. ``ports`` are filled in
+    before the first run comes. For ``keeps`` see ``Control``.
     """
 
     def __init__(
@@ -110,12 +110,12 @@ class Orchestrator:
     # -- adopt -------------------------------------------------------------------------------
 
     def adopt(self, run: ActiveRun) -> None:
-        """Begin or resume a run that is ours from now on."""
+        """Start or resume a run that this runner owns from now on."""
         self.runs.add(run)
         if log.answers.get(logging.INFO, True):
             _tell_of_start(run)
         if self._journal.watchers:
-            tell_of_adoption(self._journal.watchers, run)
+            report_adoption(self._journal.watchers, run)
         first = run.plan.begin()
         if first.over is None:
             self._start_limit(run)
@@ -123,8 +123,8 @@ class Orchestrator:
             self.follow(run, first, [])
 
     def refuse(self, run: ActiveRun, reason: Reason, *, unreadable: bool = False) -> None:
-        """End a run of ours that cannot go on. One whose rows are ``unreadable`` keeps no context,
-        not even its input.
+        """End a run of ours that cannot be resumed. If its rows are ``unreadable``, the end has no
+        context, not even the input.
         """
         self.runs.add(run)
         self.control.fail(run, reason, bare=unreadable)
@@ -156,7 +156,7 @@ class Orchestrator:
         """Act on the outcome of an attempt."""
         run = attempt.owner
         if isinstance(outcome, Suspended):
-            self._ports.waits.has_left(attempt)
+            self._ports.waits.suspended(attempt)
             return
         beside = () if run.waits is None else self._ports.waits.ended(run, attempt.index)
         if run.life.state is State.CANCELLING or isinstance(outcome, CutOff):
@@ -182,9 +182,9 @@ class Orchestrator:
         error: str,
         beside: Sequence[Beside] = (),
     ) -> None:
-        """A task has failed for good. By the policy of its workflow the run pauses for it; then the
-        plan does not learn of it, as the task is to be tried again. The error of a node may quote
-        its context.
+        """A task has failed for good. If its workflow has the policy "pause", the run pauses; the
+        plan is not told, as the task is to be tried again. The error of a node may quote its
+        context.
         """
         error, row = self._redact(error), self._clean(row)
         if not run.graph.pauses:
@@ -220,12 +220,14 @@ class Orchestrator:
         self._records.write(run, [row], [attempt.index], beside=beside)
 
     def _delay(self, attempt: Attempt, failure: Raised) -> int:
-        """µs until the next attempt: as long as the body asked for, else by the retry policy."""
+        """µs until the next attempt: the delay that the body asked for, otherwise by the retry
+        policy.
+        """
         if failure.after is not None:
             return math.ceil(failure.after * 1e6)
         return attempt.task.retry.delay_ms(attempt.counted, self._uniform) * 1000
 
-    # -- what the parts below tell -----------------------------------------------------------
+    # -- facts from the parts below ----------------------------------------------------------
 
     def ended(
         self,
@@ -234,7 +236,7 @@ class Orchestrator:
         attempts: Sequence[AttemptRow],
         beside: Sequence[Beside] = (),
     ) -> None:
-        """The run is over, with these last rows."""
+        """The run is over. ``attempts`` are its last rows."""
         try:
             context = final_context(run)
         except Exception as error:
@@ -245,12 +247,12 @@ class Orchestrator:
         self._records.end(run, over, context, attempts, beside)
 
     def decide_again(self, run: ActiveRun, tasks: Sequence[int]) -> None:
-        """Keys were replaced since these tasks were ready: decide anew whether they start."""
+        """Keys were replaced since these tasks became ready: decide again whether they start."""
         self.follow(run, run.plan.again(tasks), [])
 
     def killed_too_often(self, run: ActiveRun, task: int, resume: Resume, blamed: int) -> None:
-        """Too many processes have died in this attempt for it to be started again; so many of those
-        deaths count against it.
+        """Too many processes have died in this attempt to start it again. ``blamed`` is the number
+        of deaths that count against it.
         """
         alone = "" if blamed == resume.crashes else f", {blamed} of them while it ran alone"
         error = RecoveryLimitError(
@@ -267,8 +269,8 @@ class Orchestrator:
 
 
 def _tell_of_start(run: ActiveRun) -> None:
-    """Log that a run starts, or goes on. It starts as well if its last owner released it before any
-    body began; after the death of an owner that is not known, so it goes on.
+    """Log that a run starts, or is resumed. It also counts as a start if its last owner released it
+    before any body began; after the death of an owner that is not known, so it counts as resumed.
     """
     begun = bool(run.latest) or run.recovered
     goes_on = f"goes on, in epoch {run.epoch}" if begun else "started"
@@ -279,8 +281,8 @@ def _tell_of_start(run: ActiveRun) -> None:
 
 
 def _tell_of_failure(attempt: Attempt, failure: Raised, again: str = "") -> None:
-    """Log the failure, also for people who look at no result. A body that asks for an attempt that
-    does not count may only be looking whether it can begin; a pool tells itself that it is away.
+    """Log the failure, for people who do not read results. A body that asks for an uncounted
+    attempt may only be polling whether it can begin; a pool logs by itself that it is away.
     """
     ids = attempt.log_ids(TASK_FAILED)
     if not failure.counts:

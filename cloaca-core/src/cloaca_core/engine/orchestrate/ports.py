@@ -1,7 +1,7 @@
-"""What features add where runs are taken from step to step.
+"""The ports by which features take part when runs are taken from step to step.
 
-A run that uses none of them asks none of them. ``assembly`` fills in the ports, once, when the
-orchestrator is made; features need it, so they are made after it.
+A run that uses no feature calls none of them. ``assembly`` fills in the ports once, after the
+orchestrator is made: the features need the orchestrator, so they are made after it.
 """
 
 from __future__ import annotations
@@ -20,33 +20,35 @@ if TYPE_CHECKING:
     from cloaca_core.run.rows import RunEnd
 
 Gate: TypeAlias = "Callable[[ActiveRun, int, Resume], Callable[[], None] | None]"
-"""Decides whether a task that is ready may begin: None if it may. Otherwise returns a function: it
-lets the task begin later, or decides what else becomes of it.
+"""Decides whether a task that is ready may begin. Returns None if it may. Otherwise returns a
+function, which starts the task later or decides its outcome.
 """
 
 
 class WaitPort(Protocol):
-    """Ends the waits of runs. The kernel looks at ``ActiveRun.waits`` first: nothing is asked of a
-    run that has none.
+    """Ends the waits of runs. The kernel looks at ``ActiveRun.waits`` first, and calls nothing for
+    a run without waits.
     """
 
     def check(self, run: ActiveRun) -> None:
-        """Tasks of the run have begun: end waits that are over, and let its life decide."""
+        """Tasks of the run have begun: end waits that are over, and let the run's life decide."""
 
     def told(self, run: ActiveRun, messages: int) -> None:
         """So many messages were sent to the run."""
 
-    def has_left(self, attempt: Attempt) -> None:
-        """The body of an attempt has left in a wait."""
+    def suspended(self, attempt: Attempt) -> None:
+        """The body of an attempt has ended because it was asked to free its memory while it
+        waits.
+        """
 
     def ended(self, run: ActiveRun, task: int) -> Sequence[Beside]:
-        """The attempt of a task has ended; returns what is written with that."""
+        """The attempt of a task has ended. Returns rows to be written with its record."""
 
     def over(self, run: ActiveRun) -> Sequence[Beside]:
-        """The end of the run is to be written; returns what is written with that."""
+        """The end of the run is about to be written. Returns rows to be written with it."""
 
     def forget(self, run: ActiveRun) -> None:
-        """The run is over, or is not ours any more."""
+        """The run is over, or this runner no longer owns it."""
 
 
 class CallPort(Protocol):
@@ -54,7 +56,7 @@ class CallPort(Protocol):
 
     @property
     def calls(self) -> Container[Attempt]:
-        """The attempts whose bodies wait for one."""
+        """The attempts whose bodies wait for an answer."""
 
     def interrupt(self, attempt: Attempt) -> None:
         """End the waits of a body whose run is being cancelled."""
@@ -84,9 +86,9 @@ def _nothing_follows(_: ActiveRun, __: RunEnd) -> Rows:
 
 
 class Ports:
-    """The ports of one engine, as they are without features. ``gates`` are asked in their order.
-    ``body_calls`` makes what the handle of a body offers; ``follow_ups`` the rows of features that
-    count with the end of a run whose workflow asks for some.
+    """The ports of one engine; at first they do nothing. ``gates`` are asked in their order.
+    ``body_calls`` makes the object behind the handle of a body. ``follow_ups`` returns the rows of
+    features that count with the end of a run, if its workflow asks for any.
     """
 
     waits: WaitPort

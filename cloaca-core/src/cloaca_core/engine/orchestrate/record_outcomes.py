@@ -1,4 +1,4 @@
-"""Hears what became of the rows of runs, and has the next steps taken."""
+"""Receives the outcomes of the entries of runs from the journal, and takes the next steps."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ log = SafeLogger("cloaca.engine")
 
 
 class RecordOutcomes:
-    """Is told the outcome of each entry of a run, as its ``RunListener``. Belongs to the engine's
-    loop, but for ``let_go``. ``redact`` hides secrets in the messages of errors.
+    """The ``RunListener`` of all entries of runs. Belongs to the engine's loop, but for
+    ``start_reserved``. ``redact`` hides secrets in the messages of errors.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class RecordOutcomes:
         """So many messages were sent to a run that has waits."""
         self._control.guarded(run, self._control.ports.waits.told, run, messages)
 
-    def let_go(self, attempts: Iterable[Attempt]) -> None:
-        """Let attempts begin that were prepared ahead. Any thread may do so."""
-        self._control.attempts.let_go(attempts)
+    def start_reserved(self, attempts: Iterable[Attempt]) -> None:
+        """Start attempts that were prepared ahead. Any thread may call it."""
+        self._control.attempts.start_reserved(attempts)
 
     def call_off(self, entry: RunEntry) -> None:
         """The run is to be cancelled or paused: start nothing more of it."""
@@ -67,7 +67,7 @@ class RecordOutcomes:
         if entry.ahead:
             self._journal.mark_soon()
             if run.life.state is not State.ACTIVE:
-                self._control.guarded(run, self._control.launcher.landed, run, entry.ahead)
+                self._control.guarded(run, self._control.launcher.stop_prepared, run, entry.ahead)
         if entry.end is None:
             self._control.guarded(run, self._go_on, entry)
         else:  # an error cannot end it once more: the journal hears of it
@@ -78,7 +78,7 @@ class RecordOutcomes:
     def _go_on(self, entry: RunEntry) -> None:
         run = entry.run
         if entry.wish is not None:
-            self._subjects.asked.publish()
+            self._subjects.steered.publish()
         if entry.then is not None:
             entry.then()
         elif entry.end is not None:
@@ -97,7 +97,7 @@ class RecordOutcomes:
         else:
             if entry.exhausted is not None:  # the run is paused, by a record of ours
                 self._control.tell(run, run.life.wish_met, RunStatus.PAUSED)
-                self._subjects.asked.publish()
+                self._subjects.steered.publish()
             self._control.begin(run, entry.ready)
 
     def _gave_back(self, entry: RunEntry, park: Park) -> None:
@@ -108,19 +108,19 @@ class RecordOutcomes:
             return
         if wish is None and (park.due_at is None or entry.messages > park.seen):
             self._subjects.claimable_here.publish()
-        self._subjects.asked.publish()
+        self._subjects.steered.publish()
 
     def lost(self, entry: RunEntry) -> None:
         """The run belongs to another runner."""
         self._control.tell(entry.run, entry.run.life.lost)
 
     def refused(self, entry: RunEntry, error: StoreError) -> None:
-        """The run cannot go on as planned."""
+        """The database refused the rows: the run cannot continue as planned."""
         self._control.launcher.call_off(entry.ahead)
         self._control.guarded(entry.run, self._unstorable, entry, error)
 
     def _unstorable(self, entry: RunEntry, error: StoreError) -> None:
-        """The database will not take these rows of a run."""
+        """The database refuses these rows of a run."""
         run, end = entry.run, entry.end
         log.error("run %s: a record was refused: %s", run.id, error, extra={"run_id": run.id})
         text = storable_text(self._redact(f"a result could not be stored: {error}"))
@@ -132,8 +132,8 @@ class RecordOutcomes:
 
 
 def _recorded_end(entry: RunEntry, end: RunEnd) -> RunEnd | None:
-    """The end as it was written; None where that is known to the table alone, since the run was to
-    be cancelled.
+    """The end as it was written; None if only the table knows it, as the run was to be
+    cancelled.
     """
     cancelled = entry.wish == RunStatus.CANCELLED and end.status != RunStatus.CANCELLED
     return None if cancelled else end

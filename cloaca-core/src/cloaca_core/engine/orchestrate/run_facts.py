@@ -1,4 +1,4 @@
-"""What the parts below the orchestrator tell it of runs."""
+"""The facts about runs that the orchestrator receives from the parts below it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Guarded(Protocol):
 
 
 class RunFacts(Protocol):
-    """The orchestrator decides what follows."""
+    """Receives facts about runs, and decides what follows."""
 
     def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
         """Take a step of a run; an error in the engine ends the run."""
@@ -34,12 +34,12 @@ class RunFacts(Protocol):
         """The attempt has ended with this outcome."""
 
     def ended(self, run: ActiveRun, over: RunOver, attempts: list[AttemptRow]) -> None:
-        """The run is over, with these last rows."""
+        """The run is over. ``attempts`` are its last rows."""
 
     def decide_again(self, run: ActiveRun, tasks: Sequence[int]) -> None:
-        """Keys were replaced since these tasks were ready: decide anew whether they start."""
+        """Keys were replaced since these tasks became ready: decide again whether they start."""
 
     def killed_too_often(self, run: ActiveRun, task: int, resume: Resume, blamed: int) -> None:
-        """Too many processes have died in this attempt for it to be started again; so many of those
-        deaths count against it.
+        """Too many processes have died in this attempt to start it again. ``blamed`` is the number
+        of deaths that count against it.
         """

@@ -1,4 +1,6 @@
-"""The timers of time limits of runs; ``run/time_limit`` counts for how long each stood still."""
+"""Timers for the time limits of runs. ``run/time_limit`` counts the time in which a limit does not
+count.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 
 
 class RunLimits:
-    """Belongs to the engine's loop. ``usual`` is the limit in seconds of a run that has none of its
-    own, None for no limit. ``passed`` is called with each run whose limit passes.
+    """Belongs to the engine's loop. ``usual`` is the limit in seconds of a run without its own,
+    None for no limit. ``passed`` is called with each run whose limit passes.
     """
 
     def __init__(
@@ -32,9 +34,7 @@ class RunLimits:
         self._timers = Deadlines(self._time_is_up)
 
     def start(self, run: ActiveRun) -> None:
-        """Start the time limit of a run that this runner has adopted. A run that was just made
-        has all its time.
-        """
+        """Start the timer of a run that this runner has adopted. A new run has its whole time."""
         limit, row = run.limit, run.row
         is_new = row.epoch <= 1 and limit.deadline is None
         limit.set_deadline(row, run.graph.time_limit, self._usual)
@@ -49,26 +49,26 @@ class RunLimits:
             self._passed(run, limit.deadline)
 
     def stop(self, run: ActiveRun) -> None:
-        """Let the limit stand still: the run is to be paused or cancelled."""
+        """Stop the clock of the limit: the run is to be paused or cancelled."""
         run.limit.stop(self._clock.wall())
         self._timers.discard(run)
 
     def rest(self, run: ActiveRun) -> None:
-        """Let the limit stand still: the run rests."""
+        """Stop the clock of the limit: the run rests."""
         run.limit.rest(self._clock.wall())
         self._timers.discard(run)
 
     def go_on(self, run: ActiveRun) -> None:
-        """Let the limit stand still no more."""
+        """Restart the clock of the limit."""
         run.limit.go_on(self._clock.wall())
         self.start(run)
 
     def forget(self, run: ActiveRun) -> None:
-        """The run has ended, or is not ours any more."""
+        """The run has ended, or this runner no longer owns it."""
         self._timers.discard(run)
 
     def _time_is_up(self, run: ActiveRun) -> None:
-        """The timer of a run has ended: so does the run, unless its deadline is still ahead."""
+        """The timer of a run has ended. End the run, unless its deadline is still ahead."""
         assert run.limit.deadline is not None
         if early := seconds_early(self._clock, run.limit.deadline.at):
             self._timers.add(run, early)

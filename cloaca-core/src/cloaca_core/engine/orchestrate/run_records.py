@@ -1,4 +1,4 @@
-"""Has rows of runs written: makes the entries of the journal, and the row of each end."""
+"""Writes rows of runs: makes the entries of the journal, and the row of each end."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 class RunRecords:
-    """Belongs to the engine's loop. ``listener`` is told the outcome of each entry: it is set once,
-    by who makes it.
+    """Belongs to the engine's loop. ``listener`` receives the outcome of each entry; the
+    orchestrator sets it once.
     """
 
     listener: RunListener
@@ -57,8 +57,8 @@ class RunRecords:
         beside: Sequence[Beside] = (),
         exhausted: Exhausted | None = None,
     ) -> None:
-        """Have rows written; the ``ready`` tasks start once they are durable, and the attempts
-        prepared ``ahead`` even before the loop hears of it. With ``exhausted`` the run is paused.
+        """Write rows. The ``ready`` tasks start once they are durable; the attempts prepared
+        ``ahead`` start on the committing thread. ``exhausted`` pauses the run.
         """
         self._journal.add(
             RunEntry(
@@ -80,21 +80,21 @@ class RunRecords:
         beside: Sequence[Beside],
         then: Callable[[], None],
     ) -> None:
-        """Have rows of a run written that cause no step by themselves, and call ``then`` when they
-        are durable.
+        """Write rows of a run that cause no step by themselves, and call ``then`` when they are
+        durable.
         """
         self._journal.add(RunEntry(self.listener, run, attempts, None, then=then, beside=beside))
 
     def mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
-        """Write the state of a body, and call ``then`` when that is durable."""
+        """Write the state of a body, and call ``then`` when it is durable."""
         self._journal.add(RunEntry(self.listener, attempt.owner, [row], None, then=then))
 
     def add(self, entry: RunEntry) -> None:
-        """Have an entry of a feature written, which tells ``listener``."""
+        """Write an entry of a feature, which calls ``listener``."""
         self._journal.add(entry)
 
     def park(self, run: ActiveRun, park: Park) -> None:
-        """Have a run given back."""
+        """Write that a run is given back."""
         self._journal.add(RunEntry(self.listener, run, [], None, park=park))
 
     # -- ends --------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ class RunRecords:
         attempts: Sequence[AttemptRow],
         beside: Sequence[Beside] = (),
     ) -> None:
-        """Have the end of a run written with this final context; see ``final_context``."""
+        """Write the end of a run with this final context; see ``final_context``."""
         if failpoints.watches:
             failpoints.hit("run.before_end")
         if (too_large := self._too_large(run, context)) is not None:
@@ -123,12 +123,12 @@ class RunRecords:
         attempts: Sequence[AttemptRow],
         beside: Sequence[Beside],
     ) -> None:
-        """Have the end of a cancelled run written, which hands its input on."""
+        """Write the end of a cancelled run; its final context is its input."""
         over = RunOver(RunStatus.CANCELLED, reason)
         self._write_end(run, attempts, end_row(run, over, None, self._clock.wall()), beside)
 
     def end_bare(self, run: ActiveRun, reason: Reason) -> None:
-        """Have the end of a run written without its context, which may be what the database
+        """Write the end of a run without its context, which may be the value that the database
         refused.
         """
         over = RunOver(RunStatus.FAILED, reason)
@@ -141,7 +141,7 @@ class RunRecords:
         end: RunEnd,
         beside: Sequence[Beside] = (),
     ) -> None:
-        """All its waits are closed with it."""
+        """Write an end; it closes all waits of the run."""
         with_end = self._ports.follow_ups(run, end) if run.graph.when_ended else NO_ROWS
         if run.waits is not None:
             beside = [*beside, *self._ports.waits.over(run)]
@@ -150,7 +150,9 @@ class RunRecords:
         )
 
     def _too_large(self, run: ActiveRun, context: str | None) -> Reason | None:
-        """The reason if the final context is too large: several tasks together may exceed it."""
+        """The reason if the final context is too large: several tasks together may exceed the
+        limit.
+        """
         most, handed_on = self._max_context_bytes, context or run.row.input
         if run.size_bound <= most or (size := len(handed_on.encode())) <= most:
             return None
@@ -159,7 +161,7 @@ class RunRecords:
 
 
 def final_context(run: ActiveRun) -> str | None:
-    """The context with which a run ends, as JSON; None if that is its input."""
+    """The context with which a run ends, as JSON; None if it is equal to its input."""
     contexts = run.plan.contexts
     final = contexts.final()
     return None if final is contexts.input else encode(final)

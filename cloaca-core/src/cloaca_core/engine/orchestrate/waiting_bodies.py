@@ -1,8 +1,8 @@
 """Releases a task's slot while it waits for another run.
 
-A waiting body releases its slot, its start mark (a body that waits kills no process) and, when all
-bodies of its run wait, the run's place, so that the other run can run. It takes the slot again
-before it goes on. Belongs to the engine's loop.
+A waiting body gives up its slot, its start mark (a body that waits kills no process) and, when all
+bodies of its run wait, the run's place, so that the other run can execute. It takes a slot again
+before it continues. Belongs to the engine's loop.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from cloaca_core.run.rows import AttemptRow
 
 Mark: TypeAlias = "Callable[[Attempt, AttemptRow, Callable[[], None]], None]"
-"""Writes the state of a body, and calls the function when that is durable."""
+"""Writes the state of a body, and calls the function when it is durable."""
 
 
 class WaitingBodies:
-    """``resumed`` is called with each body that goes on, ``place_free`` when a run may need no
-    place for a while. ``away`` are the attempts that wait, ``marking`` those that may go on once a
-    record is durable.
+    """``away`` are the attempts that wait for other runs. ``marking`` has the attempts that
+    continue once a record is durable. ``resumed`` is called with each body that continues,
+    ``place_free`` when a run may need no place for a while.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class WaitingBodies:
 
     def release_slot(self, work: AttemptWork) -> None:
         """A body or its follow-up begins to wait. If it is async or has threads of its own, it may
-        wait for several runs at once; its slot is free while there are any.
+        wait for several runs at once; its slot is free until the last wait ends.
         """
         work.waits += 1
         if work.waits > 1 or work in self._returning:
@@ -70,7 +70,7 @@ class WaitingBodies:
 
     @contextmanager
     def interruption(self, work: AttemptWork) -> Iterator[asyncio.Future[None]]:
-        """A future that raises ``BodyCancelled`` once the wait of this body is to end."""
+        """A future that raises ``BodyCancelled`` when the wait of this body must end."""
         interrupt: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waits = self._interrupts.setdefault(work.attempt, set())
         waits.add(interrupt)
@@ -89,7 +89,7 @@ class WaitingBodies:
                 interrupt.set_exception(BodyCancelled(f"run {attempt.owner.id} is being cancelled"))
 
     async def reacquire_slot(self, work: AttemptWork) -> None:
-        """Return when it may go on, or still waits for other runs."""
+        """Return when the body may continue, or still waits for other runs."""
         work.waits -= 1
         if work.waits:
             return
@@ -103,7 +103,9 @@ class WaitingBodies:
             returned.set()
 
     def is_away(self, attempt: Attempt) -> bool:
-        """Whether its body or its follow-up waits, and does not take its slot again yet."""
+        """Whether its body or its follow-up waits for another run, and is not taking its slot again
+        yet.
+        """
         work = self.away.get(attempt)
         return work is not None and work not in self._returning
 
@@ -127,19 +129,21 @@ class WaitingBodies:
             self._resumed(work)
 
     def give_up(self, attempt: Attempt) -> None:
-        """Forget an attempt that was given up or has ended: its run waits no more because of it."""
+        """Forget an attempt that was given up or has ended: its run no longer waits because of
+        it.
+        """
         self._is_back(attempt)
         for durable in self.marking.pop(attempt, ()):
             durable.set_result(None)
 
     def _goes_away(self, work: AttemptWork) -> None:
         if work.attempt not in self.away:
-            self._runs.go_away(work.attempt.owner)
+            self._runs.begin_wait(work.attempt.owner)
         self.away[work.attempt] = work
 
     def _is_back(self, attempt: Attempt) -> None:
         if self.away.pop(attempt, None) is not None:
-            self._runs.come_back(attempt.owner)
+            self._runs.end_wait(attempt.owner)
 
     def _give_way(self, work: AttemptWork) -> None:
         """Let other attempts start: this one may wait for one of them."""
@@ -147,7 +151,7 @@ class WaitingBodies:
             self._quarantine.over(work.attempt)
 
     async def _turn(self, attempt: Attempt) -> None:
-        """Wait until the body may go on beside others; a suspect, until there are none."""
+        """Wait until the body may continue beside others; a suspect, until no other body runs."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.marking.setdefault(attempt, set()).add(turn)
         self._quarantine.come_back(attempt, partial(self._is_marked, attempt, turn))

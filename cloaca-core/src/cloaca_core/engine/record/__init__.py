@@ -1,1 +1,1 @@
-"""RECORD: facts become durable, in groups."""
+"""RECORD: facts become durable, in batches."""

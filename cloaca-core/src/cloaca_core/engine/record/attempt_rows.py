@@ -1,5 +1,5 @@
-"""Builds the attempt rows for a run's events, which are built nowhere else; and the start marks of
-bodies that run.
+"""Builds the rows of attempts, which are built nowhere else, and the start marks of running
+bodies.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.outcome import Raised, Succeeded, raised
-from cloaca_core.engine.execute.work import OURS
+from cloaca_core.engine.execute.work import ENGINE_PROCESS
 from cloaca_core.run.merge import Change
 from cloaca_core.run.rows import AttemptRow
 from cloaca_core.run.suspicion import after_death, is_suspect
@@ -27,19 +27,20 @@ _COMPLETED: Final = TaskStatus.COMPLETED.value
 
 
 def start_mark(attempt: Attempt) -> AttemptRow:
-    """The body has started, or is about to. Its code says under which deaths it is not to blame:
-    see ``RunnerStore.take_over``. One that has come further is no suspect any more.
+    """The body has started, or is about to. The reason code says for which deaths of its process it
+    is not blamed: see ``RunnerStore.take_over``. A body that has come further than before is no
+    suspect any more.
     """
     row = _of_attempt(attempt, TaskStatus.RUNNING, None)
     alone = attempt.alone and is_suspect(attempt.crashes)
-    if attempt.ward != OURS:
+    if attempt.domain != ENGINE_PROCESS:
         code = ReasonCode.ALONE_ELSEWHERE if alone else ReasonCode.ELSEWHERE
         return row._replace(reason_code=str(code))
     return row._replace(reason_code=str(ReasonCode.ALONE)) if alone else row
 
 
 def as_begun(row: AttemptRow) -> AttemptRow:
-    """The row as it was when its body had begun; that of a wait as it is."""
+    """The row as it was when its body began. The row of a wait is returned unchanged."""
     if row.status == TaskStatus.WAITING:
         return row
     return row._replace(
@@ -56,18 +57,20 @@ def as_begun(row: AttemptRow) -> AttemptRow:
 
 
 def waiting_mark(attempt: Attempt) -> AttemptRow:
-    """The body waits: for another run, a message or an instant."""
+    """The body waits for another run, a message or an instant."""
     return _of_attempt(attempt, TaskStatus.WAITING, None)
 
 
-def has_left(attempt: Attempt) -> AttemptRow:
-    """The body has left while it waits; its next owner lets it run again when the wait is over."""
+def suspended(attempt: Attempt) -> AttemptRow:
+    """The body was suspended in a wait. The next owner of the run starts it again when the wait is
+    over.
+    """
     row = _of_attempt(attempt, TaskStatus.WAITING, None)
     return row._replace(reason_code=str(ReasonCode.HAS_LEFT), crashes=0)
 
 
-def comes_again(row: AttemptRow) -> AttemptRow:
-    """A body that has left is to run again, at once."""
+def resumes_body(row: AttemptRow) -> AttemptRow:
+    """A suspended body is to run again, at once."""
     return row._replace(reason_code=None)
 
 
@@ -99,7 +102,9 @@ def of_node(
 
 
 def cut_waits(run: ActiveRun, reason: Reason, now: int) -> list[AttemptRow]:
-    """The tasks of a run that wait without a body here, cut short because the run is over."""
+    """Rows for the tasks of a run that wait without a body here: they are cut short, as the run is
+    over.
+    """
     return [
         run.latest[task]._replace(
             epoch=run.epoch,
@@ -113,7 +118,9 @@ def cut_waits(run: ActiveRun, reason: Reason, now: int) -> list[AttemptRow]:
 
 
 def completed(attempt: Attempt, outcome: Succeeded, now: int) -> AttemptRow:
-    """The attempt succeeded at ``now``. By hand, as nearly all rows are of this kind."""
+    """The attempt succeeded at ``now``. Built without ``_row``, which is slower: nearly all rows
+    are of this kind.
+    """
     run = attempt.owner
     contexts = run.plan.contexts
     return AttemptRow(
@@ -137,9 +144,9 @@ def completed(attempt: Attempt, outcome: Succeeded, now: int) -> AttemptRow:
 
 
 def failed(attempt: Attempt, failure: Raised, now: int, *, retry_at: int | None) -> AttemptRow:
-    """The attempt failed at ``now``; another one may start at ``retry_at``. The code of one that
-    uses up none of the task's attempts lets a later owner of the run count as this one does; if its
-    process died, the next attempt knows how often that has happened, and whether others ran in it.
+    """The attempt failed at ``now``; another one may start at ``retry_at``. The reason code tells a
+    later owner of the run whether the attempt counts. If its process died, the row also says how
+    often that has happened, and whether other bodies ran in the process.
     """
     row = _of_attempt(attempt, TaskStatus.FAILED, now, failure=failure, retry_at=retry_at)
     if failure.crashed:
@@ -150,7 +157,7 @@ def failed(attempt: Attempt, failure: Raised, now: int, *, retry_at: int | None)
 
 
 def last(failed: AttemptRow) -> AttemptRow:
-    """A failed attempt with which its task has used up its attempts, so that the run pauses."""
+    """The row of a failed attempt that was the last one of its task, so that the run pauses."""
     return failed._replace(reason_code=str(ReasonCode.EXHAUSTED))
 
 
@@ -175,8 +182,8 @@ def cancelled(attempt: Attempt, reason: Reason, now: int) -> AttemptRow:
 
 
 def cut_off(attempt: Attempt, outcome: Outcome, reason: Reason | None, now: int) -> AttemptRow:
-    """How an attempt of a run has ended that is being cancelled, for this ``reason``, None until
-    it is known: nothing is cut off before.
+    """The end of an attempt whose run is being cancelled, for this ``reason``. The reason is None
+    until it is known; nothing is cut off before.
     """
     if isinstance(outcome, Succeeded):
         return completed(attempt, outcome, now)
@@ -187,7 +194,7 @@ def cut_off(attempt: Attempt, outcome: Outcome, reason: Reason | None, now: int)
 
 
 def skipped(run: ActiveRun, task: int, reason: Reason, now: int) -> AttemptRow:
-    """The task does not run at all: attempt 0, or the next one of a task that was restarted."""
+    """The task does not run: attempt 0, or the next attempt of a task that was restarted."""
     number = run.resume[task].attempt if task in run.resume else 0
     return _row(run, task, number, TaskStatus.SKIPPED, now, reason=reason)
 
@@ -252,7 +259,7 @@ def _row(
 
 
 class StartMarks:
-    """Rows that name the bodies that run, in case their process dies. Belongs to the engine's
+    """Makes rows that name the running bodies, in case their process dies. Belongs to the engine's
     loop.
     """
 
@@ -264,7 +271,7 @@ class StartMarks:
         return [work for work in self._executor.running() if isinstance(work, Attempt)]
 
     def take(self) -> list[AttemptRow]:
-        """The marks that are due, of bodies that run and have none yet; they count as written."""
+        """The marks of running bodies that have none yet. They count as written from now on."""
         if not (running := self.running()):
             return []
         due = [a for a in running if a.holds_slot and not (a.marked or a.abandoned)]
@@ -275,5 +282,5 @@ class StartMarks:
 
     @property
     def are_coming(self) -> bool:
-        """Whether a body is about to begin, so that its mark will be due soon."""
+        """Whether a body is about to begin, so that its mark is due soon."""
         return self._executor.is_starting

@@ -1,5 +1,5 @@
-"""Entries of the journal, rows that count together or not at all, each with its listener; and the
-batches that they make.
+"""Entries of the journal, and the batches made of them. The rows of an entry count together or not
+at all; a listener receives the outcome.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from cloaca_core.store.batch import (
 )
 
 if TYPE_CHECKING:
-    from cloaca_core.store.runs import Landed
+    from cloaca_core.store.runs import OnCommit
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -36,7 +36,7 @@ MAX_BATCH_BYTES: Final = 16 << 20
 
 
 class Draft:
-    """A batch while entries put their rows into it."""
+    """A batch while entries add their rows to it."""
 
     __slots__ = (
         "_by_key",
@@ -71,11 +71,11 @@ class Draft:
             self.put(kind, each)
 
     def by_key(self, kind: Kind[R]) -> dict[Any, R]:
-        """The rows of a kind of which entries take some back, under keys of their choice."""
+        """The rows of a kind, under keys of their entries, which may take some of them back."""
         return self._by_key.setdefault(kind, {})
 
     def batch(self, runner_id: str) -> Batch:
-        """The batch that is sent."""
+        """The batch for the store."""
         return Batch(
             runner_id,
             self.new_runs,
@@ -93,10 +93,12 @@ class Draft:
 
 
 class Entry(ABC):
-    """Exactly one of ``settled`` and ``refused`` is called, on the engine's loop, unless the
-    journal drops the entry because it ``is_of_run`` and the run is not ours any more.
+    """Rows that count together or not at all. Exactly one of ``settled`` and ``refused`` is called,
+    on the engine's loop, unless the journal drops the entry because it ``is_of_run`` and this
+    runner no longer owns the run.
 
-    ``weight`` is about how many bytes it holds, ``keys`` how many of its rows may be held back.
+    ``weight`` is its approximate size in bytes, ``keys`` the number of its rows that may be held
+    back.
     """
 
     __slots__ = ()
@@ -104,15 +106,15 @@ class Entry(ABC):
     weight: int
     keys: int = 0
     is_of_run: bool = False
-    """Whether it records progress of a run of ours; other entries ask for more work."""
-    landed: Callable[[Committed], None] | None = None
-    """Called when the batch is durable and ``settled`` is on its way, by an entry that awaits this.
-    On any thread, so it must not use the loop; raises nothing.
+    """Whether it records progress of a run of ours. Other entries ask for more work."""
+    on_commit: Callable[[Committed], None] | None = None
+    """Called when the batch is durable, before ``settled``. It may run on any thread, so it must
+    not use the loop; it must not raise.
     """
 
     @abstractmethod
     def add_to(self, draft: Draft) -> None:
-        """Put its rows into a batch."""
+        """Add its rows to a batch."""
 
     @abstractmethod
     def settled(self, committed: Committed) -> None:
@@ -120,22 +122,24 @@ class Entry(ABC):
 
     @abstractmethod
     def refused(self, error: StoreError) -> None:
-        """The database will not take it; nothing was written."""
+        """The database refuses it; nothing was written."""
 
 
 class Submitting(Protocol):
-    """Is told the outcome of a submission."""
+    """Receives the outcome of a submission."""
 
     def accepted(self, entry: SubmissionEntry, committed: Committed) -> None:
         """Its runs are durable, or held back."""
 
     def refused(self, entry: SubmissionEntry, error: StoreError) -> None:
-        """None of its runs is durable."""
+        """None of its runs was written."""
 
 
 @dataclass(slots=True, eq=False)
 class SubmissionEntry(Entry):
-    """New runs, accepted or refused together, and what features write ``beside`` them."""
+    """New runs, accepted or refused together, and the rows of features that count with them
+    (``beside``).
+    """
 
     rows: Sequence[NewRun]
     listener: Submitting
@@ -163,8 +167,9 @@ class SubmissionEntry(Entry):
 
 @dataclass(slots=True, eq=False)
 class Decision(Entry):
-    """The decision of a loop. ``told`` is called when it is durable, or was too late because others
-    decided the same: before a caller that awaits ``done`` goes on, and also without such a caller.
+    """The decision of a loop. ``told`` is called when it is durable, or came too late because
+    another runner decided the same. It is called before a caller that awaits ``done`` continues,
+    and also without such a caller.
     """
 
     told: Callable[[], None]
@@ -175,7 +180,7 @@ class Decision(Entry):
         self.done = asyncio.get_running_loop().create_future()
 
     def tell(self, watcher: Watcher, now: int) -> None:
-        """Tell one who watches the engine of what is durable at ``now``, in µs since 1970."""
+        """Report to a watcher the facts that are durable at ``now``, in µs since 1970."""
 
     def settled(self, _: Committed) -> None:
         self.told()
@@ -191,7 +196,9 @@ class Decision(Entry):
 
 
 class Rider(Protocol):
-    """Rows of features that no body waits for: they count if their run has this epoch."""
+    """Rows of a feature that no body waits for, written with any commit. They count if their run
+    has this epoch.
+    """
 
     @property
     def run_id(self) -> str:
@@ -199,7 +206,7 @@ class Rider(Protocol):
 
     @property
     def epoch(self) -> int:
-        """That of the owner for whom they were made."""
+        """The epoch of the owner for whom they were made."""
 
     @property
     def rows(self) -> Rows:
@@ -220,7 +227,7 @@ def fitting(inbox: Iterable[Entry], most_keys: float) -> tuple[list[Entry], int]
 
 
 def halves(many: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
-    """Both halves, in their order."""
+    """The first and the second half."""
     middle = len(many) // 2
     return many[:middle], many[middle:]
 
@@ -231,8 +238,8 @@ def batch_of(
     marks: Sequence[AttemptRow] = (),
     riders: Iterable[Rider] = (),
 ) -> Batch:
-    """The batch of these entries, written by this runner; marks and riders come with them: no body
-    waits for those.
+    """The batch of these entries, written by this runner. Marks and riders are added: no body waits
+    for those.
     """
     draft = Draft(fences={row.run_id: row.epoch for row in marks})
     for entry in entries:
@@ -244,24 +251,24 @@ def batch_of(
     return draft.batch(runner_id)
 
 
-def landing(entries: Iterable[Entry]) -> Landed | None:
-    """The callback on the committing thread, so that entries which await the commit need no hop to
-    the loop. None without such entries.
+def commit_callback(entries: Iterable[Entry]) -> OnCommit | None:
+    """A callback for the committing thread, by which entries with ``on_commit`` need no hop to the
+    loop. None without such entries.
     """
-    awaiting = [entry.landed for entry in entries if entry.landed is not None]
-    return partial(_landed, awaiting) if awaiting else None
+    awaiting = [entry.on_commit for entry in entries if entry.on_commit is not None]
+    return partial(_call_each, awaiting) if awaiting else None
 
 
-def _landed(awaiting: Iterable[Landed], committed: Committed) -> None:
-    """Tell the entries that await the commit; on any thread."""
+def _call_each(awaiting: Iterable[OnCommit], committed: Committed) -> None:
+    """Call ``on_commit`` of each entry; on any thread."""
     if failpoints.watches:
         failpoints.hit("journal.after_commit")
-    for landed in awaiting:
-        landed(committed)
+    for on_commit in awaiting:
+        on_commit(committed)
 
 
 def lasts(error: StoreError) -> bool:
-    """True when the error will not go away soon, so that no more work should be accepted."""
+    """Whether the error will last for a while, so that no more work should be accepted."""
     return isinstance(error, StoreFullError) or not isinstance(error, StoreUnavailableError)
 
 

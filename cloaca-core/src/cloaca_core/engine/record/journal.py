@@ -1,11 +1,11 @@
-"""The one writer of facts about runs: gathers entries, commits them as a group, then acts on them.
+"""The one writer of facts about runs: collects entries, commits them as a group, then acts on them.
 
 Entries that arrive during a commit go into the next one, so a thousand runs share a commit and a
-lone run pays one per step. No accepted entry is dropped: an unavailable database is tried again
-until it answers, and a batch that fails because of one value is divided until only the entry with
-that value is refused. After any other error the next turn goes on with what was not committed. If
-an entry cannot be told its outcome, its caller or its run would wait for ever: then the engine
-ends. Knows nothing of tasks and retries.
+lone run pays one for each step. No accepted entry is dropped. An unavailable database is tried
+again until it answers. A batch that fails because of one value is divided until only the entry with
+that value is refused. After any other error the next turn continues with the entries that were not
+committed. If an entry cannot receive its outcome, its caller or its run would wait for ever: then
+the engine ends. The journal knows nothing of tasks and retries.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from cloaca_core.engine.record.entries import (
     adds_work,
     batch_of,
+    commit_callback,
     fitting,
     halves,
-    landing,
     lasts,
 )
-from cloaca_core.engine.record.telling import tell_of_commit
+from cloaca_core.engine.record.watcher_reports import report_commit
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import StoreDataError, StoreError
 from cloaca_core.logs import SafeLogger
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cloaca_core.run.watcher import Watcher
     from cloaca_core.store.batch import Batch, Committed
     from cloaca_core.store.protocol import KernelStore
-    from cloaca_core.store.runs import Landed
+    from cloaca_core.store.runs import OnCommit
 
 log = SafeLogger("cloaca.journal")
 
@@ -50,34 +50,34 @@ FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 1.0
 
 Part: TypeAlias = "tuple[Sequence[Entry], Sequence[AttemptRow], Sequence[Rider]]"
-"""Entries that are committed together, with the start marks and the lines that ride with them."""
+"""Entries that are committed together, with start marks and riders."""
 
 
 class Riders(Protocol):
-    """Has rows of a feature that wait for a commit, and asks for one if none comes soon."""
+    """Collects rows of a feature that wait for a commit, and calls ``due`` if none comes soon."""
 
     due: Callable[[], None]
 
     @property
     def waiting(self) -> Sized:
-        """Empty while nothing waits, as nearly always."""
+        """The waiting rows. Nearly always empty."""
 
     def take(self) -> Sequence[Rider]:
-        """Take what waits."""
+        """Take the waiting rows."""
 
     def forget(self) -> None:
-        """Drop what waits: no run is ours any more."""
+        """Drop the waiting rows: this runner owns no run any more."""
 
 
 class Journal:
     """Group commit. All methods belong to the engine's loop.
 
-    Each commit takes the start marks that are due, and the lines that wait. ``writing`` is held
-    from the making of a batch until all its entries have been told the outcome. ``watchers`` are
-    told of each commit. ``broken`` is called with the reason when an entry cannot be told its
-    outcome. ``_parts`` were taken from the inbox and are not committed yet, ``_refusals`` are the
-    entries that are still to be told an error. An entry moves on in one assignment, so that an
-    error between two of them loses none.
+    Each commit takes the start marks that are due, and waiting riders. ``writing`` is held from the
+    making of a batch until all its entries have received the outcome. ``watchers`` receive a report
+    of each commit. ``broken`` is called with the reason when an entry cannot receive its outcome.
+    ``_parts`` were taken from the inbox and are not committed yet; ``_refusals`` are entries that
+    must still receive an error. An entry moves on in one assignment, so that an error between two
+    of them loses none.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Journal:
     # -- producers ---------------------------------------------------------------------------
 
     def add(self, entry: Entry) -> None:
-        """Take an entry; it is told the outcome, unless ``forget_runs`` comes first."""
+        """Take an entry. It receives its outcome, unless ``forget_runs`` comes first."""
         self._inbox.append(entry)
         self._bytes += entry.weight
         if self._bytes >= MAX_INBOX_BYTES or len(self._inbox) >= MAX_INBOX_ENTRIES:
@@ -126,7 +126,7 @@ class Journal:
             self._wake()
 
     async def decide(self, decision: Decision) -> None:
-        """Take a decision once there is room; returns when it is settled."""
+        """Take a decision once there is room. Returns when it is settled."""
         if not self.has_room():
             await self.room()
         self.add(decision)
@@ -143,25 +143,25 @@ class Journal:
         self.write_soon()
 
     def write_soon(self) -> None:
-        """Commit what rides with commits, also if there is nothing else."""
+        """Commit waiting riders, also if there is nothing else to commit."""
         self._riders_due = True
         if not self._is_awake:
             self._wake()
 
     def has_room(self) -> bool:
-        """False while producers should wait."""
+        """Whether the inbox takes more entries; otherwise producers should wait."""
         return not self._is_full
 
     async def room(self) -> None:
-        """Return when the inbox takes more."""
+        """Return when the inbox takes more entries."""
         await self._room.wait()
 
     async def drained(self) -> None:
-        """Return when everything that was added has been committed."""
+        """Return when all added entries have been committed."""
         await self._idle.wait()
 
     def forget_runs(self) -> None:
-        """Drop all records of runs: the runs are not ours any more. Other entries stay:
+        """Drop all records of runs: this runner no longer owns the runs. Other entries stay:
         submissions become runs without an owner.
         """
         kept = deque([entry for entry in self._inbox if not entry.is_of_run])
@@ -171,7 +171,7 @@ class Journal:
         self._measure()
 
     def _measure(self) -> None:
-        """Update whether there is room, after the inbox has become full or smaller."""
+        """Update whether there is room, after the inbox has grown or shrunk."""
         if len(self._inbox) < MAX_INBOX_ENTRIES and self._bytes < MAX_INBOX_BYTES:
             self._is_full = False
             self._room.set()
@@ -187,8 +187,8 @@ class Journal:
     # -- the one consumer --------------------------------------------------------------------
 
     async def turn(self) -> None:
-        """Wait for something to commit, and commit it. After an error the next turn goes on with
-        the parts that this one has not committed.
+        """Wait for something to commit, and commit it. After an error the next turn continues with
+        the parts that this turn has not committed.
         """
         await self._work.wait()
         async with self.writing:
@@ -206,8 +206,8 @@ class Journal:
             self._idle.set()
 
     def _take(self) -> None:
-        """Take a part from the inbox. Start marks come last: what they say of a body must not be
-        older than the entries that they ride with. Nothing raises after that.
+        """Take a part from the inbox. Start marks come last: they must not be older than the
+        entries that they are written with. Nothing raises after that.
         """
         self._riders_due = self._is_second_try = False
         entries, weight = fitting(self._inbox, self._most_keys)
@@ -228,16 +228,16 @@ class Journal:
         marks: Sequence[AttemptRow],
         lines: Sequence[Rider],
     ) -> None:
-        """Commit the first part, trying until it works, and tell each entry the outcome."""
+        """Commit the first part, trying until it succeeds, and give each entry its outcome."""
         began = asyncio.get_running_loop().time() if self.watchers else 0.0
         try:
             batch = batch_of(self._runner_id.current, entries, marks, lines)
-            landed = landing(entries)
+            on_commit = commit_callback(entries)
         except Exception as error:  # noqa: BLE001 - it is raised, or an entry is refused for it
             self._find_flaw(error)
             return
         try:
-            committed = await self._commit(batch, landed)
+            committed = await self._commit(batch, on_commit)
         except StoreDataError as error:
             self._divide(entries, marks, lines, error)
         except StoreError as error:
@@ -254,25 +254,25 @@ class Journal:
                     self._break_down(fault)
 
     def _tell(self, entries: Sequence[Entry], committed: Committed, began: float) -> None:
-        """Tell those who watch, before the entries go on and change what they are about."""
+        """Report the commit to watchers, before the entries are settled and their runs change."""
         try:
             seconds = asyncio.get_running_loop().time() - began
-            tell_of_commit(self.watchers, entries, committed, seconds, self._store.wall())
+            report_commit(self.watchers, entries, committed, seconds, self._store.wall())
         except Exception:
             log.exception("metrics or traces were not told of a commit")
 
-    async def _commit(self, batch: Batch, landed: Landed | None) -> Committed:
-        """Try until the database answers. The same batch again is harmless.
+    async def _commit(self, batch: Batch, on_commit: OnCommit | None) -> Committed:
+        """Try until the database answers. Sending the same batch again is harmless.
 
-        While it fails in a way that will last, entries that add work are refused, also those that
-        come meanwhile; records of work that is done are kept.
+        While the database fails in a way that will last, entries that add work are refused, also
+        those that arrive meanwhile; records of work that is done are kept.
         """
         backoff: Backoff | None = None
         while True:
             if failpoints.watches:
                 failpoints.hit("journal.before_commit")
             try:
-                committed = await self._store.commit(batch, landed)
+                committed = await self._store.commit(batch, on_commit)
             except StoreDataError:
                 raise
             except Exception as error:
@@ -286,7 +286,7 @@ class Journal:
                 await backoff.wait()
             else:
                 self.failure = None
-                if landed is None and failpoints.watches:
+                if on_commit is None and failpoints.watches:
                     failpoints.hit("journal.after_commit")
                 return committed
 
@@ -315,8 +315,8 @@ class Journal:
         self._refuse()
 
     def _find_flaw(self, error: Exception) -> None:
-        """No batch can be made of the first part: try again in the next turn, then divide it, for
-        an entry is at fault.
+        """No batch can be made of the first part. Try again in the next turn, then divide it: an
+        entry is at fault.
         """
         if not self._is_second_try:
             self._is_second_try = True
@@ -330,8 +330,8 @@ class Journal:
         lines: Sequence[Rider],
         error: StoreDataError,
     ) -> None:
-        """Find the value that failed the first part by halving; marks and lines do not fail
-        entries. Lines go first: none are taken after the end of their run.
+        """Find the value that made the first part fail, by halving it. Marks and lines do not fail
+        entries. Lines go first: none are accepted after the end of their run.
         """
         parts: list[Part]
         if entries and (marks or lines):
@@ -353,7 +353,7 @@ class Journal:
             log.error("lines that run %s has logged are not kept: %s", each.run_id, error)
 
     def _refuse(self) -> None:
-        """Tell entries that they are refused; an error of one must not reach the others."""
+        """Give entries their errors. If one of them raises, the others must still get theirs."""
         while self._refusals:
             entry, error = self._refusals.pop(0)
             try:
@@ -363,5 +363,5 @@ class Journal:
                 self._break_down(fault)
 
     def _break_down(self, fault: Exception) -> None:
-        """End the engine: a run stands still, or a caller waits for an answer that never comes."""
+        """End the engine: otherwise a run would stand still, or a caller would wait for ever."""
         self._broken(f"the runner has broken down: it could not act on a record: {fault!r}")

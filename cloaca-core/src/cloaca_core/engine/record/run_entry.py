@@ -1,7 +1,7 @@
 """Rows of one run in the journal, and the steps that follow when they are durable.
 
-Attempts that were prepared ahead begin on the committing thread; it is the only step of a run off
-the engine's loop. All else about the run is decided on the loop.
+Attempts that were prepared ahead begin on the committing thread. That is the only step of a run off
+the engine's loop; everything else about the run is decided on the loop.
 """
 
 from __future__ import annotations
@@ -29,49 +29,54 @@ log = SafeLogger("cloaca.engine")
 
 
 class RunListener(Protocol):
-    """Is told the outcome of a run's rows: one of ``recorded``, ``lost`` and ``refused``."""
+    """Receives the outcome of a run's rows: one of ``recorded``, ``lost`` and ``refused``."""
 
-    def let_go(self, attempts: Iterable[Attempt]) -> None:
-        """Let these begin: the rows are durable, and ``recorded`` is on its way. Any thread."""
+    def start_reserved(self, attempts: Iterable[Attempt]) -> None:
+        """Start these attempts: the rows are durable. ``recorded`` follows. Any thread may call
+        it.
+        """
 
     def told(self, run: ActiveRun, messages: int) -> None:
         """A commit has found that so many messages were sent to a run that has waits."""
 
     def call_off(self, entry: RunEntry) -> None:
-        """The rows are durable, and the attempts prepared ahead are not to begin."""
+        """The rows are durable, but the run is to be paused or cancelled: the attempts prepared
+        ahead must not begin.
+        """
 
     def recorded(self, entry: RunEntry) -> None:
         """The rows are durable."""
 
     def lost(self, entry: RunEntry) -> None:
-        """The run is no longer ours; nothing was written."""
+        """This runner no longer owns the run; nothing was written."""
 
     def refused(self, entry: RunEntry, error: StoreError) -> None:
-        """The database will not take a value; nothing was written."""
+        """The database refuses a value; nothing was written."""
 
 
 class Beside(Protocol):
-    """What a feature writes with an entry of a run."""
+    """Rows of a feature that are written with an entry of a run."""
 
     @property
     def weight(self) -> int:
-        """About how many bytes it holds."""
+        """The approximate size in bytes."""
 
     def add_to(self, draft: Draft) -> None:
-        """Put its rows into a batch."""
+        """Add the rows to a batch."""
 
     def ended_waits(self, run: ActiveRun, attempts: Sequence[AttemptRow]) -> list[EndedWait]:
-        """The waits that have come to their end by it, with these attempts."""
+        """The waits that end with these rows and with these attempts."""
 
 
 class RunEntry(Entry):
-    """All rows count, or none. When they do, the ``ready`` tasks start and the end is told, or
-    ``then`` is called instead of both, or with ``park`` the run is given back. With ``exhausted``
-    it is paused, and the ``ready`` tasks wait for its resume. ``with_end`` are rows of
-    features that count with the end, ``beside`` is what they write in any case. The attempts
-    prepared ``ahead`` begin before that; ``flaw`` is the error of their start, if any. ``wish`` is
-    the state to which the run is to be brought, as the commit found it: then nothing starts.
-    ``messages`` is how many were sent to the run by then.
+    """All rows count, or none. When they do, the ``ready`` tasks start and the ``end`` is
+    published; or ``then`` is called instead; or, with ``park``, the run is given back. With
+    ``exhausted`` it is paused, and the ``ready`` tasks wait until it is resumed. ``with_end`` are
+    rows of features that count with the end; the rows of ``beside`` are written in any case. The
+    attempts prepared ``ahead`` begin on the committing thread; ``flaw`` is the error of their
+    start, if any. ``wish`` is the status that was requested for the run, Paused or Cancelled, as
+    the commit found it: then nothing starts. ``messages`` is the number of messages that were sent
+    to the run by then.
     """
 
     __slots__ = (
@@ -82,9 +87,9 @@ class RunEntry(Entry):
         "end",
         "exhausted",
         "flaw",
-        "landed",
         "listener",
         "messages",
+        "on_commit",
         "park",
         "ready",
         "run",
@@ -126,7 +131,7 @@ class RunEntry(Entry):
         self.messages: int = 0
         self._replacements = run.plan.contexts.replacements
         self.flaw: Exception | None = None
-        self.landed: Callable[[Committed], None] | None = self._begin_ahead if ahead else None
+        self.on_commit: Callable[[Committed], None] | None = self._begin_ahead if ahead else None
         self.weight: int = 0
         for attempt in attempts:
             self.weight += attempt_weight(attempt)
@@ -152,15 +157,15 @@ class RunEntry(Entry):
             each.add_to(draft)
 
     def _begin_ahead(self, committed: Committed) -> None:
-        """Let the attempts prepared ahead begin; once, even if a store should call it again."""
-        if self.landed is None or self.run.id not in committed.current:
+        """Start the attempts prepared ahead; once, even if a store should call it again."""
+        if self.on_commit is None or self.run.id not in committed.current:
             return
         may_wish = committed.wishes or committed.replaced
         if may_wish and self._wish_in(committed) is not None:  # nothing more of it starts
             return
-        self.landed = None
+        self.on_commit = None
         try:
-            self.listener.let_go(self.ahead)
+            self.listener.start_reserved(self.ahead)
         except Exception as error:  # the engine's loop ends the run
             log.exception("run %s cannot go on", self.run.id, extra={"run_id": self.run.id})
             self.flaw = error
@@ -177,14 +182,14 @@ class RunEntry(Entry):
             self.wish = self._wish_in(committed)
         if self.wish is not None:
             self.listener.call_off(self)
-        elif self.landed is not None:  # the run must go on even if the store has not called it
-            self.landed(committed)
+        elif self.on_commit is not None:  # the run must go on even if the store has not called it
+            self.on_commit(committed)
         self.listener.recorded(self)
 
     def _wish_in(self, committed: Committed) -> str | None:
-        """The state that is asked of the run. If keys of it were replaced that it did not know of
-        when this was decided, it is to pause until they are read; one that is given back is read
-        again.
+        """The status that is requested for the run, as this commit found it. If keys were replaced
+        of which the engine did not know when it made this entry, the run pauses until they are
+        read; a run that is given back is read again anyway.
         """
         if committed.wishes and (wish := committed.wishes.get(self.run.id)) is not None:
             return wish
@@ -199,7 +204,7 @@ class RunEntry(Entry):
 
 def end_row(run: ActiveRun, over: RunOver, context: str | None, now: int) -> RunEnd:
     """The row of a run's end, which is built nowhere else: at ``now``, with this final context as
-    JSON; None if that is its input.
+    JSON, or None if that is its input.
     """
     reason = over.reason
     return RunEnd(

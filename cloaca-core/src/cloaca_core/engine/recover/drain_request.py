@@ -1,7 +1,7 @@
 """Notices a request that this runner shuts down.
 
 The request is in the runner's row. It is read after each change of the database that may be about a
-runner, so no loop of its own looks for it.
+runner, so it needs no loop of its own.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ log = SafeLogger("cloaca.engine")
 
 
 class DrainRequest:
-    """Belongs to the engine's loop. When the request is seen, ``stop_claiming`` returns once no
-    claim is under way, and then ``asked`` is called, once.
+    """Belongs to the engine's loop. When the request is read, ``stop_claiming`` is awaited, which
+    returns when no claim is under way; then ``asked`` is called, once.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class DrainRequest:
         self._is_seen = False
 
     async def look(self) -> None:
-        """Read whether this runner is to leave."""
+        """Read whether this runner must shut down."""
         if self._is_seen:
             return
         mine = self._runner_id.current

@@ -1,7 +1,7 @@
 """Renews the lease by which this runner owns its runs, and notices when it is lost.
 
-A runner that owns nothing beats seldom, and takes a lease that lasts accordingly; before it owns
-something again it takes a short one, so that others soon notice if it dies.
+A runner that owns nothing beats seldom, with a long lease. Before it owns something again it takes
+a short lease, so that other runners soon notice if it dies.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ log = SafeLogger("cloaca.lease")
 
 BEATS_PER_LEASE: Final = 3
 NUMBER_BITS: Final = 47
-"""Bits of the random number of a runner: six bytes in a row of SQLite, and none is drawn twice."""
+"""Bits of the random number of a runner: six bytes in a row of SQLite, and no number is drawn
+twice.
+"""
 IDLE_BEAT: Final = 60.0
 """Seconds between two beats of a runner that owns nothing."""
 IDLE_BEAT_NEARBY: Final = 600.0
-"""The same where all runners share a machine: their processes tell more than their beats, and each
-write to a file wakes all of its runners.
+"""The same where all runners share a machine: there, processes are watched directly, and each write
+to a file wakes all of its runners.
 """
 NEVER: Final = float("-inf")
 NOTHING: Final = Sharing()
@@ -40,9 +42,9 @@ NOTHING: Final = Sharing()
 class Lease:
     """The registration of one runner. Belongs to the engine's loop.
 
-    ``is_needed`` is asked before each beat. ``lost`` is set when the runner was fenced, which
-    ``losses`` counts. Runs are owned under ``runner_id``. ``tells`` says what others are told with
-    a beat of a runner that owns nothing, or may own something.
+    ``is_needed`` is called before each beat. ``lost`` is set when the runner was fenced; ``losses``
+    counts that. Runs are owned under ``runner_id``. ``sharing`` returns the request and backlog to
+    write with a beat; its argument is whether the runner owns nothing.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Lease:
         is_needed: Callable[[], bool],
         clock: Clock,
         subjects: Subjects,
-        tells: Callable[[bool], Sharing] = lambda _: NOTHING,
+        sharing: Callable[[bool], Sharing] = lambda _: NOTHING,
     ) -> None:
         self.runner_id: RunnerId = runner_id
         self.interval: float = seconds / BEATS_PER_LEASE
@@ -64,7 +66,7 @@ class Lease:
         self.losses: int = 0
         self._is_needed = is_needed
         self._subjects = subjects
-        self._tells = tells
+        self._sharing = sharing
         self._clock = clock
         self._store = store
         self._identity = identity
@@ -75,7 +77,7 @@ class Lease:
         self._lock = asyncio.Lock()
 
     async def register(self) -> None:
-        """Write the row of this runner, and the name that its attempts are recorded under."""
+        """Write the row of this runner, and the name for the attempts that it records."""
         row = RunnerRow(
             id=self.runner_id.current,
             **self._identity._asdict(),
@@ -97,7 +99,7 @@ class Lease:
             self.lost.clear()  # last: what fails before this is tried again
 
     def is_idle(self) -> bool:
-        """True when the row of this runner says that it owns nothing."""
+        """Whether the row of this runner says that it owns nothing."""
         return self._last_beat == NEVER
 
     def need(self) -> None:
@@ -105,18 +107,20 @@ class Lease:
         self._needed.set()
 
     def is_fresh(self) -> bool:
-        """True while the lease is certain to last until the next beat."""
+        """Whether the lease is certain to last until the next beat."""
         return self._clock.monotonic() - self._last_beat < self.interval * 1.5
 
     async def refresh(self) -> None:
-        """Beat now, unless another caller just did."""
+        """Beat now, unless another caller has just done so."""
         async with self._lock:
             self.need()
             if not self.is_fresh():
                 await self._beat()
 
     async def prove(self) -> None:
-        """Beat now: proof that the database takes writes, so other runners can beat as well."""
+        """Beat now. That proves that the database takes writes, so other runners can beat as
+        well.
+        """
         async with self._lock:
             if self._is_needed():
                 await self._beat()
@@ -124,7 +128,7 @@ class Lease:
                 await self._beat_idly()
 
     async def turn(self) -> None:
-        """Beat when the time has come: seldom while nothing is owned."""
+        """Beat when the time has come; seldom while nothing is owned."""
         if not await self._is_needed_by(self._idle_beat + self.idle_interval):
             async with self._lock:
                 if not self._needed.is_set():  # nobody has taken a short one meanwhile
@@ -163,11 +167,11 @@ class Lease:
         self._idle_since = None
         if await self._write(self._lease_end(self.interval)):
             self._last_beat = sent
-            self._subjects.asked.publish()  # of runs that we may own
+            self._subjects.steered.publish()  # of runs that we may own
 
     async def _beat_idly(self) -> None:
-        """Take a long lease, under which this runner must own nothing: who took it for dead would
-        have to wait too long.
+        """Take a long lease, under which this runner must own nothing: another runner could take
+        its runs over only after a long time.
         """
         sent = self._clock.monotonic()
         self._last_beat = NEVER  # it is stale at once
@@ -177,9 +181,9 @@ class Lease:
         self._idle_beat = sent
 
     async def _write(self, lease_until: int) -> bool:
-        """Write a beat; whether this runner still counts as alive."""
+        """Write a beat. Returns whether this runner still counts as alive."""
         idle = self._idle_since
-        sharing = self._tells(idle is not None).text()
+        sharing = self._sharing(idle is not None).text()
         if await self._store.beat(self.runner_id.current, lease_until, idle, sharing):
             return True
         if not self.lost.is_set():
@@ -193,5 +197,5 @@ class Lease:
         return False
 
     def _lease_end(self, interval: float) -> int:
-        """The end of a lease that begins now, of a runner that beats in such intervals."""
+        """The end of a lease that begins now, for a runner that beats at this interval."""
         return self._store.lease_clock() + round(interval * BEATS_PER_LEASE * 1e6)

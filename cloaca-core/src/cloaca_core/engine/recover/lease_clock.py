@@ -1,8 +1,8 @@
-"""Tells how long the lease of another runner lasts, on a clock that may be set at any moment.
+"""Computes how long the lease of another runner lasts, on a clock that may be set at any moment.
 
 A lease taken before the clock was set ends by the old clock, and its runner may not have noticed
-yet. Its length shows whether a lease is on the old or the new clock: on the wrong one it would last
-far longer than any lease does, or have ended just as long ago. Decides nothing about runners.
+yet. The remaining time shows which clock a lease is on: on the wrong one it would last far longer
+than any lease does, or have ended just as long ago. This module decides nothing about runners.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ cannot end the lease of a live runner, and delays a takeover only by its own len
 """
 LONGEST: Final = 4
 """How many times our own lease a lease can last; if it lasts longer, it is on the other clock. A
-runner that owns nothing has a longer one, which is compared with ours at such a time.
+runner that owns nothing has a longer lease, which is compared with our own idle lease.
 """
 STALE: Final = 2
-"""How many leases after a step every runner has noticed it, so the correction ends."""
+"""After this many leases every runner has noticed a step, so the correction ends."""
 
 
 class LeaseClock:
-    """``read`` returns µs; ``lease`` is the length of our own in seconds, ``idle_lease`` that while
-    we own nothing.
+    """``read`` returns µs. ``lease`` is the length of our own lease in seconds, ``idle_lease`` its
+    length while we own nothing.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class LeaseClock:
         self._stepped_at = 0.0
 
     def notice(self) -> None:
-        """Compare the clock with the monotonic one, which is never set."""
+        """Compare the clock with the monotonic clock, which is never set."""
         step = self._measured() - self._ahead
         self._ahead += step
         if abs(step) >= STEP * self._lease:

@@ -1,7 +1,7 @@
 """Decides whether a runner counts as alive: one rule for each view, warning and refusal.
 
-A runner is gone if it was declared dead, if its process has certainly ended, or if its lease is
-over. A lease of an earlier boot is over where the lease clock begins again with each boot. A
+A runner is gone if it was declared dead, if its process has certainly ended, or if its lease has
+ended. A lease of an earlier boot has ended where the lease clock restarts with each boot. A
 takeover needs more proof than that (see ``takeover``): a view may be wrong for a moment.
 """
 
@@ -22,15 +22,15 @@ class LeaseTime(Protocol):
     """The clock of the leases in one database; a store is one."""
 
     def lease_clock(self) -> int:
-        """The time by that clock, in µs."""
+        """The present time of that clock, in µs."""
 
     @property
     def lease_ends_with_boot(self) -> bool:
-        """True when that clock begins again with each boot of the machine."""
+        """Whether that clock restarts with each boot of the machine."""
 
 
 def counts_as_alive(*, fenced: bool, process_ended: bool, lease_left: int) -> bool:
-    """The rule; ``lease_left`` is in µs."""
+    """The rule. ``lease_left`` is in µs."""
     return not (fenced or process_ended) and lease_left > 0
 
 
@@ -58,15 +58,17 @@ class Liveness:
         return [row.id for row in rows if not self.is_alive(row)]
 
     def has_ended(self, row: RunnerRow) -> bool:
-        """Whether its process has certainly ended, which only its own machine can tell."""
+        """Whether its process has certainly ended. Only its own machine can tell."""
         return is_gone(self._mine, process_of(row))
 
     def is_of_earlier_boot(self, row: RunnerRow) -> bool:
-        """Whether its lease is over, whatever its end says: the clock of leases began again."""
+        """Whether its lease is of an earlier boot and so has ended: the lease clock has
+        restarted.
+        """
         return self._time.lease_ends_with_boot and row.boot_id != self._mine.boot_id
 
     def lease_left(self, row: RunnerRow) -> int:
-        """µs until its lease ends; zero or less when it is over."""
+        """µs until its lease ends; zero or less when it has ended."""
         if self.is_of_earlier_boot(row):
             return -self._time.lease_clock()  # since this boot, at the latest
         return row.lease_until - self._time.lease_clock()

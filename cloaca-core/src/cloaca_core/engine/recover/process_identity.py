@@ -1,4 +1,4 @@
-"""Identifies the process that a runner lives in, and tells whether it has certainly ended.
+"""Identifies the process of a runner, and tells whether it has certainly ended.
 
 The process is named by the boot of its kernel, its pid namespace, its pid and its start time:
 containers share boot ids and host names, so those alone would make live processes seem gone. A
@@ -43,7 +43,7 @@ def this_process() -> ProcessIdentity:
 
 
 def host_name() -> str:
-    """The name of this machine, as people know it: it identifies nothing."""
+    """The name of this machine, for people. It identifies nothing."""
     return storable_text(socket.gethostname())[:255]
 
 
@@ -53,12 +53,12 @@ def process_of(row: RunnerRow) -> ProcessIdentity:
 
 
 def is_neighbour(mine: ProcessIdentity, other: ProcessIdentity) -> bool:
-    """True when the other's pid means the same process here as there."""
+    """Whether the other's pid means the same process here as there."""
     return bool(mine.boot_id and mine.pid_namespace) and mine[:2] == other[:2]
 
 
 def is_gone(mine: ProcessIdentity, other: ProcessIdentity) -> bool:
-    """True only when the other process has certainly ended."""
+    """Whether the other process has certainly ended."""
     if not is_neighbour(mine, other) or not other.process_start:
         return False
     try:

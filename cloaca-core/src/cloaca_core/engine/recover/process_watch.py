@@ -43,7 +43,7 @@ class ProcessWatch:
 
     def _announce(self, pid: int) -> None:
         """Report a death once, and watch the process no more: a sweep that still finds its runner
-        alive would ask for it again and again.
+        alive would watch it, and hear of the death, again and again.
         """
         self._reported.add(pid)
         self._died()

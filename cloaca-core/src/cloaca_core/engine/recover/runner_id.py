@@ -1,11 +1,11 @@
-"""The name under which this runner owns runs: one for all parts of it, since it may change."""
+"""The id under which this runner owns runs. All parts share one object, since the id may change."""
 
 from __future__ import annotations
 
 
 class RunnerId:
-    """``current`` changes only when the runner was declared dead: runs owned under the old id are
-    then no longer its own.
+    """``current`` changes only when the runner was declared dead: the runner then no longer owns
+    the runs of the old id.
     """
 
     __slots__ = ("current",)

@@ -1,14 +1,15 @@
 """Finds runners that are gone and makes their runs claimable again.
 
 Level-triggered: every sweep looks at all runners. A process of this host that has certainly ended
-is taken over at once; any other needs both an ended lease and a beat counter that this runner has
-itself seen unchanged for a whole beat interval, on its own clock. Then it gets a last chance: a
-runner that stood still together with us (the host slept, the process was stopped, the database took
-no writes) beats as soon as it can, and this runner may only have been the first to wake.
+is taken over at once. Any other runner must have an ended lease, and a beat counter that this
+runner has seen unchanged for a whole beat interval, on its own clock. Then it gets a last chance: a
+runner that stood still together with this one (the host slept, the process was stopped, the
+database took no writes) beats as soon as it can, and this runner may only have been the first to
+wake.
 
-The next look comes when the lease ends that was seen last. A runner beats three times in a lease,
-so a look sees its last beat a beat interval before that lease ends, at the latest: the two
-conditions are met at once.
+The next sweep comes when the lease that was last seen ends. A runner beats three times in a lease,
+so a sweep sees its last beat at least a beat interval before that lease ends: both conditions are
+met at the same time.
 """
 
 from __future__ import annotations
@@ -43,15 +44,17 @@ log = SafeLogger("cloaca.takeover")
 
 RUNS_PER_STEP: Final = 500
 LAST_CHANCE: Final = 0.5
-"""Seconds, at most a beat interval: after this runner's own write has succeeded, a runner that
-stays silent for so long is dead.
+"""Seconds, at most a beat interval: a runner that stays silent for this long, after a write of this
+runner has succeeded, is dead.
 """
 LATE: Final = 1.0
-"""Seconds after the last chance that show that this process itself stood still meanwhile."""
+"""If the end of a last chance is noticed more than these seconds late, this process itself stood
+still meanwhile.
+"""
 A_LITTLE: Final = 0.001
-"""Seconds by which a timer may come too early."""
+"""Seconds by which a timer may fire too early."""
 LONGEST_SLEEP: Final = 60.0
-"""Seconds; deaths and changes wake it, this only limits the delay when a wake-up is missed."""
+"""Seconds. Deaths and changes wake it; this only limits the delay when a wake-up is missed."""
 
 
 class Verdict(Enum):
@@ -59,16 +62,16 @@ class Verdict(Enum):
 
     ALIVE = auto()
     SUSPECT = auto()
-    """It has lost its lease, and has a last chance to beat."""
+    """Its lease has ended, and it has a last chance to beat."""
     DEAD = auto()
 
 
 class Takeover:
     """Belongs to the engine's loop.
 
-    ``is_crowded`` says whether other live runners were there at the last sweep, ``others_work``
-    whether one of them may own runs; ``recovered`` counts the runs that were freed. ``others`` is
-    called with those that live.
+    ``is_crowded`` says whether the last sweep found other live runners, ``others_work`` whether one
+    of them may own runs. ``recovered`` counts the runs that were freed. ``others`` is called with
+    the rows of live runners.
     """
 
     def __init__(
@@ -104,11 +107,11 @@ class Takeover:
         subjects.anything.subscribe(self.wake)
 
     def wake(self) -> None:
-        """A runner may have come or gone."""
+        """A runner may have been added or removed."""
         self._due.set()
 
     async def turn(self) -> None:
-        """Sweep now if asked to, else when the next lease may have ended."""
+        """Sweep now if woken; otherwise when the next lease may have ended."""
         try:
             timeout = await self.sweep()
         except Exception:
@@ -122,7 +125,9 @@ class Takeover:
             return
 
     async def sweep(self) -> float | None:
-        """Take over from all runners that are gone; seconds until it is worth looking again."""
+        """Take over from all runners that are gone. Returns the seconds until the next sweep is
+        due.
+        """
         self._due.clear()
         others = [row for row in await self._store.runners() if not self._is_mine(row)]
         self._lease_clock.notice()
@@ -148,13 +153,13 @@ class Takeover:
         return False
 
     async def _warn(self, row: RunnerRow) -> None:
-        """Begin its last chance, once our own write shows that the database takes writes."""
+        """Begin its last chance, once a write of ours shows that the database takes writes."""
         if row.id not in self._warned:
             await self._lease.prove()
             self._warned[row.id] = (row.beat, self._clock.monotonic())
 
     def _note(self, row: RunnerRow) -> None:
-        """Remember since when its beat counter has stood still. Cancel a last chance if it has
+        """Record since when its beat counter has stood still. Cancel its last chance if it has
         beaten, or if this process stood still meanwhile.
         """
         now = self._clock.monotonic()
@@ -189,7 +194,9 @@ class Takeover:
         return row.id == self._runner_id.current and process_of(row) == self._identity
 
     def _lease_left(self, row: RunnerRow) -> float:
-        """Seconds until a lease ends. One of an earlier boot is over, where leases end with it."""
+        """Seconds until a lease ends. A lease of an earlier boot has ended, where leases end with
+        the boot.
+        """
         if self._liveness.is_of_earlier_boot(row):
             return -math.inf
         return self._lease_clock.left(row.lease_until, idle=row.idle_since is not None)
@@ -198,7 +205,7 @@ class Takeover:
         return min(LAST_CHANCE, self._lease.interval)
 
     async def _take_over(self, row: RunnerRow) -> bool:
-        """Fence it and free its runs; false when it has just beaten."""
+        """Fence it and free its runs. False when it has just beaten."""
         if not row.fenced and not await self._store.fence(row.id, row.beat):
             return False
         failpoints.hit("takeover.after_fence")
@@ -207,7 +214,7 @@ class Takeover:
             count += freed
             self.recovered += freed
             self._subjects.claimable.publish()
-            self._subjects.ended_unseen.publish()  # those that it was to cancel
+            self._subjects.ended_elsewhere.publish()  # those that it was to cancel
         self._seen.pop(row.id, None)
         self._warned.pop(row.id, None)
         level = logging.WARNING if count else logging.INFO
@@ -215,8 +222,8 @@ class Takeover:
         return True
 
     def _next_look(self, live: list[RunnerRow]) -> float | None:
-        """Seconds until the next sweep. None when there is no other runner: a new runner changes
-        the database, as does a lease that ends sooner, and that wakes this one.
+        """Seconds until the next sweep; None when there is no other runner. A new runner, or a
+        lease that ends sooner, changes the database, and that wakes this loop.
         """
         if self._warned:
             first = min(since for _, since in self._warned.values())

@@ -1,7 +1,7 @@
-"""Tens of thousands of timers that hardly ever run out.
+"""Tens of thousands of timers that hardly ever expire.
 
 Every body and every run has a time limit, and few of these limits differ. Things with the same
-limit run out in the order in which they were added, so a queue per limit and one timer of the loop
+limit expire in the order in which they were added, so a queue per limit and one timer of the loop
 are enough; a heap of timers would cost more than all planning.
 """
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 class Deadlines(Generic[T]):
     """Calls ``expired`` on the loop with each thing whose time is up. A thing has one deadline.
 
-    An error of ``expired`` is logged, and the other things expire all the same.
+    An error of ``expired`` is logged, and the other things still expire.
     """
 
     def __init__(self, expired: Callable[[T], None]) -> None:
@@ -34,8 +34,8 @@ class Deadlines(Generic[T]):
         self._wakes_at = math.inf
 
     def add(self, thing: T, seconds: float) -> None:
-        """Let the thing expire after so many seconds, unless it is discarded before; ``math.inf``
-        is never.
+        """Let the thing expire after ``seconds``, unless it is discarded before. ``math.inf`` means
+        never.
         """
         if thing in self._limit_of:
             self.discard(thing)
@@ -50,7 +50,7 @@ class Deadlines(Generic[T]):
             self._wake_at(due)
 
     def discard(self, thing: T) -> None:
-        """The thing does not expire any more; harmless when it has no deadline."""
+        """Let the thing not expire, if it has a deadline."""
         seconds = self._limit_of.pop(thing, None)
         if seconds is not None:
             queue = self._due[seconds]

@@ -1,4 +1,4 @@
-"""Named points at which the tests may stop or kill the process; nothing otherwise.
+"""Named points at which tests may stop or kill the process. Otherwise they do nothing.
 
 A point costs one look-up when no fault is armed. ``CLOACA_FAULT=point[:n]`` kills the process with
 SIGKILL at the n-th time (default 1) that the point is reached. The test kit watches the points, and
@@ -66,8 +66,8 @@ class _Fault:
 
 
 watches: tuple[Callable[[str], None], ...] = ()
-"""Called in turn at each point, on the thread that comes there. Code that each run passes looks
-here before it calls ``hit``.
+"""Called in turn at each point, on the thread that reaches it. Code that each run passes checks
+this before it calls ``hit``.
 """
 
 if "CLOACA_FAULT" in os.environ:
@@ -75,7 +75,7 @@ if "CLOACA_FAULT" in os.environ:
 
 
 def hit(point: str) -> None:
-    """Say that the flow is at ``point``."""
+    """The flow has reached ``point``."""
     for each in watches:
         each(point)
 

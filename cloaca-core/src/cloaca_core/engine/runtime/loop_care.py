@@ -1,7 +1,8 @@
-"""Watches an event loop on a thread of the engine, and keeps it unused when it has broken.
+"""Watches an event loop on a thread of the engine, and keeps a broken loop from being freed.
 
-A loop breaks when its descriptors are closed (a task body may close every one it finds) or when
-something on it raises ``SystemExit``. Decides nothing about callers that wait for the loop.
+A loop breaks when its descriptors are closed (a task body may close all that it finds) or when
+something on it raises ``SystemExit``. This module decides nothing about callers that wait for the
+loop.
 """
 
 from __future__ import annotations
@@ -17,22 +18,24 @@ from cloaca_core.logs import SafeLogger
 log = SafeLogger("cloaca.engine")
 
 WAKE_PERIOD_S: Final = 1.0
-"""Seconds between two looks of a loop at its descriptors, if nothing else wakes it."""
+"""Seconds between two wake-ups of a loop in which it checks its descriptors, if nothing else wakes
+it.
+"""
 
 
 def keep_waking(loop: asyncio.AbstractEventLoop) -> None:
-    """Wake a loop now and then, up to its end. Nothing else wakes a loop whose descriptors were
-    closed while it waited; when it waits again, it raises.
+    """Wake a loop regularly, until its end. Nothing else wakes a loop whose descriptors were closed
+    while it waited; when it waits again, it raises.
     """
     loop.call_later(WAKE_PERIOD_S, keep_waking, loop)
 
 
 class WakeTimer:
-    """Wakes a user's loop in the same way while calls wait on it: each call enters it as a context
+    """Wakes a user's loop in the same way while calls wait on it. Each call enters it as a context
     manager; all share one timer.
 
-    The timer outlasts the last call by up to a period, so that short calls set none of their own.
-    Nothing here refers to the loop: that would keep it alive.
+    The timer outlasts the last call by up to a period, so that short calls set no timer of their
+    own. Nothing here refers to the loop: that would keep it alive.
     """
 
     __slots__ = ("_calls", "_is_set")
@@ -78,7 +81,9 @@ def tell_of_callback(_: object, context: dict[str, Any]) -> None:
 
 
 def tell_of_closed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log that a loop of user code found its own descriptors closed; leave all else to asyncio."""
+    """Log that a loop of user code found its own descriptors closed. Leave all other errors to
+    asyncio.
+    """
     error = context.get("exception")
     if isinstance(error, OSError) and error.errno == errno.EBADF:
         tell_of_callback(loop, context)
@@ -87,7 +92,7 @@ def tell_of_closed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 
 
 def has_closed(loop: asyncio.AbstractEventLoop) -> bool:
-    """Close a loop that has ended; false when other code has closed a descriptor of it."""
+    """Close a loop that has ended. False when other code has closed a descriptor of it."""
     try:
         loop.close()
     except OSError:
@@ -98,8 +103,8 @@ def has_closed(loop: asyncio.AbstractEventLoop) -> bool:
 def stay_with(loop: asyncio.AbstractEventLoop) -> NoReturn:
     """Sleep for ever, as the last act of a daemon thread whose loop has broken.
 
-    So Python never frees the loop, its tasks and the objects that they hold. That would close
-    descriptors which may be other files by now, and print warnings on stderr.
+    So Python never frees the loop, its tasks and the objects that they hold. Freeing them would
+    close descriptors that may be other files by now, and print warnings on stderr.
     """
     threading.current_thread().name = "cloaca-broken"
     _kept_alive.append((loop, asyncio.all_tasks(loop)))
@@ -113,7 +118,7 @@ _kept_alive: list[object] = []
 
 
 def breakdown_reason(thread: str, error: BaseException) -> str:
-    """Why a runner has broken down, for a person."""
+    """The reason why a runner has broken down, for people."""
     told = f"the runner has broken down: its {thread} ended with {error!r}"
     if isinstance(error, OSError):
         told += "; did a task body close files or sockets that are not its own?"

@@ -1,4 +1,4 @@
-"""The daemon thread that an engine's loop runs on, and how other threads call into it."""
+"""The daemon thread that runs an engine's loop, and the calls of other threads into it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ log = SafeLogger("cloaca.engine")
 T = TypeVar("T")
 
 TURNS: Final = 20
-"""Turns of the loop that cancelled tasks have to end, also those that wait for one another."""
+"""Turns of the loop in which cancelled tasks can end, also tasks that wait for one another."""
 
 
 class LoopThread:
     """An event loop on a thread that never keeps the interpreter alive.
 
-    ``died`` is called on the thread when it ends before it was stopped; ``failure`` says why from
-    then on. No lock is held: a signal handler may make a call in the middle of another call.
+    ``died`` is called on the thread when it ends before it was stopped; ``failure`` has the reason
+    from then on. No lock is held: a signal handler may make a call in the middle of another call.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class LoopThread:
         self._thread = threading.Thread(target=self._serve, name="cloaca-engine", daemon=True)
 
     def start(self) -> None:
-        """Begin to run the loop. RuntimeError when the system has no thread to give."""
+        """Begin to run the loop. Raises RuntimeError when the system has no thread."""
         self._is_open = True
         try:
             self._thread.start()
@@ -65,7 +65,7 @@ class LoopThread:
             raise
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> CallFuture[T]:
-        """Run a coroutine on the loop; the future may be waited for on any other thread.
+        """Run a coroutine on the loop. Any other thread may wait for the future.
 
         The future is cancelled when the thread is being stopped: the loop may not get to it. When
         the thread has died, or dies, the future raises ``RunnerClosedError``.
@@ -85,7 +85,7 @@ class LoopThread:
         return answer
 
     def park(self, call: ParkedCall[Any], begin: Callable[[], None]) -> None:
-        """Call ``begin`` on the loop, which sees to the answer. If the thread is stopped or dies
+        """Call ``begin`` on the loop, which arranges the answer. If the thread is stopped or dies
         before the answer, the caller gets ``RunnerClosedError``.
         """
         self._parked.add(call)  # before it is sent: ``fail`` looks here
@@ -95,7 +95,7 @@ class LoopThread:
             self._end_parked(call)
 
     def unpark(self, call: ParkedCall[Any]) -> None:
-        """The caller waits no more: it has its answer, or has given up."""
+        """The caller no longer waits: it has its answer, or has given up."""
         self._parked.discard(call)
         if call.is_withdrawn:
             with suppress(RuntimeError):  # the loop is closed
@@ -135,7 +135,7 @@ class LoopThread:
         answer.end()
 
     def takes_calls(self) -> bool:
-        """True from ``start`` until it is stopped or fails."""
+        """Whether calls are accepted: from ``start`` until the thread is stopped or fails."""
         return self._is_open
 
     def is_current(self) -> bool:
@@ -154,8 +154,8 @@ class LoopThread:
             self._thread.join()
 
     def fail(self, failure: str) -> None:
-        """Take no more calls, and answer those under way with ``RunnerClosedError``; the loop
-        itself goes on. To be called on the loop's own thread.
+        """Take no more calls, and answer those under way with ``RunnerClosedError``. The loop
+        itself continues. Call it on the loop's own thread.
         """
         self.failure = self.failure or failure  # a first failure is the cause of later ones
         self._is_open = False
@@ -176,7 +176,7 @@ class LoopThread:
         self.loop.call_soon(self._leave, TURNS)
 
     def _leave(self, turns: int) -> None:
-        """Stop the loop once all tasks have ended, or after so many turns of it."""
+        """Stop the loop once all tasks have ended, or after this number of turns."""
         if turns and asyncio.all_tasks(self.loop):
             self.loop.call_soon(self._leave, turns - 1)
         else:

@@ -1,4 +1,4 @@
-"""Hands things from any thread to a loop, waking it once for many."""
+"""Passes things from any thread to a loop, and wakes the loop once for many of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 
 THINGS_PER_PASS: Final = 500
-"""Received in one go; other callbacks of the loop, such as heartbeats, run in between."""
+"""Received in one pass of the loop; other callbacks, such as heartbeats, run in between."""
 
 
 class Mailbox(Generic[T]):
@@ -23,7 +23,7 @@ class Mailbox(Generic[T]):
         self._signalled = False
 
     def put(self, thing: T) -> None:
-        """Leave a thing. After the loop has been closed it is dropped."""
+        """Add a thing. It is dropped if the loop has been closed."""
         self._things.append(thing)
         if not self._signalled:
             self._signalled = True

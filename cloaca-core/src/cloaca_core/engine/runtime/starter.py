@@ -1,4 +1,4 @@
-"""Starts threads and loops, for which the system may have no room just now.
+"""Starts threads and loops, and retries when the system has no room for them.
 
 Such a shortage passes. Work stays queued meanwhile, and callers that queue it get no error.
 """
@@ -22,7 +22,7 @@ LONGEST_PAUSE: Final = 1.0
 
 
 class Starter:
-    """Belongs to ``loop``, on which ``again`` is called when another try is worth it."""
+    """Belongs to ``loop``, on which ``again`` is called when another try is due."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, again: Callable[[], None]) -> None:
         self._loop = loop
@@ -31,8 +31,8 @@ class Starter:
         self._timer: asyncio.TimerHandle | None = None
 
     def try_start(self, start: Callable[[], None]) -> bool:
-        """Call ``start``; true when it succeeded. It is not called during a pause. When the system
-        has no room, that is logged and a pause begins.
+        """Call ``start``. Returns whether it succeeded. It is not called during a pause. When the
+        system has no room, that is logged and a pause begins.
         """
         if self._timer is not None:
             return False

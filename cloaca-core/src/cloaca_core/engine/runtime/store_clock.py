@@ -1,6 +1,7 @@
-"""The clock by which an engine writes instants: the store's, which all runners of it share.
+"""The clock by which an engine writes instants: the clock of the store, which all its runners
+share.
 
-A deadline, the time of a retry and the end of a round are read by other runners than those that
+A deadline, the time of a retry and the end of a round are read by other runners than the one that
 wrote them, perhaps on machines whose clocks differ.
 """
 
@@ -13,7 +14,7 @@ from cloaca_core.values.times.instants import SECOND, Instant
 
 
 class HasClock(Protocol):
-    """A store, as far as it is a clock."""
+    """A store with a clock."""
 
     def wall(self) -> int:
         """µs since 1970, without asking the database."""
@@ -28,9 +29,9 @@ class StoreClock(Clock):
 
 
 def seconds_early(clock: Clock, due: Instant) -> float:
-    """Seconds from the end of a timer to the instant ``due`` that it stands for, which the wall has
-    not reached if it was corrected meanwhile. 0 if it has, and if the wall was set back: then the
-    time that the timer took counts.
+    """Seconds by which a timer for the instant ``due`` has fired too early: the wall clock has not
+    reached ``due``, as it was corrected meanwhile. 0 if it has reached it, and if the wall clock
+    was set back: then the duration of the timer counts.
     """
     early = due - clock.wall()
     return early / SECOND if 0 < early < CORRECTION else 0.0

@@ -1,4 +1,6 @@
-"""Background loops that do not die silently, and how one sleeps until it has something to do."""
+"""Background loops that do not die silently, and a way for a loop to sleep until it has something
+to do.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,10 @@ LONGEST_PAUSE: Final = 1.0
 class SupervisedLoop:
     """Runs ``turn`` again and again until it is stopped.
 
-    An exception is logged and followed by a pause that doubles up to ``longest_pause`` seconds;
-    the next turn that succeeds resets it, and so does a connection to a database that could not be
-    reached. ``turn`` itself waits for its event. After an error that is not the database's
-    ``faulted`` is called: the turn may have kept a wake-up from another loop.
+    An exception is logged and followed by a pause that doubles up to ``longest_pause`` seconds. The
+    next turn that succeeds resets it, and so does a new connection to a database that could not be
+    reached. ``turn`` itself waits for its event. After an error that does not come from the
+    database, ``faulted`` is called: the turn may have failed to wake another loop.
     """
 
     def __init__(
@@ -50,13 +52,13 @@ class SupervisedLoop:
         self._task = asyncio.create_task(self._run(), name=f"cloaca-{self.name}")
 
     async def stop(self) -> None:
-        """End it and return when it has ended."""
+        """End it. Returns when it has ended."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
     def connected(self) -> None:
-        """A connection to the database has opened: a turn that failed without one is due."""
+        """A connection to the database has opened: repeat a turn that failed without one."""
         self._connected.set()
 
     async def _run(self) -> None:
@@ -83,8 +85,8 @@ class SupervisedLoop:
             await self._pause(backoff)
 
     async def _pause(self, backoff: Backoff) -> None:
-        """Wait for the next turn: as long as ``FIRST_PAUSE`` also after connections that open, for
-        they may be lost at once.
+        """Wait for the next turn: at least ``FIRST_PAUSE``, also after a connection has opened,
+        since it may be lost at once.
         """
         self._connected.clear()
         seconds = backoff.next()
@@ -104,7 +106,7 @@ def supervised(
     longest_pauses: Mapping[str, float],
     faulted: Callable[[], None],
 ) -> list[SupervisedLoop]:
-    """Make the loops of these turns, by their names; few need a longest pause of their own."""
+    """Make the loops of these turns, by their names. Few need a longest pause of their own."""
     return [
         SupervisedLoop(name, turn, clock, longest_pauses.get(name, LONGEST_PAUSE), faulted)
         for name, turn in turns.items()
@@ -118,7 +120,7 @@ class Wakeup:
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """There may be something to do sooner than was known. It counts during a turn as well."""
+        """There may be something to do sooner than expected. It also counts during a turn."""
         self._woken.set()
 
     async def turn(self, act: Callable[[], Awaitable[float | None]]) -> None:

@@ -1,7 +1,7 @@
-"""Holds submits whose idempotency key a transaction of a user is writing.
+"""Waits to insert runs whose idempotency key is being written by a user's transaction.
 
-The journal does not wait for them, as the records of all runs go through it. Each waits here by
-itself until that transaction ends, its caller gives up, or the runner is shut down.
+The journal does not wait for such a key, as the records of all runs go through it. Each submit
+waits here by itself until that transaction ends, its caller gives up, or the runner is shut down.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class HeldKeys:
         return len(self._waiting)
 
     async def insert(self, row: NewRun, rows: Rows = NO_ROWS) -> str:
-        """Insert the run, with rows of features, once no transaction writes its key; the id of the
-        run that stands for it.
+        """Insert the run, with rows of features, once no transaction writes its key. Returns the id
+        of the run that has the key.
         """
         if self._failure is not None:
             raise self._failure
@@ -80,7 +80,7 @@ class HeldKeys:
             await backoff.wait()
 
     def _tell(self, error: StoreUnavailableError) -> None:
-        """Warn once per outage: every waiting submit meets it, again and again."""
+        """Warn once per outage: every waiting submit fails, again and again."""
         now = asyncio.get_running_loop().time()
         if self._failed_at is None or now - self._failed_at > OUTAGE_OVER_S:
             log.warning("submits that wait for a key fail and are tried again: %s", error)

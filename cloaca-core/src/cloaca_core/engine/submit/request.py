@@ -1,4 +1,4 @@
-"""A checked request of a caller to submit runs of one workflow, and the rows of these runs."""
+"""A checked request to submit runs of one workflow, and the rows of these runs."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class Request:
     ``workflow`` may be a name at first: the record of that name takes its place before anything is
     submitted. Runs of a recorded workflow are for other runners.
 
-    ``texts`` are their inputs as they are stored; ``data`` the first of them decoded: as many as
-    could begin at once. ``tags`` is JSON; ``time_limit`` is in the form of rows.
+    ``texts`` are their inputs as they are stored. ``data`` are the first inputs decoded: as many as
+    could begin at once. ``tags`` is JSON; ``time_limit`` and ``trace`` are in the form of rows.
 
     ``further_keys`` are for a body that is tried again: each takes the place of the one before it
-    when the run that an earlier attempt started has failed. ``retry`` asks for the next round of
-    the run that has the key, if that has failed. ``by_right`` says that a body of ours waits for
-    it: it begins even if no place is free, as its own parent holds one. ``message`` is sent to the
-    run, which is one then, in the commit that inserts it; its ``run_id`` is still to be filled in.
-    ``trace`` is in the form of rows. ``asked_by`` is who is to be noted to have submitted it.
+    when the run that an earlier attempt submitted has failed. ``retry`` requests the next round of
+    the run that has the key, if that has failed. With ``by_right`` a body of ours waits for the
+    run: it begins even if no place is free, as its parent holds one. ``message`` is sent in the
+    commit that inserts the run, of which there is only one then; its ``run_id`` is filled in later.
+    ``asked_by`` is recorded as the caller who submitted it.
     """
 
     workflow: Workflow | RecordedWorkflow | Unregistered
@@ -65,13 +65,13 @@ class Request:
 
     @property
     def is_by_name(self) -> bool:
-        """Whether the record of the workflow is still to be found."""
+        """Whether the record of the workflow must still be found."""
         return isinstance(self.workflow, Unregistered)
 
     @property
     def is_plain(self) -> bool:
-        """Whether its runs can be submitted as it is, by a runner: no record is to be found or
-        written before, and no body, key or message is to be thought of.
+        """Whether a runner can submit its runs as they are: no record must be found or written
+        first, and there is no body, key or message.
         """
         workflow = self.workflow
         return (
@@ -84,14 +84,14 @@ class Request:
 
     @property
     def followed(self) -> Workflow | None:
-        """The workflow, if this program has its code and other runs follow those of it."""
+        """The workflow, if this program has its code and other runs follow its runs."""
         if isinstance(self.workflow, Workflow) and self.workflow.when_ended:
             return self.workflow
         return None
 
     @property
     def definition(self) -> Workflow | RecordedWorkflow:
-        """The workflow, which is known by now."""
+        """The workflow, once it is known."""
         assert not isinstance(self.workflow, Unregistered)
         return self.workflow
 
@@ -101,18 +101,19 @@ class Request:
             yield replace(self, texts=[text], data=self.data[position : position + 1])
 
     def message_to(self, run_id: str) -> NewMessage | None:
-        """The message, to the run that was made."""
+        """The message, addressed to the run that was inserted."""
         return None if self.message is None else self.message._replace(run_id=run_id)
 
     def beside(self, run_id: str) -> Rows:
-        """What features write with the run that is made."""
+        """The rows of features that are written with the inserted run."""
         if self.message is None:
             return NO_ROWS
         return MESSAGES.rows((self.message._replace(run_id=run_id),))
 
     def message_to_earlier(self, run_id: str) -> NewMessage | None:
-        """The message, to the run that had the key before. None if a call of a body has made that
-        key: then this call made the run, when the body ran before, and it has the message.
+        """The message, addressed to the run that had the key before. None if the key belongs to a
+        call of a body: then this call made the run when the body ran before, and the run has the
+        message.
         """
         if self.parent is not None:
             own = f"{self.parent.run_id}{SEPARATOR}"
@@ -122,12 +123,12 @@ class Request:
 
     @property
     def depth(self) -> int:
-        """How many runs, one above the other, wait for these in their bodies."""
+        """The number of runs above these, each of which waits in a body for the next."""
         return self.parent.owner.depth + 1 if self.by_right and self.parent is not None else 0
 
 
 class RunRows:
-    """Makes the rows of new runs. Any thread may ask for some. ``clock`` is that of the store."""
+    """Makes the rows of new runs. Any thread may call it. ``clock`` is the store's."""
 
     def __init__(self, runs: ActiveRuns, ids: RunIds, clock: Clock) -> None:
         self._runs = runs
@@ -135,7 +136,7 @@ class RunRows:
         self._clock = clock
 
     def of(self, request: Request, owner: str | None, places: int) -> list[NewRun]:
-        """The rows of all runs of a request; ``owner`` owns the first of them, one per place."""
+        """The rows of all runs of a request. ``owner`` owns the first of them, one per place."""
         now, parent = self._clock.wall(), self._parent_of(request)
         return [
             self._row(request, text, parent, owner if position < places else None, now)
@@ -148,7 +149,9 @@ class RunRows:
         return self._row(request, text, self._parent_of(request), None, self._clock.wall())
 
     def _parent_of(self, request: Request) -> ActiveRun | None:
-        """The run whose body submits these, if it is of this runner; perhaps it is ours no more."""
+        """The run whose body submits these, if it belongs to this engine; it may have been lost
+        since.
+        """
         parent = request.parent
         return parent.owner if parent and self._runs.made(parent) else None
 
@@ -189,7 +192,7 @@ class RunRows:
 
 
 def owned_row(row: NewRun, messages: int = 0) -> RunRow:
-    """The row that a new run of ours has become, which so many messages were sent to."""
+    """The row of a new run of ours, to which this number of messages was sent."""
     return RunRow(
         row.id,
         row.workflow,

@@ -1,4 +1,4 @@
-"""Makes durable runs of a checked request, and begins those for which this runner has a place.
+"""Makes durable runs from a checked request, and begins those for which this runner has a place.
 
 The others wait in the table, not in memory.
 """
@@ -44,24 +44,26 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.engine")
 
 Accepted: TypeAlias = tuple[list[str], bool]
-"""The ids of the runs that stand for those of a request, and whether any existed before."""
+"""The ids of the runs of a request, and whether any of them existed before, by its key."""
 
 
 class Answer(Protocol):
-    """A future, or an object in the place of one."""
+    """A future, or an object with its methods."""
 
     def done(self) -> bool:
-        """Whether its caller waits no more."""
+        """Whether the caller no longer waits."""
 
     def set_result(self, found: Accepted | None, /) -> None:
-        """The runs are durable, and those of ours have begun; None when they were held back."""
+        """The runs are durable, and those of this runner have begun; None when a key was held
+        back.
+        """
 
     def set_exception(self, error: BaseException, /) -> None:
         """The runs were not accepted."""
 
 
 class Submitter:
-    """Belongs to the engine's loop. ``act_now`` carries out requests about our runs,
+    """Belongs to the engine's loop. ``act_now`` carries out requests to steer our runs;
     ``child_keys`` finds the idempotency keys of a run's children. An engine that owns no runs has
     no ``lease``.
     """
@@ -92,14 +94,14 @@ class Submitter:
         self._subjects = subjects
 
     async def submit(self, request: Request) -> list[str]:
-        """Make the runs durable; returns the ids of the runs that stand for them."""
+        """Make the runs durable. Returns their ids, or the ids of earlier runs with their keys."""
         run_ids, _ = await self.accept(request)
         return run_ids
 
     def accept(self, request: Request) -> Coroutine[None, None, Accepted]:
-        """Make the runs durable; of a body that is tried again, the first that has not failed. One
-        whose children were begun again before it has the latest, also if that fails.
-        ``BodyCancelled`` if the run of the body is being cancelled, or was.
+        """Make the runs durable. For a body that is tried again, returns the first run that has not
+        failed; for a body whose children were restarted before it, the latest run, also if that
+        fails. Raises ``BodyCancelled`` if the run of the body is being cancelled, or was.
         """
         return self._accept(request) if request.parent is None else self._accept_of_body(request)
 
@@ -113,7 +115,11 @@ class Submitter:
             raise
 
     async def _accept(self, request: Request) -> Accepted:
-        if request.further_keys and request.parent is not None and request.parent.finds_children:
+        if (
+            request.further_keys
+            and request.parent is not None
+            and request.parent.children_restarted
+        ):
             request = await self._latest(request, request.parent.run_id)
         run_ids, known = await self._accepted(request)
         for key in request.further_keys:
@@ -147,7 +153,7 @@ class Submitter:
         return await self._accepted_later(request, rows)
 
     def submit_now(self, request: Request, answer: Answer) -> bool:
-        """Hand one plain run in, unless that has to wait for the journal or the lease."""
+        """Submit one plain run. False if that must wait for the journal or the lease."""
         if (lease := self._lease) is None or not self._journal.has_room():
             return False
         lease.need()
@@ -170,23 +176,23 @@ class Submitter:
         return [holder], bool(known)
 
     def _own_id(self) -> str | None:
-        """The owner of runs that begin here."""
+        """The owner of runs that begin here; None if none may."""
         return None if self._lease is None else self._lease.runner_id.current
 
     def _hand_in(self, request: Request, rows: list[NewRun], answer: Answer) -> None:
         """Have the rows committed, and begin runs of ours even if their caller has given up. The
-        answer is None when they were held back.
+        answer is None when a key was held back.
         """
         ours = sum(row.owner is not None for row in rows)
-        self._capacity.expect(ours)
+        self._capacity.reserve(ours)
         if failpoints.watches:
             failpoints.hit("submit.before_commit")
         submission = _Submission(request, ours, answer, self._capacity, self._begin)
         self._journal.add(SubmissionEntry(rows, submission, request.beside(rows[0].id)))
 
     def _begin(self, request: Request, rows: Sequence[NewRun], committed: Committed) -> None:
-        """Begin the runs that we own; the others may be claimed. Runs accepted under an id that
-        has since been declared dead belong to another runner.
+        """Begin the runs that this runner owns; other runners may claim the rest. Runs accepted
+        under an id that has since been declared dead belong to another runner.
         """
         ours, current, made = [], self._own_id(), set(_made(rows, committed))
         messages = 0 if request.message is None else 1
@@ -200,14 +206,14 @@ class Submitter:
             self._adoption.begin(request.workflow, ours, request.depth)
 
     def _tell_of_unowned(self, row: NewRun) -> None:
-        """A run is in the table that any runner may claim, now or at its time."""
+        """The table has a run that any runner may claim, now or at its time."""
         if row.due_at is None:
             self._subjects.claimable_here.publish()
         if row.due_at is not None or row.start_by is not None:
-            self._subjects.asked.publish()
+            self._subjects.steered.publish()
 
     def _places(self, request: Request) -> int:
-        """How many of these runs may be ours at once, at most those that are decoded."""
+        """The number of these runs that may be ours at once; at most as many as are decoded."""
         if self._lease is None:
             return 0
         if request.by_right or (self._alone and _is_child(request)):
@@ -216,15 +222,15 @@ class Submitter:
 
 
 def _is_child(request: Request) -> bool:
-    """Whether the runs share the fate of the run whose body submits them."""
+    """Whether the runs are paused and cancelled with the run whose body submits them."""
     return request.parent is not None and not request.start.detached
 
 
 @dataclass(slots=True, eq=False)
 class _Submission:
-    """A submission on its way: acts when it is durable, and answers the caller that waits. Until
-    then it keeps places for ``ours``, the number of its runs that may begin here; ``begin`` is
-    called with its durable rows.
+    """A submission that is being written. When it is durable, it begins the runs of this runner and
+    answers the caller. Until then it keeps places for ``ours``, the number of runs that may begin
+    here; ``begin`` is called with the durable rows.
     """
 
     request: Request
@@ -234,11 +240,11 @@ class _Submission:
     begin: Callable[[Request, Sequence[NewRun], Committed], None]
 
     def accepted(self, entry: SubmissionEntry, committed: Committed) -> None:
-        """Answer, and begin the runs that we own."""
+        """Begin the runs that this runner owns, and answer."""
         if failpoints.watches:
             failpoints.hit("submit.after_commit")
         rows = entry.rows
-        self.capacity.arrived(self.ours)
+        self.capacity.unreserve(self.ours)
         if log.answers.get(logging.INFO, True):
             _tell_of_submission(self.request.definition.namespace, *_became(rows, committed))
         self.begin(self.request, rows, committed)
@@ -262,7 +268,7 @@ class _Submission:
 
     def refused(self, _: SubmissionEntry, error: StoreError) -> None:
         """Answer with the error, and free the places."""
-        self.capacity.arrived(self.ours)
+        self.capacity.unreserve(self.ours)
         self.capacity.changed()
         if not self.answer.done():
             self.answer.set_exception(error)
@@ -290,7 +296,7 @@ async def _is_held(lease: Lease) -> bool:
 
 
 def _became(rows: Sequence[NewRun], committed: Committed) -> tuple[list[str], list[str]]:
-    """The ids of the new runs, and those of earlier runs that have the same keys."""
+    """The ids of the new runs, and the ids of earlier runs that have the same keys."""
     existing = committed.existing
     return _made(rows, committed), [existing[row.id] for row in rows if row.id in existing]
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.definition.version_change import fingerprints
-from cloaca_core.engine.execute.work import OURS, Stage
+from cloaca_core.engine.execute.work import ENGINE_PROCESS, Stage
 from cloaca_core.engine.orchestrate.quarantine import is_to_run_alone
 from cloaca_core.engine.recover.liveness import Liveness
 from cloaca_core.errors import RunNotFoundError
@@ -228,7 +228,7 @@ class Explainer:
         attempts = (attempt for run in self._runs for attempt in self._runs.attempts(run))
         suspects: dict[str | None, tuple[str, str]] = {}
         for each in filter(is_to_run_alone, attempts):
-            executor = None if each.ward == OURS else each.task.executor
+            executor = None if each.domain == ENGINE_PROCESS else each.task.executor
             suspects.setdefault(executor, (each.task_id, each.run_id))
         return suspects
 

@@ -31,8 +31,9 @@ class RerunStore(SteeringStore, Protocol):
         How the round ended is kept in ``rounds``. The run is Pending as if it were new: no owner,
         epoch + 1, no recoveries, no end; its attempts stay, and so does its time limit unless
         another one is given. ``first_attempts`` are noted in ``restarts``, and with each whether
-        the failed ``children`` were begun again. Runners that had left the run (``leave_unserved``)
-        may claim it. Of two callers that saw one round, one opens the next.
+        the failed ``children`` were begun again. Runners that had released the
+        run (``release_unserved``) may claim it. Of two callers that saw one round, one opens the
+        next.
         """
 
     async def fork(self, new: NewFork, act: Act) -> str | None:

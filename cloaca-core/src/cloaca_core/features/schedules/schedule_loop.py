@@ -234,7 +234,7 @@ class ScheduleLoop:
             failpoints.hit("schedule.after_commit")
             self._subjects.claimable.publish()
             if cancelled:
-                self._subjects.ended_unseen.publish()
+                self._subjects.ended_elsewhere.publish()
 
         failpoints.hit("schedule.before_commit")
         await self._journal.decide(FiringEntry(told, firings, ticks, cancelled))

@@ -115,7 +115,7 @@ class Bulk:
         changed = 0
         for first in range(0, len(runs), CHUNK):
             changed += await self._step(runs[first : first + CHUNK], order, act, grace)
-            self._subjects.ended_unseen.publish()
+            self._subjects.ended_elsewhere.publish()
             self._subjects.claimable.publish()
         return changed
 

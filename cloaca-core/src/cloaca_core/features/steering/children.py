@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.features.steering.acts import Acts
     from cloaca_core.features.steering.part import SteeringStore
-    from cloaca_core.features.steering.records import Act, Stray
+    from cloaca_core.features.steering.records import Act, StoppedWithParent
     from cloaca_core.features.steering.unseen_ends import UnseenEnds
 
 
@@ -79,29 +79,29 @@ class Children:
         while parents := await self._store.ended_parents(run_ids):
             await self.follow(parents)
 
-    async def stop_strays(self, run_ids: Collection[str]) -> set[str]:
+    async def stop_with_parents(self, run_ids: Collection[str]) -> set[str]:
         """Cancel or pause each of these claimed children whose parent is being cancelled with its
         children, or was, or is paused with them. They were added by transactions that look at no
         parent. Returns them, and those that were paused since their claim.
         """
-        strays = await self._store.strays(run_ids)
-        for stray in strays:
-            act, parent_id = self._act_on(stray), stray.parent_id
-            await self._store.cancel([stray.id], act, act.now, children=True, parent_id=parent_id)
-        stopped = {stray.id for stray in strays}
-        for stray in await self._store.paused_strays(run_ids):
-            if stray.id not in stopped:
-                act = self._act_on(stray)
-                await self._store.bring_into_step(stray.parent_id, [stray.id], act)
-                stopped.add(stray.id)
+        stopped_with_parents = await self._store.stopped_with_parents(run_ids)
+        for run in stopped_with_parents:
+            act, parent_id = self._act_on(run), run.parent_id
+            await self._store.cancel([run.id], act, act.now, children=True, parent_id=parent_id)
+        stopped = {run.id for run in stopped_with_parents}
+        for run in await self._store.paused_with_parents(run_ids):
+            if run.id not in stopped:
+                act = self._act_on(run)
+                await self._store.bring_into_step(run.parent_id, [run.id], act)
+                stopped.add(run.id)
         return stopped
 
     async def keys(self, parent_id: str) -> set[str | None]:
         """The idempotency keys of the runs that this one has submitted."""
         return {child.idempotency_key for child in await self._store.children([parent_id])}
 
-    def _act_on(self, stray: Stray) -> Act:
-        return self._acts.of_parent(Parent(stray.parent_id, stray.because, None))
+    def _act_on(self, run: StoppedWithParent) -> Act:
+        return self._acts.of_parent(Parent(run.parent_id, run.because, None))
 
 
 def _by_parent(found: Sequence[tuple[str, str]]) -> dict[str, list[str]]:

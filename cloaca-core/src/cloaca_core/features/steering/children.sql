@@ -22,7 +22,7 @@ WHERE parent_id IN :ids AND parent_id IS NOT NULL AND detached = 0
 ORDER BY parent_id, id;
 
 
--- name: list_strays
+-- name: list_stopped_with_parents
 -- Those of these runs whose parent is being cancelled with its children, or was, with its id and why; or,
 -- if the parent has ended otherwise, in its first round, a run above it. They were added when nothing
 -- looked at the parent.
@@ -41,7 +41,7 @@ WHERE parent.id = lineage.above AND parent.cancels_children IS NOT NULL
 ORDER BY lineage.id;
 
 
--- name: list_paused_strays
+-- name: list_paused_with_parents
 -- Those of these runs that are paused, and those to which the pause of their parent has still to come,
 -- with its id and why it is paused.
 SELECT child.id, parent.id AS parent_id, coalesce(parent.steer_reason, '') AS because

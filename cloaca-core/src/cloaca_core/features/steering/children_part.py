@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from cloaca_core.features.steering.records import Act, ChildRow, Parent, Stray
+from cloaca_core.features.steering.records import Act, ChildRow, Parent, StoppedWithParent
 from cloaca_core.store.protocol import KernelStore
 
 
@@ -22,13 +22,13 @@ class ChildStore(KernelStore, Protocol):
         ids, then of theirs. Only reads.
         """
 
-    async def strays(self, run_ids: Collection[str]) -> list[Stray]:
+    async def stopped_with_parents(self, run_ids: Collection[str]) -> list[StoppedWithParent]:
         """Those of these runs, without detached ones, whose parent is to be cancelled with its
         children, or was, by their ids. Of one whose parent has ended in its first round, and is
         not to be, it may be a run above that. Only reads.
         """
 
-    async def paused_strays(self, run_ids: Collection[str]) -> list[Stray]:
+    async def paused_with_parents(self, run_ids: Collection[str]) -> list[StoppedWithParent]:
         """Those of these runs, by their ids, that have a parent and are paused; and those, without
         detached ones, whose parent is paused with its children and to which this pause has not
         come yet. Only reads.

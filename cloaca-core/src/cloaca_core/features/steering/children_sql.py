@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cloaca_core.features.steering.records import Act, ChildRow, Parent, Stray
+from cloaca_core.features.steering.records import Act, ChildRow, Parent, StoppedWithParent
 from cloaca_core.features.steering.sql import SteeringQueries
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.base import Queries, SqlPart, Statements, steps_of
@@ -22,8 +22,8 @@ class ChildQueries(
     """Children, and how they follow their parents."""
 
     list_children: Statement
-    list_strays: Statement
-    list_paused_strays: Statement
+    list_stopped_with_parents: Statement
+    list_paused_with_parents: Statement
     list_ended_parents: Statement
     children_under_way: Statement
     descendants_under_way: Statement
@@ -49,15 +49,15 @@ class SqlChildren(SqlPart):
         rows = await self._read(self._children.list_children, ids=ids)
         return list(map(ChildRow._make, rows))
 
-    async def strays(self, run_ids: Collection[str]) -> list[Stray]:
+    async def stopped_with_parents(self, run_ids: Collection[str]) -> list[StoppedWithParent]:
         ids = self._dialect.array(run_ids)
-        rows = await self._read(self._children.list_strays, ids=ids)
-        return list(map(Stray._make, rows))
+        rows = await self._read(self._children.list_stopped_with_parents, ids=ids)
+        return list(map(StoppedWithParent._make, rows))
 
-    async def paused_strays(self, run_ids: Collection[str]) -> list[Stray]:
+    async def paused_with_parents(self, run_ids: Collection[str]) -> list[StoppedWithParent]:
         ids = self._dialect.array(run_ids)
-        rows = await self._read(self._children.list_paused_strays, ids=ids)
-        return list(map(Stray._make, rows))
+        rows = await self._read(self._children.list_paused_with_parents, ids=ids)
+        return list(map(StoppedWithParent._make, rows))
 
     async def ended_parents(self, run_ids: Collection[str]) -> list[Parent]:
         ids = self._dialect.array(run_ids)

@@ -41,7 +41,7 @@ class Parent(NamedTuple):
     deadline: int | None
 
 
-class Stray(NamedTuple):
+class StoppedWithParent(NamedTuple):
     """A claimed run that must not begin: its parent is being cancelled with its children, or was,
     or is paused with them, ``because`` of this.
     """

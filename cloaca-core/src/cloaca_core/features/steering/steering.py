@@ -76,7 +76,7 @@ class Steering:
         deadline = act.now + round(grace * SECOND)
         acted = await self._store.cancel(run_ids, act, deadline, children=children)
         await self.loop.act_if_ours(run_ids)
-        self._subjects.ended_unseen.publish()
+        self._subjects.ended_elsewhere.publish()
         # Another run of a schedule may have waited for one of these.
         self._subjects.claimable.publish()
         return acted
@@ -88,7 +88,7 @@ class Steering:
         act = self._acts.of(order)
         acted = await self._store.pause(run_ids, act, until, children=children)
         await self.loop.act_if_ours(run_ids)
-        self._subjects.shown.publish()
+        self._subjects.display_changed.publish()
         return acted
 
     async def resume(
@@ -106,7 +106,7 @@ class Steering:
         """Have no run of a workflow claimed, until an instant or (None) until that is ended."""
         changed = await self._store.pause_workflow(workflow, self._acts.of(order), until)
         self.loop.wake()
-        self._subjects.shown.publish()
+        self._subjects.display_changed.publish()
         return changed
 
     async def resume_workflow(self, workflow: str, order: Order) -> bool:

@@ -62,11 +62,11 @@ class SteeringLoop:
         self._children = children
         self._due_runs = due_runs
         self._subjects = subjects
-        self._strangers: set[Wish] = set()
+        self._unknown: set[Wish] = set()
         self._wakeup = Wakeup()
         subjects.claimable.subscribe(self.wake)
-        subjects.asked.subscribe(self.wake)
-        subjects.ended_unseen.subscribe(self._look_at_ends)
+        subjects.steered.subscribe(self.wake)
+        subjects.ended_elsewhere.subscribe(self._look_at_ends)
 
     def wake(self) -> None:
         """There may be requests about our runs."""
@@ -95,7 +95,7 @@ class SteeringLoop:
         """Act on requests; seconds until the next run comes due, None for none."""
         await self._ends.tell()
         workflows = self._workflows()
-        news, strangers = await self._read_news(workflows)
+        news, unknown = await self._read_news(workflows)
         if news.unnumbered:
             await self._store.number_messages(news.unnumbered, self._store.wall())
             self._subjects.claimable.publish()
@@ -105,9 +105,9 @@ class SteeringLoop:
         waits: list[float] = []
         if news.next_timer is not None:
             waits.append(await self._due_runs.let_go(workflows, news.next_timer))
-        if strangers:
-            waits.append(self._look_for(strangers))
-        self._strangers = strangers
+        if unknown:
+            waits.append(self._look_for(unknown))
+        self._unknown = unknown
         return min(waits, default=None)
 
     async def _read_news(self, workflows: Sequence[str]) -> tuple[News, set[Wish]]:
@@ -144,11 +144,11 @@ class SteeringLoop:
         wishes about runs that we do not know.
         """
         control = self._orchestrator.control
-        strangers: set[Wish] = set()
+        unknown: set[Wish] = set()
         for wish in wishes:
             run = self._runs.get(wish.run_id)
             if run is None or run.epoch != wish.epoch:
-                strangers.add(wish)
+                unknown.add(wish)
                 continue
             paused.pop(run, None)
             if wish.deadline is not None:
@@ -158,13 +158,13 @@ class SteeringLoop:
                 control.guarded(run, control.pause, run, wish.because)
         for run, met in paused.items():
             control.guarded(run, control.tell, run, run.life.resumed, met)
-        return strangers
+        return unknown
 
-    def _look_for(self, strangers: set[Wish]) -> float:
+    def _look_for(self, unknown: set[Wish]) -> float:
         """Seconds until the next look at runs that we own and do not know. They are mostly on their
         way to us from a claim; those that do not come are given back.
         """
-        if strangers.isdisjoint(self._strangers):
+        if unknown.isdisjoint(self._unknown):
             return SOON
-        self._subjects.strangers.publish()
+        self._subjects.orphans_suspected.publish()
         return LATER

@@ -8,7 +8,7 @@ from typing import NamedTuple
 class AskedWait(NamedTuple):
     """The wait is the ``number``-th of this kind and name in its attempt. It is over after so many
     ``seconds``, or at ``until``, an instant in µs, or (neither) only by a message. ``input_hash``
-    is that of the task's input. ``may_leave``: the body's own thread or task waits, so that the
+    is that of the task's input. ``may_suspend``: the body's own thread or task waits, so that the
     body can be unwound. ``detail`` is as in ``WaitRow``.
     """
 
@@ -18,5 +18,5 @@ class AskedWait(NamedTuple):
     seconds: float | None
     until: int | None
     input_hash: str
-    may_leave: bool
+    may_suspend: bool
     detail: str = "{}"

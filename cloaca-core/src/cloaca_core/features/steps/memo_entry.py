@@ -52,7 +52,7 @@ class MemoEntry(RunEntry):
         super().__init__(listener, run, marks, None, then=then)
         self.memo: MemoRow = memo
         self._tell = tell
-        self.landed = self._land
+        self.on_commit = self._land
         self.weight += MEMOS.weight((memo,))
 
     def add_to(self, draft: Draft) -> None:

@@ -53,19 +53,19 @@ class BodyWaiter(Protocol):
 class BodyCall:
     """A body that waits for an answer. ``timer`` is set while it pauses, ``reading`` while its
     memos are read. ``interrupted`` is called in place of an answer if its run is being cancelled,
-    or the body waits no more. ``ask_to_leave`` is set in a wait that the body can leave.
+    or the body waits no more. ``ask_to_suspend`` is set in a wait that the body can leave.
 
     A coroutine may cut its wait off while the engine asks it to leave: the first of them counts.
     """
 
-    __slots__ = ("_first", "_tells", "ask_to_leave", "attempt", "interrupted", "reading", "timer")
+    __slots__ = ("_first", "_tells", "ask_to_suspend", "attempt", "interrupted", "reading", "timer")
 
     def __init__(self, attempt: Attempt, tell: Tell) -> None:
         self.attempt: Attempt = attempt
         self.timer: asyncio.TimerHandle | None = None
         self.reading: asyncio.Task[None] | None = None
         self.interrupted: Callable[[], None] | None = None
-        self.ask_to_leave: Callable[[], None] | None = None
+        self.ask_to_suspend: Callable[[], None] | None = None
         self._tells = [tell]
         self._first: dict[None, str] = {}
 
@@ -73,7 +73,7 @@ class BodyCall:
         """The body waits no more; false if it is to leave. Any thread."""
         return self._first.setdefault(None, "withdraw") == "withdraw"
 
-    def may_ask_to_leave(self) -> bool:
+    def may_ask_to_suspend(self) -> bool:
         """Whether the body still waits; it cannot cut its wait off from now on."""
         return self._first.setdefault(None, "leave") == "leave"
 
@@ -88,8 +88,8 @@ class BodyCall:
 
     def leave(self) -> None:
         """Ask the body to leave, if it is in a wait that it can leave."""
-        if self.ask_to_leave is not None:
-            self.ask_to_leave()
+        if self.ask_to_suspend is not None:
+            self.ask_to_suspend()
 
     def end(self) -> None:
         """Answer it with the signal that ends the body, and look for nothing more."""
@@ -221,7 +221,7 @@ class Memos:
     def _may_wait(self, call: BodyCall) -> bool:
         """Whether the body is still there, and is to go on; a thread of it may outlive it."""
         attempt = call.attempt
-        if attempt.leaving:
+        if attempt.is_suspending:
             self.conclude(call, left_early(attempt))
         elif attempt.cancelled or attempt.stage is Stage.RAN:
             self.conclude(call, ended_early(attempt))

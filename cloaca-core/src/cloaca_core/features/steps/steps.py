@@ -97,7 +97,7 @@ class AttemptSteps:
         self._reading = threading.Lock()
         self._met: dict[str, int] = {}
         self._known: dict[tuple[str, str, int], MemoRow] | None = None
-        if attempt.number == 1 and attempt.epoch == 1 and not attempt.has_left:
+        if attempt.number == 1 and attempt.epoch == 1 and not attempt.was_suspended:
             self._known = {}
         self._input_hash: str | None = None
 
@@ -185,7 +185,7 @@ class AttemptSteps:
         attempt = self._attempt
         if THIS_PROCESS.forks != self._forks:
             raise RunnerUsageError("a step belongs to the process of its runner, not to a fork")
-        if attempt.leaving:
+        if attempt.is_suspending:
             raise left_early(attempt)
         if attempt.cancelled or attempt.abandoned:
             signal = ended_early(attempt)

@@ -54,8 +54,8 @@ MOST: Final = 1_000
 
 
 class UnservedWatch:
-    """Belongs to the engine's loop. ``any_left`` says whether this runner has left runs whose tasks
-    it lacks.
+    """Belongs to the engine's loop. ``has_released`` returns whether this runner has released
+    runs whose tasks it lacks.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class UnservedWatch:
         registry: Registry,
         runner_id: RunnerId,
         liveness: Liveness,
-        any_left: Callable[[], bool],
+        has_released: Callable[[], bool],
         clock: Clock,
         subjects: Subjects,
     ) -> None:
@@ -72,7 +72,7 @@ class UnservedWatch:
         self._registry = registry
         self._runner_id = runner_id
         self._liveness = liveness
-        self._any_left = any_left
+        self._has_released = has_released
         self._clock = clock
         self._wakeup = Wakeup()
         self._looked_at = self._clock.monotonic()
@@ -83,7 +83,7 @@ class UnservedWatch:
         self._warned: set[str] = set()
         self._left: list[WaitingRow] = []
         subjects.claimable.subscribe(self.wake)
-        subjects.left.subscribe(self.wake)
+        subjects.unserved.subscribe(self.wake)
         subjects.schedules.subscribe(self.look_soon)
         subjects.definitions.subscribe(self.look_soon)
 
@@ -147,7 +147,7 @@ class UnservedWatch:
 
     async def _judge(self, seen_at: float, unseen_for: float) -> None:
         current = self._runner_id.current
-        self._left = await self._store.left_unserved(current) if self._any_left() else []
+        self._left = await self._store.released_unserved(current) if self._has_released() else []
         gone = self._liveness.gone(await self._store.runners())
         waiting = await self._store.list_waiting(current, MOST, gone)
         triggers = await self._lacking_triggers()

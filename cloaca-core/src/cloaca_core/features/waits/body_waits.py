@@ -57,7 +57,7 @@ class BodyWaits:
         self._calls: dict[OpenWait, BodyCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def attend(self, call: BodyCall, wait: OpenWait, *, may_leave: bool) -> None:
+    def attend(self, call: BodyCall, wait: OpenWait, *, may_suspend: bool) -> None:
         """A body waits from now on. It has come further than where processes died: the wait is
         kept.
         """
@@ -65,8 +65,8 @@ class BodyWaits:
         self._calls[wait] = call
         wait.attended = True
         self._away(call, partial(self._interrupt, call, wait))
-        if may_leave:
-            call.ask_to_leave = partial(self._leave, call, wait)
+        if may_suspend:
+            call.ask_to_suspend = partial(self._leave, call, wait)
             call.timer = self._loop.call_later(self._evict_after, call.leave)
 
     def defer(self, call: BodyCall, seconds: float) -> None:
@@ -145,11 +145,11 @@ class BodyWaits:
             seconds = max(self._evict_after, NEXT_LOOK)
             call.timer = self._loop.call_later(seconds, self._leave, call, wait)
             return
-        if not call.may_ask_to_leave():  # it has just cut its wait off
+        if not call.may_ask_to_suspend():  # it has just cut its wait off
             return
         for each in mine:
             self.forget(each)
-        attempt.leaving = True
+        attempt.is_suspending = True
         name = wait.row.name or wait.row.kind
         self._memos.conclude(call, BodySuspended(f"{attempt} leaves while it waits for {name}"))
         self._memos.end_waits(attempt)

@@ -58,8 +58,8 @@ class AttemptWaits(AttemptChildren):
         number = self._met_wait(call)
         self._read_memos()
         if (text := self._kept(call.kind, call.name, number)) is None:
-            may_leave = threading.get_ident() == self._thread
-            asked = self._asked(call, number, may_leave=may_leave)
+            may_suspend = threading.get_ident() == self._thread
+            asked = self._asked(call, number, may_suspend=may_suspend)
             text = _text_of(answer_to(partial(self._keeper.wait, self._attempt, asked)))
         return self._outcome(call, text)
 
@@ -71,8 +71,8 @@ class AttemptWaits(AttemptChildren):
         if (text := self._kept(call.kind, call.name, number)) is None:
             text = self._missed.pop((call.kind, call.name), None)
         if text is None:
-            may_leave = asyncio.current_task() is self._task
-            asked = self._asked(call, number, may_leave=may_leave)
+            may_suspend = asyncio.current_task() is self._task
+            asked = self._asked(call, number, may_suspend=may_suspend)
             ask = partial(self._keeper.wait, self._attempt, asked)
             text = _text_of(await self._away(ask, partial(self._miss, call)))
         return self._outcome(call, text)
@@ -111,7 +111,7 @@ class AttemptWaits(AttemptChildren):
         except asyncio.CancelledError:
             if withdraw[0]():
                 raise
-            self._attempt.leaving = True
+            self._attempt.is_suspending = True
             raise left_early(self._attempt) from None
 
     def _met_wait(self, call: WaitCall) -> int:
@@ -122,7 +122,7 @@ class AttemptWaits(AttemptChildren):
             number = self._waits_met[key] = self._waits_met.get(key, 0) + 1
             return number
 
-    def _asked(self, call: WaitCall, number: int, *, may_leave: bool) -> AskedWait:
+    def _asked(self, call: WaitCall, number: int, *, may_suspend: bool) -> AskedWait:
         return AskedWait(
             call.kind,
             call.name,
@@ -130,7 +130,7 @@ class AttemptWaits(AttemptChildren):
             call.seconds,
             call.until,
             self._hash(),
-            may_leave,
+            may_suspend,
             call.detail,
         )
 

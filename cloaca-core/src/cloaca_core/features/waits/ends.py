@@ -152,7 +152,7 @@ class WaitEnds:
         waits = open_waits(run)
         if task not in waits.left or len(waits.of(task)) == 1:
             return []
-        run.latest[task] = attempt_rows.comes_again(run.latest[task])
+        run.latest[task] = attempt_rows.resumes_body(run.latest[task])
         return [run.latest[task]]
 
     def _remembered(self, run: ActiveRun, wait: OpenWait, memo: MemoRow) -> None:

@@ -266,7 +266,7 @@ def restored(
     for row in rows:
         if (task := position.get(row.task_id)) is not None:
             waits.add(task, row, durable=True)
-            if task in resume and resume[task].has_left:
+            if task in resume and resume[task].was_suspended:
                 waits.left[task] = resume[task]
     waits.put(unread, told)
     return waits

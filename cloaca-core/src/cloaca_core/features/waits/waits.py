@@ -85,7 +85,7 @@ class Waits:
         """
         if run.graph.tasks[task].wait is not None:
             return partial(self._attend, run, task, resume)
-        if resume.has_left and (waits := waits_of(run)) is not None and task in waits.left:
+        if resume.was_suspended and (waits := waits_of(run)) is not None and task in waits.left:
             return _stays_away
         return None
 
@@ -229,7 +229,7 @@ class Waits:
         if wait is None or not _goes_on(wait, attempt, asked):
             wait = waits.add(attempt.index, row_of_body(attempt, asked, now))
             self._write(run, wait)
-        self._bodies.attend(call, wait, may_leave=asked.may_leave)
+        self._bodies.attend(call, wait, may_suspend=asked.may_suspend)
         self.check(run)
 
     def _asker(self, run: ActiveRun, task: int, name: str) -> str | None:
@@ -256,13 +256,13 @@ class Waits:
         rows = WaitRows(closed=[wait.closed()])
         self._records.note(run, [], [rows], partial(self.check, run))
 
-    def has_left(self, attempt: Attempt) -> None:
+    def suspended(self, attempt: Attempt) -> None:
         """The body of an attempt has left in a wait: it runs again when a wait of it is over."""
         failpoints.hit("body.left")
         run, task, waits = attempt.owner, attempt.index, open_waits(attempt.owner)
         for wait in waits.of(task):
             self._bodies.forget(wait)
-        row = attempt_rows.has_left(attempt)
+        row = attempt_rows.suspended(attempt)
         run.latest[task] = row
         waits.left[task] = resumption(row, attempt.uncounted)
         self._records.note(run, [row], (), partial(self._is_away, run, task))

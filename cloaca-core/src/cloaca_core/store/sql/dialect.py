@@ -66,15 +66,15 @@ class Dialect(Protocol):
         steps: Sequence[Step],
         *,
         urgent: bool = False,
-        landed: Callable[[Answers], None] | None = None,
+        on_commit: Callable[[Answers], None] | None = None,
     ) -> Answers:
         """Run the steps in one transaction that excludes other writers of the same rows.
 
         After a raise nothing was written, except that a lost connection may leave the outcome
         unknown; then the same steps may be run again. An ``urgent`` transaction, of few rows,
-        waits for as few others as the database allows. ``landed`` is called with the answers once,
-        as soon as they are known to be durable, where that is first known: on any thread. It is not
-        called for a transaction that is going to raise.
+        waits for as few others as the database allows. ``on_commit`` is called once with
+        the answers, on any thread, as soon as they are known to be durable. It is not called for a
+        transaction that is going to raise.
         """
 
     async def write_apart(self, steps: Sequence[Step], key: str) -> Answers:

@@ -84,7 +84,7 @@ class SqlRuns(SqlPart):
         )
         return len(parked)
 
-    async def leave_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:
+    async def release_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:
         q, array = self._runs, self._dialect.array
         known: dict[str, object] = {"runner_id": runner_id}
         ids = array([run.run_id for run in runs])
@@ -95,7 +95,7 @@ class SqlRuns(SqlPart):
         steps += steps_of([q.list_left], {**known, "ids": ids})
         return {run_id for (run_id,) in (await self._dialect.write(steps))[-1]}
 
-    async def left_unserved(self, runner_id: str) -> list[WaitingRow]:
+    async def released_unserved(self, runner_id: str) -> list[WaitingRow]:
         rows = await self._read(self._runs.count_left, runner_id=runner_id)
         return list(map(WaitingRow._make, rows))
 

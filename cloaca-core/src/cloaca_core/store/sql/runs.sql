@@ -55,7 +55,7 @@ ON CONFLICT DO NOTHING;
 -- name: insert_unowned_run
 -- Add a run without an owner. Executed again, or with an idempotency key that another run has, it
 -- changes nothing; nor if the tree of its parent is hidden. It does not ask whether its parent is being
--- cancelled: who claims the run does (list_strays).
+-- cancelled: who claims the run does (list_stopped_with_parents).
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
     priority, due_at, detached, time_limit, deadline_at, start_by, trace, epoch, status

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cloaca_core.run.rows import NewRun
     from cloaca_core.store.changes import Change
     from cloaca_core.store.outbox import Outbox
-    from cloaca_core.store.runs import Landed
+    from cloaca_core.store.runs import OnCommit
     from cloaca_core.store.sql.dialect import Answers, Dialect
 
 
@@ -54,21 +54,21 @@ class SqlKernelStore(SqlRuns, SqlRunners):
     async def close(self) -> None:
         await self._dialect.close()
 
-    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+    async def commit(self, batch: Batch, on_commit: OnCommit | None = None) -> Committed:
         steps = self._batch_steps.of(batch)
         known: list[Committed] = []
 
         def answered(answers: Answers) -> None:
             known.append(self._batch_steps.committed(batch, dict(zip(steps, answers, strict=True))))
-            if landed is not None:
-                landed(known[-1])
+            if on_commit is not None:
+                on_commit(known[-1])
 
         if not steps:
             answered([])
-        elif landed is None:  # nothing waits for the moment of the commit
+        elif on_commit is None:  # nothing waits for the moment of the commit
             answered(await self._dialect.write(list(steps.values())))
         else:
-            await self._dialect.write(list(steps.values()), landed=answered)
+            await self._dialect.write(list(steps.values()), on_commit=answered)
         return known[-1]
 
     async def insert_when_free(self, run: NewRun, rows: Rows = NO_ROWS) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from cloaca_core.assembly.store import Store
 from cloaca_core.features.schedules.records import Cancellation, NewTick, TickRow
-from cloaca_core.features.steering.records import Parent, Stray
+from cloaca_core.features.steering.records import Parent, StoppedWithParent
 from cloaca_core.run.rows import RunEnd
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus, TickOutcome
 from cloaca_testing.conformance.commits import batch_with, fire, record, stored, submit
@@ -277,7 +277,7 @@ class OverlapConformance:
 
         assert (await store.news("r1", [], 9)).parents == [Parent("a", "made way", LATER)]
         assert await store.children_under_way(["a"], 9) == [("a", "c")]
-        assert await store.strays(["c"]) == [Stray("c", "a", "made way")]
+        assert await store.stopped_with_parents(["c"]) == [StoppedWithParent("c", "a", "made way")]
 
     async def test_queued_and_waiting_runs_are_cancelled_too(self, store: Store) -> None:
         await _queue(store, "a", "b", "c")

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.steering.records import Reopening, Stray
+from cloaca_core.features.steering.records import Reopening, StoppedWithParent
 from cloaca_core.store.batch import Batch
 from cloaca_core.values.states import RunStatus
 from cloaca_testing.conformance.commits import record, stored, submit
@@ -133,10 +133,14 @@ class ChildrenConformance:
             assert await store.insert_when_free(run) == run_id
         await submit(store, new_run("q"), new_run("e", parent="q"))
 
-        assert await store.strays(["c", "d", "e", "q", "none"]) == [Stray("c", "p", "told to")]
+        assert await store.stopped_with_parents(["c", "d", "e", "q", "none"]) == [
+            StoppedWithParent("c", "p", "told to")
+        ]
         await record(store, ends=[run_end("p")])
         await store.forget_children(["p"])
-        assert await store.strays(["c", "d"]) == [Stray("c", "p", "told to")]
+        assert await store.stopped_with_parents(["c", "d"]) == [
+            StoppedWithParent("c", "p", "told to")
+        ]
         acted = await store.cancel(["c"], act("x"), NOW, children=True, parent_id="p")
         assert acted["c"] == (RunStatus.CANCELLED, True)
 
@@ -146,11 +150,15 @@ class ChildrenConformance:
         await store.cancel(["p", "q"], act("x"), DEADLINE, children=False)
         await store.insert_when_free(new_run("d", parent="q", key="d", owner=None))
 
-        assert await store.strays(["c", "d"]) == []
+        assert await store.stopped_with_parents(["c", "d"]) == []
         await store.cancel(["p"], act("y"), DEADLINE, children=True)
-        assert await store.strays(["c", "d"]) == [Stray("c", "p", "told to")]
+        assert await store.stopped_with_parents(["c", "d"]) == [
+            StoppedWithParent("c", "p", "told to")
+        ]
         await store.cancel(["p"], act("z"), DEADLINE, children=False)
-        assert await store.strays(["c", "d"]) == [Stray("c", "p", "told to")]
+        assert await store.stopped_with_parents(["c", "d"]) == [
+            StoppedWithParent("c", "p", "told to")
+        ]
 
     async def test_the_next_round_of_a_run_has_no_strays(self, store: Store) -> None:
         await _parent(store)
@@ -160,7 +168,7 @@ class ChildrenConformance:
         await store.retry([Reopening("p", 1, {})], act("y"))
         await store.insert_when_free(new_run("c", parent="p", key="c", owner=None))
 
-        assert await store.strays(["c"]) == []
+        assert await store.stopped_with_parents(["c"]) == []
         acted = await store.cancel(["c"], act("z"), NOW, children=True, parent_id="p")
         assert acted == {}
 
@@ -220,9 +228,9 @@ class ChildrenConformance:
         await submit(store, new_run("late", parent="m1"), new_run("under", parent="late"))
         await store.cancel(["p"], act(), DEADLINE, children=True)
 
-        assert await store.strays(["leaf", "apart", "of-apart", "of-live", "under"]) == [
-            Stray("leaf", "p", "told to")
-        ]
+        assert await store.stopped_with_parents(
+            ["leaf", "apart", "of-apart", "of-live", "under"]
+        ) == [StoppedWithParent("leaf", "p", "told to")]
 
     async def test_a_child_that_was_begun_again_keeps_what_it_makes_then(
         self, store: Store
@@ -235,7 +243,7 @@ class ChildrenConformance:
         await submit(store, new_run("c", parent="m", owner=None))
         await record(store, ends=[run_end("m", epoch=(await stored(store, "m")).epoch)])
 
-        assert await store.strays(["c"]) == []
+        assert await store.stopped_with_parents(["c"]) == []
 
     # -- ends of pauses ----------------------------------------------------------------------
 

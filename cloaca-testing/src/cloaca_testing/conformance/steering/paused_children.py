@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.steering.records import Parent, Reopening, Stray
+from cloaca_core.features.steering.records import Parent, Reopening, StoppedWithParent
 from cloaca_core.run.rows import NewRun
 from cloaca_core.values.states import RunStatus, TaskStatus
 from cloaca_testing.conformance.commits import claimed, park, record, stored, submit
@@ -119,11 +119,18 @@ class PausedChildrenConformance:
         await store.resume(["resumed"], act("w"))
         mine = ["detached", "late", "met", "none", "own", "p", "resumed"]
 
-        strays = [Stray("late", "p", "told to"), Stray("met", "p", "told to")]
-        assert await store.paused_strays(mine) == strays
+        stopped_with_parents = [
+            StoppedWithParent("late", "p", "told to"),
+            StoppedWithParent("met", "p", "told to"),
+        ]
+        assert await store.paused_with_parents(mine) == stopped_with_parents
         await store.pause(["own", "detached"], act("x"), None, children=False)
-        strays = [Stray("detached", "p", "told to"), *strays, Stray("own", "q", "")]
-        assert await store.paused_strays(mine) == strays
+        stopped_with_parents = [
+            StoppedWithParent("detached", "p", "told to"),
+            *stopped_with_parents,
+            StoppedWithParent("own", "q", ""),
+        ]
+        assert await store.paused_with_parents(mine) == stopped_with_parents
 
     async def test_children_are_paused_until_the_same_instant(self, store: Store) -> None:
         await store.register(runner("r1"))

@@ -1,4 +1,4 @@
-"""Contract of ``leave_unserved``, ``left_unserved`` and ``forget_unserved``."""
+"""Contract of ``release_unserved``, ``released_unserved`` and ``forget_unserved``."""
 
 from __future__ import annotations
 
@@ -104,23 +104,23 @@ class UnservedConformance:
     ) -> None:
         for name in ("r1", "r2"):
             await store.register(runner(name))
-        assert await store.left_unserved("r1") == []
+        assert await store.released_unserved("r1") == []
         later = new_run("b", owner=None, created_at=NOW + 1)
         await submit(store, new_run("a", owner=None), later, new_run("c", owner=None))
         assert await claimed(store) == ["a", "b", "c"]
         await _leave(store, "a", "b")
 
-        assert await store.left_unserved("r1") == [
+        assert await store.released_unserved("r1") == [
             WaitingRow("task_unserved", WORKFLOW, "a", NOW, 2)
         ]
-        assert await store.left_unserved("r2") == []
+        assert await store.released_unserved("r2") == []
         assert await claimed(store, 1, runner_id="r2") == ["a"]
-        assert [row.first_run for row in await store.left_unserved("r1")] == ["b"]
+        assert [row.first_run for row in await store.released_unserved("r1")] == ["b"]
         await store.pause_workflow(WORKFLOW, act("p"), None)
-        assert await store.left_unserved("r1") == []
+        assert await store.released_unserved("r1") == []
         await store.resume_workflow(WORKFLOW, act("q"))
         await store.pause(["b"], act("s"), None, children=True)
-        assert await store.left_unserved("r1") == []
+        assert await store.released_unserved("r1") == []
 
     async def test_notes_of_runs_that_have_ended_go_when_others_are_left(
         self, store: Store
@@ -145,10 +145,10 @@ class UnservedConformance:
         await submit(store, new_run("a", owner=None))
         assert await claimed(store) == ["a"]
         mine = _unserved(await stored(store, "a"))
-        await store.leave_unserved("r1", [mine])
+        await store.release_unserved("r1", [mine])
         left = await stored(store, "a")
 
-        assert await store.leave_unserved("r1", [mine]) == {"a"}
+        assert await store.release_unserved("r1", [mine]) == {"a"}
         assert await stored(store, "a") == left
 
     async def test_a_run_of_another_owner_or_epoch_is_not_left(self, store: Store) -> None:
@@ -160,7 +160,7 @@ class UnservedConformance:
         assert await _leave(store, "a", runner_id="r2") == set()
         later = _unserved(rows[0])._replace(epoch=2)
         unknown = later._replace(run_id="none")
-        assert await store.leave_unserved("r1", [later, unknown]) == set()
+        assert await store.release_unserved("r1", [later, unknown]) == set()
         await store.fence("r1", 0)
         assert await _leave(store, "b") == set()
         assert [await stored(store, name) for name in ("a", "b")] == rows
@@ -263,7 +263,7 @@ async def _leave(
     """Leave runs under the epochs that they have."""
     rows = [await stored(store, run_id) for run_id in run_ids]
     runs = [_unserved(row)._replace(has_begun=has_begun, tasks=tasks) for row in rows]
-    return await store.leave_unserved(runner_id, runs)
+    return await store.release_unserved(runner_id, runs)
 
 
 def _unserved(row: RunRow) -> Unserved:

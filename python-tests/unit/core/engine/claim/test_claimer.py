@@ -33,7 +33,7 @@ from cloaca_core.features.steering.records import Reopening
 from cloaca_core.run.rows import NewRun, RunRow
 from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows
 from cloaca_core.store.runner_rows import RunnerName, RunnerRow
-from cloaca_core.store.runs import Landed
+from cloaca_core.store.runs import OnCommit
 from cloaca_testing.conformance.commits import record, submit
 from cloaca_testing.conformance.rows import LATER, act, attempt, new_run, runner
 
@@ -64,14 +64,14 @@ class Store(MemoryStore):
         self.held: set[str | None] = set()
         self.free = asyncio.Event()
 
-    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+    async def commit(self, batch: Batch, on_commit: OnCommit | None = None) -> Committed:
         self.asked.set()
         await self.writes.wait()
         if self.is_full:
             raise StoreFullError("no space")
         held = {run.id for run in batch.new_runs if run.idempotency_key in self.held}
         rest = [run for run in batch.new_runs if run.id not in held]
-        committed = await super().commit(batch._replace(new_runs=rest), landed)
+        committed = await super().commit(batch._replace(new_runs=rest), on_commit)
         return committed._replace(held=frozenset(held))
 
     async def insert_when_free(self, run: NewRun, rows: Rows = NO_ROWS) -> str:

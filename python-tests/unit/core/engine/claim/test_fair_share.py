@@ -94,7 +94,7 @@ def test_beside_one_that_is_idle_it_takes_what_begins_at_once(
     share: FairShare, around: Surroundings, free: int, backlog: int, most: int
 ) -> None:
     around.free_threads, around.backlog = free, backlog
-    share.is_asked = True
+    share.work_requested = True
 
     assert share.most() == most
 

@@ -18,7 +18,7 @@ from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.engine.subjects import Subjects
 from cloaca_core.errors import StoreError
 from cloaca_core.store.batch import Batch, Committed
-from cloaca_core.store.runs import Landed
+from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.states import RunStatus
 from cloaca_testing.conformance.commits import submit
 from cloaca_testing.conformance.rows import LATER, act, new_run, runner
@@ -33,8 +33,8 @@ class Store(MemoryStore):
         self.open = asyncio.Event()
         self.open.set()
 
-    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
-        committed = await super().commit(batch, landed)
+    async def commit(self, batch: Batch, on_commit: OnCommit | None = None) -> Committed:
+        committed = await super().commit(batch, on_commit)
         await self.open.wait()
         return committed
 
@@ -53,7 +53,7 @@ class Scene:
         self.journal = Journal(self.store, runner_id, HandMarks())
         self.told: list[RunStatus] = []
         subjects = Subjects()
-        subjects.ended_unseen.subscribe(self.tell)
+        subjects.ended_elsewhere.subscribe(self.tell)
         self.orphans = Orphans(self.store, self.journal, runner_id, lambda: self.held, subjects)
 
     def tell(self) -> None:

@@ -54,9 +54,9 @@ class Store(MemoryStore):
         self.given: list[Unserved] = []
         self.forgotten: list[list[str]] = []
 
-    async def leave_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:
+    async def release_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:
         self.given += runs
-        return await super().leave_unserved(runner_id, runs)
+        return await super().release_unserved(runner_id, runs)
 
     async def forget_unserved(self, runner_id: str, workflows: Collection[str]) -> None:
         self.forgotten.append(list(workflows))
@@ -73,7 +73,7 @@ class Scene:
         definitions = RecordedDefinitions(self.store, self.registry)
         self.told = 0
         subjects = Subjects()
-        subjects.left.subscribe(self._runs_left)
+        subjects.unserved.subscribe(self._runs_left)
         self.runs = UnservedRuns(self.store, self.registry, RunnerId("r1"), definitions, subjects)
 
     def _runs_left(self) -> None:
@@ -99,7 +99,7 @@ class Scene:
     ) -> list[str]:
         """The tasks for which a run is left; none if it is not."""
         past = NO_PAST._replace(attempts=attempts, restarts=list(restarts))
-        ids = await self.runs.leave([row], {row.id: past})
+        ids = await self.runs.release([row], {row.id: past})
         assert ids == {each.run_id for each in self.store.given}
         return [each.tasks for each in self.store.given]
 
@@ -119,10 +119,10 @@ async def test_a_retry_that_lacks_a_task_is_left_and_said_once(
     row = await scene.run()
 
     with caplog.at_level(logging.WARNING, "cloaca.engine"):
-        assert not scene.runs.any_left()
+        assert not scene.runs.has_released()
         assert await scene.left(row, ENDED, RESTART) == ['["b", "c"]']
 
-    assert (scene.runs.any_left(), scene.told) == (True, 1)
+    assert (scene.runs.has_released(), scene.told) == (True, 1)
     assert scene.store.given == [Unserved("r", 1, '["b", "c"]', 0)]
     left = await stored(scene.store, "r")
     assert (left.owner, left.status, left.started_at) == (None, RunStatus.PENDING, None)
@@ -161,7 +161,7 @@ async def test_a_fork_is_left_as_well(scene: Scene) -> None:
     fork = await scene.run("r", round_=1)
     past = NO_PAST._replace(attempts=[attempt("r", "a", epoch=0)], forks=[FORK])
 
-    assert await scene.runs.leave([fork], {"r": past}) == {"r"}
+    assert await scene.runs.release([fork], {"r": past}) == {"r"}
     # the result that it begins with is none of its own
     assert scene.store.given == [Unserved("r", 1, '["b"]', 0)]
 
@@ -185,7 +185,7 @@ async def test_a_run_of_the_first_round_is_left_unless_the_version_here_is_newer
     new, begun = await scene.run("n", round_=1), await scene.run("r", round_=1)
     past = {"r": NO_PAST._replace(attempts=[attempt("r", "a")])}
 
-    assert await scene.runs.leave([new, begun], past) == ({"n", "r"} if left else set())
+    assert await scene.runs.release([new, begun], past) == ({"n", "r"} if left else set())
     tasks = [(each.run_id, json.loads(each.tasks), each.has_begun) for each in scene.store.given]
     assert tasks == ([("n", ["b"], 0), ("r", ["b"], 1)] if left else [])
 
@@ -198,7 +198,7 @@ async def test_of_many_runs_that_are_left_the_first_one_is_a_warning(
     rows = [await scene.run(name, round_=1) for name in ("p", "q", "r")]
 
     with caplog.at_level(logging.INFO, "cloaca.engine"):
-        await scene.runs.leave(rows, {})
+        await scene.runs.release(rows, {})
 
     assert [each.levelname for each in caplog.records] == ["WARNING", "INFO", "INFO"]
     assert scene.told == 1
@@ -215,7 +215,7 @@ async def test_a_run_that_has_not_begun_is_for_a_runner_of_its_version(tasks: st
     row = await scene.run(round_=1)
 
     with_same_tasks = tasks == "a"
-    assert await scene.runs.leave([row], {}) == (set() if with_same_tasks else {"r"})
+    assert await scene.runs.release([row], {}) == (set() if with_same_tasks else {"r"})
     assert scene.store.given == ([] if with_same_tasks else [Unserved("r", 1, "[]", 0)])
 
 

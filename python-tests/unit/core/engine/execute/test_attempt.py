@@ -226,7 +226,7 @@ class TestLeaving:
 
     def outcome(self, body: Callable[..., Any], *, cancelled: bool = False) -> Outcome:
         attempt = attempt_with(body)
-        attempt.leaving = True
+        attempt.is_suspending = True
         if cancelled:
             cancel(attempt.owner)
         if attempt.is_async:
@@ -282,7 +282,7 @@ class TestLeaving:
         first, again = attempt_of(run), attempt_of(run, begun_at=7)
         again.begin()
 
-        assert (first.has_left, again.has_left, again.started_at) == (False, True, 7)
+        assert (first.was_suspended, again.was_suspended, again.started_at) == (False, True, 7)
 
 
 def raising(error: BaseException) -> Callable[[Context], None]:

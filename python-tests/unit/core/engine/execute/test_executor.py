@@ -255,10 +255,10 @@ class TestPlaces:
         self, executor: Executor, is_async: bool
     ) -> None:
         body = Body(is_async=is_async)
-        assert executor.expect(body)
+        assert executor.reserve(body)
         assert body.stage is Stage.QUEUED
 
-        thread = threading.Thread(target=executor.let_go, args=(body,))
+        thread = threading.Thread(target=executor.start_reserved, args=(body,))
         thread.start()
 
         await body.begun.wait()
@@ -270,10 +270,10 @@ class TestPlaces:
         self, executor: Executor, is_async: bool
     ) -> None:
         body = Body(is_async=is_async)
-        executor.expect(body)
+        executor.reserve(body)
 
         assert executor.abandon(body, even_running=False)
-        executor.let_go(body)  # it was on its way
+        executor.start_reserved(body)  # it was on its way
 
         await end(await sent(executor, is_async=is_async))
         assert not body.begun.is_set()
@@ -284,7 +284,7 @@ class TestPlaces:
         first = await sent(executor, is_async=True)
         second = Body(is_async=True)
 
-        assert not executor.expect(second)
+        assert not executor.reserve(second)
         assert second.stage is Stage.HELD
         await end(first)
 

@@ -30,7 +30,7 @@ class Scene:
         subjects = Subjects()
         subjects.claimable.subscribe(lambda: self.heard.append("runs"))
         subjects.anything.subscribe(lambda: self.heard.append("anything"))
-        subjects.shown.subscribe(lambda: self.heard.append("watched"))
+        subjects.display_changed.subscribe(lambda: self.heard.append("watched"))
         self.changes = Changes(Store(*news), subjects, self.read, self.ended)
 
     async def read(self) -> None:

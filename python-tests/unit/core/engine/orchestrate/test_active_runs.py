@@ -87,11 +87,11 @@ def test_an_attempt_is_under_way_until_it_is_discarded(runs: ActiveRuns) -> None
 def test_of_a_run_that_is_forgotten_nothing_is_kept(runs: ActiveRuns) -> None:
     run = active_run(GRAPH)
     attempt = under_way(runs, run)
-    runs.go_away(run)
+    runs.begin_wait(run)
     assert list(runs.forget(run)) == [attempt]
 
     runs.discard(attempt)
-    runs.come_back(run)
+    runs.end_wait(run)
 
     assert (runs._attempts, runs._away, runs.waiting(), runs.are_busy()) == ({}, {}, 0, False)
 
@@ -113,7 +113,7 @@ def test_a_run_waits_when_all_its_bodies_do(
     for index in range(attempts):
         under_way(runs, run, index)
     for _ in range(away):
-        runs.go_away(run)
+        runs.begin_wait(run)
 
     assert (runs.only_waits(run), runs.waiting()) == (waits, int(waits))
 
@@ -121,8 +121,8 @@ def test_a_run_waits_when_all_its_bodies_do(
 def test_it_waits_no_more_when_one_of_them_comes_back(runs: ActiveRuns) -> None:
     run = active_run(GRAPH)
     under_way(runs, run)
-    runs.go_away(run)
-    runs.come_back(run)
+    runs.begin_wait(run)
+    runs.end_wait(run)
 
     assert (runs.only_waits(run), runs.waiting()) == (False, 0)
 
@@ -219,23 +219,23 @@ async def test_one_that_only_waits_for_others_takes_none(
     run = active_run(GRAPH)
     runs.add(run)
     runs.begin(attempt_of(run))
-    runs.go_away(run)
+    runs.begin_wait(run)
 
     assert (capacity.free(), capacity.is_in_use()) == (3, True)
 
 
 async def test_one_that_is_on_its_way_takes_one_until_it_has_arrived(capacity: Capacity) -> None:
-    capacity.expect(2)
+    capacity.reserve(2)
     assert (capacity.free(), capacity.is_in_use()) == (1, True)
 
-    capacity.arrived(2)
+    capacity.unreserve(2)
 
     assert (capacity.free(), capacity.is_in_use()) == (3, False)
 
 
 async def test_a_claim_that_fails_keeps_no_place(capacity: Capacity) -> None:
     def fail() -> None:
-        with capacity.expecting(2):
+        with capacity.reserving(2):
             raise OSError(f"{capacity.free()} is free")
 
     with pytest.raises(OSError, match="1 is free"):
@@ -246,18 +246,18 @@ async def test_a_claim_that_fails_keeps_no_place(capacity: Capacity) -> None:
 
 async def test_there_are_never_fewer_than_none(capacity: Capacity) -> None:
     """A body of ours that waits for its child may take it on by right."""
-    capacity.expect(5)
+    capacity.reserve(5)
 
     assert capacity.free() == 0
 
 
 async def test_whoever_waits_goes_on_when_there_are_enough(capacity: Capacity) -> None:
-    capacity.expect(3)
+    capacity.reserve(3)
     waiting = asyncio.create_task(capacity.wait_until(lambda: capacity.free() >= 2))
     await quiet()
     done = []
     for _ in range(2):
-        capacity.arrived(1)
+        capacity.unreserve(1)
         capacity.changed()
         await quiet()
         done.append(waiting.done())
@@ -270,16 +270,16 @@ async def test_nobody_waits_for_what_there_is(capacity: Capacity) -> None:
 
 
 async def test_what_is_gone_again_is_waited_for_again(capacity: Capacity) -> None:
-    capacity.expect(3)
+    capacity.reserve(3)
     waiting = asyncio.create_task(capacity.wait_until(lambda: capacity.free() >= 1))
     await quiet()
-    capacity.arrived(1)
+    capacity.unreserve(1)
     capacity.changed()
-    capacity.expect(1)
+    capacity.reserve(1)
     await quiet()
     assert not waiting.done()
 
-    capacity.arrived(1)
+    capacity.unreserve(1)
     capacity.changed()
     await waiting
 
@@ -293,11 +293,11 @@ async def test_a_caller_that_is_awake_already_is_not_asked_by_each_run_that_ends
         asked.append(capacity.free())
         return asked[-1] > 0
 
-    capacity.expect(3)
+    capacity.reserve(3)
     waiting = asyncio.create_task(capacity.wait_until(is_enough))
     await quiet()
     for _ in range(3):
-        capacity.arrived(1)
+        capacity.unreserve(1)
         capacity.changed()
     await waiting
 

@@ -378,7 +378,7 @@ class TestLostWorkers:
 
     @pytest.fixture
     async def scene(self, monkeypatch: pytest.MonkeyPatch) -> Scene:
-        pool = SimpleNamespace(attempt=There, ward="executor there")
+        pool = SimpleNamespace(attempt=There, domain="executor there")
         monkeypatch.setattr(HandExecutor, "pool", lambda *_: pool)
         return Scene()
 

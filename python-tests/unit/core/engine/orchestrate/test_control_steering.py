@@ -347,7 +347,7 @@ async def test_an_end_that_is_on_its_way_comes_first_and_the_table_says_how_it_w
 
     assert record.end is not None
     assert record.end.status == "Completed"
-    assert (scene.ended, scene.ended_unseen) == ([], [run])
+    assert (scene.ended, scene.ended_elsewhere) == ([], [run])
     assert scene.journal.waiting == []
 
 

@@ -172,7 +172,7 @@ class TestAhead:
     async def test_what_cannot_be_taken_ahead_starts_with_the_record(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(scene.executor, "expect", lambda _: False)
+        monkeypatch.setattr(scene.executor, "reserve", lambda _: False)
         scene.adopt(CHAIN)
         scene.executor.run()
 

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from cloaca_core.engine.execute.attempt import Attempt
-from cloaca_core.engine.execute.work import COROUTINES, OURS, THREADS
+from cloaca_core.engine.execute.work import COROUTINES, ENGINE_PROCESS, THREADS
 from cloaca_core.engine.orchestrate.quarantine import Quarantine
 
 FAR = "executor cpu"
@@ -26,7 +26,7 @@ class FakeAttempt:
     def __init__(self, crashes: int = 0, place: str = THREADS) -> None:
         self.crashes = crashes
         self.place = place
-        self.ward = OURS if place in (THREADS, COROUTINES, NEAR) else place
+        self.domain = ENGINE_PROCESS if place in (THREADS, COROUTINES, NEAR) else place
         self.shared = place in (FRAIL, OTHER)
         self.alone = False
 
@@ -194,7 +194,7 @@ class TestSuspects:
         (suspect,) = gate.add(crashes=2)
 
         assert gate.gone == [suspect, *gate.add(place=FAR)]
-        assert gate.quarantine.closed == {OURS}
+        assert gate.quarantine.closed == {ENGINE_PROCESS}
 
     def test_one_of_an_executor_in_this_process_runs_alone_in_it(self, gate: Gate) -> None:
         running = gate.runs()
@@ -204,7 +204,7 @@ class TestSuspects:
         gate.over(running)
 
         assert gate.gone == suspects
-        assert gate.quarantine.closed == {OURS}
+        assert gate.quarantine.closed == {ENGINE_PROCESS}
 
     def test_one_that_runs_alone_is_marked_so_until_it_has_ended(self, gate: Gate) -> None:
         first, second = gate.add(2, crashes=2, place=FRAIL)

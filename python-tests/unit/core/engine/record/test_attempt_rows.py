@@ -183,7 +183,7 @@ def test_a_reason_that_no_database_takes_does_not_fail_the_batch(
 
 class TestWaits:
     def test_one_whose_body_has_left_kills_no_process(self, attempt: Attempt) -> None:
-        assert attempt_rows.has_left(attempt) == BARE._replace(
+        assert attempt_rows.suspended(attempt) == BARE._replace(
             status="Waiting", reason_code="has_left", crashes=0
         )
 

@@ -17,9 +17,9 @@ from cloaca_core.engine.record.entries import (
     SubmissionEntry,
     adds_work,
     batch_of,
+    commit_callback,
     fitting,
     halves,
-    landing,
     lasts,
 )
 from cloaca_core.errors import (
@@ -83,7 +83,7 @@ def test_a_submission_adds_its_runs_and_hands_on_what_became_of_them() -> None:
 
     assert (draft.new_runs, desk.heard) == (rows, [NOTHING, error])
     assert entry.weight == 2 * ROW_BYTES + 102
-    assert (entry.is_of_run, entry.landed) == (False, None)
+    assert (entry.is_of_run, entry.on_commit) == (False, None)
 
 
 def test_the_messages_of_a_submission_go_with_its_runs_and_weigh_too() -> None:
@@ -148,10 +148,10 @@ class Row(Entry):
         keys: int = 0,
         is_of_run: bool = False,
         attempts: Sequence[AttemptRow] = (),
-        landed: Callable[[Committed], None] | None = None,
+        on_commit: Callable[[Committed], None] | None = None,
     ) -> None:
         self.name, self.weight, self.keys, self.is_of_run = name, weight, keys, is_of_run
-        self.attempts, self.landed = attempts, landed
+        self.attempts, self.on_commit = attempts, on_commit
 
     def add_to(self, draft: Draft) -> None:
         draft.attempts.extend(self.attempts)
@@ -243,14 +243,14 @@ def test_lines_of_an_earlier_epoch_are_left_out() -> None:
 
 def test_the_committing_thread_tells_only_entries_that_await_it() -> None:
     told: list[Committed] = []
-    awaited = [Row(landed=told.append) for _ in range(2)]
+    awaited = [Row(on_commit=told.append) for _ in range(2)]
 
-    tell = landing([awaited[0], Row(), awaited[1]])
+    tell = commit_callback([awaited[0], Row(), awaited[1]])
     assert tell is not None
     tell(NOTHING)
 
     assert told == [NOTHING, NOTHING]
-    assert landing([Row()]) is None
+    assert commit_callback([Row()]) is None
 
 
 # -- refusals ------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from cloaca_core.features.task_logs.records import LINES, PROGRESS
 from cloaca_core.run.rows import AttemptRow, RunEnd
 from cloaca_core.run.watcher import DecidedTick, Recorded, WatchedRun
 from cloaca_core.store.batch import ROW_BYTES, Batch, Committed, attempt_weight
-from cloaca_core.store.runs import Landed
+from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.states import TaskStatus
 from cloaca_testing.conformance.commits import submit
 from cloaca_testing.conformance.rows import attempt, chunk, firing, new_run, run_end, runner, told
@@ -55,9 +55,9 @@ class Store(MemoryStore):
         self.asked = asyncio.Event()
         self.bad: str | None = None
 
-    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+    async def commit(self, batch: Batch, on_commit: OnCommit | None = None) -> Committed:
         self.batches.append(batch)
-        self.heard.append(landed is not None)
+        self.heard.append(on_commit is not None)
         self.asked.set()
         await self.open.wait()
         if self.failures:
@@ -66,7 +66,7 @@ class Store(MemoryStore):
         texts += [row.lines for row in batch.of(LINES)]
         if self.bad is not None and self.bad in texts:
             raise StoreDataError("a value cannot be stored")
-        return await super().commit(batch, landed)
+        return await super().commit(batch, on_commit)
 
 
 class Row(Entry):
@@ -89,7 +89,7 @@ class Row(Entry):
         self.run_id = run_id
         self.epoch = epoch
         self.weight = sum(attempt_weight(row) for row in attempts)
-        self.landed = self._land if awaited else None
+        self.on_commit = self._land if awaited else None
         self.awaited = awaited
         self.fate: str | None = None
         self.has_landed = False
@@ -677,7 +677,7 @@ class TestFaults:
     async def test_who_watches_and_fails_keeps_nobody_from_being_told(
         self, idle: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(module, "tell_of_commit", fault)
+        monkeypatch.setattr(module, "report_commit", fault)
         idle.journal.watchers.append(NobodyWatching())
         idle.journal.add(row := Row([attempt("run")]))
         await idle.written(1)

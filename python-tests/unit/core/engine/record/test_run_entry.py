@@ -36,7 +36,7 @@ class Notes:
         self.heard: list[object] = []
         self.flaw: Exception | None = None
 
-    def let_go(self, attempts: Iterable[Attempt]) -> None:
+    def start_reserved(self, attempts: Iterable[Attempt]) -> None:
         if self.flaw is not None:
             raise self.flaw
         self.heard.append(("let go", list(attempts)))
@@ -73,8 +73,8 @@ def entry(notes: Notes, *ahead: Attempt) -> RunEntry:
 
 
 def land(one: RunEntry, committed: Committed) -> None:
-    assert one.landed is not None
-    one.landed(committed)
+    assert one.on_commit is not None
+    one.on_commit(committed)
 
 
 def test_its_rows_count_under_the_epoch_of_the_run(notes: Notes) -> None:
@@ -120,10 +120,10 @@ def test_it_is_not_let_go_when_the_run_is_somebody_elses(notes: Notes) -> None:
 def test_it_is_let_go_once_even_if_a_store_should_say_it_again(notes: Notes) -> None:
     attempt = attempt_of(RUN)
     one = entry(notes, attempt)
-    landed = one.landed
-    assert landed is not None
-    landed(OURS)
-    landed(OURS)
+    on_commit = one.on_commit
+    assert on_commit is not None
+    on_commit(OURS)
+    on_commit(OURS)
 
     one.settled(OURS)
 
@@ -166,7 +166,7 @@ def test_rows_of_waits_are_in_the_same_batch_and_count(notes: Notes) -> None:
 
 def test_nothing_is_let_go_where_nothing_was_got_ready(notes: Notes) -> None:
     one = entry(notes)
-    assert one.landed is None
+    assert one.on_commit is None
 
     one.settled(OURS)
 

@@ -65,7 +65,7 @@ class Holder:
         self.owns = True
         self.looks = 0
         subjects = Subjects()
-        subjects.asked.subscribe(self.count)
+        subjects.steered.subscribe(self.count)
         self.lease = Lease(
             self.store,
             self.runner_id,

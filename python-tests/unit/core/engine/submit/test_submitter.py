@@ -39,7 +39,7 @@ from cloaca_core.errors import (
 from cloaca_core.run.rows import RunRow
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.messages import NewMessage
-from cloaca_core.store.runs import Landed
+from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.ids import RunIds
 from cloaca_core.values.waits import EVENT
 from cloaca_testing.conformance.commits import submit
@@ -64,12 +64,12 @@ class Store(MemoryStore):
         self.failures: list[StoreError] = []
         self.beat_failures: list[StoreError] = []
 
-    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+    async def commit(self, batch: Batch, on_commit: OnCommit | None = None) -> Committed:
         if self.failures:
             raise self.failures.pop(0)
         held = {run.id for run in batch.new_runs if run.idempotency_key in self.held}
         rest = [run for run in batch.new_runs if run.id not in held]
-        committed = await super().commit(batch._replace(new_runs=rest), landed)
+        committed = await super().commit(batch._replace(new_runs=rest), on_commit)
         self.then()
         return committed._replace(held=frozenset(held))
 
@@ -99,7 +99,7 @@ class Desk:
         self.journal = Journal(self.store, self.runner_id, HandMarks())
         subjects = Subjects()
         subjects.claimable_here.subscribe(self._wake)
-        subjects.asked.subscribe(self._time)
+        subjects.steered.subscribe(self._time)
         self.lease = Lease(
             self.store, self.runner_id, this_process(), 15.0, lambda: True, clock, subjects
         )
@@ -338,7 +338,7 @@ async def test_a_body_whose_children_were_begun_again_has_the_latest_of_them(des
         (latest,), _ = await desk.accept(desk.request(idempotency_key=key, parent=parent))
         row = desk.store.runs[latest]
         desk.store.runs[latest] = row._replace(status="Failed", ended_at=LATER)
-    parent.finds_children = True
+    parent.children_restarted = True
 
     found = await desk.accept(
         desk.request(idempotency_key=keys[0], further_keys=keys[1:], parent=parent)

@@ -173,7 +173,7 @@ async def test_a_suspect_that_keeps_others_from_beginning_is_known(desk: Desk) -
 async def test_one_that_keeps_others_from_beginning_on_its_executor_is_known_by_that(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pool = SimpleNamespace(attempt=There, ward="executor there")
+    pool = SimpleNamespace(attempt=There, domain="executor there")
     monkeypatch.setattr(desk.scene.executor, "pool", lambda *_: pool)
     lost = attempt("r", "burn", status="Failed", error="WorkerLost", crashes=2)
     past = [lost._replace(ended_at=1, retry_at=2, reason_code="pool_broke")]

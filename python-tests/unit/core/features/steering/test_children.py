@@ -61,7 +61,7 @@ async def test_those_that_come_late_are_stopped_before_they_begin(desk: Steering
     for of in "pcq":
         await desk.store.insert_when_free(new_run(f"{of}-late", parent=of, key=of, owner=None))
 
-    stopped = await desk.steering.children.stop_strays([f"{of}-late" for of in "pcq"])
+    stopped = await desk.steering.children.stop_with_parents([f"{of}-late" for of in "pcq"])
 
     assert stopped == {"p-late", "c-late"}
     rows = [desk.store.runs[f"{of}-late"] for of in "pcq"]
@@ -80,7 +80,7 @@ async def test_so_is_one_that_its_parents_pause_reaches_between_its_claim_and_th
         pass
     assert desk.store.runs["late"].owner == "r1"
 
-    stopped = await desk.steering.children.stop_strays(["late"])
+    stopped = await desk.steering.children.stop_with_parents(["late"])
 
     assert stopped == {"late"}
     assert desk.store.runs["late"].status == "Paused"

@@ -34,7 +34,7 @@ class Scene:
     def _tell(self, answer: Answer) -> None:
         self.heard.append(("body", answer))
 
-    def let_go(self, attempts: Iterable[Attempt]) -> None:
+    def start_reserved(self, attempts: Iterable[Attempt]) -> None:
         raise AssertionError(attempts)
 
     def told(self, run: ActiveRun, messages: int) -> None:
@@ -71,9 +71,9 @@ def test_a_long_value_weighs_more() -> None:
 
 def test_the_body_goes_on_where_the_commit_lands() -> None:
     scene = Scene()
-    assert scene.entry.landed is not None
+    assert scene.entry.on_commit is not None
 
-    scene.entry.landed(OURS)
+    scene.entry.on_commit(OURS)
 
     assert scene.heard == [("body", None)]
 
@@ -97,9 +97,9 @@ def test_a_wish_that_the_commit_has_met_is_told_after_the_body() -> None:
 
 def test_a_run_that_is_lost_tells_its_body_nothing() -> None:
     scene = Scene()
-    assert scene.entry.landed is not None
+    assert scene.entry.on_commit is not None
 
-    scene.entry.landed(NOT_OURS)
+    scene.entry.on_commit(NOT_OURS)
     scene.entry.settled(NOT_OURS)
 
     assert scene.heard == ["lost"]

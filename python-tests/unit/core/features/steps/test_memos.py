@@ -26,7 +26,7 @@ from cloaca_testing.conformance.rows import memo
 pytestmark = pytest.mark.virtual_time
 
 MEMO = memo("r", task_id="t")
-ASKED = AskedWait("event", "go", 1, None, None, "hash", may_leave=True)
+ASKED = AskedWait("event", "go", 1, None, None, "hash", may_suspend=True)
 
 
 class Kept:

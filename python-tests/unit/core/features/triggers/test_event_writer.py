@@ -17,7 +17,7 @@ from cloaca_core.errors import StoreFullError
 from cloaca_core.features.triggers import event_writer
 from cloaca_core.features.triggers.records import EVENTS, TriggerRow
 from cloaca_core.store.batch import Batch, Committed
-from cloaca_core.store.runs import Landed
+from cloaca_core.store.runs import OnCommit
 
 pytestmark = pytest.mark.asyncio
 Fire = Callable[..., Any]
@@ -154,10 +154,10 @@ async def test_what_is_fired_after_a_shutdown_began_is_dropped(store: Store, par
 
 async def test_who_fires_hears_that_no_space_is_left() -> None:
     class Full(Store):
-        async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+        async def commit(self, batch: Batch, on_commit: OnCommit | None = None) -> Committed:
             if batch.of(EVENTS):
                 raise StoreFullError("no space")
-            return await super().commit(batch, landed)
+            return await super().commit(batch, on_commit)
 
     store = Full()
     part = Part(store)

@@ -19,7 +19,7 @@ from cloaca_core.features.triggers import trigger_loop
 from cloaca_core.features.triggers.records import TURNS, TriggerRow
 from cloaca_core.features.triggers.trigger_loop import LONGEST_SLEEP
 from cloaca_core.store.batch import Batch, Committed
-from cloaca_core.store.runs import Landed
+from cloaca_core.store.runs import OnCommit
 
 pytestmark = pytest.mark.asyncio
 Open = Callable[..., Part]
@@ -582,9 +582,9 @@ async def test_a_tick_whose_commit_has_an_unknown_outcome_is_fired_once(opened: 
     class Lossy(Store):
         answer_lost = False
 
-        async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+        async def commit(self, batch: Batch, on_commit: OnCommit | None = None) -> Committed:
             lost = bool(batch.of(TURNS)) and not self.answer_lost
-            committed = await super().commit(batch, None if lost else landed)
+            committed = await super().commit(batch, None if lost else on_commit)
             if lost:
                 self.answer_lost = True
                 raise OSError("the connection was lost")

@@ -51,13 +51,13 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.store.wall_clock = lambda: NOW
-        self.has_left = False
+        self.has_released = False
         self.watch = UnservedWatch(
             self.store,
             self.registry,
             RunnerId("me"),
             Liveness(self.store, this_process()),
-            lambda: self.has_left,
+            lambda: self.has_released,
             self.clock,
             Subjects(),
         )
@@ -114,11 +114,11 @@ async def test_runs_that_this_runner_has_left_are_listed_while_they_wait(scene: 
     await scene.store.register(runner("me"))
     await submit(scene.store, new_run("a", owner=None, workflow=workflow))
     await scene.store.claim("me", [workflow], 1, NOW)
-    await scene.store.leave_unserved("me", [Unserved("a", 1, '["load"]', 0)])
+    await scene.store.release_unserved("me", [Unserved("a", 1, '["load"]', 0)])
 
     assert await scene.after(SETTLING) is None  # it has left none itself: no statement
     assert scene.watch.report() == []
-    scene.has_left = True
+    scene.has_released = True
     scene.watch.wake()
     assert await scene.after(PATIENCE) == PATIENCE
     assert scene.watch.report() == [

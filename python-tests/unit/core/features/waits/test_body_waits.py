@@ -40,10 +40,10 @@ class Scene:
         self.ceased: list[list[str]] = []
         self.waits = BodyWaits(10.0, cast(Any, self), cast(Any, self), self._cease)
 
-    def wait(self, number: int = 1, *, may_leave: bool = True) -> tuple[BodyCall, OpenWait]:
+    def wait(self, number: int = 1, *, may_suspend: bool = True) -> tuple[BodyCall, OpenWait]:
         row = WaitRow("r", "t", EVENT, "go", number, 1, "", 0, None)
         call, wait = BodyCall(self.attempt, lambda _: None), self.open.add(0, row)
-        self.waits.attend(call, wait, may_leave=may_leave)
+        self.waits.attend(call, wait, may_suspend=may_suspend)
         return call, wait
 
     def _cease(self, run: ActiveRun) -> None:
@@ -133,7 +133,7 @@ async def test_it_is_asked_to_leave_after_a_while(scene: Scene) -> None:
     await asyncio.sleep(0.2)
 
     assert signals(scene) == ["run r task t attempt 1 leaves while it waits for go"]
-    assert (scene.attempt.leaving, wait.attended) == (True, False)
+    assert (scene.attempt.is_suspending, wait.attended) == (True, False)
     scene.waits.go_on(wait, MEMO)
     await quiet()
     assert (len(scene.answers), scene.slots) == (1, ["released"])  # it has no use for the slot
@@ -143,7 +143,7 @@ async def test_it_is_asked_to_leave_after_a_while(scene: Scene) -> None:
     "why", ["other thread", "ending", "abandoned", "over", "forgotten", "cut off"]
 )
 async def test_it_is_not_asked_to_leave(scene: Scene, why: str) -> None:
-    call, wait = scene.wait(may_leave=why != "other thread")
+    call, wait = scene.wait(may_suspend=why != "other thread")
     if why == "cut off":
         assert call.withdraw()
     wait.ending = why == "ending"
@@ -154,7 +154,7 @@ async def test_it_is_not_asked_to_leave(scene: Scene, why: str) -> None:
         scene.waits.forget(wait)
     await asyncio.sleep(60)
 
-    assert not scene.attempt.leaving
+    assert not scene.attempt.is_suspending
     assert scene.answers == ([[MEMO]] if why == "over" else [])
 
 
@@ -170,7 +170,7 @@ async def test_a_cancel_ends_its_wait_once(scene: Scene) -> None:
 
     (answer,) = scene.answers
     assert isinstance(answer, BodyCancelled)
-    assert (scene.slots, scene.attempt.leaving) == (["released", "reacquired"], False)
+    assert (scene.slots, scene.attempt.is_suspending) == (["released", "reacquired"], False)
     assert call.interrupted is None
 
 
@@ -187,7 +187,7 @@ async def test_a_deferred_body_has_its_time_and_does_not_make_it_leave(scene: Sc
     await asyncio.sleep(2)
 
     assert (before, scene.answers) == ([], [None])
-    assert (scene.slots, scene.attempt.leaving) == (["released", "reacquired"], False)
+    assert (scene.slots, scene.attempt.is_suspending) == (["released", "reacquired"], False)
 
 
 async def test_a_cancel_ends_a_deferral(scene: Scene) -> None:

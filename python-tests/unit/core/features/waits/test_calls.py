@@ -152,7 +152,7 @@ class TestWaits:
             (EVENT, "stop", 1, None, None),
             (SLEEP, "", 2, None, 9),
         ]
-        assert all(each.may_leave for each in keeper.asked)
+        assert all(each.may_suspend for each in keeper.asked)
 
     def test_after_a_timeout_it_returns_the_default_or_raises(
         self, keeper: Keeper, way: Sync | Async
@@ -201,7 +201,7 @@ class TestWaits:
         with pytest.raises(BodySuspended, match="leave"):
             way.call(keeper, attempt, GO)
 
-        attempt.leaving = True
+        attempt.is_suspending = True
         with pytest.raises(BodySuspended, match="takes no further step"):
             way.call(keeper, attempt, GO)
 
@@ -242,7 +242,7 @@ class TestWhoMayLeave:
         thread.start()
         thread.join()
 
-        assert [each.may_leave for each in keeper.asked] == [False]
+        assert [each.may_suspend for each in keeper.asked] == [False]
 
     async def test_another_task_of_the_body_may_not(self, keeper: Keeper) -> None:
         keeper.ends = [[ended('{"payload":1}')]]
@@ -250,7 +250,7 @@ class TestWhoMayLeave:
 
         await asyncio.create_task(waits.wait_async(GO))
 
-        assert [each.may_leave for each in keeper.asked] == [False]
+        assert [each.may_suspend for each in keeper.asked] == [False]
 
 
 class TestSteps:
@@ -303,7 +303,7 @@ class TestCutOff:
             async with asyncio.timeout(0):
                 await AttemptWaits(keeper, attempt).wait_async(GO)
 
-        assert attempt.leaving
+        assert attempt.is_suspending
 
     async def test_an_async_condition_is_awaited(self, keeper: Keeper) -> None:
         answers = [False, True]

@@ -72,7 +72,7 @@ def test_the_wait_of_a_body_counts_from_when_it_has_come_there(
     seconds: float | None, until: int | None, due_at: int | None
 ) -> None:
     attempt = attempt_of(active_run(graph_of(t={})), number=4)
-    asked = AskedWait(EVENT, "paid", 2, seconds, until, "hash", may_leave=True)
+    asked = AskedWait(EVENT, "paid", 2, seconds, until, "hash", may_suspend=True)
 
     row = row_of_body(attempt, asked, 100_000)
 

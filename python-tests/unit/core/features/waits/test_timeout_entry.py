@@ -32,7 +32,7 @@ class Listener:
         self.entry.settled(ours)
         return self.heard
 
-    def let_go(self, attempts: object) -> None:
+    def start_reserved(self, attempts: object) -> None:
         raise AssertionError(attempts)
 
     def told(self, run: ActiveRun, messages: int) -> None:
@@ -89,4 +89,4 @@ def test_no_attempt_goes_ahead_of_it(listener: Listener) -> None:
     ahead: list[Attempt] = list(listener.entry.ahead)
 
     assert ahead == []
-    assert listener.entry.landed is None
+    assert listener.entry.on_commit is None

@@ -49,8 +49,8 @@ pytestmark = pytest.mark.virtual_time
 
 NOW = 1_000_000_000
 SECOND = 1_000_000
-ASKED = AskedWait(EVENT, "go", 1, None, None, "h", may_leave=True)
-NAP = AskedWait(SLEEP, "", 1, 60.0, None, "h", may_leave=True)
+ASKED = AskedWait(EVENT, "go", 1, None, None, "h", may_suspend=True)
+NAP = AskedWait(SLEEP, "", 1, 60.0, None, "h", may_suspend=True)
 
 
 def nodes(*make: Callable[[], object]) -> PlanGraph:
@@ -481,7 +481,7 @@ class TestBodies:
         assert (len(waits), waits.ended) == (0, {})
 
     async def test_its_sleep_is_over_by_time(self, desk: Desk) -> None:
-        await desk.waiting(NAP._replace(may_leave=False))
+        await desk.waiting(NAP._replace(may_suspend=False))
         await desk.pass_time(61)
         (entry,) = await desk.commit_all()
 
@@ -489,7 +489,7 @@ class TestBodies:
 
     async def test_when_the_time_of_its_approval_is_over_is_kept(self, desk: Desk) -> None:
         """So that the default decision is the same each time that the body runs."""
-        asked = AskedWait(APPROVAL, "sign", 1, 60.0, None, "h", may_leave=False, detail='{"a":1}')
+        asked = AskedWait(APPROVAL, "sign", 1, 60.0, None, "h", may_suspend=False, detail='{"a":1}')
         await desk.waiting(asked)
         assert [row.detail for each in desk.written for row in opened_in(each)] == ['{"a":1}']
         await desk.pass_time(61)
@@ -498,7 +498,7 @@ class TestBodies:
         assert memos_in(end) == ['{"over_at":"1970-01-01T00:17:41+00:00"}']
 
     async def test_two_tasks_do_not_ask_by_one_name(self, desk: Desk) -> None:
-        asked = AskedWait(APPROVAL, "sign", 1, None, None, "h", may_leave=False)
+        asked = AskedWait(APPROVAL, "sign", 1, None, None, "h", may_suspend=False)
         first = await desk.waiting(asked, graph=PAIR)
         before = len(desk.written)
         other = desk.scene.begin()
@@ -509,7 +509,7 @@ class TestBodies:
         assert (len(desk.written), len(open_waits(first.owner))) == (before, 1)
 
     async def test_the_table_decides_about_its_event(self, desk: Desk) -> None:
-        await desk.waiting(ASKED._replace(seconds=60.0, may_leave=False))
+        await desk.waiting(ASKED._replace(seconds=60.0, may_suspend=False))
         await desk.pass_time(61)
         _, end = await desk.commit_all()
 
@@ -528,7 +528,11 @@ class TestBodies:
 
         assert desk.scene.queued() == ["other", "t"]
         again = desk.scene.begin(1)
-        assert (again.number, again.has_left, again.started_at) == (1, True, attempt.started_at)
+        assert (again.number, again.was_suspended, again.started_at) == (
+            1,
+            True,
+            attempt.started_at,
+        )
 
     async def test_a_run_whose_body_has_left_is_given_back(self, desk: Desk) -> None:
         await desk.left(BODY)
@@ -557,7 +561,7 @@ class TestBodies:
         desk.waits.told(attempt.owner, 1)
         await quiet()
         await desk.pass_time(60)
-        assert not attempt.leaving
+        assert not attempt.is_suspending
         await desk.commit_all()
 
         assert len(desk.told) == 1
@@ -606,7 +610,7 @@ class TestBodies:
     ) -> None:
         """It has left with two open waits, and both end at once."""
         attempt = await desk.waiting(graph=PAIR)
-        other = ASKED._replace(name="stop", may_leave=False)
+        other = ASKED._replace(name="stop", may_suspend=False)
         await desk.ask(attempt, other)
         await desk.commit_all()
         await desk.pass_time(11)
@@ -629,7 +633,7 @@ class TestBodies:
 
     @pytest.mark.parametrize("ending", [False, True])
     async def test_its_waits_are_closed_with_its_attempt(self, desk: Desk, ending: bool) -> None:
-        attempt = await desk.waiting(ASKED._replace(seconds=60.0, may_leave=False))
+        attempt = await desk.waiting(ASKED._replace(seconds=60.0, may_suspend=False))
         if ending:
             await desk.pass_time(61)
         desk.conclude(attempt, raised())

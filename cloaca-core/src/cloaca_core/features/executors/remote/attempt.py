@@ -67,7 +67,7 @@ class RemoteAttempt(Attempt):
         "_slot",
         "_taking",
         "_told",
-        "ward",
+        "domain",
     )
 
     def __init__(
@@ -82,7 +82,7 @@ class RemoteAttempt(Attempt):
         super().__init__(owner, index, given, resume, tools)
         self.is_async: bool = False  # here; its body may be, there
         self.place: str = carrier.place
-        self.ward: str = carrier.ward
+        self.domain: str = carrier.domain
         self._carrier = carrier
         self._has_begun = True
         self._call: Future[Answer] | None = None

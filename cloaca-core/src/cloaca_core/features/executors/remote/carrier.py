@@ -23,8 +23,8 @@ class Carrier(Protocol):
         """The place of work that runs there."""
 
     @property
-    def ward(self) -> str:
-        """The ward of bodies there: that of the engine if the executor runs in its process."""
+    def domain(self) -> str:
+        """The domain of bodies there: that of the engine if the executor runs in its process."""
 
     @property
     def cancel_files(self) -> CancelFiles:

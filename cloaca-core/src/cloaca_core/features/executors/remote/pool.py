@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.engine.execute.attempt import check_size, outcome_of
 from cloaca_core.engine.execute.outcome import CutOff, Outcome, Raised, Succeeded, raised
-from cloaca_core.engine.execute.work import OURS
+from cloaca_core.engine.execute.work import ENGINE_PROCESS
 from cloaca_core.errors import (
     BodyCancelled,
     ExecutorError,
@@ -87,7 +87,9 @@ class Pool:
         first_name: str | None = None,
     ) -> None:
         self.place: str = place_of(supply.name)
-        self.ward: str = OURS if supply.is_in_process else place_of(first_name or supply.name)
+        self.domain: str = (
+            ENGINE_PROCESS if supply.is_in_process else place_of(first_name or supply.name)
+        )
         self.threads: RemoteThreads = RemoteThreads(supply.slots, loop)
         self.cancel_files: CancelFiles = cancel_files
         self.line_socket: Callable[[], LineSocket | None] = line_socket

@@ -62,7 +62,7 @@ class HandFuture(Future[Answer]):
 class HandCarrier:
     """In place of a pool: says when a body was handed over, and takes its answer from the test."""
 
-    place = ward = "executor hand"
+    place = domain = "executor hand"
 
     def __init__(self) -> None:
         self.cancel_files = CancelFiles()

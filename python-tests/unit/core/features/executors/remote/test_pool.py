@@ -22,7 +22,7 @@ from unit.core.features.executors.remote import bodies
 
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.outcome import CutOff, Outcome, Raised, Succeeded
-from cloaca_core.engine.execute.work import OURS
+from cloaca_core.engine.execute.work import ENGINE_PROCESS
 from cloaca_core.errors import BodyCancelled, ExecutorError, WorkerLost
 from cloaca_core.features.executors._process.call import Call
 from cloaca_core.features.executors.by_value import ByValue
@@ -349,11 +349,11 @@ class TestLosses:
     async def test_those_on_threads_of_this_process_would_be_lost_with_it(
         self, scene: Scene
     ) -> None:
-        assert scene.attempt().ward == scene.pool.place
+        assert scene.attempt().domain == scene.pool.place
         with ThreadPoolExecutor(1) as threads:
             scene.over(threads)
 
-            assert scene.attempt().ward == OURS
+            assert scene.attempt().domain == ENGINE_PROCESS
 
     async def test_the_condition_of_the_task_is_not_asked(self, scene: Scene) -> None:
         def condition(error: BaseException) -> bool:

@@ -60,12 +60,12 @@ async def test_bodies_die_together_that_know_one_executor_by_several_names() -> 
         supply.open()
     pools = Pools(supplies, asyncio.get_running_loop())
 
-    assert [pool.ward for pool in pools] == [
+    assert [pool.domain for pool in pools] == [
         "executor one",
         "executor other",
         "executor one",
     ]
-    assert pools.find("absent").ward == "executor absent"
+    assert pools.find("absent").domain == "executor absent"
     pools.close()
 
 

@@ -29,7 +29,7 @@ from cloaca_core.features.schedules.records import TickRow
 from cloaca_core.features.schedules.results import Backfill
 from cloaca_core.features.schedules.tick_rows import TICKS_PER_COMMIT
 from cloaca_core.store.batch import Batch, Committed
-from cloaca_core.store.runs import Landed
+from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.states import TickOutcome
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -213,9 +213,9 @@ async def test_an_id_and_a_name_are_known_apart(store: Store, start: Start) -> N
 
 async def test_a_schedule_that_is_deleted_meanwhile_makes_nothing(start: Start) -> None:
     class Deleting(Store):
-        async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+        async def commit(self, batch: Batch, on_commit: OnCommit | None = None) -> Committed:
             self.schedules.clear()
-            return await super().commit(batch, landed)
+            return await super().commit(batch, on_commit)
 
     store = Deleting()
     runner = start(store)

@@ -1,7 +1,7 @@
-"""Gives runs that wait for a slot here back to the table, while another runner asks for such.
+"""Gives runs that wait for a slot here back to the table, while another runner requests runs.
 
-At most once a second it gives half of them. One ask is answered once; if it still stands after
-``AGAIN`` others may have taken the runs, and it is answered again.
+At most once a second it gives back half of them. Each request is answered once. If it is repeated
+after ``AGAIN`` seconds, other runners may have taken the runs, and it is answered again.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.engine")
 
 APART: Final = 1.0
-"""Seconds between two gifts, and before the first: runs that begin sooner are not worth a move."""
+"""Seconds between two gifts, and before the first: a run that begins sooner is not worth a move."""
 AGAIN: Final = 10.0
-"""Seconds after which an ask that stands is answered once more."""
+"""Seconds after which a request that still holds is answered once more."""
 
 
-class Giving:
+class WorkSharing:
     """Belongs to the engine's loop. ``serves`` returns the workflows of this runner."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Giving:
         self._due = asyncio.Event()
 
     def others(self, rows: Sequence[RunnerRow]) -> None:
-        """These are the other runners that live, as they were seen just now."""
+        """Takes the rows of the other living runners, as they were read just now."""
         known = frozenset(self._serves())
         told = {row.id: Sharing.of(row.sharing) for row in rows if row.draining_since is None}
         self._asks = {
@@ -60,17 +60,19 @@ class Giving:
         }
         for runner_id in self._answered.keys() - self._asks.keys():
             del self._answered[runner_id]
-        self._share.is_asked = any(known.issubset(each.serves) for each in self._asks.values())
+        self._share.work_requested = any(
+            known.issubset(each.serves) for each in self._asks.values()
+        )
         self._capacity.asked = self.look if self._asks else None
         self._capacity.changed()  # a claim may wait for its share
 
     def look(self) -> None:
-        """Runs of ours may wait for a slot while others ask for some."""
+        """Runs here may wait for a slot while other runners request some."""
         if not self._due.is_set() and self._open():
             self._due.set()
 
     async def turn(self) -> None:
-        """Give half of what waits, a moment after somebody has asked for it."""
+        """Give half of the waiting runs back, a moment after a runner has requested them."""
         await self._due.wait()
         ended = self._share.ended
         await asyncio.sleep(APART)
@@ -83,11 +85,11 @@ class Giving:
             self._orchestrator.guarded(run, self._orchestrator.control.give, run)
 
     def backlog(self) -> int:
-        """How many runs wait for a slot here while another runner asks for such."""
+        """The number of runs that wait for a slot here while another runner requests runs."""
         return len(self._waiting(self._asks)) if self._asks else 0
 
     def _open(self) -> Collection[str]:
-        """The runners whose asks are not answered."""
+        """The runners whose requests are not answered yet."""
         now = self._clock.monotonic()
         return [runner_id for runner_id in self._asks if not self._is_answered(runner_id, now)]
 
@@ -101,7 +103,7 @@ class Giving:
             self._answered[runner_id] = (ask.asked, now)
 
     def _waiting(self, runner_ids: Collection[str]) -> Sequence[ActiveRun]:
-        """Our runs that wait for a slot and that one of these runners would take."""
+        """The runs that wait for a slot here and that one of these runners would take."""
         wanted = {each for runner_id in runner_ids for each in self._asks[runner_id].serves}
         runs = [run for run in self._orchestrator.runs if run.row.workflow in wanted]
         return [run for run in runs if self._may_be_given(run)]

@@ -1,8 +1,8 @@
-"""Asks other runners for runs while this one has free slots and finds nothing to claim.
+"""Requests runs from other runners while this one has free slots and finds nothing to claim.
 
-The ask goes with the beats of the lease, and stands as long as slots are free. A new one is made
-only after this runner has claimed or ended a run, and when all that it was given has begun. Others
-that hold runs which have not begun give some of them back (see ``giving``).
+The request is written with the beats of the lease, and holds while slots are free. This runner
+makes a new request only after it has claimed or ended a run, and when all runs that it was given
+have begun. Runners with runs that have not begun give some of them back (see ``work_sharing``).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from cloaca_core.engine.recover.takeover import Takeover
 
 PATIENCE: Final = 1.0
-"""Seconds for which a runner must have had nothing to do before it asks: a program that submits one
-run after another is not idle in between.
+"""Seconds for which a runner must have had nothing to do before it requests runs: a program that
+submits one run after another is not idle in between.
 """
 
 
-class Asking:
-    """Belongs to the engine's loop. ``backlog`` returns how many bodies wait for a slot, ``serves``
-    the workflows of this runner; ``tell`` writes a beat.
+class WorkRequests:
+    """Belongs to the engine's loop. ``backlog`` returns the number of bodies that wait for a slot,
+    ``serves`` the workflows of this runner; ``tell`` writes a beat.
     """
 
     def __init__(
@@ -52,18 +52,18 @@ class Asking:
         self._due = asyncio.Event()
 
     def run_ended(self) -> None:
-        """A run of ours has ended, and there are other runners."""
+        """A run of this runner has ended, and there are other runners."""
         self._has_worked = True
         self.look()
 
     def claimed(self, count: int) -> None:
-        """A claim has found so many runs."""
+        """A claim has found this number of runs."""
         if count:
             self._has_worked = True
         self.look()
 
     def look(self) -> None:
-        """Ask soon, if other runners work and this one has nothing to do."""
+        """Request runs soon, if other runners have work and this one has none."""
         if self._timer is None and self._has_worked and self._may_ask():
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(PATIENCE, self._look_again)
@@ -74,19 +74,21 @@ class Asking:
             self._due.set()
 
     async def turn(self) -> None:
-        """Tell others of the ask when it is due."""
+        """Write a beat with the request when it is due."""
         await self._due.wait()
         self._due.clear()
         await self._tell()
 
     async def withdraw(self) -> None:
-        """This runner claims no more: tell others that it wants nothing, if it has asked."""
+        """This runner claims no more: write a beat without a request, if one was made."""
         if self._stands:
             with suppress(StoreError):  # the next beat tells them
                 await self._tell()
 
     def ask(self, *, idle: bool) -> int:
-        """The number of the ask that stands, 0 without one; ``idle`` if we own nothing."""
+        """The number of the present request, 0 without one. ``idle`` if this runner owns
+        nothing.
+        """
         self._stands = self._is_hungry() and (idle or self._takeover.is_crowded)
         if not self._stands:
             return 0

@@ -1,4 +1,4 @@
-"""Tells those who watch the engine of a commit. Nothing of it is done unless there are any."""
+"""Reports commits to watchers of the engine. Does nothing unless there are any."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ log = SafeLogger("cloaca.engine")
 Ts = TypeVarTuple("Ts")
 
 
-def tell_of_adoption(watchers: Iterable[Watcher], run: ActiveRun) -> None:
-    """A run is ours from now on."""
+def report_adoption(watchers: Iterable[Watcher], run: ActiveRun) -> None:
+    """This runner owns the run from now on."""
     for watcher in watchers:
         _safely(watcher.adopted, run)
 
 
-def tell_of_commit(
+def report_commit(
     watchers: Iterable[Watcher],
     entries: Sequence[Entry],
     committed: Committed,
     seconds: float,
     now: int,
 ) -> None:
-    """A batch of these entries is durable; none of them has been told so. ``now`` is in µs."""
+    """A batch of these entries is durable, and none of them is settled yet. ``now`` is in µs."""
     facts = [fact for entry in entries if (fact := _fact(entry, committed)) is not None]
     for watcher in watchers:
         _safely(watcher.committed, seconds)
@@ -47,7 +47,7 @@ def tell_of_commit(
 
 
 def _safely(tell: Callable[[*Ts], None], *facts: *Ts) -> None:
-    """Tell, and go on if the one who is told raises: the run must not suffer for it."""
+    """Call a watcher. If it raises, continue: the run must not suffer for it."""
     try:
         tell(*facts)
     except Exception:
@@ -55,7 +55,7 @@ def _safely(tell: Callable[[*Ts], None], *facts: *Ts) -> None:
 
 
 def _fact(entry: Entry, committed: Committed) -> Recorded | Decision | None:
-    """What is told of an entry; None if nothing of it was written, or is of interest."""
+    """The fact to report of an entry; None if nothing of it was written, or of interest."""
     if isinstance(entry, RunEntry):
         return _recorded(entry, committed) if entry.run.id in committed.current else None
     return entry if isinstance(entry, Decision) else None

@@ -10,7 +10,7 @@ from unit.core.engine.record.test_run_entry import Notes
 
 from cloaca_core.engine.record.entries import Entry
 from cloaca_core.engine.record.run_entry import RunEntry
-from cloaca_core.engine.record.telling import tell_of_adoption, tell_of_commit
+from cloaca_core.engine.record.watcher_reports import report_adoption, report_commit
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.waits.open_waits import open_waits
 from cloaca_core.features.waits.records import ClosedWait, WaitRow
@@ -68,7 +68,7 @@ def entry(
 def told(*entries: Entry, wishes: dict[str, str] | None = None, current: str = "r") -> list[object]:
     watching = Watching()
     committed = Committed(frozenset(), {}, frozenset({current}), wishes=wishes or {})
-    tell_of_commit([watching], entries, committed, 0.5, NOW)
+    report_commit([watching], entries, committed, 0.5, NOW)
     assert watching.heard.pop(0) == 0.5
     return watching.heard
 
@@ -143,8 +143,8 @@ def test_one_who_raises_holds_up_neither_the_engine_nor_the_others(
     broken, watching = Watching(ValueError("no")), Watching()
     committed = Committed(frozenset(), {}, frozenset({"r"}))
 
-    tell_of_commit([broken, watching], [entry(run, attempt("r", "t"))], committed, 0.5, NOW)
-    tell_of_adoption([broken, watching], run)
+    report_commit([broken, watching], [entry(run, attempt("r", "t"))], committed, 0.5, NOW)
+    report_adoption([broken, watching], run)
 
     assert len(broken.heard) == len(watching.heard) == 3
     assert {record.message for record in caplog.records} == {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from model.orchestration import PAIR, Scene
 
-from cloaca_core.engine.claim.giving import Giving
+from cloaca_core.engine.claim.work_sharing import WorkSharing
 from cloaca_core.run.restore import Resume
 from cloaca_core.store.runner_rows import RunnerRow, Sharing
 from cloaca_testing.conformance.rows import NOW, runner
@@ -25,11 +25,11 @@ class Desk:
 
     def __init__(self) -> None:
         self.asked: Callable[[], None] | None = None
-        self.is_asked = False
+        self.work_requested = False
         self.ended = self.changes = 0
         self.scene = Scene()
         self.run = self.scene.adopt(PAIR, workflow="flow")
-        self.giving = Giving(
+        self.giving = WorkSharing(
             self.scene.orchestrator,
             cast("Any", self),
             cast("Any", self),
@@ -52,7 +52,7 @@ def asks(*serves: str, number: int = 1, **fields: Any) -> RunnerRow:
 
 
 @pytest.mark.parametrize(
-    ("row", "backlog", "is_asked"),
+    ("row", "backlog", "work_requested"),
     [
         (asks("flow", "other"), 1, True),
         (asks("flow"), 1, False),  # it could not take all that is left to it
@@ -65,17 +65,19 @@ def asks(*serves: str, number: int = 1, **fields: Any) -> RunnerRow:
         (runner("other")._replace(sharing="no JSON"), 0, False),
     ],
 )
-async def test_whose_ask_counts(desk: Desk, row: RunnerRow, backlog: int, is_asked: bool) -> None:
+async def test_whose_ask_counts(
+    desk: Desk, row: RunnerRow, backlog: int, work_requested: bool
+) -> None:
     desk.giving.others([row])
 
-    assert (desk.giving.backlog(), desk.is_asked) == (backlog, is_asked)
+    assert (desk.giving.backlog(), desk.work_requested) == (backlog, work_requested)
 
 
 async def test_claims_and_backlogs_are_as_before_when_nobody_asks_any_more(desk: Desk) -> None:
     desk.giving.others([asks(*HERE)])
     desk.giving.others([])
 
-    assert (desk.giving.backlog(), desk.is_asked, desk.asked) == (0, False, None)
+    assert (desk.giving.backlog(), desk.work_requested, desk.asked) == (0, False, None)
 
 
 async def test_a_run_that_one_here_waits_for_stays(desk: Desk) -> None:

@@ -1,7 +1,7 @@
-"""Lets the suspects of one process or pool run alone, one after another.
+"""Lets the suspects of one failure domain run alone, one after another.
 
-A suspect goes when all bodies that ran before it came have ended. Bodies that come meanwhile are
-held until no suspect is left.
+A failure domain is a process or pool whose bodies die together. A suspect starts when all bodies
+that ran before it have ended. Bodies that come meanwhile are held until no suspect is left.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.attempt import Attempt
 
 Go: TypeAlias = Callable[[], None]
-"""Lets an attempt start or go on; it is called once, when its turn has come."""
+"""Starts or resumes an attempt. Called once, when its turn has come."""
 
 
-class Ward:
-    """Belongs to the engine's loop. ``closed`` has the name of this one while no further body may
-    begin: a suspect runs alone, or waits until the bodies that run have ended.
+class IsolationQueue:
+    """Belongs to the engine's loop. ``closed`` contains the ``name`` of this domain while no
+    further body may begin in it: a suspect runs alone, or waits until the running bodies have
+    ended.
 
-    ``under_way`` lists the attempts of this place whose bodies run or may begin at any moment.
+    ``under_way`` lists the attempts of this domain whose bodies run or may begin at any moment.
     ``opened`` is called when no suspect is left.
     """
 
@@ -43,7 +44,7 @@ class Ward:
 
     @property
     def waiting(self) -> int:
-        """How many attempts wait here."""
+        """The number of attempts that wait here."""
         return len(self._suspects) + len(self._held)
 
     def has_begun(self, attempt: Attempt) -> bool:
@@ -55,7 +56,7 @@ class Ward:
         return attempt in self._suspects
 
     def line_up(self, attempt: Attempt, go: Go) -> None:
-        """A suspect is ready: let it go when it can run alone."""
+        """A suspect is ready: start it when it can run alone."""
         self._suspects[attempt] = go
         if self._name not in self._closed:
             self._closed.add(self._name)
@@ -63,11 +64,13 @@ class Ward:
         self._next()
 
     def hold(self, attempt: Attempt, go: Go) -> None:
-        """An attempt is ready while this is closed: let it go when no suspect is left."""
+        """An attempt is ready while the domain is closed: start it when no suspect is left."""
         self._held[attempt] = go
 
     def over(self, attempt: Attempt) -> None:
-        """An attempt has ended, was given up, or waits for others now. Unknown ones are ignored."""
+        """An attempt has ended, was given up, or waits for another run. Unknown attempts are
+        ignored.
+        """
         self._suspects.pop(attempt, None)
         self._held.pop(attempt, None)
         self._before.discard(attempt)
