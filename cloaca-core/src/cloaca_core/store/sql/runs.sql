@@ -161,8 +161,10 @@ WHERE id IN :ids AND detached = 0 AND +ended_at IS NULL AND cancel_at IS NULL AN
 -- name: owned_runs
 -- Find those of these new runs that the runner owns, under their first epoch. There are none if the
 -- runner was fenced after it had sent them: then another runner is about to take them over.
-SELECT id FROM cloaca_run
-WHERE id IN :ids AND owner = :runner_id AND epoch = 1
+SELECT run.id
+FROM :ids AS wanted
+CROSS JOIN cloaca_run AS run
+WHERE run.id IN [wanted.value] AND run.owner = :runner_id AND run.epoch = 1
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
 
@@ -183,11 +185,12 @@ SELECT id FROM cloaca_run WHERE id IN :ids;
 -- Find which of these runs the runner owns, under which epochs, to which state it is to bring them,
 -- how often keys of them were replaced, and how many messages they were sent. Later statements of this
 -- transaction check the same. A database where several transactions write at once locks the runs.
-SELECT id, epoch, CASE
-    WHEN cancel_at IS NOT NULL THEN 'Cancelled' WHEN paused_at IS NOT NULL THEN 'Paused'
-END AS wish, replacements, messages
-FROM cloaca_run
-WHERE id IN :ids AND owner = :runner_id
+SELECT run.id, run.epoch, CASE
+    WHEN run.cancel_at IS NOT NULL THEN 'Cancelled' WHEN run.paused_at IS NOT NULL THEN 'Paused'
+END AS wish, run.replacements, run.messages
+FROM :ids AS wanted
+CROSS JOIN cloaca_run AS run
+WHERE run.id IN [wanted.value] AND run.owner = :runner_id
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
 
