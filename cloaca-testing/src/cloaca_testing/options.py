@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypedDict
 
 from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.definition.submission import StartNames
 from cloaca_core.errors import ConfigError
 from cloaca_core.values.arguments import refuse_other_types
 from cloaca_core.values.option_names import FailedPolicyName
@@ -24,18 +25,13 @@ LEASE_SECONDS: Final = 10**8
 """There is no other runner, so the lease of an engine need not be renewed in a test."""
 
 
-class SubmitOptions(TypedDict, total=False):
+class SubmitOptions(StartNames, total=False):
     """The options of ``Client.submit``."""
 
     idempotency_key: str | None
     failed_policy: FailedPolicyName
     tags: Mapping[str, str] | None
     time_limit: Duration | NoLimit | None
-    priority: int | None
-    run_at: datetime | str | None
-    delay: Duration | None
-    start_by: datetime | str | Duration | None
-    detached: bool
     send: tuple[str, object] | None
 
 

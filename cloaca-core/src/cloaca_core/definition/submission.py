@@ -5,7 +5,7 @@ Clients and the handles of bodies make the same value. It is checked where it is
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,6 +25,16 @@ class StartOptions(NamedTuple):
     delay: Duration | None = None
     start_by: datetime | str | Duration | None = None
     detached: bool = False
+
+
+class StartNames(TypedDict, total=False):
+    """The same as keyword arguments."""
+
+    priority: int | None
+    run_at: datetime | str | None
+    delay: Duration | None
+    start_by: datetime | str | Duration | None
+    detached: bool
 
 
 NO_OPTIONS: Final = StartOptions()

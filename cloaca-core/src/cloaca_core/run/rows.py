@@ -50,6 +50,11 @@ class NewRun(NamedTuple):
         return self.parent_id is None and self[_OPTIONS:] == _DEFAULTS
 
     @property
+    def is_timed(self) -> bool:
+        """Whether the run starts, or is cancelled, at an instant."""
+        return self.due_at is not None or self.start_by is not None
+
+    @property
     def belongs_to(self) -> str | None:
         """The parent if the run is part of its parent's tree; None otherwise."""
         return None if self.detached else self.parent_id

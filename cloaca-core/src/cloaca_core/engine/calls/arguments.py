@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 from cloaca_core.definition.context import ContextLike, input_text, items_of
 from cloaca_core.definition.submission import NO_OPTIONS, StartOptions, Submissions
 from cloaca_core.definition.unregistered import Unregistered
-from cloaca_core.engine.calls.start_options import checked_instant, checked_start
 from cloaca_core.engine.calls.user_code import calling_work
+from cloaca_core.engine.submit.start import checked_start
 from cloaca_core.errors import (
     ConfigError,
     ConfigTypeError,
@@ -33,6 +33,7 @@ from cloaca_core.values.ids import first_id_of, is_run_id
 from cloaca_core.values.payloads.json_values import JsonValue, encode, shown_path
 from cloaca_core.values.states import RunStatus
 from cloaca_core.values.text import checked_text, is_storable
+from cloaca_core.values.times.given import checked_instant
 from cloaca_core.values.times.time_limits import read_time_limit, stored_limit
 
 if TYPE_CHECKING:

@@ -209,7 +209,7 @@ class Submitter:
         """The table has a run that any runner may claim, now or at its time."""
         if row.due_at is None:
             self._subjects.claimable_here.publish()
-        if row.due_at is not None or row.start_by is not None:
+        if row.is_timed:
             self._subjects.steered.publish()
 
     def _places(self, request: Request) -> int:

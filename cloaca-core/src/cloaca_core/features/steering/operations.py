@@ -8,13 +8,13 @@ from cloaca_core.definition.context import ContextLike, input_text, items_of
 from cloaca_core.engine.calls.arguments import checked_run_id
 from cloaca_core.engine.calls.call import Call, unchanged
 from cloaca_core.engine.calls.orders import checked_order
-from cloaca_core.engine.calls.start_options import checked_instant, checked_seconds
 from cloaca_core.errors import RunEndedError, RunNotFoundError, RunStateError
 from cloaca_core.features.definitions.names import DefinitionEngine, looked_up, name_to_look_up
 from cloaca_core.features.steering.results import Steered
 from cloaca_core.values import option_names
 from cloaca_core.values.arguments import refuse_other_types
 from cloaca_core.values.states import RunStatus
+from cloaca_core.values.times.given import checked_instant, checked_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

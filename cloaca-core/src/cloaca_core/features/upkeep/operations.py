@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cloaca_core.engine.calls.orders import asker
-from cloaca_core.engine.calls.start_options import checked_instant
 from cloaca_core.features.definitions.names import DefinitionEngine, looked_up, name_to_look_up
 from cloaca_core.features.steering.noted_acts import NotedActs
 from cloaca_core.features.upkeep.results import PruneResult
 from cloaca_core.values.arguments import refuse_other_types
+from cloaca_core.values.times.given import checked_instant
 from cloaca_core.values.times.instants import to_datetime
 from cloaca_core.values.wording import counted
 

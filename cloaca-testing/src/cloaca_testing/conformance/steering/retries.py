@@ -19,6 +19,7 @@ from cloaca_testing.conformance.rows import (
     act,
     attempt,
     new_run,
+    overdue,
     run_end,
     runner,
 )
@@ -186,7 +187,7 @@ class RetryConformance:
     ) -> None:
         """Neither its cancel nor the instant that it waited for nor the one to begin by."""
         await store.register(runner("r1"))
-        await submit(store, new_run("a", start_by=LATER + 5))
+        await submit(store, overdue("a")._replace(owner="r1"))
         await park(store, "a", LATER + 9)
         await store.cancel(["a"], act("c"), LATER + 30, children=False)
 
