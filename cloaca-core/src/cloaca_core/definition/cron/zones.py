@@ -80,19 +80,18 @@ def spans_from(zone: ZoneInfo, moment: int) -> Iterator[Span]:
 def _spans(zone: ZoneInfo, year: int) -> tuple[Span, ...]:
     """The spans of a year; a span also ends with the year, without a change of the clock."""
     start, end = _new_year(year), _new_year(year + 1)
-    found = [_change(zone, at - 1) for at in range(start, end, _STRIDE)]
-    edges = sorted({start, end, *(at for at in found if at is not None and at < end)})
+    looks = [(at, _offset(zone, at)) for at in (*range(start - 1, end - 1, _STRIDE), end - 1)]
+    changes = (
+        _change(zone, low, high, old) for (low, old), (high, new) in pairwise(looks) if new != old
+    )
     return tuple(
-        Span(at, until, _offset(zone, at), _offset(zone, at - 1)) for at, until in pairwise(edges)
+        Span(at, until, _offset(zone, at), _offset(zone, at - 1))
+        for at, until in pairwise(sorted({start, end, *changes}))
     )
 
 
-def _change(zone: ZoneInfo, moment: int) -> int | None:
-    """The moment at which the offset changes within a stride after ``moment``, if it does."""
-    low, high = moment, moment + _STRIDE
-    old = _offset(zone, low)
-    if _offset(zone, high) == old:
-        return None
+def _change(zone: ZoneInfo, low: int, high: int, old: int) -> int:
+    """The moment after ``low`` and up to ``high`` from which the offset is another than ``old``."""
     while high - low > 1:
         middle = (low + high) // 2
         if _offset(zone, middle) == old:

@@ -23,7 +23,10 @@ from cloaca_core.definition.cron.zones import spans_from
 from cloaca_core.values.times.instants import SECOND, from_datetime, to_datetime
 
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC)
-DAYS = [FIRST + timedelta(days=each) for each in range((LAST - FIRST).days + 1)]
+STRIDE = timedelta(days=5)
+"""No clock is put twice in so many days; were one, the implementation would have other jumps."""
+LOOKS = [FIRST + each * STRIDE for each in range((LAST - FIRST) // STRIDE + 1)]
+assert LOOKS[-1] == LAST
 
 
 def stored(zone: str) -> bytes | str:
@@ -55,6 +58,11 @@ class Jump(NamedTuple):
     before: timedelta
     after: timedelta
 
+    @property
+    def on_the_wall(self) -> tuple[datetime, timedelta, bool]:
+        """What the wall's clock shows, by how much it is put, and whether it is ahead of UTC."""
+        return self.at + self.before, self.after - self.before, self.before > timedelta()
+
 
 def ahead(zone: ZoneInfo, at: datetime) -> timedelta:
     distance = at.astimezone(zone).utcoffset()
@@ -63,23 +71,24 @@ def ahead(zone: ZoneInfo, at: datetime) -> timedelta:
 
 
 def jumps(zone: ZoneInfo) -> Iterator[Jump]:
-    """Found by looking each day, then at the minutes of a day that has one."""
+    """Found by looking every few days, then at the minutes of those that have one."""
     before = ahead(zone, FIRST)
-    for at, next_day in pairwise(DAYS):
-        after = next_day.astimezone(zone).utcoffset()
+    for at, next_look in pairwise(LOOKS):
+        after = next_look.astimezone(zone).utcoffset()
         if after != before:
             assert after is not None
             yield Jump(first_minute(zone, at, after), before, after)
             before = after
 
 
-def first_minute(zone: ZoneInfo, day: datetime, offset: timedelta) -> datetime:
-    """At which minute of a day with one jump the clock is first so far ahead."""
+def first_minute(zone: ZoneInfo, look: datetime, offset: timedelta) -> datetime:
+    """At which minute of some days with one jump the clock is first so far ahead."""
 
     def at(minute: int) -> datetime:
-        return day + minute * plain_cron.MINUTE
+        return look + minute * plain_cron.MINUTE
 
-    return at(bisect_left(range(1440), True, key=lambda each: ahead(zone, at(each)) == offset))
+    minutes = range(STRIDE // plain_cron.MINUTE)
+    return at(bisect_left(minutes, True, key=lambda each: ahead(zone, at(each)) == offset))
 
 
 @pytest.mark.parametrize(
@@ -95,26 +104,28 @@ def test_every_jump_is_found(count: int, zone: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def compared() -> set[Jump]:
-    """The jumps that were looked at: the same one in another zone differs in no minute around."""
+def compared() -> set[object]:
+    """The jumps that were looked at: around one that a wall in another zone shows in the same way,
+    the daemon, which knows that wall alone, starts the same jobs.
+    """
     return set()
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("area", AREAS)
-def test_around_every_jump_it_ticks_as_the_daemon_does(area: str, compared: set[Jump]) -> None:
+def test_around_every_jump_it_ticks_as_the_daemon_does(area: str, compared: set[object]) -> None:
     for name in ZONES:
         if (name.partition("/")[0] if "/" in name else "") == area:
             compare_zone(ZoneInfo(name), compared)
 
 
-def compare_zone(zone: ZoneInfo, compared: set[Jump]) -> None:
+def compare_zone(zone: ZoneInfo, compared: set[object]) -> None:
     crons = [(CronExpression(text, zone.key), MODELS[text]) for text in TELLING]
     found = list(jumps(zone))
     assert spans_with_a_jump(zone) == found
     for jump in found:
-        if jump not in compared:
-            compared.add(jump)
+        if jump.on_the_wall not in compared:
+            compared.add(jump.on_the_wall)
             compare_jump(zone, jump, crons)
 
 
