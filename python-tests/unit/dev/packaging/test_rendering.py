@@ -5,43 +5,83 @@ Except for the first, each test has a copy of the checkout that it may damage.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import shutil
-import subprocess
-import sys
+import signal
 import tomllib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from dev import project
+from dev.console import readable_failures
 from dev.docs import pages
-from dev.packaging import rendering
+from dev.packaging import awaiting, rendering
 from dev.project import DISTRIBUTIONS, ROOT, version
 
 VERSION_FILE = "cloaca-core/src/cloaca_core/_version.py"
+RUFF = awaiting._ruff
+_formatted: dict[tuple[str, ...], str] = {}
+
+
+class Done(NamedTuple):
+    """How a task ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 class Checkout:
-    """A copy of what ``generate`` reads and writes."""
+    """A copy of what ``generate`` reads and writes: the templates, and each folder with a generated
+    file.
+    """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root = root
-        for name in ("dev", "templates", *(each.name for each in DISTRIBUTIONS)):
-            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("VERSION", "LICENSE", "README.md", "ruff.toml"):
-            shutil.copy(ROOT / name, root / name)
-        (root / "docs").mkdir()
-        shutil.copy(ROOT / "docs" / "index.md", root / "docs" / "index.md")
+        shutil.copytree(ROOT / "templates", root / "templates")
+        folders = {path.parent for path in map(Path, rendering._remembered())}
+        others = map(Path, ("VERSION", "LICENSE", "README.md", "ruff.toml", "docs/index.md"))
+        for path in (*(each for folder in folders for each in _files_in(folder)), *others):
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, root / path)
+        for module in project, rendering, pages:
+            monkeypatch.setattr(module, "ROOT", root)
+        monkeypatch.setattr(rendering, "MANIFEST", root / "templates" / "rendered.sha256")
+        monkeypatch.setattr(rendering, "BACKUPS", root / ".backups")
+        monkeypatch.setattr(awaiting, "_ruff", self._ruff)
 
-    def generate(self, call: str = "generate()") -> subprocess.CompletedProcess[str]:
+    def _ruff(self, *arguments: str, text: str) -> str:
+        """What ruff makes of a text; it is asked once about the same one at the same place."""
+        question = (*(each.removeprefix(str(self.root)) for each in arguments), text)
+        if question not in _formatted:
+            _formatted[question] = RUFF(*arguments, text=text)
+        return _formatted[question]
+
+    def generate(self, task: Callable[[], object] = rendering.generate) -> Done:
         """Call a function of ``dev.packaging.rendering`` as the task does."""
-        code = (
-            "from dev.packaging import rendering\nfrom dev.console import readable_failures\n"
-            f"with readable_failures():\n    rendering.{call}\n"
-        )
-        command = [sys.executable, "-B", "-c", code]
-        return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
+        said, failed = io.StringIO(), io.StringIO()
+        with (
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(failed),
+            pytest.MonkeyPatch.context() as monkeypatch,
+        ):
+            monkeypatch.setattr(signal, "signal", lambda *_: None)  # those of the tests stay
+            try:
+                with readable_failures():
+                    task()
+            except SystemExit as end:
+                return Done(int(end.code or 0), said.getvalue(), failed.getvalue())
+        return Done(0, said.getvalue(), failed.getvalue())
+
+    def check(self) -> Done:
+        """Compare all distributions, as the check does."""
+        return self.generate(rendering.check)
 
     def file(self, name: str) -> Path:
         return self.root / name
@@ -55,9 +95,13 @@ class Checkout:
         }
 
 
+def _files_in(folder: Path) -> list[Path]:
+    return [each.relative_to(ROOT) for each in (ROOT / folder).iterdir() if each.is_file()]
+
+
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return Checkout(tmp_path / "checkout")
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    return Checkout(tmp_path / "checkout", monkeypatch)
 
 
 def test_the_committed_files_are_what_the_templates_say() -> None:
@@ -87,7 +131,7 @@ def test_check_lists_the_drift_and_writes_nothing(checkout: Checkout) -> None:
     checkout.file("cloaca/pyproject.toml").write_text("edited")
     checkout.file("cloaca-sqlite/LICENSE").unlink()
     before = checkout.state()
-    done = checkout.generate("check()")
+    done = checkout.check()
     assert done.returncode == 1
     assert "cloaca/pyproject.toml: differs from templates/dispatcher/" in done.stderr
     assert "cloaca-sqlite/LICENSE: missing" in done.stderr
@@ -112,7 +156,7 @@ def test_a_file_that_is_only_out_of_date_is_replaced_without_a_backup(checkout: 
     assert checkout.generate().returncode == 0
     assert '__version__ = "1.0.0b7"' in checkout.file(VERSION_FILE).read_text()
     assert not checkout.file(".backups").exists()
-    assert checkout.generate("check()").returncode == 0
+    assert checkout.check().returncode == 0
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/index.md"])
@@ -124,12 +168,12 @@ def test_a_page_that_installs_another_version_is_drift_that_generating_mends(
     today = f'dist "cloaca[sqlite]=={version()}"'
     assert page.read_text().count(today) == 1
     checkout.file("VERSION").write_text("1.0.0-beta.7\n")
-    assert f"{name}: installs another version than 1.0.0b7" in checkout.generate("check()").stderr
+    assert f"{name}: installs another version than 1.0.0b7" in checkout.check().stderr
     before = page.read_text()
     done = checkout.generate()
     assert f"wrote {name}" in done.stdout
     assert page.read_text() == before.replace(today, 'dist "cloaca[sqlite]==1.0.0b7"')
-    assert checkout.generate("check()").returncode == 0
+    assert checkout.check().returncode == 0
     assert not checkout.file(".backups").exists()
 
 
@@ -141,18 +185,18 @@ def test_versions_of_others_and_older_ones_in_a_page_stay() -> None:
 def test_one_backend_leaves_the_others_alone(checkout: Checkout) -> None:
     checkout.file("VERSION").write_text("1.0.0-beta.7\n")
     old = checkout.file("cloaca-postgres/pyproject.toml").read_bytes()
-    assert checkout.generate("generate('sqlite')").returncode == 0
+    assert checkout.generate(partial(rendering.generate, "sqlite")).returncode == 0
     assert checkout.file("cloaca-postgres/pyproject.toml").read_bytes() == old
     assert 'version = "1.0.0b7"' in checkout.file("cloaca-sqlite/pyproject.toml").read_text()
-    assert checkout.generate("check('sqlite')").returncode == 0
-    assert checkout.generate("check()").returncode == 1
+    assert checkout.generate(partial(rendering.check, "sqlite")).returncode == 0
+    assert checkout.check().returncode == 1
     assert checkout.generate().returncode == 0
     assert not checkout.file(".backups").exists()
 
 
 def test_a_file_whose_template_is_gone_is_removed(checkout: Checkout) -> None:
     checkout.file("templates/core/README.md.j2").unlink()
-    assert "no template makes it any more" in checkout.generate("check()").stderr
+    assert "no template makes it any more" in checkout.check().stderr
     assert checkout.generate().returncode == 0
     assert not checkout.file("cloaca-core/README.md").exists()
 
@@ -169,13 +213,22 @@ def test_a_file_that_cannot_be_read_is_named_without_a_traceback(
 
 
 @pytest.mark.parametrize("gone", ["templates/backend", "templates"])
-@pytest.mark.parametrize("call", ["generate()", "check()", "generate('sqlite')", "placeholders()"])
+@pytest.mark.parametrize(
+    "task",
+    [
+        rendering.generate,
+        rendering.check,
+        partial(rendering.generate, "sqlite"),
+        rendering.placeholders,
+    ],
+    ids=["generate", "check", "generate one", "placeholders"],
+)
 def test_a_kind_without_any_template_is_no_success(
-    checkout: Checkout, gone: str, call: str
+    checkout: Checkout, gone: str, task: Callable[[], object]
 ) -> None:
     shutil.rmtree(checkout.file(gone))
     before = checkout.state()
-    done = checkout.generate(call)
+    done = checkout.generate(task)
     assert done.returncode == 1
     assert re.search(r"failed: templates/\w+/ holds no template for cloaca", done.stderr)
     assert checkout.state() == before
@@ -195,7 +248,7 @@ def test_a_manifest_with_the_marks_of_a_merge_is_drift_that_generating_mends(
     ours, *rest = whole.splitlines(keepends=True)
     marked = MERGING.format(ours=ours, theirs=ours.replace(ours[:64], "0" * 64))
     path.write_text(marked + "".join(rest))
-    done = checkout.generate("check()")
+    done = checkout.check()
     assert done.returncode == 1
     assert "rendered.sha256: does not list what the templates make" in done.stderr
     assert checkout.generate().returncode == 0
@@ -214,7 +267,7 @@ def test_placeholders_name_their_template_and_give_way_without_a_backup(
     checkout: Checkout,
 ) -> None:
     before = checkout.file(VERSION_FILE).read_bytes()
-    assert checkout.generate("placeholders()").returncode == 0
+    assert checkout.generate(rendering.placeholders).returncode == 0
     assert checkout.file(VERSION_FILE).read_text().startswith("# Generated from templates/core/")
     assert checkout.generate().returncode == 0
     assert checkout.file(VERSION_FILE).read_bytes() == before
