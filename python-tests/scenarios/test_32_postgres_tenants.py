@@ -122,14 +122,19 @@ REACHES: list[tuple[LiteralString, tuple[str, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("statement", "names"), REACHES)
-def test_a_role_reaches_its_own_schema_and_nothing_else(
-    make: Make, admin_url: str, statement: LiteralString, names: tuple[str, ...]
-) -> None:
-    mine, _ = make("mine"), make("theirs")
-    with cloaca.DefaultRunner(admin_url):  # the administrator's own tables, in public
+@pytest.fixture
+def mine(make: Make, admin_url: str) -> cloaca.TenantCredentials:
+    """A tenant beside another one, and beside the administrator's own tables, in public."""
+    credentials, _ = make("mine"), make("theirs")
+    with cloaca.DefaultRunner(admin_url):
         pass
+    return credentials
 
+
+@each_row(("statement", "names"), REACHES)
+def test_a_role_reaches_its_own_schema_and_nothing_else(
+    mine: cloaca.TenantCredentials, statement: LiteralString, names: tuple[str, ...]
+) -> None:
     assert ask(mine.connection_string, "SELECT count(*) FROM {}.{}", "mine", "cloaca_run") == [(0,)]
     with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable)):
         ask(mine.connection_string, statement, *names)
