@@ -14,7 +14,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.engine.execute.attempt import Attempt, AttemptTools
 from cloaca_core.engine.execute.executor import MakeAttempt
-from cloaca_core.engine.observe.recent_runs import Ended
+from cloaca_core.engine.observe.completion import Ended
 from cloaca_core.engine.submit.request import owned_row
 from cloaca_core.features.task_logs.task_log import TaskLog
 from cloaca_core.run.active_run import ActiveRun

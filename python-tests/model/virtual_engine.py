@@ -27,7 +27,7 @@ from cloaca_core.definition.trigger import trigger
 from cloaca_core.engine.calls.arguments import Requests
 from cloaca_core.engine.execute.executor import Executor, Pools
 from cloaca_core.engine.execute.work import COROUTINES, THREADS, Stage, Work
-from cloaca_core.engine.observe.recent_runs import Ended
+from cloaca_core.engine.observe.completion import Ended
 from cloaca_core.engine.submit.request import Request
 from cloaca_core.features.schedules.operations.schedule_table import ScheduleSpec, ScheduleTable
 from cloaca_core.features.schedules.records import ScheduleRow, TickRow

@@ -19,7 +19,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.engine.calls.user_code import calling_work
 from cloaca_core.engine.execute.executor import Executor
-from cloaca_core.engine.observe.recent_runs import Ended
+from cloaca_core.engine.observe.completion import Ended
 from cloaca_core.engine.submit.request import Request
 from cloaca_core.errors import StoreDataError
 from cloaca_core.run.rows import AttemptRow, RunRow

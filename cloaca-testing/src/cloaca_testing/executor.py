@@ -15,7 +15,7 @@ from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.coroutines import BodyLoop
 from cloaca_core.engine.execute.executor import Executor, PendingCall
 from cloaca_core.engine.execute.work import COROUTINES, THREADS, Stage, Work
-from cloaca_core.engine.runtime.mailbox import Mailbox
+from cloaca_core.engine.runtime.loop_thread import Mailbox
 from cloaca_core.errors import CloacaError
 from cloaca_core.features.triggers.poll import MANY, Poll, PollPlaces, Returned
 from cloaca_testing.driver import DrivenLoop, EngineKilled

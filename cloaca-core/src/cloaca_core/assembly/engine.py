@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.registry import Registry
     from cloaca_core.engine.claim.claimer import Claimer
     from cloaca_core.engine.execute.attempt import AttemptWork
-    from cloaca_core.engine.observe.recent_runs import Ended, RecentRuns
+    from cloaca_core.engine.observe.completion import Ended, RecentRuns
     from cloaca_core.engine.observe.run_reader import RunReader
     from cloaca_core.engine.observe.watchers import Watchers
     from cloaca_core.engine.orchestrate.grace_period import GracePeriod

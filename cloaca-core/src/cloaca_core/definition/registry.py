@@ -20,7 +20,7 @@ from cloaca_core.errors import (
     WorkflowNotFoundError,
 )
 from cloaca_core.logs import SafeLogger
-from cloaca_core.values.arguments import text, wrong_type
+from cloaca_core.values.arguments import wrong_type
 from cloaca_core.values.namespace import SEPARATOR, check_name, short_name
 from cloaca_core.values.nearest import nearest_name
 
@@ -118,7 +118,9 @@ class Registry:
         ``WorkflowNotFoundError`` when there is none, ``AmbiguousWorkflowError`` with the
         candidates when there are several.
         """
-        return self._known.find(text("workflow_name", name))
+        if not isinstance(name, str):
+            raise wrong_type("workflow_name", "a str", name)
+        return self._known.find(name)
 
     def full_name(self, name: str) -> str:
         """Return the full namespace of a name; the workflow need not be registered here.

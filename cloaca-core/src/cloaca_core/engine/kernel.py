@@ -120,7 +120,7 @@ class Kernel:
     def _turns(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """The turns of the background loops by their names, in the order of their starts."""
         base, claims = self.base, self.claims
-        turns = {"journal": self._record, "changes": self.changes.turn}
+        turns = {"journal": base.journal.turn, "changes": self.changes.turn}
         if base.works:
             turns |= {"lease": claims.lease.turn, "lost-lease": self._reenlist}
             turns |= {"claim": claims.claimer.turn}
@@ -150,12 +150,6 @@ class Kernel:
         """A part cannot continue, and so the engine cannot."""
         log.critical("%s", reason, extra=self.base.log_fields())
         self._broken(reason)
-
-    async def _record(self) -> None:
-        """Commit waiting entries, and notify watchers."""
-        await self.base.journal.turn()
-        if self.reading.watchers.notices:
-            self.reading.watchers.wake()
 
     async def _reenlist(self) -> None:
         """This runner was declared dead: drop all its runs and register again under a new id."""

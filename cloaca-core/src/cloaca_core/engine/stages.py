@@ -180,7 +180,7 @@ class Reading:
         self.reader = RunReader(store, base.runs, versions.of_run)
         drop = orchestrator.control.drop
         self.completion = Completion(store, base.runs, self.reader, drop, subjects)
-        self.watchers = Watchers(store, subjects)
+        self.watchers = Watchers(store, base.journal.after_turns, subjects)
 
 
 class Claims:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cloaca_core.assembly.caller import Caller
     from cloaca_core.assembly.host import EngineHost
     from cloaca_core.assembly.onlooker import Looks
-    from cloaca_core.engine.observe.recent_runs import Ended
+    from cloaca_core.engine.observe.completion import Ended
     from cloaca_core.features.explain.facts import RunFacts
     from cloaca_core.features.task_logs.records import ProgressRow
     from cloaca_core.operations.watch import Watch

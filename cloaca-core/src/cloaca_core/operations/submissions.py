@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cloaca_core.assembly.host import EngineHost
     from cloaca_core.definition.context import ContextLike
     from cloaca_core.definition.recorded import RecordedWorkflow
-    from cloaca_core.engine.observe.recent_runs import Ended
+    from cloaca_core.engine.observe.completion import Ended
     from cloaca_core.engine.runtime.thread_calls import ParkedCall
     from cloaca_core.engine.submit.request import Request
     from cloaca_core.run.rows import NewRun

@@ -32,7 +32,7 @@ from cloaca_core.views.task_results import (
 )
 
 if TYPE_CHECKING:
-    from cloaca_core.engine.observe.recent_runs import Ended
+    from cloaca_core.engine.observe.completion import Ended
     from cloaca_core.features.explain.facts import RunFacts
     from cloaca_core.run.rows import AttemptRow, RunRow
     from cloaca_core.values.times.instants import Instant

@@ -21,7 +21,7 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.engine.observe.recent_runs import Ended
+from cloaca_core.engine.observe.completion import Ended
 from cloaca_core.errors import (
     ConfigError,
     ConfigTypeError,

@@ -19,7 +19,7 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.current_work import CURRENT_WORK
-from cloaca_core.engine.observe.recent_runs import Ended, RecentRuns
+from cloaca_core.engine.observe.completion import Ended, RecentRuns
 from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError, RunnerUsageError
 from cloaca_core.features.explain.facts import RunFacts
 from cloaca_core.operations import history

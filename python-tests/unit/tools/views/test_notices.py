@@ -34,7 +34,7 @@ class SameLoop:
 
     def __init__(self) -> None:
         self.store = Store()
-        self.watchers = Watchers(self.store, Subjects())
+        self.watchers = Watchers(self.store, lambda _: None, Subjects())
 
     def send(self, ask: Any) -> Any:
         engine = cast("Engine", SimpleNamespace(watchers=self.watchers, explainer=self))

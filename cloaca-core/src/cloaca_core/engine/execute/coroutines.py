@@ -15,7 +15,7 @@ from cloaca_core.engine.runtime.loop_care import (
     stay_with,
     tell_of_closed,
 )
-from cloaca_core.engine.runtime.mailbox import Mailbox
+from cloaca_core.engine.runtime.loop_thread import Mailbox
 from cloaca_core.engine.runtime.starter import Starter
 from cloaca_core.logs import SafeLogger
 

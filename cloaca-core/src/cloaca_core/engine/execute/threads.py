@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.engine.execute.slot_queue import SlotQueue
 from cloaca_core.engine.execute.work import Stage
-from cloaca_core.engine.runtime.mailbox import Mailbox
+from cloaca_core.engine.runtime.loop_thread import Mailbox
 from cloaca_core.engine.runtime.starter import Starter
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from cloaca_core.errors import RunnerUsageError
 
 if TYPE_CHECKING:
     from cloaca_core.engine.execute.attempt import AttemptWork
-    from cloaca_core.engine.observe.completion import Completion
-    from cloaca_core.engine.observe.recent_runs import Ended
+    from cloaca_core.engine.observe.completion import Completion, Ended
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core.engine.orchestrate.waiting_bodies import WaitingBodies
     from cloaca_core.engine.submit.request import Request

@@ -6,7 +6,7 @@ It does not say what has changed: a caller that is woken reads again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -40,13 +40,19 @@ class Notices:
 
 
 class Watchers:
-    """Belongs to the engine's loop. While a caller listens, the store reports steps of runs.
-    ``notices`` has an object for each listening caller.
+    """Belongs to the engine's loop. While a caller listens, the store reports steps of other
+    processes, and the journal its own commits: ``after_turns`` takes the function to call.
     """
 
-    def __init__(self, store: KernelStore, subjects: Subjects) -> None:
+    def __init__(
+        self,
+        store: KernelStore,
+        after_turns: Callable[[Callable[[], None] | None], None],
+        subjects: Subjects,
+    ) -> None:
         self._store = store
-        self.notices: set[Notices] = set()
+        self._after_turns = after_turns
+        self._notices: set[Notices] = set()
         self._failure: Exception | None = None
         for each in (
             subjects.claimable,
@@ -62,22 +68,24 @@ class Watchers:
         if self._failure is not None:
             raise self._failure
         notices = Notices()
-        self.notices.add(notices)
+        self._notices.add(notices)
+        self._after_turns(self.wake)
         self._store.set_watched(watched=True)
         try:
             yield notices
         finally:
-            self.notices.discard(notices)
-            if not self.notices:
+            self._notices.discard(notices)
+            if not self._notices:
+                self._after_turns(None)
                 self._store.set_watched(watched=False)
 
     def wake(self) -> None:
         """Something may have changed."""
-        for each in self.notices:
+        for each in self._notices:
             each.come()
 
     def fail_all(self, failure: Exception) -> None:
         """The runner ends: fail all listening callers, now and from now on."""
         self._failure = failure
-        for each in self.notices:
+        for each in self._notices:
             each.come(failure)

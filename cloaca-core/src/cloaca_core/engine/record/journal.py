@@ -91,6 +91,7 @@ class Journal:
         self.failure: Exception | None = None
         self.writing: asyncio.Lock = asyncio.Lock()
         self.watchers: list[Watcher] = []
+        self._after_turn: Callable[[], None] | None = None
         self._store = store
         self._runner_id = runner_id
         self._most_keys: float = inf if store.most_keys is None else store.most_keys
@@ -156,6 +157,10 @@ class Journal:
         """Return when the inbox takes more entries."""
         await self._room.wait()
 
+    def after_turns(self, call: Callable[[], None] | None) -> None:
+        """Call this after each turn from now on; None: call nothing."""
+        self._after_turn = call
+
     async def drained(self) -> None:
         """Return when all added entries have been committed."""
         await self._idle.wait()
@@ -204,6 +209,8 @@ class Journal:
             self._is_awake = False
             self._work.clear()
             self._idle.set()
+        if self._after_turn is not None:
+            self._after_turn()
 
     def _take(self) -> None:
         """Take a part from the inbox. Start marks come last: they must not be older than the

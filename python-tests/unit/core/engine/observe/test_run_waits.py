@@ -11,7 +11,7 @@ from model.quiet import quiet
 from model.runs import active_run, attempt_of, ended
 
 from cloaca_core.engine.execute.attempt import Attempt
-from cloaca_core.engine.observe.recent_runs import Ended
+from cloaca_core.engine.observe.completion import Ended
 from cloaca_core.engine.observe.run_waits import DEEPEST, RunWaits
 from cloaca_core.engine.submit.request import Request
 from cloaca_core.errors import BodyCancelled, RunnerUsageError, StoreFullError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from model.memory_store import MemoryStore
@@ -24,7 +25,7 @@ class Store(MemoryStore):
 
 
 async def test_a_notice_counts_that_came_before_the_wait() -> None:
-    watchers = Watchers(Store(), Subjects())
+    watchers = Watchers(Store(), lambda _: None, Subjects())
     with watchers.listening() as one, watchers.listening() as other:
         watchers.wake()
 
@@ -37,17 +38,20 @@ async def test_a_notice_counts_that_came_before_the_wait() -> None:
         await waiting
 
 
-async def test_the_store_knows_whether_somebody_listens() -> None:
+async def test_store_and_journal_know_whether_a_caller_listens() -> None:
     store = Store()
-    watchers = Watchers(store, Subjects())
+    after_turns: list[Callable[[], None] | None] = []
+    watchers = Watchers(store, after_turns.append, Subjects())
     with watchers.listening(), watchers.listening():
         assert store.told == [True, True]
+        assert after_turns == [watchers.wake, watchers.wake]
 
     assert store.told == [True, True, False]
+    assert after_turns[2:] == [None]
 
 
 async def test_the_end_of_the_runner_ends_every_wait() -> None:
-    watchers = Watchers(Store(), Subjects())
+    watchers = Watchers(Store(), lambda _: None, Subjects())
     with watchers.listening() as notices:
         watchers.fail_all(RunnerClosedError("over"))
         watchers.wake()  # of the last records

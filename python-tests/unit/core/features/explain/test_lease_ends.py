@@ -28,7 +28,7 @@ class Desk:
         self.here: set[str] = set()
         self.looks = 0
         self.fails = False
-        self.watchers = Watchers(MemoryStore(), Subjects())
+        self.watchers = Watchers(MemoryStore(), lambda _: None, Subjects())
         self._start = asyncio.get_running_loop().time()
 
     @property

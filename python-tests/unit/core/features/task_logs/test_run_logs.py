@@ -40,7 +40,7 @@ class Desk:
         self.store = MemoryStore()
         nothing: Any = None  # the reader of a row asks for no definition
         reader = Reader(tasks, self.store, ActiveRuns(), nothing)
-        self.watchers = Watchers(self.store, Subjects())
+        self.watchers = Watchers(self.store, lambda _: None, Subjects())
         self.logs = RunLogs(self.store, reader, self.watchers)
 
     async def begin(self) -> Desk:
