@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloaca_core.engine.execute.no_logs import NoLogs
+from cloaca_core.engine.execute.body_log import NoLogs
 from cloaca_core.engine.observe.changes import Changes
 from cloaca_core.engine.recover.drain_request import DrainRequest
 from cloaca_core.engine.runtime.supervisor import supervised

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cloaca_core.assembly.engine import Engine
     from cloaca_core.assembly.host import EngineHost
-    from cloaca_core.features.explain.lease_ends import LeaseEnds
+    from cloaca_tools.views.lease_ends import LeaseEnds
 
 APART: Final = 0.1
 """Seconds between two notices at least: one notice may stand for many changes, and the last change
@@ -57,7 +57,7 @@ class NoticeStream:
     # On the engine's loop.
 
     async def _listen(self, engine: Engine) -> None:
-        from cloaca_core.features.explain.lease_ends import LeaseEnds  # few programs listen
+        from cloaca_tools.views.lease_ends import LeaseEnds  # few programs listen
 
         notices = self._listening.enter_context(engine.watchers.listening())
         self._ends = LeaseEnds(notices, engine.explainer.leases)

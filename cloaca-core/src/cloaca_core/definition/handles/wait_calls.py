@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from cloaca_core.definition.handles.child_calls import ChildMaker
 from cloaca_core.definition.handles.steps import StepRunner
+from cloaca_core.definition.submission import Submission, Submissions
 from cloaca_core.definition.waits.options import read_timeout, read_until, short_text
 from cloaca_core.errors import DefinitionError
 from cloaca_core.values.arguments import shown_number, wrong_type
@@ -15,6 +15,24 @@ from cloaca_core.values.missing import MISSING, Missing
 from cloaca_core.values.times.durations import LONGEST, Duration, read_seconds
 from cloaca_core.values.times.instants import Instant
 from cloaca_core.values.waits import APPROVAL, EVENT, SLEEP
+
+
+class ChildMaker(Protocol):
+    """Submits runs for one attempt. The answers are handles of runs, which this part of the program
+    does not know.
+    """
+
+    def submit(self, asked: Submission) -> Any:
+        """The handle of a new run; on a thread that may block."""
+
+    async def submit_async(self, asked: Submission) -> Any:
+        """As ``submit``, on a loop."""
+
+    def submit_many(self, asked: Submissions) -> Any:
+        """The handles of new runs; on a thread that may block."""
+
+    async def submit_many_async(self, asked: Submissions) -> Any:
+        """As ``submit_many``, on a loop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from functools import partial
 from itertools import count
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-from cloaca_core.features.executors.foreign import Foreign, is_one_of
 from cloaca_core.features.executors.kinds import Begun, OnStart
+from cloaca_core.features.executors.traits import Foreign, is_one_of
 from cloaca_core.features.executors.watch import this_watch
 
 _T = TypeVar("_T")

@@ -6,7 +6,7 @@ from concurrent.futures import BrokenExecutor
 from typing import Final
 
 from cloaca_core.errors import WorkerLost
-from cloaca_core.features.executors.foreign import Foreign, is_one_of
+from cloaca_core.features.executors.traits import Foreign, is_one_of
 
 _LOSSES: Final = (
     Foreign("distributed", "KilledWorker"),

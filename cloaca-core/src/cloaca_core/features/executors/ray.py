@@ -15,8 +15,8 @@ from math import isfinite
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from cloaca_core.errors import ConfigError, ConfigTypeError, WorkerLost
-from cloaca_core.features.executors.foreign import Foreign, is_one_of
 from cloaca_core.features.executors.losses import is_worker_lost
+from cloaca_core.features.executors.traits import Foreign, is_one_of
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

@@ -14,8 +14,7 @@ from cloaca_core.features.executors.kinds import ExecutorLike, Interruptible, On
 from cloaca_core.features.executors.new_workers import NewWorkers
 from cloaca_core.features.executors.process import ProcessExecutor, process
 from cloaca_core.features.executors.ray import RayExecutor
-from cloaca_core.features.executors.sizes import shares_workers, size_of
-from cloaca_core.features.executors.traits import traits_of
+from cloaca_core.features.executors.traits import shares_workers, size_of, traits_of
 from cloaca_core.logs import SafeLogger
 
 T = TypeVar("T")

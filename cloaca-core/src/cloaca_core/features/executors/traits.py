@@ -1,13 +1,28 @@
-"""In which ways kinds of executors differ that are all a ``concurrent.futures.Executor``."""
+"""In which ways kinds of executors differ that are all a ``concurrent.futures.Executor``, and how
+many calls they run at once. Classes of other packages are recognised by their names, so that those
+need not be installed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
-from cloaca_core.features.executors.foreign import Foreign, is_one_of
+
+class Foreign(NamedTuple):
+    """A class by its package and its name."""
+
+    package: str
+    name: str
+
+
+def is_one_of(value: object, *classes: Foreign) -> bool:
+    """Whether this is an instance of one of these classes, or of a class derived from one."""
+    return any(
+        (each.__module__.partition(".")[0], each.__name__) in classes for each in type(value).mro()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +73,38 @@ def traits_of(executor: Executor) -> Traits:
     if is_one_of(executor, Foreign("concurrent", "ThreadPoolExecutor")):
         return _THREADS
     return _OTHERS
+
+
+def size_of(executor: Executor) -> int | None:
+    """The number of calls that run at once; None if it is not known, or not at least one.
+
+    Read from ``workers`` (our own executors), ``_max_workers`` (the standard library, loky) or the
+    workers that Dask's client knows now. The latter asks the scheduler, which may raise.
+    """
+    for name in ("workers", "_max_workers"):
+        if (size := _positive(getattr(executor, name, None))) is not None:
+            return size
+    return _positive(sum(_threads_of(executor)))
+
+
+def shares_workers(executor: Executor | None) -> bool:
+    """Whether a worker that is there now runs several calls at once, as far as is known: on Dask,
+    one with several threads. Asks the scheduler, which may raise.
+    """
+    return max(_threads_of(executor), default=1) > 1
+
+
+def _threads_of(executor: Executor | None) -> Collection[int]:
+    """How many threads each worker of a Dask client has. Its executor shows the client under a
+    private name only, which has not changed since 2017.
+    """
+    if not callable(ask := getattr(getattr(executor, "_client", None), "nthreads", None)):
+        return ()
+    threads = ask()
+    return threads.values() if isinstance(threads, Mapping) else ()
+
+
+def _positive(size: object) -> int | None:
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        return None
+    return size

@@ -10,12 +10,14 @@ of other runners, and ticks whose commit a crash prevented are due again.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cloaca_core.engine.record.entries import Decision
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.engine.runtime.supervisor import Wakeup
-from cloaca_core.features.schedules.firing_entry import FiringEntry
+from cloaca_core.features.schedules.records import CANCELLATIONS, FIRINGS, TICKS
 from cloaca_core.features.schedules.timing.set_back import AHEAD, MOST_AHEAD
 from cloaca_core.values.times.instants import SECOND, Instant
 
@@ -24,12 +26,14 @@ if TYPE_CHECKING:
 
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
+    from cloaca_core.engine.record.entries import Draft
     from cloaca_core.engine.record.journal import Journal
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.features.schedules.cursor_correction import CursorCorrection
     from cloaca_core.features.schedules.part import ScheduleStore
     from cloaca_core.features.schedules.records import Cancellation, Firing, NewTick, ScheduleRow
     from cloaca_core.features.schedules.tick_rows import Fired, TickRows
+    from cloaca_core.run.watcher import Watcher
     from cloaca_core.values.ids import RunIds
 
 SCHEDULES_PER_COMMIT: Final = 1_000
@@ -238,3 +242,29 @@ class ScheduleLoop:
 
         failpoints.hit("schedule.before_commit")
         await self._journal.decide(FiringEntry(told, firings, ticks, cancelled))
+
+
+@dataclass(slots=True, eq=False)
+class FiringEntry(Decision):
+    """Due schedules: their ticks, the runs cancelled for those, and their next due times."""
+
+    firings: Sequence[Firing] = ()
+    ticks: Sequence[NewTick] = ()
+    cancellations: Sequence[Cancellation] = ()
+
+    def __post_init__(self) -> None:
+        Decision.__post_init__(self)
+        self.weight = (
+            TICKS.weight(self.ticks)
+            + FIRINGS.weight(self.firings)
+            + CANCELLATIONS.weight(self.cancellations)
+        )
+
+    def add_to(self, draft: Draft) -> None:
+        draft.put(FIRINGS, self.firings)
+        draft.put(TICKS, self.ticks)
+        draft.put(CANCELLATIONS, self.cancellations)
+
+    def tell(self, watcher: Watcher, now: int) -> None:
+        if self.ticks:
+            watcher.ticked(self.ticks, now)

@@ -6,9 +6,11 @@ transaction, where other runners' events are seen. Polls nothing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.definition.context import input_text, items_of
+from cloaca_core.engine.record.entries import Decision
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import ContextError
 from cloaca_core.features.triggers.event_context import (
@@ -18,8 +20,7 @@ from cloaca_core.features.triggers.event_context import (
     tick_context,
     tick_key,
 )
-from cloaca_core.features.triggers.event_entry import EventEntry
-from cloaca_core.features.triggers.records import NewEvent, TriggerRow
+from cloaca_core.features.triggers.records import EVENTS, TURNS, NewEvent, TriggerRow
 from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.triggers.result import TriggerResult
+    from cloaca_core.engine.record.entries import Draft
     from cloaca_core.engine.record.journal import Journal
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.features.triggers.part import TriggerStore
@@ -155,3 +157,19 @@ class EventWriter:
 
         failpoints.hit("trigger.before_commit")
         await self._journal.decide(EventEntry(told, events, turns))
+
+
+@dataclass(slots=True, eq=False)
+class EventEntry(Decision):
+    """The events of triggers, and the rows of triggers that ticked."""
+
+    events: Sequence[NewEvent] = ()
+    turns: Sequence[TriggerRow] = ()
+
+    def __post_init__(self) -> None:
+        Decision.__post_init__(self)
+        self.weight = EVENTS.weight(self.events) + TURNS.weight(self.turns)
+
+    def add_to(self, draft: Draft) -> None:
+        draft.put(EVENTS, self.events)
+        draft.put(TURNS, self.turns)

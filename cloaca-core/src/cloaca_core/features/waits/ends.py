@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cloaca_core.definition.waits.kinds import Sleep
 from cloaca_core.engine.record import attempt_rows
+from cloaca_core.engine.record.run_entry import RunEntry, RunListener
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.features.waits.node_waits import (
     WaitOutcome,
@@ -19,7 +20,7 @@ from cloaca_core.features.waits.node_waits import (
     outcome_of_timeout,
 )
 from cloaca_core.features.waits.open_waits import OpenWait, open_waits
-from cloaca_core.features.waits.records import WaitTimeout
+from cloaca_core.features.waits.records import TIMEOUTS, WaitTimeout
 from cloaca_core.features.waits.rows import (
     WaitRows,
     is_of_message,
@@ -27,7 +28,6 @@ from cloaca_core.features.waits.rows import (
     value_of_message,
     value_of_timeout,
 )
-from cloaca_core.features.waits.timeout_entry import TimeoutEntry
 from cloaca_core.run.life import State
 from cloaca_core.run.merge import Change
 from cloaca_core.store.messages import MessageRow
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.waits.mail import Mail
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.rows import AttemptRow
+    from cloaca_core.store.batch import Committed
     from cloaca_core.values.times.clock import Clock
 
 
@@ -180,3 +181,26 @@ class WaitEnds:
         """A wait of a body that has left is over."""
         run.resume[task] = open_waits(run).left.pop(task)
         self._kernel.begin(run, [task])
+
+
+class TimeoutEntry(RunEntry):
+    """``decided`` is called with whether the wait is over: not so if a message has come that its
+    run has not seen.
+    """
+
+    __slots__ = ("_decided", "_timeout")
+
+    def __init__(
+        self,
+        listener: RunListener,
+        run: ActiveRun,
+        timeout: WaitTimeout,
+        decided: Callable[[bool], None],
+    ) -> None:
+        super().__init__(listener, run, [], None, beside=[WaitRows(timeouts=[timeout])])
+        self._timeout = timeout
+        self._decided = decided
+
+    def settled(self, committed: Committed) -> None:
+        self.then = partial(self._decided, self._timeout in committed.of(TIMEOUTS))
+        super().settled(committed)

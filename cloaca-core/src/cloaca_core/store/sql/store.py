@@ -7,25 +7,30 @@ on one noun are in the module of that noun.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Self, cast
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Self, TypeAlias, cast
 
 from cloaca_core.errors import StoreUnavailableError, lost_parent
 from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows
 from cloaca_core.store.sql.base import load_queries, pair
 from cloaca_core.store.sql.batch import BatchSteps, orphans_of
 from cloaca_core.store.sql.commit_part import MakePart, Stages
+from cloaca_core.store.sql.dialect import Answers, Dialect, Step
 from cloaca_core.store.sql.runners import SqlRunners
 from cloaca_core.store.sql.runs import SqlRuns
-from cloaca_core.store.sql.together import ReadsTogether
 
 if TYPE_CHECKING:
     from cloaca_core.run.rows import NewRun
     from cloaca_core.store.changes import Change
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.store.runs import OnCommit
-    from cloaca_core.store.sql.dialect import Answers, Dialect
+
+Asked: TypeAlias = tuple[Sequence[Step], asyncio.Future[Answers]]
+"""The steps of a read, and its answer to come."""
 
 
 class SqlKernelStore(SqlRuns, SqlRunners):
@@ -109,3 +114,55 @@ class SqlKernelStore(SqlRuns, SqlRunners):
 
     def on_connected(self, connected: Callable[[], None]) -> None:
         self._dialect.on_connected(connected)
+
+
+class ReadsTogether:
+    """Stands in place of the dialect of a store that only reads. Contracts: see ``Dialect``."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._asked: list[Asked] = []
+        self._under_way: set[asyncio.Task[Answers]] = set()
+
+    def array(self, values: Collection[str | int]) -> object:
+        """As the dialect itself does."""
+        return self._dialect.array(values)
+
+    async def read(self, steps: Sequence[Step]) -> Answers:
+        """Run the steps with those of all reads that begin before the loop has nothing else to do
+        for them: a read within a task of a task begins some turns of the loop later.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answers] = loop.create_future()
+        if not self._asked:
+            loop.call_soon(self._begin, 0)
+        self._asked.append((steps, answer))
+        return await answer
+
+    def _begin(self, known: int) -> None:
+        """Send the reads, unless others have begun since ``known`` ones had."""
+        if len(self._asked) > known:
+            asyncio.get_running_loop().call_soon(self._begin, len(self._asked))
+            return
+        asked, self._asked = self._asked, []
+        everything = [step for steps, _ in asked for step in steps]
+        task = asyncio.create_task(self._dialect.read(everything))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(partial(_answer, asked))
+
+
+def _answer(asked: Sequence[Asked], done: asyncio.Task[Answers]) -> None:
+    """Give each read its rows, or all of them the error."""
+    error = None if done.cancelled() else done.exception()
+    rows = iter(done.result() if error is None and not done.cancelled() else ())
+    for steps, answer in asked:
+        own = list(islice(rows, len(steps)))
+        if answer.done():
+            continue  # its caller was cancelled
+        if done.cancelled():
+            answer.cancel()
+        elif error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(own)

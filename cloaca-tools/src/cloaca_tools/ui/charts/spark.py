@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 WIDTH: Final = 92
-HEIGHT: Final = 18
 _PARTS: Final = 10
 _TOP: Final = 2
 _FLOOR: Final = 16

@@ -19,7 +19,7 @@ from cloaca_core.engine.orchestrate.grace_period import NAMED, GracePeriod
 from cloaca_core.engine.record.journal import Journal
 from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.features.triggers.event_entry import EventEntry
+from cloaca_core.features.triggers.event_writer import EventEntry
 
 pytestmark = pytest.mark.virtual_time
 

@@ -29,12 +29,12 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
-from cloaca_core.features.schedules.firing_entry import FiringEntry
 from cloaca_core.features.schedules.records import FIRINGS, TICKS
+from cloaca_core.features.schedules.schedule_loop import FiringEntry
 from cloaca_core.features.steps.records import MEMOS
 from cloaca_core.features.task_logs.log_book import AttemptLines
 from cloaca_core.features.task_logs.records import LINES, OLD_LINES, PROGRESS, OldChunk
-from cloaca_core.features.triggers.event_entry import EventEntry
+from cloaca_core.features.triggers.event_writer import EventEntry
 from cloaca_core.features.triggers.records import EVENTS, TURNS
 from cloaca_core.run.rows import AttemptRow, Park
 from cloaca_core.store.batch import ROW_BYTES, Batch, Committed

@@ -24,8 +24,8 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
-from cloaca_core.features.schedules.firing_entry import FiringEntry
 from cloaca_core.features.schedules.records import FIRINGS
+from cloaca_core.features.schedules.schedule_loop import FiringEntry
 from cloaca_core.features.task_logs.log_book import AttemptLines
 from cloaca_core.features.task_logs.records import LINES, PROGRESS
 from cloaca_core.run.rows import AttemptRow, RunEnd

@@ -15,8 +15,8 @@ from unit.core.features.executors.foreign_classes import foreign, foreign_error
 
 from cloaca_core.errors import ConfigError, ConfigTypeError, WorkerLost
 from cloaca_core.features.executors.ray import RayExecutor, ray
-from cloaca_core.features.executors.sizes import size_of
 from cloaca_core.features.executors.supply import Supply
+from cloaca_core.features.executors.traits import size_of
 
 
 class Reference:

@@ -9,8 +9,8 @@ from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.record.entries import Draft
 from cloaca_core.engine.record.run_entry import RunEntry
 from cloaca_core.errors import StoreError
+from cloaca_core.features.waits.ends import TimeoutEntry
 from cloaca_core.features.waits.records import TIMEOUTS, WaitTimeout
-from cloaca_core.features.waits.timeout_entry import TimeoutEntry
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.store.batch import Committed
 from cloaca_core.values.waits import EVENT

@@ -11,7 +11,7 @@ import pytest
 from cloaca_core.errors import StoreError
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_core.store.sql.queries import Statement
-from cloaca_core.store.sql.together import ReadsTogether
+from cloaca_core.store.sql.store import ReadsTogether
 
 if TYPE_CHECKING:
     from cloaca_core.store.sql.dialect import Dialect

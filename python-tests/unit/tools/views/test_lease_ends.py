@@ -12,9 +12,9 @@ from cloaca_core.engine.observe.watchers import Watchers
 from cloaca_core.engine.subjects import Subjects
 from cloaca_core.errors import RunnerClosedError, StoreUnavailableError
 from cloaca_core.features.explain.facts import RunnerState
-from cloaca_core.features.explain.lease_ends import LeaseEnds
 from cloaca_core.features.explain.records import RunnerLoad
 from cloaca_testing.conformance.rows import runner
+from cloaca_tools.views.lease_ends import LeaseEnds
 
 pytestmark = pytest.mark.virtual_time
 SECOND = 1_000_000
