@@ -597,7 +597,7 @@ class _Grown:
         for name in _WRITTEN:
             statement = _statement(name)
             prepare = sql.SQL("PREPARE {} AS ").format(sql.Identifier(name)).as_string()
-            connection.execute(prepare.encode() + _numbered(statement)[0])
+            connection.execute(prepare.encode() + _numbered(statement).sql)
             _explain(connection, name, name)
         _fill(connection, GROWN)
         return connection
@@ -646,7 +646,7 @@ def _rows_read(connection: psycopg.Connection, name: str) -> int:
 
 def _store_plan(connection: psycopg.Connection, name: str) -> list[dict[str, Any]]:
     """The nodes of the plan that the store gets for a statement, which is executed."""
-    text, _ = _numbered(_statement(name))
+    text = _numbered(_statement(name)).sql
     with connection.transaction(force_rollback=True):
         connection.execute("SELECT set_config('plan_cache_mode', %s, true)", [_plans(name)])
         connection.execute(b"PREPARE plan AS " + text)
@@ -670,7 +670,7 @@ def _executed(
 ) -> dict[str, Any]:
     """The plan of a prepared statement, which is executed and undone."""
     statement = _statement(name)
-    _, indexes = _numbered(statement)
+    indexes = _numbered(statement).indexes
     bound = statement.bind(**given_values)
     values = sql.SQL(", ").join([sql.Literal(bound[index]) for index in indexes])
     given = sql.SQL("({})").format(values) if indexes else sql.SQL("")
@@ -766,7 +766,7 @@ def test_a_claim_after_its_mark_passes_over_what_was_claimed_since_a_snapshot(
         connection.execute("UPDATE cloaca_run SET owner = 'mine'")
         connection.commit()
         connection.execute("SELECT set_config('plan_cache_mode', 'force_generic_plan', false)")
-        connection.execute(b"PREPARE plan AS " + _numbered(_statement(name))[0])
+        connection.execute(b"PREPARE plan AS " + _numbered(_statement(name)).sql)
 
         def blocks(look: Look) -> int:
             plan = _executed(connection, name, "plan", values | columns_of(look))
@@ -791,7 +791,7 @@ def test_a_claim_passes_over_the_runs_of_another_queue(filled: psycopg.Connectio
         " AND due_at IS NULL AND workflow = ANY(%s) ORDER BY claimable_at DESC, id DESC LIMIT 1)"
     )
     with filled.transaction(force_rollback=True):
-        filled.execute(b"PREPARE other_queue AS " + _numbered(_statement("claim"))[0])
+        filled.execute(b"PREPARE other_queue AS " + _numbered(_statement("claim")).sql)
         assert filled.execute(move, [_FLOWS]).rowcount == 1
         plan = _executed(filled, "claim", "other_queue", values)
 

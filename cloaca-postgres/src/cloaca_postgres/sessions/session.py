@@ -58,7 +58,7 @@ class Session:
         self._place = place
         self._prepares = prepares
         self._prelude: list[tuple[Statement, _Params]] = []
-        self._prepared: set[Statement] = set()
+        self._prepared: dict[str, _Numbered] = {}
         self._exchanges: deque[_Exchange] = deque()
         self._loop = asyncio.get_running_loop()
         self._transformer = Transformer(wire)  # type: ignore[arg-type] # a psycopg.Connection
@@ -135,18 +135,18 @@ class Session:
         return exchange
 
     def _send_one(self, exchange: _Exchange, statement: Statement, params: _Params) -> None:
-        sql, indexes = _numbered(statement)
-        params = [params[index] for index in indexes]
-        if not self._prepares:
-            self._pg.send_query_params(sql, params)
-            exchange.sent.append(None)
-            return
-        name = statement.name.encode()
-        if statement not in self._prepared:
-            self._pg.send_prepare(name, sql)
-            exchange.sent.append(statement)
-            self._prepared.add(statement)
-        self._pg.send_query_prepared(name, params)
+        numbered = self._prepared.get(statement.name)
+        if numbered is None:
+            numbered = _numbered(statement)
+            if self._prepares:
+                self._pg.send_prepare(numbered.name, numbered.sql)
+                exchange.sent.append(statement.name)
+                self._prepared[statement.name] = numbered
+        params = list(map(params.__getitem__, numbered.indexes))
+        if self._prepares:
+            self._pg.send_query_prepared(numbered.name, params)
+        else:
+            self._pg.send_query_params(numbered.sql, params)
         exchange.sent.append(None)
 
     def _flush(self) -> None:
@@ -190,7 +190,8 @@ class Session:
     def _finish(self, exchange: _Exchange) -> None:
         """Answer a transaction that has ended."""
         if (failed := exchange.failed()) is not None:
-            self._prepared.difference_update(exchange.not_prepared())
+            for name in exchange.not_prepared():
+                del self._prepared[name]
             error = error_from_result(failed)
             exchange.refuse(translated(error, self._place), error)
         elif not exchange.answer.done():
@@ -238,17 +239,25 @@ class Session:
         self.lost()
 
 
+class _Numbered(NamedTuple):
+    """A statement as the server takes it: under its name, and with these of the parameters."""
+
+    name: bytes
+    sql: bytes
+    indexes: list[int]
+
+
 class _Exchange(NamedTuple):
-    """A transaction under way. ``sent`` has the statement of each Prepare, None for others."""
+    """A transaction under way. ``sent`` has the name that each Prepare gives, None for others."""
 
     answer: asyncio.Future[list[list[Row]]]
-    sent: list[Statement | None]
+    sent: list[str | None]
     results: list[pq.abc.PGresult]
 
     def answers(self) -> Iterator[pq.abc.PGresult]:
         """The results that are rows."""
         pairs = zip(self.sent, self.results, strict=True)
-        return (result for statement, result in pairs if statement is None)
+        return (result for name, result in pairs if name is None)
 
     def failed(self) -> pq.abc.PGresult | None:
         """The result with which the transaction failed."""
@@ -257,12 +266,12 @@ class _Exchange(NamedTuple):
                 return result
         return None
 
-    def not_prepared(self) -> set[Statement]:
-        """Statements whose preparation failed."""
+    def not_prepared(self) -> set[str]:
+        """The names of statements whose preparation failed."""
         good = [result.status == pq.ExecStatus.COMMAND_OK for result in self.results]
         good += [False] * (len(self.sent) - len(good))
         pairs = zip(self.sent, good, strict=False)
-        return {statement for statement, done in pairs if statement is not None and not done}
+        return {name for name, done in pairs if name is not None and not done}
 
     def refuse(self, error: StoreError, cause: BaseException | None) -> None:
         """Raise this error in the waiting caller."""
@@ -274,12 +283,12 @@ class _Exchange(NamedTuple):
 def _bound(step: Step) -> _Params:
     """A parameter for each placeholder; of a step with rows, the arrays of their columns."""
     if step.rows is None:
-        return [text_of(value) for value in step.params]
-    return [array_of(column) for column in zip(*step.rows, strict=True)]
+        return list(map(text_of, step.params))
+    return list(map(array_of, zip(*step.rows, strict=True)))
 
 
 @lru_cache(maxsize=1024)
-def _numbered(statement: Statement) -> tuple[bytes, list[int]]:
+def _numbered(statement: Statement) -> _Numbered:
     """The SQL with $1, $2, … and the indexes of their values; a repeated name is sent once."""
     names = list(dict.fromkeys(statement.parameters))
     numbers = iter([names.index(name) + 1 for name in statement.parameters])
@@ -288,7 +297,8 @@ def _numbered(statement: Statement) -> tuple[bytes, list[int]]:
         return "%" if match[1] == "%" else f"${next(numbers)}"
 
     sql = _PLACEHOLDER.sub(placed, statement.sql)
-    return sql.encode(), [statement.parameters.index(name) for name in names]
+    indexes = [statement.parameters.index(name) for name in names]
+    return _Numbered(statement.name.encode(), sql.encode(), indexes)
 
 
 def _nothing() -> None:

@@ -26,14 +26,14 @@ def text_of(value: object) -> bytes | None:
 
 def array_of(values: Sequence[object]) -> bytes:
     """Encode a list as an array literal. Its items are of one type, or None."""
-    if not values:
-        return b"{}"
     nulls = values.count(None)
     if nulls == len(values):  # most columns of attempts that did not fail
-        return b"{" + b",".join([b"NULL"] * nulls) + b"}"
-    if isinstance(values[0], str) and not nulls:
+        return b"{%b}" % b",".join([b"NULL"] * nulls)
+    if nulls:
+        return _encoded("{" + ",".join([_item(value) for value in values]) + "}")
+    if isinstance(values[0], str):
         return _texts(values)  # type: ignore[arg-type] # of one type
-    return _encoded("{" + ",".join([_item(value) for value in values]) + "}")
+    return b"{%b}" % ",".join(map(str, values)).encode()
 
 
 def _texts(values: Sequence[str]) -> bytes:
