@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 from dev.console import environment, say, step
 from dev.project import CORE, DISTRIBUTIONS, POSTGRES, REPORTS, ROOT
@@ -25,6 +26,7 @@ OPTION = "start_by"
 """A task option that has its way through all layers."""
 FACADES = ("Client", "AsyncClient", "RunHandle", "AsyncRunHandle", "Observer", "Harness")
 LONG_CLASS, MANY_METHODS, LONG_MODULE = 300, 25, 400
+Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 _KERNEL = CORE.folder / "src" / CORE.package
 
 
@@ -54,7 +56,7 @@ def figures() -> Iterator[Figure]:
     yield Figure("members of the kernel's store; of the parts", _contract(), "50; any")
     yield Figure("imports of features by the kernel", str(_knowing()), "0")
     yield Figure(f"source files that name {OPTION}", str(_naming(OPTION)), "14")
-    yield Figure("functions whose body is one call", _forwarding(), "6 %")
+    yield Figure("functions whose body is one call; that only pass on", _forwarding(), "any; 6 %")
     yield Figure("statements that PostgreSQL rewords", str(_reworded()), "30")
     yield Figure(
         f"classes over {LONG_CLASS} lines or {MANY_METHODS} methods", _large_classes(), "none"
@@ -132,25 +134,58 @@ def _naming(option: str) -> int:
 
 
 def _forwarding() -> str:
-    functions = [
-        node
-        for tree in _written().values()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
-    share = sum(map(forwards, functions)) / len(functions)
-    return f"{100 * share:.1f} %"
+    """The share of all functions whose body is one call, and of those outside façades that only
+    pass on.
+    """
+    every = [each for tree in _written().values() for each in functions(tree)]
+    own = [each for tree in _written().values() for each in functions(tree, without=FACADES)]
+    one_call, passing = sum(map(forwards, every)), sum(map(passes_on, own))
+    return f"{100 * one_call / len(every):.1f} %; {100 * passing / len(own):.1f} %"
 
 
-def forwards(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+def functions(tree: ast.AST, without: Sequence[str] = ()) -> Iterator[Function]:
+    """All functions, but for those within the classes of these names."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef) and node.name in without:
+            continue
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+        yield from functions(node, without)
+
+
+def forwards(function: Function) -> bool:
     """Whether its body is one call, whose answer it returns or drops."""
+    return _only_call(function) is not None
+
+
+def passes_on(function: Function) -> bool:
+    """Whether it only passes parameters and attributes on to a call, and makes no object."""
+    call = _only_call(function)
+    if call is None or not _is_name(call.func) or _names_class(call.func):
+        return False
+    return all(map(_is_name, [*call.args, *(each.value for each in call.keywords)]))
+
+
+def _only_call(function: Function) -> ast.Call | None:
     body = [each for each in function.body if not _is_docstring(each)]
     if len(body) != 1 or not isinstance(body[0], ast.Return | ast.Expr):
-        return False
+        return None
     value = body[0].value
     while isinstance(value, ast.Await):
         value = value.value
-    return isinstance(value, ast.Call)
+    return value if isinstance(value, ast.Call) else None
+
+
+def _is_name(node: ast.expr) -> bool:
+    """Whether it is a name, an attribute of one, or the items of either."""
+    while isinstance(node, ast.Attribute | ast.Starred):
+        node = node.value
+    return isinstance(node, ast.Name)
+
+
+def _names_class(node: ast.expr) -> bool:
+    name = node.attr if isinstance(node, ast.Attribute) else ast.unparse(node)
+    return name.lstrip("_")[:1].isupper()
 
 
 def _is_docstring(node: ast.stmt) -> bool:
