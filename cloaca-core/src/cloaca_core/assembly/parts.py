@@ -20,7 +20,7 @@ from cloaca_core.features.reruns.past import read_forks
 from cloaca_core.features.schedules.schedule_loop import ScheduleLoop
 from cloaca_core.features.steering.past import read_replacements
 from cloaca_core.features.steering.steering import Steering
-from cloaca_core.features.task_logs import capture
+from cloaca_core.features.task_logs.capture import CAPTURE
 from cloaca_core.features.task_logs.log_book import LogBook
 from cloaca_core.features.task_logs.run_logs import RunLogs
 from cloaca_core.features.triggers.trigger_loop import TriggerLoop
@@ -201,7 +201,7 @@ class Parts(Kernel):
 
     def begin(self) -> None:
         if self.base.works and not self.log_book.is_off:
-            capture.begin()
+            CAPTURE.begin()
             self._captures = True
 
     def drain(self) -> None:
@@ -211,7 +211,7 @@ class Parts(Kernel):
     def end_logs(self) -> None:
         if self._captures:
             self._captures = False
-            capture.end()
+            CAPTURE.end()
 
     def clean_up(self) -> None:
         self.bodies.memos.give_up_all()

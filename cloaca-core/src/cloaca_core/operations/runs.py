@@ -213,13 +213,13 @@ async def _seen(engine: Looks, run_id: str) -> _Seen:
 
 async def _listed(engine: Looks, wanted: FilterByName) -> tuple[list[RunRow], Instant]:
     """The runs that match, and when they did; runs on the engine's loop."""
-    rows = await engine.reader.list_runs(await wanted.resolved(engine))
+    rows = await engine.store.list_runs(await wanted.resolved(engine))
     return rows, engine.store.wall()
 
 
 async def _counted(engine: Looks, wanted: FilterByName) -> int:
     """How many runs match; runs on the engine's loop."""
-    return await engine.reader.count_runs(await wanted.resolved(engine))
+    return await engine.store.count_runs(await wanted.resolved(engine))
 
 
 # -- how answers are read ------------------------------------------------------------------------

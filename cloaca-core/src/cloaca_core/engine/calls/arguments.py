@@ -152,7 +152,7 @@ class Requests:
         for index, context in contexts:
             try:
                 items = items_of(context)
-                texts.append(self._text_of(items))
+                texts.append(input_text(items, self._max_bytes))
             except ContextError as error:
                 raise _placed(error, index) from None
             if len(data) < most:
@@ -163,12 +163,9 @@ class Requests:
         """Refuse the contexts that ``request`` would refuse, and keep nothing."""
         for index, context in enumerate(contexts):
             try:
-                self._text_of(items_of(context))
+                input_text(items_of(context), self._max_bytes)
             except ContextError as error:
                 raise _placed(error, index) from None
-
-    def _text_of(self, items: dict[str, JsonValue]) -> str:
-        return input_text(items, self._max_bytes)
 
     def run_filter(
         self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from cloaca_core.engine.execute.work import Stage
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.run.counting import attempts_in, counted_attempts
-from cloaca_core.run.rows import AttemptRow, RunFilter, RunRow
+from cloaca_core.run.rows import AttemptRow, RunRow
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -88,14 +88,6 @@ class RunReader:
             return [task.id for task in run.graph.tasks]
         workflow = await self.definition(row)
         return [] if workflow is None else [task.id for task in workflow.tasks]
-
-    async def list_runs(self, run_filter: RunFilter) -> list[RunRow]:
-        """The runs that match, newest first."""
-        return await self._store.list_runs(run_filter)
-
-    async def count_runs(self, run_filter: RunFilter) -> int:
-        """The number of runs that match."""
-        return await self._store.count_runs(run_filter)
 
     def running(self, run_id: str) -> list[AttemptRow]:
         """The start marks of the bodies of this run that are running now, durable or not."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import inspect
+import operator
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -84,7 +85,7 @@ class LoopThread:
         self._over: CallFuture[None] = CallFuture()
         self._calls: dict[CallFuture[Any], Coroutine[Any, Any, Any]] = {}
         self._parked: set[ParkedCall[Any]] = set()
-        self._arrivals: Mailbox[Callable[[], None]] = Mailbox(self.loop, _begin)
+        self._arrivals: Mailbox[Callable[[], None]] = Mailbox(self.loop, operator.call)
         self._thread = threading.Thread(target=self._serve, name="cloaca-engine", daemon=True)
 
     def start(self) -> None:
@@ -241,10 +242,6 @@ class LoopThread:
             log.critical("%s", self.failure, exc_info=error)
         self._over.set_result(None)
         stay_with(self.loop)
-
-
-def _begin(call: Callable[[], None]) -> None:
-    call()
 
 
 def _settle(answer: CallFuture[T], task: asyncio.Task[T]) -> None:

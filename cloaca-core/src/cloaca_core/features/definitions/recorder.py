@@ -14,7 +14,7 @@ from cloaca_core.values.definition_rows import DefinitionName, DefinitionRow
 from cloaca_core.values.times.retention import stored_retention
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
@@ -33,12 +33,10 @@ class DefinitionRecorder:
         self._registry = registry
         self._clock = clock
         self._wakeup = Wakeup()
+        self.wake: Callable[[], None] = self._wakeup.wake
+        """The program has registered something."""
         self._recorded: set[DefinitionName] = set()
         subjects.definitions.subscribe(self.wake)
-
-    def wake(self) -> None:
-        """The program has registered something."""
-        self._wakeup.wake()
 
     async def turn(self) -> None:
         """Record what is new, then sleep until something is registered."""

@@ -22,7 +22,7 @@ from cloaca_core.features.schedules.timing.set_back import AHEAD, MOST_AHEAD
 from cloaca_core.values.times.instants import SECOND, Instant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
@@ -79,6 +79,8 @@ class ScheduleLoop:
         self._ids = ids
         self._subjects = subjects
         self._wakeup = Wakeup()
+        self.wake: Callable[[], None] = self._wakeup.wake
+        """A schedule may be due sooner than was known."""
         for each in (subjects.schedules, subjects.definitions, subjects.anything):
             each.subscribe(self.wake)
         self._deciding = asyncio.Lock()
@@ -102,10 +104,6 @@ class ScheduleLoop:
         from cloaca_core.features.schedules.cursor_correction import CursorCorrection
 
         return CursorCorrection(self._store)
-
-    def wake(self) -> None:
-        """A schedule may be due sooner than was known."""
-        self._wakeup.wake()
 
     async def turn(self) -> None:
         """Fire due schedules, then sleep until shortly before the next."""

@@ -64,13 +64,11 @@ class SteeringLoop:
         self._subjects = subjects
         self._unknown: set[Wish] = set()
         self._wakeup = Wakeup()
+        self.wake: Callable[[], None] = self._wakeup.wake
+        """There may be requests about our runs."""
         subjects.claimable.subscribe(self.wake)
         subjects.steered.subscribe(self.wake)
         subjects.ended_elsewhere.subscribe(self._look_at_ends)
-
-    def wake(self) -> None:
-        """There may be requests about our runs."""
-        self._wakeup.wake()
 
     def _look_at_ends(self) -> None:
         """Let waiters read how their runs have ended."""

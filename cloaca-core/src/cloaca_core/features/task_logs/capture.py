@@ -196,12 +196,14 @@ class Capture:
         self._wrappers: _Wrappers | None = None
 
     def begin(self) -> None:
+        """Have records of bodies taken, until the ``end`` that belongs to this call."""
         with self._lock:
             self._users += 1
             if self._wrappers is None:
                 self._wrappers = _Wrappers()
 
     def end(self) -> None:
+        """Need no records any more."""
         with self._lock:
             self._users -= 1
             if self._users == 0 and self._wrappers is not None:
@@ -209,14 +211,5 @@ class Capture:
                 self._wrappers = None
 
 
-_CAPTURE: Final = Capture()
-
-
-def begin() -> None:
-    """Have records of bodies taken, until the ``end`` that belongs to this call."""
-    _CAPTURE.begin()
-
-
-def end() -> None:
-    """Need no records any more."""
-    _CAPTURE.end()
+CAPTURE: Final = Capture()
+"""The one of this process."""

@@ -90,6 +90,8 @@ class TriggerLoop:
         self._running: dict[Trigger, asyncio.TimerHandle] = {}
         self._concluding: set[asyncio.Task[None]] = set()
         self._wakeup = Wakeup()
+        self.wake: Callable[[], None] = self._wakeup.wake
+        """A trigger may be due sooner than was known, or a poll is over."""
         for each in (subjects.triggers, subjects.definitions, subjects.anything):
             each.subscribe(self.wake)
 
@@ -97,10 +99,6 @@ class TriggerLoop:
     def failures(self) -> dict[str, str]:
         """The error of each trigger whose last poll here failed, wholly or in part."""
         return {name: failure.message for name, failure in self._failed.items()}
-
-    def wake(self) -> None:
-        """A trigger may be due sooner than was known, or a poll is over."""
-        self._wakeup.wake()
 
     def drain(self) -> None:
         """Poll no more; events of a poll that is under way are dropped."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.observe.run_reader import RunReader
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.features.waits.part import WaitStore
-    from cloaca_core.features.waits.records import OpenApprovalRow, WaitRow
+    from cloaca_core.features.waits.records import WaitRow
     from cloaca_core.store.messages import NewMessage, Sent
     from cloaca_core.values.ids import RunIds
 
@@ -75,10 +75,6 @@ class Messages:
         except ConfigError as wrong:
             raise await self._refusals.of_wrong_decision(run_id, decision.name, wrong) from None
         return await self.send(decision.message(self._ids.next(), run_id, self._store.wall()))
-
-    async def open_approvals(self, limit: int, workflow: str | None) -> list[OpenApprovalRow]:
-        """The decisions that people have to take, oldest first."""
-        return await self._store.open_approvals(limit, workflow)
 
     async def _open_wait(self, run_id: str, name: str) -> WaitRow | None:
         """The first approval of this name, one whose time is over only if there is no other."""

@@ -23,10 +23,10 @@ from cloaca_core.values.waits import EVENT
 if TYPE_CHECKING:
     from cloaca_core.engine.calls.call import Call, CallerOf, Host
     from cloaca_core.features.waits.messages import Messages
+    from cloaca_core.features.waits.part import WaitStore
     from cloaca_core.features.waits.records import OpenApprovalRow
     from cloaca_core.store.messages import Sent
     from cloaca_core.store.outbox import Outbox
-    from cloaca_core.store.protocol import KernelStore
     from cloaca_core.values import option_names
     from cloaca_core.values.ids import RunIds
 
@@ -39,7 +39,7 @@ class WaitEngine(DefinitionEngine, Protocol):
         """Makes ids, on any thread."""
 
     @property
-    def store(self) -> KernelStore:
+    def store(self) -> WaitStore:
         """The store; each call asks for it."""
 
     @property
@@ -117,7 +117,7 @@ class WaitingForPeople(NamedTuple):
 
         async def answer(engine: WaitEngine) -> list[OpenApprovalRow]:
             workflow = None if full_name is None else await looked_up(engine, name, full_name)
-            return await engine.messages.open_approvals(most, workflow)
+            return await engine.store.open_approvals(most, workflow)
 
         return caller.act(answer, open_approvals)
 

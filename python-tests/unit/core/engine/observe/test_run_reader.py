@@ -15,7 +15,6 @@ from cloaca_core.engine.subjects import Subjects
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
-from cloaca_core.run.rows import RunFilter
 from cloaca_testing.conformance.commits import record, submit
 from cloaca_testing.conformance.rows import attempt, new_run, runner
 
@@ -111,12 +110,6 @@ async def test_those_of_a_run_of_ours_are_known_without_the_registry(desk: Desk)
     desk.scene.adopt(PAIR)
 
     assert await desk.reader.task_ids(await desk.reader.get_run("r")) == ["a", "b"]
-
-
-async def test_a_listing_is_the_stores(desk: Desk) -> None:
-    (row,) = await desk.reader.list_runs(RunFilter(limit=10))
-
-    assert row.id == "r"
 
 
 async def test_a_body_that_has_ended_runs_until_that_is_written(desk: Desk) -> None:

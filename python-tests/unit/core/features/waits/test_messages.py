@@ -361,11 +361,3 @@ async def test_one_that_was_closed_meanwhile_is_told(
         await desk.messages.decide("r", APPROVE)
 
     assert type(caught.value) is kind
-
-
-# -- look ----------------------------------------------------------------------------------------
-
-
-async def test_open_approvals_are_those_of_the_store(desk: Desk) -> None:
-    rows = await desk.messages.open_approvals(2, "w")
-    assert [(row.run_id, row.workflow) for row in rows] == [("r", "w")] * 2

@@ -26,7 +26,7 @@ from cloaca_core.features.executors.remote.interrupts import Interrupts
 from cloaca_core.features.executors.remote.line_socket import NAME, Sender
 from cloaca_core.features.executors.remote.worker_error import answer_of
 from cloaca_core.features.executors.remote.worker_log import WorkerLog
-from cloaca_core.features.task_logs import capture
+from cloaca_core.features.task_logs.capture import CAPTURE
 from cloaca_core.values.payloads.json_values import JsonValue, decode
 
 if TYPE_CHECKING:
@@ -83,11 +83,11 @@ def _with_lines(sent: _Sent) -> Answer:
 def _captured(log: TaskLog) -> Iterator[None]:
     """A block whose records of ``logging`` are lines of this log."""
     CURRENT_LOG.set(log)
-    capture.begin()
+    CAPTURE.begin()
     try:
         yield
     finally:
-        capture.end()
+        CAPTURE.end()
 
 
 def _answered(sent: _Sent, log: TaskLog) -> Answer:
