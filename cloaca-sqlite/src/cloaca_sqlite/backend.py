@@ -13,7 +13,7 @@ from cloaca_sqlite.url import SCHEMES, parse
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.store import Store
-    from cloaca_core.features.transfer.answers import Bounds, Rows
+    from cloaca_core.features.transfer.backends import Bounds, Rows
     from cloaca_core.features.transfer.examination import Examiner
     from cloaca_core.features.transfer.old_work import OldWork
 

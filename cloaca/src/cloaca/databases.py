@@ -1,7 +1,7 @@
 """Databases as a whole: look at one, bring it up to date, check, back up, copy. Opened by URL."""
 
 from cloaca import _tools as _tools  # first: says what to install where the tools are missing
-from cloaca_core.features.transfer.findings import Finding as Finding, Severity as Severity
+from cloaca_core.features.transfer.examination import Finding as Finding, Severity as Severity
 from cloaca_core.store.schema_state import PendingMigration as PendingMigration
 from cloaca_tools.doctor.diagnosis import (
     Diagnosis as Diagnosis,

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import psycopg
 
 from cloaca_core.errors import StoreError, StoreUnavailableError
-from cloaca_core.features.transfer.findings import DatabaseFacts, Finding
+from cloaca_core.features.transfer.examination import DatabaseFacts, Finding
 from cloaca_core.store.migrate import load_before_base, load_head, load_migrations, schema_state
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.runner_rows import Fleet

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 
 from cloaca_core.errors import StoreError, StoreOpenError, StoreUnavailableError
-from cloaca_core.features.transfer.answers import Bounds, Rows
+from cloaca_core.features.transfer.backends import Bounds, Rows
 from cloaca_postgres.errors import one_line, translated
 
 if TYPE_CHECKING:

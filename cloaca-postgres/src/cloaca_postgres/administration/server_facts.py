@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from cloaca_core.features.transfer.findings import Finding
+from cloaca_core.features.transfer.examination import Finding
 
 OLDEST_MAINTAINED: Final = 14
 """The oldest major version of PostgreSQL that gets fixes."""

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from cloaca_core.features.transfer.findings import DatabaseFacts, Finding
+from cloaca_core.features.transfer.examination import DatabaseFacts, Finding
 from cloaca_core.store.migrate import (
     Applied,
     load_before_base,

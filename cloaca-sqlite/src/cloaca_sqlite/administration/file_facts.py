@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from cloaca_core.features.transfer.findings import Finding
+from cloaca_core.features.transfer.examination import Finding
 
 MEBIBYTE: Final = 2**20
 LARGE_LOG: Final = 64 * MEBIBYTE

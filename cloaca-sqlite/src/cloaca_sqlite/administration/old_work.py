@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from cloaca_core.errors import TransferError
-from cloaca_core.features.transfer.old_work_records import OldRun, OldSchedule, OldTask, Release
+from cloaca_core.features.transfer.old_work import OldRun, OldSchedule, OldTask, Release
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.queries import Row, load_statements
 from cloaca_core.values.times.instants import from_datetime

@@ -11,7 +11,7 @@ import time
 from typing import Final
 
 from cloaca_core.errors import StoreError, StoreUnavailableError
-from cloaca_core.features.transfer.answers import Bounds, Rows
+from cloaca_core.features.transfer.backends import Bounds, Rows
 from cloaca_sqlite.driver import Connection
 
 _READS: Final = frozenset(

@@ -11,7 +11,7 @@ from cloaca_core.assembly.open_store import open_store
 from cloaca_core.assembly.store import Store, TransferStore
 from cloaca_core.engine.runtime.loop_thread import run_on_own_loop
 from cloaca_core.features.transfer.backends import ExaminedBackend
-from cloaca_core.features.transfer.findings import Finding
+from cloaca_core.features.transfer.examination import Finding
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import Backend, StoreOptions
 from cloaca_core.store.urls import url_of

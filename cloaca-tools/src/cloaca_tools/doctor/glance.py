@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cloaca_core.assembly.onlooker import Looks
     from cloaca_core.client.async_client import AsyncClient
     from cloaca_core.client.client import Client
-    from cloaca_core.features.transfer.findings import Finding
+    from cloaca_core.features.transfer.examination import Finding
 
 MOST: Final = 5_000
 """Unfinished runs of a state: with more the size is not read, which would count them all."""

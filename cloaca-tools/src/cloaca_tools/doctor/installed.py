@@ -7,7 +7,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from typing import Final
 
 from cloaca_core._version import __version__
-from cloaca_core.features.transfer.findings import Finding
+from cloaca_core.features.transfer.examination import Finding
 from cloaca_core.store.backends import BackendInfo, available_backends
 
 _DOOR: Final = "cloaca"

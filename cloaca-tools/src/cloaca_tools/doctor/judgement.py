@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from cloaca_core.features.transfer.findings import SEVERITIES, Finding
+from cloaca_core.features.transfer.examination import SEVERITIES, Finding
 from cloaca_core.store.schema_state import SchemaState
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.times.instants import instant_text, nearest_shown

@@ -19,7 +19,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.features.schedules.tick_rows import timing_of
 from cloaca_core.features.transfer.backends import OldBackend
-from cloaca_core.features.transfer.old_work_records import Release
+from cloaca_core.features.transfer.old_work import Release
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.tables import BY_NAME
 from cloaca_core.values.states import RunStatus
@@ -29,8 +29,7 @@ from cloaca_tools.transfer.opened import Place
 if TYPE_CHECKING:
     from cloaca_core.assembly.store import TransferStore
     from cloaca_core.features.schedules.records import ScheduleRow
-    from cloaca_core.features.transfer.old_work import OldWork
-    from cloaca_core.features.transfer.old_work_records import OldRun, OldSchedule
+    from cloaca_core.features.transfer.old_work import OldRun, OldSchedule, OldWork
     from cloaca_core.values.times.instants import Instant
 
 _PAGE: Final = 200

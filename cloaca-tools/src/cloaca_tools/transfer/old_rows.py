@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple, cast
 
 from cloaca_core.features.schedules.records import ScheduleRow
-from cloaca_core.features.transfer.old_work_records import OldRun, OldSchedule, OldTask, Release
+from cloaca_core.features.transfer.old_work import OldRun, OldSchedule, OldTask, Release
 from cloaca_core.run.rows import DEFAULT_QUEUE, THE_TASK
 from cloaca_core.store.tables import BY_NAME, Table
 from cloaca_core.values.payloads.json_values import decode, encode, normalise

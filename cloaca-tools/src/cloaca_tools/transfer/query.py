@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from cloaca_core.engine.runtime.loop_thread import run_on_own_loop
 from cloaca_core.errors import TransferError
-from cloaca_core.features.transfer.answers import Bounds, Rows
-from cloaca_core.features.transfer.backends import QueriedBackend
+from cloaca_core.features.transfer.backends import Bounds, QueriedBackend, Rows
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.arguments import refuse_other_types
 from cloaca_tools.transfer.opened import Place

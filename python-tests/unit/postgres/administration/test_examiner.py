@@ -13,8 +13,7 @@ from durability import beside_durability
 import cloaca
 from cloaca_core.errors import ForeignDatabaseError, StoreError
 from cloaca_core.features.transfer.backends import ExaminedBackend
-from cloaca_core.features.transfer.examination import Examiner
-from cloaca_core.features.transfer.findings import Finding
+from cloaca_core.features.transfer.examination import Examiner, Finding
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres import BACKEND
 from cloaca_postgres.administration import examiner

@@ -10,8 +10,7 @@ from tables import each_row
 
 import cloaca
 from cloaca_core.errors import StoreError, StoreUnavailableError
-from cloaca_core.features.transfer.answers import Bounds, Rows
-from cloaca_core.features.transfer.backends import QueriedBackend
+from cloaca_core.features.transfer.backends import Bounds, QueriedBackend, Rows
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres import BACKEND
 

@@ -13,8 +13,7 @@ import pytest
 import cloaca
 from cloaca_core.errors import ForeignDatabaseError, StoreOpenError
 from cloaca_core.features.transfer.backends import ExaminedBackend
-from cloaca_core.features.transfer.examination import Examiner
-from cloaca_core.features.transfer.findings import Finding
+from cloaca_core.features.transfer.examination import Examiner, Finding
 from cloaca_core.store.migrate import load_before_base
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.schema_state import SchemaState

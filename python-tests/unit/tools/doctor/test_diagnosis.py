@@ -7,7 +7,7 @@ from durability import beside_durability
 
 import cloaca
 from cloaca_core.errors import ConfigTypeError, StoreOpenError
-from cloaca_core.features.transfer.findings import Finding
+from cloaca_core.features.transfer.examination import Finding
 from cloaca_core.values.times.clock import Clock
 from cloaca_tools.doctor.diagnosis import Diagnosis, diagnose
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tables import each_row
 
-from cloaca_core.features.transfer.findings import Finding
+from cloaca_core.features.transfer.examination import Finding
 from cloaca_core.features.upkeep.records import Upkeep
 from cloaca_core.run.rows import WaitingRow
 from cloaca_core.store.schema_state import PendingMigration, SchemaState

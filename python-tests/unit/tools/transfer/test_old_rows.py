@@ -7,7 +7,7 @@ from typing import Any
 
 from tables import each_row
 
-from cloaca_core.features.transfer.old_work_records import OldRun, OldSchedule, OldTask
+from cloaca_core.features.transfer.old_work import OldRun, OldSchedule, OldTask
 from cloaca_core.store.tables import BY_NAME
 from cloaca_tools.transfer.old_rows import full_name, new_id, rows_of, schedule_of, workflow_of
 

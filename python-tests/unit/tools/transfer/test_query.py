@@ -11,7 +11,7 @@ import pytest
 from tables import each_row
 
 import cloaca
-from cloaca_core.features.transfer.answers import Rows
+from cloaca_core.features.transfer.backends import Rows
 from cloaca_tools.transfer.query import QueryAnswer, _shown, query_database
 
 

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from cloaca_core.store.protocol import Backend, StoreOptions
 
 if TYPE_CHECKING:
-    from cloaca_core.features.transfer.answers import Bounds, Rows
     from cloaca_core.features.transfer.examination import Examiner
     from cloaca_core.features.transfer.old_work import OldWork
+
+
+class Rows(NamedTuple):
+    """``rows`` have the driver's values, in the order of ``columns``; of a longer answer they are
+    the first, and ``more`` is true.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    more: bool
+
+
+class Bounds(NamedTuple):
+    """How many rows are read at most, and how many seconds the statement has."""
+
+    rows: int
+    seconds: float
 
 
 @runtime_checkable
