@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
@@ -21,6 +22,11 @@ import cloaca
 from benchmarks import workflows
 
 THREADS: Final = 100
+SETTLED: Final = 35.0
+"""Seconds after which a runner has looked around: for work that nobody takes up, and for rows that
+are to go. A runner does so once in a while and not for a run; callgrind slows a batch down so much
+that both would fall into it.
+"""
 
 
 def _at_once(workflow: str, count: int) -> Callable[[cloaca.DefaultRunner], int]:
@@ -125,6 +131,8 @@ def main(cell: str, counting: str, url: str) -> None:
     workflows.define()
     with cloaca.DefaultRunner(url) as runner:
         CELLS[cell](runner)
+        if calls is None:
+            time.sleep(SETTLED)
         with counted():
             runs = CELLS[cell](runner)
     print(runs, calls.total if calls else 0)
