@@ -22,7 +22,7 @@ from cloaca_core.features.waits.rows import WaitRows
 from cloaca_core.run.rows import AttemptRow
 from cloaca_core.store.batch import Committed
 
-NO_WISHES: Final[Mapping[str, str]] = MappingProxyType({})
+NO_STOP_REQUESTS: Final[Mapping[str, str]] = MappingProxyType({})
 NO_MESSAGES: Final[Mapping[str, int]] = MappingProxyType({})
 
 
@@ -139,8 +139,8 @@ class HandMarks(StartMarks):
 
 class HandJournal(Journal):
     """``waiting`` are the entries that nothing has become of yet; ``came`` is set with each.
-    ``wishes`` has what is asked of runs, ``messages`` how many were sent to them: each commit
-    answers it, and with the latter decides which waits are over by time.
+    ``stop_requests`` are the requests to pause or cancel runs, ``messages`` the numbers of messages
+    sent to runs: each commit answers both, and decides by ``messages`` which waits time out.
     """
 
     def __init__(self, start_marks: StartMarks) -> None:
@@ -149,7 +149,7 @@ class HandJournal(Journal):
         self.waiting: list[RunEntry] = []
         self.came = asyncio.Event()
         self.marks_wanted = 0
-        self.wishes: dict[str, str] = {}
+        self.stop_requests: dict[str, str] = {}
         self.messages: dict[str, int] = {}
 
     def add(self, entry: Entry) -> None:
@@ -173,8 +173,8 @@ class HandJournal(Journal):
         """The oldest entry becomes durable."""
         entry = await self.entry()
         if entry.on_commit is not None:
-            land(entry, self.wishes)
-        settle(entry, self.wishes, self.messages)
+            land(entry, self.stop_requests)
+        settle(entry, self.stop_requests, self.messages)
         return entry
 
     async def lose(self) -> None:
@@ -186,19 +186,19 @@ class HandJournal(Journal):
         (await self.entry()).refused(StoreDataError("not this"))
 
 
-def land(entry: RunEntry, wishes: Mapping[str, str] = NO_WISHES) -> None:
+def land(entry: RunEntry, stop_requests: Mapping[str, str] = NO_STOP_REQUESTS) -> None:
     """It is durable, and the loop has not heard of it."""
     assert entry.on_commit is not None
-    entry.on_commit(_committed(entry, wishes))
+    entry.on_commit(_committed(entry, stop_requests))
 
 
 def settle(
     entry: RunEntry,
-    wishes: Mapping[str, str] = NO_WISHES,
+    stop_requests: Mapping[str, str] = NO_STOP_REQUESTS,
     messages: Mapping[str, int] = NO_MESSAGES,
 ) -> None:
     """It is durable, and the loop hears of it."""
-    entry.settled(_committed(entry, wishes, messages))
+    entry.settled(_committed(entry, stop_requests, messages))
 
 
 def waits_of(entry: RunEntry) -> WaitRows:
@@ -214,18 +214,18 @@ def waits_of(entry: RunEntry) -> WaitRows:
 
 
 def _committed(
-    entry: RunEntry, wishes: Mapping[str, str], messages: Mapping[str, int] = NO_MESSAGES
+    entry: RunEntry, stop_requests: Mapping[str, str], messages: Mapping[str, int] = NO_MESSAGES
 ) -> Committed:
-    """The answer of a store that has written this entry, and has met these wishes and messages."""
+    """The answer of a store that has written this entry and found these requests and messages."""
     run_id = entry.run.id
-    met = {run_id: wishes[run_id]} if run_id in wishes else {}
+    met = {run_id: stop_requests[run_id]} if run_id in stop_requests else {}
     timeouts = waits_of(entry).timeouts
     over = frozenset(each for each in timeouts if messages.get(run_id, 0) <= each.seen)
     return Committed(
         frozenset(),
         {},
         frozenset([run_id]),
-        wishes=met,
+        stop_requests=met,
         messages=messages,
         decided={TIMEOUTS: over} if over else {},
     )

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from model.plain_life import BrokenRuleError, PlainLife, Told, tell
 
-from cloaca_core.run.life import Act, CutOffAt, Do, End, GiveBack, Left, Life, State
+from cloaca_core.run.life import Act, CutOffAt, Do, End, GiveBack, Life, Remaining, State
 from cloaca_core.run.reasons import Reason
 from cloaca_core.values.states import ReasonCode, RunStatus
 from cloaca_core.values.waits import NEVER
@@ -41,10 +41,10 @@ class Wait(NamedTuple):
 class Reading(NamedTuple):
     """The row as control has read it, and how many commits had met a request then."""
 
-    wish: RunStatus | None
+    stop_request: RunStatus | None
     deadline: int
     keys: int
-    met: int
+    stops_found: int
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Story:
     happened: tuple[str, ...] = ()
     told: tuple[Told, ...] = ()
     # the row
-    wish: RunStatus | None = None
+    stop_request: RunStatus | None = None
     deadline: int = NEVER
     keys: int = 0
     ours: bool = True
@@ -118,11 +118,11 @@ class Story:
         if not self.ours:
             return facts
         for name, deadline in (("late", LATE), ("early", EARLY)):
-            if self.wish != RunStatus.CANCELLED or deadline < self.deadline:
+            if self.stop_request != RunStatus.CANCELLED or deadline < self.deadline:
                 facts[f"cancel, {name}"] = partial(self._ask, RunStatus.CANCELLED, deadline)
-        if self.wish is None:
+        if self.stop_request is None:
             facts["pause"] = partial(self._ask, RunStatus.PAUSED)
-        if self.wish == RunStatus.PAUSED:
+        if self.stop_request == RunStatus.PAUSED:
             facts["resume"] = partial(self._ask, None)
             facts["resume with other keys"] = partial(self._ask, None, keys=1)
         return facts
@@ -231,15 +231,15 @@ class Story:
 
     # -- people ----------------------------------------------------------------------------------
 
-    def _ask(self, wish: RunStatus | None, deadline: int = NEVER, *, keys: int = 0) -> None:
-        self.wish, self.news = wish, True
+    def _ask(self, stop_request: RunStatus | None, deadline: int = NEVER, *, keys: int = 0) -> None:
+        self.stop_request, self.news = stop_request, True
         self.deadline = min(self.deadline, deadline)
         self.keys += keys
 
     # -- the engine ------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        self.reading = Reading(self.wish, self.deadline, self.keys, self.life.met)
+        self.reading = Reading(self.stop_request, self.deadline, self.keys, self.life.stops_found)
         self.news = False
 
     def _hear(self) -> None:
@@ -248,28 +248,28 @@ class Story:
         if reading.keys > self.known_keys:
             self.known_keys = reading.keys
             self._tell("replaced")
-        if reading.wish == RunStatus.CANCELLED:
-            self._tell("cancel_asked", CANCEL, reading.deadline)
-        elif reading.wish == RunStatus.PAUSED:
-            self._tell("pause_asked")
+        if reading.stop_request == RunStatus.CANCELLED:
+            self._tell("cancel_requested", CANCEL, reading.deadline)
+        elif reading.stop_request == RunStatus.PAUSED:
+            self._tell("pause_requested")
         else:
-            self._tell("resumed", reading.met)
+            self._tell("resumed", reading.stops_found)
 
     def _commit(self) -> None:
         """A commit of the run lands: the fence answers it."""
         landed, self.going_on = self.going_on, None
-        wish = self._met()
+        stop_request = self._met()
         if not self.ours:
             self._tell("lost")
-        elif wish is not None:
+        elif stop_request is not None:
             self.news = True
-            self._tell("wish_met", wish)
+            self._tell("stop_found", stop_request)
         if self.outcome is None and landed is not None:
             self._ready(landed)
 
     def _met(self) -> RunStatus | None:
         replaced = self.keys > self.known_keys
-        return self.wish or (RunStatus.PAUSED if replaced else None)
+        return self.stop_request or (RunStatus.PAUSED if replaced else None)
 
     def _lose(self) -> None:
         self.ours = False
@@ -288,14 +288,14 @@ class Story:
     def _give(self, *, begins: bool = False) -> None:
         """Its tasks are taken from the slots; one of them may just have begun."""
         self.just_begins = begins
-        self._tell("give")
-        self._tell("is_held", bool(self.under_way))
+        self._tell("hand_over")
+        self._tell("ready_to_hand_over", bool(self.under_way))
 
     def _leave(self) -> None:
         self.left = True
         self._tell("cut_off")
         if self.outcome is None:
-            self._tell("leave", self._left())
+            self._tell("shut_down", self._left())
 
     def _pass_time(self) -> None:
         self.now += MINUTE
@@ -303,23 +303,23 @@ class Story:
 
     def _look(self) -> None:
         if self.outcome is None:
-            self._tell("look", self._left())
+            self._tell("review", self._left())
 
     def _look_if_it_waits(self) -> None:
         if self.waits or self.attended or not self.limit_armed or self.life.state is State.PAUSING:
             self._look()
 
-    def _left(self) -> Left:
+    def _left(self) -> Remaining:
         begins = bool(self.queued or self.going_on or self.life.held)
         opened = [wait.opened_at for wait in self.waits.values() if wait.opened_at is not None]
-        return Left(
+        return Remaining(
             now=self.now,
             under_way=bool(self.under_way),
             rests=self.rests,
             idle=bool(self.waits) and not begins and not self.under_way,
             due_at=min([wait.due_at for wait in self.waits.values()], default=NEVER),
-            lingers_until=max(opened) + LINGERS if opened else None,
-            keeps=self.keeps,
+            evict_at=max(opened) + LINGERS if opened else None,
+            never_evicts=self.keeps,
         )
 
     @property
@@ -339,8 +339,8 @@ class Story:
         if fact != "ready":
             for act in told.answer:
                 self._carry_out(act)
-            if Do.LOOK in told.answer:
-                _promise(fact != "look", "a look is answered by a look")
+            if Do.REVIEW in told.answer:
+                _promise(fact != "review", "a look is answered by a look")
                 self._look()
         return told.answer
 
@@ -350,11 +350,11 @@ class Story:
                 self._hold()
             case Do.BEGIN:
                 self.queued |= dict.fromkeys(self._released(), self.known_keys)
-            case Do.GO_ON:
+            case Do.BEGIN_IF_OWNED:
                 self.going_on = (*(self.going_on or ()), *self._released())
             case Do.STOP_LIMIT | Do.REST | Do.START_LIMIT:
                 self.limit_armed = act is Do.START_LIMIT
-            case Do.LINGER:
+            case Do.RELEASE_PLACE:
                 self.lingers = True
             case CutOffAt(deadline):
                 self.cut_off_at = deadline
@@ -364,7 +364,7 @@ class Story:
                 self.gives_back = act
             case End() | Do.DROP:
                 self.outcome = act
-            case Do.INTERRUPT | Do.LOOK:
+            case Do.INTERRUPT | Do.REVIEW:
                 pass
 
     def _hold(self) -> None:
@@ -420,7 +420,7 @@ class Story:
         left = self._left()
         if left.idle:
             soon = left.due_at - self.now <= 5 * SECOND
-            lingers = left.lingers_until is not None and self.now < left.lingers_until
+            lingers = left.evict_at is not None and self.now < left.evict_at
             _promise(soon or lingers or self.keeps, "a run that waits is in memory")
 
     def _judge_limit(self, *, stopped: bool) -> None:
@@ -430,21 +430,21 @@ class Story:
 
     def judge_end(self) -> None:
         """Nothing follows the end: whatever a life is told then, it does nothing."""
-        left = Left(0, under_way=False, rests=True, idle=True, due_at=NEVER)
+        left = Remaining(0, under_way=False, rests=True, idle=True, due_at=NEVER)
         for fact, *args in (
             ("ready", [0]),
-            ("look", left),
+            ("review", left),
             ("unit_ended", False),
-            ("cancel_asked", CANCEL, 1),
-            ("pause_asked",),
-            ("wish_met", RunStatus.CANCELLED),
-            ("resumed", self.life.met),
+            ("cancel_requested", CANCEL, 1),
+            ("pause_requested",),
+            ("stop_found", RunStatus.CANCELLED),
+            ("resumed", self.life.stops_found),
             ("replaced",),
             ("cut_off",),
-            ("leave", left),
-            ("give",),
-            ("is_held", False),
-            ("is_held", True),
+            ("shut_down", left),
+            ("hand_over",),
+            ("ready_to_hand_over", False),
+            ("ready_to_hand_over", True),
             ("gave_back", None),
             ("gave_back", RunStatus.CANCELLED),
             ("lost",),

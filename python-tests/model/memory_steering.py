@@ -19,7 +19,7 @@ from cloaca_core.features.steering.records import (
     PauseRow,
     Reopening,
     StoppedWithParent,
-    Wish,
+    StopRequest,
 )
 from cloaca_core.run.rows import AttemptRow, ForkRow, ReplacementRow, RestartRow, RoundRow, RunRow
 from cloaca_core.store.acts import Acted, ActRow
@@ -51,7 +51,7 @@ class Marks:
     trace: str | None = None
 
     @property
-    def wish(self) -> RunStatus | None:
+    def stop_request(self) -> RunStatus | None:
         """The state to which an owner is to bring the run."""
         if self.cancel_at is not None:
             return RunStatus.CANCELLED
@@ -101,10 +101,14 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
 
     # -- owners ------------------------------------------------------------------------------
 
-    def wishes_of(self, run_ids: Collection[str]) -> dict[str, str]:
+    def stop_requests_of(self, run_ids: Collection[str]) -> dict[str, str]:
         """What is asked of these runs, as a commit answers it."""
-        asked = {run_id: self.marks_of(self.runs[run_id]).wish for run_id in run_ids}
-        return {run_id: str(wish) for run_id, wish in asked.items() if wish is not None}
+        asked = {run_id: self.marks_of(self.runs[run_id]).stop_request for run_id in run_ids}
+        return {
+            run_id: str(stop_request)
+            for run_id, stop_request in asked.items()
+            if stop_request is not None
+        }
 
     def replaced_of(self, run_ids: Collection[str]) -> dict[str, int]:
         """How often keys of these runs were replaced, as a commit answers it."""
@@ -202,13 +206,15 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         )
         self.follow_recorded(run.id)
 
-    def _wishes(self, runner_id: str) -> list[Wish]:
+    def _stop_requests(self, runner_id: str) -> list[StopRequest]:
         found = []
         for run in self._in_order(self.runs):
             marks = self.marks_of(run)
-            if run.owner == runner_id and run.ended_at is None and marks.wish is not None:
+            if run.owner == runner_id and run.ended_at is None and marks.stop_request is not None:
                 because = run.steer_reason or ""
-                found.append(Wish(run.id, run.epoch, marks.wish, because, marks.cancel_at))
+                found.append(
+                    StopRequest(run.id, run.epoch, marks.stop_request, because, marks.cancel_at)
+                )
         return found
 
     # -- time --------------------------------------------------------------------------------
@@ -791,7 +797,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
             and run.ended_at is None
         }
         return News(
-            self._wishes(runner_id),
+            self._stop_requests(runner_id),
             self._parents()[:limit],
             next_timer,
             replaced,

@@ -119,7 +119,7 @@ class MemoryStore(
                 existing[run.id] = holder
         current = {i for i, epoch in batch.fences.items() if self._owns(batch.runner_id, i, epoch)}
         self.bring(batch)
-        wishes = self.wishes_of(current)
+        stop_requests = self.stop_requests_of(current)
         timed_out = self.note_waits(batch, current)
         for attempt in batch.attempts:
             if attempt.run_id in current:
@@ -144,7 +144,7 @@ class MemoryStore(
             frozenset(owned),
             existing,
             frozenset(current),
-            wishes=wishes,
+            stop_requests=stop_requests,
             replaced=self.replaced_of(current),
             orphans=frozenset(orphans),
             refused=frozenset(refused - existing.keys() - owned),

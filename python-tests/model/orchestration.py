@@ -84,18 +84,20 @@ class Scene:
     ports are empty.
 
     ``ended`` has the runs that have ended and how, ``ended_elsewhere`` those whose end only the
-    tables have; ``wishes`` counts how often it was told that something is asked of a run,
+    tables have; ``stop_requests`` counts how often it was told that something is asked of a run,
     ``given_back`` how often that one may be claimed.
     """
 
     bodies: Bodies
 
-    def __init__(self, *, keeps: bool = False, features: bool = True, **settings: Any) -> None:
+    def __init__(
+        self, *, never_evicts: bool = False, features: bool = True, **settings: Any
+    ) -> None:
         config = DefaultRunnerConfig(**settings)
         self.executor = HandExecutor(config.max_concurrent_tasks)
         self.ended: list[tuple[ActiveRun, RunEnd]] = []
         self.ended_elsewhere: list[ActiveRun] = []
-        self.wishes = 0
+        self.stop_requests = 0
         self.given_back = 0
         self.clock = SettableClock()
         self.start_marks = StartMarks(self.executor)
@@ -105,7 +107,7 @@ class Scene:
         self.capacity = Places(config.max_active_runs, self.runs)
         self.subjects = Subjects()
         self.subjects.ended.subscribe(self._end)
-        self.subjects.steered.subscribe(self._wished)
+        self.subjects.steered.subscribe(self._steered)
         self.subjects.claimable_here.subscribe(self._give_back)
         self.orchestrator = Orchestrator(
             config,
@@ -117,7 +119,7 @@ class Scene:
             self.subjects,
             Ports(),
             LogBook(config.task_log_level, self.clock),
-            keeps=keeps,
+            never_evicts=never_evicts,
         )
         if features:
             self.bodies = Bodies(
@@ -138,8 +140,8 @@ class Scene:
         else:
             self.ended.append((run, end))
 
-    def _wished(self) -> None:
-        self.wishes += 1
+    def _steered(self) -> None:
+        self.stop_requests += 1
 
     def _give_back(self) -> None:
         self.given_back += 1

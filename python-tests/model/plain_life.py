@@ -19,8 +19,8 @@ from cloaca_core.run.life import (
     Do,
     End,
     GiveBack,
-    Left,
     Life,
+    Remaining,
     State,
 )
 from cloaca_core.run.reasons import Reason
@@ -33,16 +33,16 @@ FACTS: Final = (
     "ready",
     "over",
     "unit_ended",
-    "cancel_asked",
-    "pause_asked",
-    "wish_met",
+    "cancel_requested",
+    "pause_requested",
+    "stop_found",
     "resumed",
     "replaced",
-    "look",
+    "review",
     "cut_off",
-    "leave",
-    "give",
-    "is_held",
+    "shut_down",
+    "hand_over",
+    "ready_to_hand_over",
     "gave_back",
     "lost",
     "limit_passed",
@@ -51,7 +51,7 @@ FACTS: Final = (
 )
 """What a life can be told."""
 
-BEGINS: Final = (Do.BEGIN, Do.GO_ON)
+BEGINS: Final = (Do.BEGIN, Do.BEGIN_IF_OWNED)
 LIMITS: Final = (Do.STOP_LIMIT, Do.REST, Do.START_LIMIT)
 
 Outcome: TypeAlias = Act | None
@@ -73,7 +73,7 @@ class Told(NamedTuple):
     held: tuple[int, ...]
     state: State
     cancel: Cancel | None
-    met: int
+    stops_found: int
 
 
 class PlainLife:
@@ -146,7 +146,7 @@ class PlainLife:
         self.is_over = True
         return (None,)
 
-    def _cancel_asked(self, reason: Reason, deadline: int) -> tuple[Outcome, ...]:
+    def _cancel_requested(self, reason: Reason, deadline: int) -> tuple[Outcome, ...]:
         # Twice is once, the earlier deadline holds.
         known = self.cancel
         self.cancel = Cancel(reason, deadline)
@@ -154,21 +154,21 @@ class PlainLife:
             self.cancel = Cancel(known.reason, min(known.deadline, deadline))
         return (None,)
 
-    def _pause_asked(self) -> tuple[Outcome, ...]:
+    def _pause_requested(self) -> tuple[Outcome, ...]:
         self.pause_read = True
         return (None,)
 
-    def _wish_met(self, wish: RunStatus) -> tuple[Outcome, ...]:
+    def _stop_found(self, stop_request: RunStatus) -> tuple[Outcome, ...]:
         self.found += 1
-        if wish == RunStatus.CANCELLED:
+        if stop_request == RunStatus.CANCELLED:
             self.cancel_found = True
         else:
             self.pause_found = True
         return (None,)
 
-    def _resumed(self, met: int) -> tuple[Outcome, ...]:
+    def _resumed(self, stops_found: int) -> tuple[Outcome, ...]:
         # Read before a commit found another request: it says nothing about that request.
-        if met == self.found and self.is_paused and not self.goes_back:
+        if stops_found == self.found and self.is_paused and not self.goes_back:
             self.pause_read = self.pause_found = self.only_waits = False
             self.woke = True
         return (None,)
@@ -185,7 +185,7 @@ class PlainLife:
             return (End(RunStatus.CANCELLED, self.cancel.reason),)
         return (None,)
 
-    def _look(self, left: Left) -> tuple[Outcome, ...]:
+    def _review(self, left: Remaining) -> tuple[Outcome, ...]:
         if self.goes_back:
             return (None,)
         if self.is_cancelled and not left.under_way:
@@ -199,17 +199,17 @@ class PlainLife:
             if left.under_way:
                 return (None,)
             return (GiveBack(None),) if self.pause_read else (GiveBack(None), None)
-        self.rests, self.woke, self.keeps = left.rests, False, left.keeps
+        self.rests, self.woke, self.keeps = left.rests, False, left.never_evicts
         self.only_waits = left.idle and not left.under_way
         if not self.only_waits:
             return (None,)
         # One that is due within 5 s stays with its owner and keeps its place.
         if left.due_at - left.now <= SOON:
             return (None,)
-        if left.keeps:
-            return (None, Do.LINGER)
-        if left.lingers_until is not None and left.now < left.lingers_until:
-            return (Do.LINGER,)
+        if left.never_evicts:
+            return (None, Do.RELEASE_PLACE)
+        if left.evict_at is not None and left.now < left.evict_at:
+            return (Do.RELEASE_PLACE,)
         # A run that waits is in nobody's memory.
         return (GiveBack(left.due_at, left.rests),)
 
@@ -222,7 +222,7 @@ class PlainLife:
             return ()
         return (End(RunStatus.CANCELLED, self.cancel.reason),)
 
-    def _leave(self, left: Left) -> tuple[Outcome, ...]:
+    def _shut_down(self, left: Remaining) -> tuple[Outcome, ...]:
         if self.leaves or self.is_over:
             return (None,)
         if self.is_cancelled:  # while that is not read, the commit that gives it back meets it
@@ -231,19 +231,19 @@ class PlainLife:
             return (GiveBack(None),)
         return (GiveBack(left.due_at, left.rests) if left.idle else GiveBack(None),)
 
-    def _give(self) -> tuple[Outcome, ...]:
+    def _hand_over(self) -> tuple[Outcome, ...]:
         self.gives_up = self.may_begin and not self.only_waits
         return (None,)
 
-    def _is_held(self, under_way: bool) -> tuple[Outcome, ...]:
+    def _ready_to_hand_over(self, under_way: bool) -> tuple[Outcome, ...]:
         gives_up, self.gives_up = self.gives_up, False
         return (GiveBack(None, is_surplus=True),) if gives_up and not under_way else (None,)
 
-    def _gave_back(self, wish: RunStatus | None) -> tuple[Outcome, ...]:
+    def _gave_back(self, stop_request: RunStatus | None) -> tuple[Outcome, ...]:
         if not self.goes_back:
             return (None,)
         self.goes_back = False
-        if wish == RunStatus.CANCELLED:
+        if stop_request == RunStatus.CANCELLED:
             self.cancel_found = True
             self.came_back = True
             return (*self._known_cancel(), None)
@@ -312,7 +312,7 @@ class PlainLife:
             asked = self.interrupted or self.came_back
             _rule(asked, "the bodies of a cancelled run are asked to end", told)
             _rule(self.cut_off_at == self.cancel.deadline, "the deadline is watched", told)
-        if told.fact == "cancel_asked" and were == (False, self.cancel):
+        if told.fact == "cancel_requested" and were == (False, self.cancel):
             _rule(not acts, "a cancel that is known changes nothing", told)
 
     def _judge_limit(self, told: Told, acts: tuple[Act, ...]) -> None:
@@ -336,7 +336,11 @@ class PlainLife:
     def _judge_state(self, told: Told) -> None:
         if told.state not in (expected := self._states()):
             raise BrokenRuleError(f"its state is one of {expected}; {told}")
-        _rule(self.is_over or told.met == self.found, "commits that found a request count", told)
+        _rule(
+            self.is_over or told.stops_found == self.found,
+            "commits that found a request count",
+            told,
+        )
 
     def _states(self) -> tuple[State, ...]:
         if self.is_over:
@@ -356,7 +360,9 @@ class PlainLife:
 
 def _outcome(acts: Sequence[Act]) -> Outcome:
     """The one act of these that says what becomes of the run."""
-    found = [act for act in acts if isinstance(act, End | GiveBack) or act in (Do.DROP, Do.LINGER)]
+    found = [
+        act for act in acts if isinstance(act, End | GiveBack) or act in (Do.DROP, Do.RELEASE_PLACE)
+    ]
     if len(found) > 1:
         raise BrokenRuleError(f"more than one of these at once: {found}")
     return found[0] if found else None
@@ -379,7 +385,7 @@ def _rule(holds: bool, rule: str, told: Told) -> None:
 
 def tell(life: Life, fact: str, *args: Any) -> Told:
     """Tells a life a fact."""
-    named = {"unit_ended": "under_way", "is_held": "under_way"}.get(fact)
+    named = {"unit_ended": "under_way", "ready_to_hand_over": "under_way"}.get(fact)
     method = getattr(life, fact)
     answer = method(**{named: args[0]}) if named else method(*args)
     return _told(life, fact, args, answer)
@@ -388,7 +394,7 @@ def tell(life: Life, fact: str, *args: Any) -> Told:
 def _told(life: Life, fact: str, args: tuple[Any, ...], answer: Any) -> Told:
     then = tuple([tuple(each) if isinstance(each, list) else each for each in args])
     return Told(
-        fact, then, tuple(answer or ()), tuple(life.held), life.state, life.cancel, life.met
+        fact, then, tuple(answer or ()), tuple(life.held), life.state, life.cancel, life.stops_found
     )
 
 

@@ -63,7 +63,7 @@ def active_run(
 
 def cancel(run: ActiveRun) -> None:
     """Its life is told that the run is to end; nobody acts on that."""
-    run.life.cancel_asked(Reason(ReasonCode.CANCELLED, "cancelled"), NEVER)
+    run.life.cancel_requested(Reason(ReasonCode.CANCELLED, "cancelled"), NEVER)
 
 
 class NoSteps:

@@ -290,7 +290,7 @@ async def test_a_message_that_comes_as_its_wait_is_cut_off_ends_the_next_one(bus
         await send(other, run_id)
         program.store.answers.clear()  # the end of the wait stays on its way
         (run,) = program.engine._parts.base.runs
-        program.engine._parts.bodies.waits.told(run, 1)
+        program.engine._parts.bodies.waits.messages_sent(run, 1)
         await asyncio.sleep(2)
         program.store.answers.set()
 

@@ -198,7 +198,7 @@ WITH live AS MATERIALIZED (
 )
 SELECT run.id, run.epoch, CASE
     WHEN run.cancel_at IS NOT NULL THEN 'Cancelled' WHEN run.paused_at IS NOT NULL THEN 'Paused'
-END AS wish, run.replacements, run.messages
+END AS stop_request, run.replacements, run.messages
 FROM live
 CROSS JOIN unnest(CAST(:ids AS TEXT[])) AS wanted (id)
 JOIN cloaca_run AS run ON run.id = ANY(ARRAY[wanted.id]) AND run.owner = live.id

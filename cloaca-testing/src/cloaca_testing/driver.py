@@ -279,7 +279,7 @@ class Driver:
             self._pass()
             if call.is_answered():
                 return
-            self.loop.call_soon_threadsafe(call.leave)
+            self.loop.call_soon_threadsafe(call.suspend)
         self.wait_for(call.is_answered, None, "a body waits for something that does not come")
 
     def wait_for(self, is_over: Callable[[], bool], seconds: float | None, why: str) -> None:

@@ -1,1 +1,1 @@
-"""The kernel and all features, put together to one engine and one store."""
+"""Puts the kernel and all features together to one engine and one store."""

@@ -1,4 +1,4 @@
-"""Puts steps, waits and follow-ups together with the kernel, in which they take part by ports."""
+"""Connects steps, waits and follow-ups to the kernel: fills in its ports."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class BodyStore(MemoStore, WaitStore, Protocol):
-    """Where the steps and waits of bodies are read."""
+    """Reads the steps and waits of bodies."""
 
 
 class Bodies:
-    """The features of bodies, and of nodes that wait: made after the orchestrator, whose ports they
+    """The features of bodies, and of nodes that wait. Made after the orchestrator, whose ports they
     fill in. ``new_id`` makes the ids of runs that follow others.
     """
 
@@ -45,7 +45,7 @@ class Bodies:
         self.memos = memos = Memos(
             partial(write_memo, records), store.memos, attempts.cleared, executor.call_made
         )
-        bodies = BodyWaits(evict_after, memos, attempts.waiting_bodies, control.look_again)
+        bodies = BodyWaits(evict_after, memos, attempts.waiting_bodies, control.review_again)
         self.waits = waits = Waits(store, evict_after, runs, clock, bodies, orchestrator, records)
         memos.waiter = waits
         ports.gates = (waits.gate,)

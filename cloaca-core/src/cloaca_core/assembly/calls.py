@@ -32,8 +32,8 @@ T = TypeVar("T")
 
 class EngineCalls(ABC):
     """Methods may be called from any thread of the process that opened it. ``works`` says whether
-    it executes bodies; a client leaves that to runners. ``tracer`` makes the spans of submissions,
-    None if the program does not trace.
+    it executes bodies; a client does not. ``tracer`` makes the spans of submissions, None if the
+    program does not trace.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class EngineCalls(ABC):
         return self._engine is not None
 
     def park(self, ask: Callable[[Engine, ParkedCall[T]], None], timeout: float | None) -> T:
-        """Have ``ask`` called with the engine on its loop, and wait for the answer, on a thread
-        that may block. Ctrl-C ends the wait at once.
+        """Call ``ask`` with the engine on its loop, and wait for the answer, on a thread that may
+        block. Ctrl-C ends the wait at once.
         """
         thread, engine = self._open_thread(), self._engine
         assert engine is not None
@@ -85,7 +85,7 @@ class EngineCalls(ABC):
         self,
         ask: Callable[[Looks], Coroutine[Any, Any, T]],
     ) -> concurrent.futures.Future[T]:
-        """Run ``ask`` as ``send`` does. A client that may only look makes no engine for it."""
+        """Run ``ask`` as ``send`` does. A read-only client makes no engine for it."""
         if self._engine is not None or self._onlooker is None:
             return self.send(ask)
         thread = self._open_thread()
@@ -96,7 +96,7 @@ class EngineCalls(ABC):
         return await ask(await self._whole())
 
     async def _whole(self) -> Engine:
-        """The engine; a client that has only looked so far makes it now."""
+        """The engine. A client that has only read so far makes it now."""
         async with self._growing:
             if self._engine is None:
                 assert self._onlooker is not None, "only an onlooker opens without an engine"
@@ -107,9 +107,9 @@ class EngineCalls(ABC):
         return self._engine
 
     def database(self) -> concurrent.futures.Future[str | None]:
-        """What tells the database of this runner from others. Any thread may ask, also while the
-        runner shuts down: its bodies still run. None in a process that a body has forked: what that
-        submits is its own.
+        """The identity of this runner's database. Any thread may call it, also while the runner
+        shuts down: its bodies still run. None in a process that a body has forked: that process
+        submits runs of its own.
         """
         if THIS_PROCESS.forks != self._forks:
             forked: concurrent.futures.Future[str | None] = concurrent.futures.Future()
@@ -163,7 +163,7 @@ class EngineCalls(ABC):
 
 
 def _ask(ask: Callable[[Engine, ParkedCall[T]], None], engine: Engine, call: ParkedCall[T]) -> None:
-    """Ask the engine, on its loop, unless the caller has given up."""
+    """Call ``ask`` with the engine, on its loop, unless the caller has given up."""
     if call.is_withdrawn:
         return
     try:

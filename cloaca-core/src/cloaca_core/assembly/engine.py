@@ -1,8 +1,8 @@
-"""One runner's engine, as the façades see it: answers them, and opens and closes.
+"""One runner's engine, for the façades: answers them, opens and closes.
 
 Everything here runs on the engine's own loop (see ``loop_thread``); user code never does. A run
-comes by ``submitter`` or ``claimer``, goes through ``orchestrator`` and ``launcher``, and is
-recorded by ``journal``. ``kernel`` makes these parts, ``parts`` adds those of features.
+comes from ``submitter`` or ``claimer``, goes through ``orchestrator`` and ``launcher``, and is
+recorded by ``journal``. ``kernel`` makes these parts, ``parts`` adds the parts of features.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ T = TypeVar("T")
 
 class Engine:
     """Made and used on its loop only, but for ``recent``, ``runs.owns`` and the messages of
-    ``grace``. ``broken`` is called with the reason when a part has died, so that it cannot go on,
-    and ``asked_to_leave`` when another program wants this runner to shut down. ``executor`` makes
-    the place where bodies run: a simulation's may have no threads. ``supplies`` are the executors
-    of the program, and ``redact`` hides its secrets.
+    ``grace``. ``broken`` is called with the reason when a part has died and the engine cannot
+    continue; ``asked_to_leave`` when another program requests that this runner shuts down.
+    ``executor`` makes the place where bodies run: in a simulation it may have no threads.
+    ``supplies`` are the executors of the program; ``redact`` hides its secrets.
 
-    One that does not ``work`` is a client's: it has no row and no lease, and owns no run, but it
-    steers those of others. Nor does one work that may only look. One that works ``alone`` owns the
-    runs that are submitted to it by right, and claims none.
+    The engine of a client does not ``work``: it has no row and no lease, and owns no run, but it
+    steers runs of others. Nor does the engine of a read-only database work. An engine that works
+    ``alone`` owns the runs that are submitted to it by right, and claims none.
     """
 
     def __init__(
@@ -127,7 +127,9 @@ class Engine:
     # -- open and close ----------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Take over from the dead, register, and record the definitions, if this engine works."""
+        """Take over from dead runners, register, and record the definitions, if this engine
+        works.
+        """
         await self._lifecycle.start()
 
     async def begin(self, *, claims: bool = True) -> None:
@@ -139,8 +141,8 @@ class Engine:
         await self._lifecycle.shutdown()
 
     def clean_up(self) -> None:
-        """End what the loop leaves behind when it has died: running bodies may end. Other runners
-        take over its runs when its lease has ended.
+        """The loop has died: end the things that it left behind; running bodies may end. Other
+        runners take over its runs when its lease has ended.
         """
         self._lifecycle.clean_up()
 
@@ -159,13 +161,14 @@ class Engine:
     # -- submit and wait ---------------------------------------------------------------------
 
     async def submit(self, request: Request) -> list[str]:
-        """Accept runs; the ids of the runs that stand for them."""
+        """Accept runs. Returns their ids, or the ids of earlier runs with their keys."""
         self._lifecycle.check_open()
         return await self._submission.submitter.submit(await self.resolver.resolve(request))
 
     async def submit_one(self, request: Request) -> tuple[str, bool]:
-        """Accept one run: the id of the run that stands for it, and whether that was made now. An
-        earlier one that has failed is begun again, if the request says so, and gets the message.
+        """Accept one run. Returns its id, or the id of an earlier run with its key, and whether the
+        run was made now. An earlier run that has failed is restarted, if the request says so, and
+        gets the message.
         """
         self._lifecycle.check_open()
         resolved = await self.resolver.resolve(request)
@@ -177,15 +180,15 @@ class Engine:
         return run_id, not known
 
     def outgoing(self, request: Request) -> tuple[Outbox, NewRun, NewMessage | None]:
-        """The row of a run that its submitter writes, a message to the run if the request has one,
-        and the outbox to write them with. Any thread may ask.
+        """The row of a run for its submitter to write, a message to the run if the request has one,
+        and the outbox to write them with. Any thread may call it.
         """
         outbox, run = self.outbox, self._submission.run_rows.unowned(request)
         return outbox, run, request.message_to(run.id)
 
     @property
     def outbox(self) -> Outbox:
-        """Writes on users' connections. Any thread may ask."""
+        """Writes on users' connections. Any thread may call it."""
         if self._store.outbox is None:
             raise ConfigError(
                 "connection: this backend writes on no connection but its own; leave it out",
@@ -199,8 +202,8 @@ class Engine:
         waiting: AttemptWork | None,
         accepted: Callable[[str], None] = lambda _: None,
     ) -> Ended:
-        """Submit one run and wait for its end; ``waiting`` is the body that does so, if any.
-        ``accepted`` is called with the run's id as soon as that is durable.
+        """Submit one run and wait for its end. ``waiting`` is the body that does so, if any.
+        ``accepted`` is called with the run's id as soon as it is durable.
         """
         self._lifecycle.check_open()
         resolved = await self.resolver.resolve(request)
@@ -215,8 +218,8 @@ class Engine:
             call.follow(asyncio.get_running_loop().create_task(end))
 
     async def database(self) -> str | None:
-        """The identity of the database; None if no other program can open it. An engine
-        that shuts down answers as long as its bodies may run: they may ask.
+        """The identity of the database; None if no other program can open it. An engine that shuts
+        down answers as long as its bodies may run: they may call this.
         """
         store = self._store
         return await store.transfer().identity() if isinstance(store, TransferStore) else None
@@ -230,13 +233,13 @@ class Engine:
 
     @property
     def steering(self) -> Steering:
-        """Writes what is asked of runs; ``RunnerClosedError`` once the engine shuts down."""
+        """Writes requests about runs. Raises ``RunnerClosedError`` once the engine shuts down."""
         self._lifecycle.check_open()
         return self._steering
 
     @property
     def messages(self) -> Messages:
-        """Sends messages to runs; ``RunnerClosedError`` once the engine shuts down."""
+        """Sends messages to runs. Raises ``RunnerClosedError`` once the engine shuts down."""
         self._lifecycle.check_open()
         return self._parts.messages
 
@@ -244,7 +247,7 @@ class Engine:
 
     @property
     def pruner(self) -> Pruner:
-        """Deletes runs; ``RunnerClosedError`` once the engine shuts down."""
+        """Deletes runs. Raises ``RunnerClosedError`` once the engine shuts down."""
         self._lifecycle.check_open()
         return self._parts.upkeep.pruner
 
@@ -252,25 +255,31 @@ class Engine:
 
     @property
     def reader(self) -> RunReader:
-        """Reads runs from the tables; ``RunnerClosedError`` once the engine shuts down."""
+        """Reads runs from the tables. Raises ``RunnerClosedError`` once the engine shuts down."""
         self._lifecycle.check_open()
         return self._parts.reading.reader
 
     @property
     def watchers(self) -> Watchers:
-        """Wakes callers that watch runs; ``RunnerClosedError`` once the engine shuts down."""
+        """Wakes callers that watch runs. Raises ``RunnerClosedError`` once the engine shuts
+        down.
+        """
         self._lifecycle.check_open()
         return self._parts.reading.watchers
 
     @property
     def run_logs(self) -> RunLogs:
-        """Reads what bodies have logged; ``RunnerClosedError`` once the engine shuts down."""
+        """Reads the log lines of bodies. Raises ``RunnerClosedError`` once the engine shuts
+        down.
+        """
         self._lifecycle.check_open()
         return self._parts.run_logs
 
     @property
     def explainer(self) -> Explainer:
-        """Tells what is known of a run; ``RunnerClosedError`` once the engine shuts down."""
+        """Collects the facts about a run. Raises ``RunnerClosedError`` once the engine shuts
+        down.
+        """
         from cloaca_core.features.explain.explainer import Explainer  # few programs ask
 
         self._lifecycle.check_open()
@@ -289,7 +298,7 @@ class Engine:
 
     @property
     def definitions(self) -> RecordedDefinitions:
-        """Reads recorded definitions; ``RunnerClosedError`` once the engine shuts down."""
+        """Reads recorded definitions. Raises ``RunnerClosedError`` once the engine shuts down."""
         self._lifecycle.check_open()
         return self._parts.definitions
 
@@ -299,6 +308,8 @@ class Engine:
 
     @property
     def store(self) -> Store:
-        """The store; ``RunnerClosedError`` once the engine shuts down. Each call asks for it."""
+        """The store. Raises ``RunnerClosedError`` once the engine shuts down. Not kept by
+        callers.
+        """
         self._lifecycle.check_open()
         return self._store

@@ -46,7 +46,9 @@ class Health:
         self._loops = loops
 
     def report(self) -> dict[str, Any]:
-        """The runner now; the keys are described at ``DefaultRunner.health`` in the reference."""
+        """The present state of the runner. The reference describes the keys at
+        ``DefaultRunner.health``.
+        """
         return {
             "runner_id": None if self._runner_id is None else self._runner_id.current,
             "active_runs": len(self._runs),

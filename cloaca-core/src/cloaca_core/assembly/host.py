@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 class EngineHost(EngineCalls):
     """One engine on one loop thread. Methods may be called from any thread of the process that
     opened it. ``leaving`` is called on the engine's loop when a shutdown has begun that another
-    program asked for; ``front`` submits runs for bodies that ask for them through their handles.
+    program requested; ``front`` submits runs for bodies that use their handles.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class EngineHost(EngineCalls):
         self.schema: str | None = schema
         secrets = Sources(redact, self.config)
         self.redact: Redaction = Redaction()
-        """Hides the secrets of the program, of which functions return some when it opens."""
+        """Hides the secrets of the program. Functions may return some of them when it opens."""
         self.redact.add(*passwords_in(self.url), *secrets.texts)
         redact_with(self.redact)
         supplies = supplies_of(executors, executor_slots, self.config) if works else ()
@@ -103,10 +103,10 @@ class EngineHost(EngineCalls):
     # -- open and close ----------------------------------------------------------------------
 
     def open(self, *, may_block: bool = True) -> concurrent.futures.Future[None]:
-        """Start the thread and open the database on it; the future raises errors of that. To be
-        followed by ``begin`` when it is done. Secrets are asked for and executors made first, on
-        the caller's thread if it ``may_block``: that is user code, and may take its time. Else it
-        has a thread of its own.
+        """Start the thread and open the database on it; the future raises errors of that. Call
+        ``begin`` when it is done. First the program's functions return secrets and make executors:
+        on the caller's thread if it ``may_block``, otherwise on a thread of their own. That is user
+        code, and may take long.
         """
         if self._closing is not None:
             raise RunnerClosedError(SHUT_DOWN)
@@ -131,7 +131,7 @@ class EngineHost(EngineCalls):
             raise
 
     async def _started(self) -> Engine | None:
-        """The engine; None for a client that may only look, before a call needs one."""
+        """The engine; None for a read-only client, before a call needs one."""
         options = _store_options(self.config, self.schema, shared=not self.works)
         store = await self._open_store(options)
         if not self.works and not store.writable:
@@ -148,7 +148,7 @@ class EngineHost(EngineCalls):
             raise
         return engine
 
-    # A simulation has others of these three.
+    # A simulation overrides these three.
 
     def _new_thread(self) -> LoopThread:
         return LoopThread(self._died)
@@ -172,22 +172,21 @@ class EngineHost(EngineCalls):
         )
 
     def load_engine(self) -> None:
-        """Import the engine and all its parts, unless the URL says that it is not needed. To be
-        called while the database opens, which is mostly waiting: else the import would come after
-        it.
+        """Import the engine and all its parts, unless the URL says that it is not needed. Called
+        while the database opens, which is mostly waiting: otherwise the import would come after it.
         """
         if self.works or not names_mode_ro(self.url):
             import_module("cloaca_core.assembly.engine")
 
     def begin(self) -> None:
-        """Let the engine work: the last step of opening. A resumed body may use the variable to
-        which the program is about to assign the runner.
+        """Let the engine work: the last step of opening. Until then no body runs, since a resumed
+        body may use the variable to which the program assigns the runner.
         """
         if self._onlooker is None:
             self.send(lambda engine: engine.begin(claims=self._claims))
 
     def close(self) -> concurrent.futures.Future[None]:
-        """Begin to shut the engine down, or to undo an ``open`` that has not ended; every caller
+        """Begin to shut the engine down, or to undo an ``open`` that has not ended. Every caller
         gets the same future.
         """
         self._refuse_foreign_process()
@@ -203,7 +202,7 @@ class EngineHost(EngineCalls):
 
     def _died(self) -> None:
         """Called last by a loop thread that has died. If the engine was shutting down by itself,
-        that will not come to its end.
+        that cannot finish.
         """
         closing = self._closing
         if self._own_shutdown is not None and closing is not None and not closing.done():
@@ -226,20 +225,20 @@ class EngineHost(EngineCalls):
             self._own_shutdown.add_done_callback(lambda _: closing.set_result(None))
 
     def _leave(self) -> None:
-        """Shut down, as another program has asked: called on the engine's loop."""
+        """Shut down, as another program has requested. Called on the engine's loop."""
         with self._close_once:
             if self._closing is None:
                 self._begin_to_close()
         self.leaving()
 
     def tell_of_wait(self) -> None:
-        """Log the bodies for which a shutdown that has just begun waits."""
+        """Log the bodies for which a shutdown waits that has just begun."""
         if self._engine is not None:
             self._engine.grace.tell_of_wait()
 
     def hurry(self) -> None:
-        """End the grace period of a shutdown that is under way, and log it at once: the program may
-        end before the engine does so.
+        """End the grace period of a shutdown that is under way, and log that at once: the program
+        may end before the engine could.
         """
         if self._engine is not None and not (self._closing is not None and self._closing.done()):
             self._engine.grace.tell_of_haste()
@@ -279,8 +278,8 @@ class EngineHost(EngineCalls):
             await opened.shutdown()
 
     def end_thread(self) -> None:
-        """Wait for the end of the loop thread, after the engine has shut down. If the engine had
-        broken down before, raises ``RunnerClosedError``, once.
+        """Wait for the end of the loop thread, after the engine has shut down. Raises
+        ``RunnerClosedError``, once, if the engine had broken down before.
         """
         if self._thread is None:
             return
@@ -290,7 +289,7 @@ class EngineHost(EngineCalls):
             raise RunnerClosedError(failure)
 
     def allow_another_try(self) -> None:
-        """An opening that failed has been undone."""
+        """A failed opening has been undone: allow another one."""
         self._opening = self._closing = self._shutdown_over = self._thread = None
         self._preparation.renew()
         self._has_told_failure = False
@@ -310,7 +309,7 @@ def _stop_unless_failed(thread: LoopThread) -> None:
 
 
 def _nothing() -> None:
-    """Stands for a listener before there is one."""
+    """Stands for a listener until one is set."""
 
 
 def _store_options(

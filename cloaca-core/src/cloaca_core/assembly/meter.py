@@ -1,4 +1,6 @@
-"""Counts what an engine does, for metrics and traces; nothing is counted before a program asks."""
+"""Counts an engine's work, for metrics and traces. Nothing is counted before a program asks for
+it.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,14 @@ class Meter:
         self._check_open = check_open
 
     async def watch(self, watcher: Watcher) -> None:
-        """Tell this one of facts from now on, and of the runs that are ours already."""
+        """Report facts to this watcher from now on, and the runs that this runner owns already."""
         self._check_open()
         self._base.journal.watchers.append(watcher)
         for run in self._base.runs:
             report_adoption([watcher], run)
 
     async def sample(self) -> Sample:
-        """What metrics show now. The first call makes the engine count what it does."""
+        """The present values of metrics. The first call makes the engine count its work."""
         from cloaca_core.features.telemetry.sample import Sample  # few programs have metrics
 
         claims, store, metrics = self._parts.claims, self._parts.store, await self._metrics()
@@ -53,11 +55,11 @@ class Meter:
         )
 
     def slot_use(self) -> dict[str, SlotUse]:
-        """How the slots for bodies are used now, by their kind; none where bodies never run."""
+        """The use of the slots for bodies, by their kind; empty if bodies never run here."""
         return self._base.executor.slot_use() if self._base.works else {}
 
     async def _metrics(self) -> RunMetrics:
-        """The watcher that counts what this engine does, from now on at the latest."""
+        """The watcher that counts this engine's work, made at the first call."""
         from cloaca_core.features.telemetry.run_metrics import (
             RunMetrics,  # few programs have metrics
         )

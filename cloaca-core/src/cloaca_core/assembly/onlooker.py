@@ -1,8 +1,8 @@
-"""Looks at a database without an engine: reads runs, and has no part that works.
+"""Reads a database without an engine: no part of it works.
 
-A client that may only look begins with an ``Onlooker`` and makes the whole engine when a call asks
-for more than ``Looks`` has. It imports what it needs at its first use: a command that lists runs
-lasts no longer than these imports.
+A read-only client begins with an ``Onlooker``, and makes the whole engine when a call needs more
+than ``Looks`` has. It imports modules at their first use: a command that lists runs takes no longer
+than these imports.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class Looks(Protocol):
-    """What calls need that only look; an engine has it too. Belongs to the engine's loop."""
+    """The parts that read-only calls need; an engine has them too. Belongs to the engine's loop."""
 
     @property
     def registry(self) -> Registry:
-        """What the program defines."""
+        """The definitions of the program."""
 
     @property
     def config(self) -> DefaultRunnerConfig:
@@ -35,23 +35,23 @@ class Looks(Protocol):
 
     @property
     def store(self) -> Store:
-        """The store; ``RunnerClosedError`` once it is closed. Each call asks for it."""
+        """The store. Raises ``RunnerClosedError`` once it is closed. Not kept by callers."""
 
     @property
     def reader(self) -> RunReader:
-        """Reads runs from the tables; ``RunnerClosedError`` once the store is closed."""
+        """Reads runs from the tables. Raises ``RunnerClosedError`` once the store is closed."""
 
     @property
     def definitions(self) -> RecordedDefinitions:
-        """Reads recorded definitions; ``RunnerClosedError`` once the store is closed."""
+        """Reads recorded definitions. Raises ``RunnerClosedError`` once the store is closed."""
 
     @property
     def explainer(self) -> Explainer:
-        """Tells what is known of a run; ``RunnerClosedError`` once the store is closed."""
+        """Collects the facts about a run. Raises ``RunnerClosedError`` once the store is closed."""
 
 
 class Onlooker:
-    """Looks at a store that was opened to be looked at. Made and used on the engine's loop."""
+    """Reads a store that was opened read-only. Made and used on the engine's loop."""
 
     def __init__(self, store: Store, config: DefaultRunnerConfig, registry: Registry) -> None:
         self.registry: Registry = registry
@@ -61,25 +61,25 @@ class Onlooker:
 
     @property
     def store(self) -> Store:
-        """The store; ``RunnerClosedError`` once it is closed. Each call asks for it."""
+        """The store. Raises ``RunnerClosedError`` once it is closed. Not kept by callers."""
         self._check_open()
         return self._store
 
     @property
     def reader(self) -> RunReader:
-        """Reads runs from the tables; ``RunnerClosedError`` once the store is closed."""
+        """Reads runs from the tables. Raises ``RunnerClosedError`` once the store is closed."""
         self._check_open()
         return self._reader
 
     @property
     def definitions(self) -> RecordedDefinitions:
-        """Reads recorded definitions; ``RunnerClosedError`` once the store is closed."""
+        """Reads recorded definitions. Raises ``RunnerClosedError`` once the store is closed."""
         self._check_open()
         return self._definitions
 
     @property
     def explainer(self) -> Explainer:
-        """Tells what is known of a run; ``RunnerClosedError`` once the store is closed."""
+        """Collects the facts about a run. Raises ``RunnerClosedError`` once the store is closed."""
         from cloaca_core.engine.recover.process_identity import this_process
         from cloaca_core.features.explain.explainer import Explainer
 

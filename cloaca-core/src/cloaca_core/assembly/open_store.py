@@ -1,5 +1,5 @@
-"""Opens a database as a whole store: where a backend, which knows the kernel's contract alone, is
-taken to have the parts of all features.
+"""Opens a database as a whole store. A backend's type promises only the kernel's contract; here its
+store is taken to have the parts of all features.
 
 A module of its own, since those parts need not be loaded for it: a command that lists runs loads
 none of them.
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def open_store(backend: Backend, url: str, options: StoreOptions) -> Store:
-    """Open a database, as ``Backend.open`` does. That the store has all parts is not in the type of
-    a backend: the conformance tests hold it, and ``backend_for`` takes only one of this version.
+    """Open a database, as ``Backend.open`` does. The type of a backend does not promise all parts:
+    the conformance tests check them, and ``backend_for`` accepts only backends of this version.
     """
     return cast("Store", await backend.open(url, options))

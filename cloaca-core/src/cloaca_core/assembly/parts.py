@@ -1,6 +1,6 @@
 """All parts of one engine: the kernel, and the features on it.
 
-What one part has to tell those made after it, it publishes (see ``subjects``).
+A part notifies the parts that are made after it by ``subjects``.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Firing:
 
 
 class Upkeep:
-    """The work beside the runs: runs without a runner, and deletion."""
+    """Work besides executing runs: warns of runs without a runner, and deletes old runs."""
 
     def __init__(self, base: Base, store: Store, has_released: Callable[[], bool]) -> None:
         clock, days = base.clock, base.config.retention_days

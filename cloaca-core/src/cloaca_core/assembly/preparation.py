@@ -1,4 +1,6 @@
-"""Calls the program's own functions before an engine opens: they return secrets, make executors."""
+"""Calls the program's own functions before an engine opens: they return secrets and make
+executors.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
 
 
 class Preparation:
-    """``redact`` gets what the functions of ``secrets`` return. ``supplies`` are the executors of
-    the program; none is made unless ``makes_executors``.
+    """``redact`` gets the secrets that the functions of ``secrets`` return. ``supplies`` are the
+    executors of the program; none is made unless ``makes_executors``.
     """
 
     def __init__(
@@ -39,8 +41,9 @@ class Preparation:
     def begin(
         self, registry: Registry, *, may_block: bool
     ) -> concurrent.futures.Future[None] | None:
-        """Call the functions, on this thread if it ``may_block``, else on one of their own. None if
-        there are none to call. Executors that the tasks of ``registry`` cannot use are refused.
+        """Call the functions, on this thread if it ``may_block``, otherwise on a thread of their
+        own. None if there are none to call. Executors that the tasks of ``registry`` cannot use are
+        refused.
         """
         supplies = self._fit(registry)
         if not (supplies or self._secrets.has_functions):
@@ -52,7 +55,7 @@ class Preparation:
         return None
 
     def _fit(self, registry: Registry) -> tuple[Supply, ...]:
-        """The executors that are to be made, if the tasks can use them."""
+        """The executors to make, if the tasks can use them."""
         if not self.makes_executors or not (self.supplies or _wants_executors(registry)):
             return ()
         from cloaca_core.features.executors.given import refuse_unfit  # few programs have executors
@@ -79,7 +82,7 @@ class Preparation:
             making.add_done_callback(lambda _: _close(supplies))
 
     def renew(self) -> None:
-        """Let an engine that could not be opened be opened another time."""
+        """Allow another opening after one that failed."""
         self.supplies = tuple([each.anew() for each in self.supplies])
 
 
@@ -98,7 +101,7 @@ def supplies_of(
 
 
 def _beside(make: Callable[[], None]) -> concurrent.futures.Future[None]:
-    """Call a function of the program on a thread of its own; it cannot be cancelled."""
+    """Call a function of the program on its own thread. The call cannot be cancelled."""
     made = concurrent.futures.Future[None]()
     made.set_running_or_notify_cancel()
 

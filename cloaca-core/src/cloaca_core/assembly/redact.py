@@ -1,6 +1,6 @@
-"""Reads the secrets that a program gives its runner or client, to be hidden in texts.
+"""Reads the secrets that a program gives its runner or client, which are then hidden in texts.
 
-Messages of its errors name a place in the collection, never a text of it.
+Error messages name the place of an item in the collection, never its text.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ FIELD: Final = "redact"
 
 
 class Sources:
-    """Where secrets come from: the argument and the setting of that name, which add up.
+    """The sources of secrets: the argument and the setting of that name; both count.
 
-    A collection is checked at once, and a function when ``load`` calls it.
+    A collection is checked at once, a function when ``load`` calls it.
     """
 
     def __init__(self, given: Secrets | None, config: DefaultRunnerConfig) -> None:
@@ -49,7 +49,9 @@ class Sources:
         return bool(self._functions)
 
     def load(self, redaction: Redaction) -> None:
-        """Add what the functions return. ``ConfigError`` if one raises."""
+        """Add the secrets that the functions return. Raises ``ConfigError`` if one of them
+        raises.
+        """
         for function in self._functions:
             redaction.add(*_checked(_returned(function), "of the function: "))
 
@@ -64,7 +66,7 @@ def _returned(function: Callable[[], object]) -> object:
 
 
 def _checked(given: object, whose: str) -> list[str]:
-    """The texts of a collection, which are secrets."""
+    """The texts of a collection; they are secrets."""
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         raise ConfigTypeError(
             f"{FIELD}: {whose}expected a collection of texts, as a list, or a function that "

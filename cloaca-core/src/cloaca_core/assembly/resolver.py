@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class Resolver:
-    """Belongs to the engine's loop. ``database`` tells the identity of the database, and
+    """Belongs to the engine's loop. ``database`` returns the identity of the database;
     ``check_open`` raises once the engine shuts down.
     """
 
@@ -49,9 +49,9 @@ class Resolver:
         self._check_open = check_open
 
     async def resolve(self, request: Request) -> Request:
-        """The request with a workflow in place of a name. The version by which a client submits,
-        and the workflows that follow its runs, are recorded first: others may run and end a run as
-        soon as it is there.
+        """The request with a workflow in place of a name. First the version by which a client
+        submits, and the workflows that follow its runs, are recorded: other runners may run and end
+        a run as soon as it is submitted.
         """
         if request.parent is not None and request.parent.owner.home is not self._base.runs:
             await self._compare(request.parent)
@@ -68,15 +68,15 @@ class Resolver:
         return request
 
     async def find(self, wanted: Unregistered) -> RecordedWorkflow:
-        """The recorded workflow of a name. Waits for the database, as the submission of its runs
-        does.
+        """The recorded workflow of a name. Waits for the database, like the submission of its
+        runs.
         """
         what = f"workflow {wanted.name} is not found"
         return await self._answered(lambda: self._definitions.find(wanted), what)
 
     async def _compare(self, parent: Attempt) -> None:
-        """Find out whether the runs of another engine are in this database: a body of theirs calls
-        a client, which is this.
+        """Find out whether another engine uses the same database: a body of its runs calls this
+        client.
         """
         home, runs = parent.owner.home, self._base.runs
         if not isinstance(home, ActiveRuns) or home in runs.beside:
@@ -88,8 +88,8 @@ class Resolver:
             runs.beside[home] = theirs is not None and theirs == ours
 
     async def _answered(self, ask: Callable[[], Awaitable[T]], what: str) -> T:
-        """The answer of the database, however long it cannot be reached; until then ``what`` is so,
-        as the log says.
+        """The answer of the database. Retries as long as it cannot be reached, and logs that
+        ``what`` is delayed.
         """
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while True:

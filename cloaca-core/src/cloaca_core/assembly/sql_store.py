@@ -1,4 +1,4 @@
-"""``Store`` over any SQL database: the kernel's, and the parts of all features."""
+"""``Store`` over any SQL database: the kernel's store, and the parts of all features."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ COMMIT_PARTS: Final[Sequence[MakePart]] = (
     TaskLogCommit,
     FollowUpCommit,
 )
-"""What features write with a batch; at each stage in this order, which is part of correctness."""
+"""The features that write rows with a batch. At each stage they come in this order, which is part
+of correctness.
+"""
 
 
 class SqlStore(

@@ -36,7 +36,7 @@ class Store(
     WaitStore,
     Protocol,
 ):
-    """One open database. Every backend opens one; the conformance tests hold it."""
+    """One open database. Every backend opens one; the conformance tests check it."""
 
 
 @runtime_checkable

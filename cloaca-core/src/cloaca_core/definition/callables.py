@@ -22,9 +22,8 @@ def is_async_callable(function: Callable[..., object]) -> bool:
 
 
 def call_signature(function: Callable[..., object]) -> inspect.Signature | None:
-    """The signature with which the function is called, None when it is not known.
-
-    For a wrapper it is the wrapper's own, since it may supply arguments to the wrapped function.
+    """The signature with which the function is called, None if it is not known. For a wrapper it is
+    the wrapper's own, since it may supply arguments to the wrapped function.
     """
     # ``functools.cache`` is written in C and has no signature; the cached function's is right.
     return _signature(function, follow=False) or wrapped_signature(function)

@@ -235,14 +235,13 @@ def _refuse_secret(**names: str) -> NoReturn:
 
 
 ContextLike: TypeAlias = Context | Mapping[str, Any] | None
-"""What a caller gives as the input of a run."""
+"""The types that a caller may give as the input of a run."""
 
 
 def items_of(context: ContextLike, name: str = "context") -> dict[str, JsonValue]:
-    """The items of a context, {} for None; ``name`` stands for it in error messages.
-
-    ``ContextTypeError`` when it is not a mapping or has a type without a JSON form,
-    ``ContextValueError`` when it has a value that JSON cannot hold.
+    """The items of a context, {} for None; ``name`` is its name in error messages. Raises
+    ``ContextTypeError`` if it is not a mapping or has a type without a JSON form,
+    ``ContextValueError`` if it has a value that JSON cannot hold.
     """
     if context is None:
         return {}

@@ -49,8 +49,9 @@ _ABOUT_SOURCE: Final = frozenset(
 
 _UNLESS_NONE: Final = "cloaca: counts unless None"
 UNLESS_NONE: Final = MappingProxyType({_UNLESS_NONE: True})
-"""Metadata of a dataclass field that counts only with a value. With it a new option leaves the
-digests of the definitions that lack it as they were."""
+"""Metadata of a dataclass field that counts only if it has a value. So a new option does not change
+the digests of definitions that do not use it.
+"""
 
 _STEPS: Final = 16
 """Number of steps along a circle of references that count when an object in it is digested."""

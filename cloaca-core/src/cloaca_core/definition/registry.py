@@ -141,9 +141,8 @@ class Registry:
         return bool(self._known.candidates(name))
 
     def had_task(self, namespace: str, task_id: str) -> bool:
-        """True when this workflow, or one that it replaced, has or had this task.
-
-        The ids of the last thousand tasks of replaced workflows are remembered.
+        """Whether this workflow, or a workflow that it replaced, has or had this task. The ids of
+        the last thousand tasks of replaced workflows are remembered.
         """
         known = self._known
         workflow = known.workflows.get(namespace)

@@ -109,8 +109,8 @@ Condition: TypeAlias = Leaf | Rule
 
 
 class FunctionName(str):
-    """The name of a function that stands for a task in a rule, until the workflow is built: the
-    block finds the task of ``function``.
+    """The name of a function that means a task in a rule, until the workflow is built: the block
+    finds the task of ``function``.
     """
 
     __slots__ = ("function",)
@@ -204,7 +204,7 @@ def _task_condition(kind: str, task_name: Reference) -> RuleDict:
 
 
 def _task_name(reference: object) -> str | None:
-    """The name of a task that an id, a node or a function stands for; None for other objects."""
+    """The name of the task that an id, a node or a function means; None for other objects."""
     if isinstance(reference, FunctionName):
         return reference
     if isinstance(reference, str):
@@ -368,14 +368,14 @@ def _task(kind: str, fields: Mapping[str, object], at: _Place) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A place in a rule as it is written, and the errors about what stands there. As a text it is
+    """A place in a rule as it is written, and the errors about the condition there. As a text it is
     the beginning of their messages.
     """
 
     path: tuple[int, ...] = ()
 
     def condition(self, index: int) -> _Place:
-        """The place of one of the conditions of the rule that stands here."""
+        """The place of one of the conditions of the rule that is here."""
         if len(self.path) == DEEPEST:
             self.refuse(f"rules nest at most {DEEPEST} deep")
         return _Place((*self.path, index))

@@ -101,7 +101,7 @@ class Lifecycle:
         """Give back runs whose time limit does not count, if the database does not know that
         yet.
         """
-        if self._orchestrator.control.leave_all():
+        if self._orchestrator.control.give_back_rested():
             await self._drain_journal()
 
     async def _write_lines(self) -> None:

@@ -163,7 +163,7 @@ class Orchestration:
             base.subjects,
             Ports(),
             base.logs,
-            keeps=base.alone,
+            never_evicts=base.alone,
         )
         self.attempts = self.orchestrator.attempts
         self.adoption = Adoption(self.orchestrator, base.config.default_trigger_rule, base.clock)

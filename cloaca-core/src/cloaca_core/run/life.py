@@ -1,8 +1,8 @@
-"""The life of a run that this runner owns, as a machine: facts go in, acts come out. Pure.
+"""The life of a run that this runner owns, as a state machine: facts go in, acts come out. Pure.
 
-It alone decides whether a run goes on, stays in memory, leaves it, or ends. ``control`` carries the
-acts out, in their order, before it tells the next fact. A run that is not steered and does not wait
-is ``ACTIVE`` until it is ``over``.
+It alone decides whether a run continues, stays in memory, is given back, or ends. ``control``
+carries the acts out, in their order, before it passes the next fact. A run that is not steered and
+does not wait is ``ACTIVE`` until it is ``OVER``.
 """
 
 from __future__ import annotations
@@ -18,61 +18,63 @@ if TYPE_CHECKING:
     from cloaca_core.run.reasons import Reason
 
 DUE_SOON: Final = 5 * SECOND
-"""µs; a run that is due within them is not worth two commits and a claim."""
+"""µs. A run that is due within this time stays: giving it back would cost two commits and a
+claim.
+"""
 
 
 class State(Enum):
-    """What is to become of a run. In all but the first two nothing more of it begins."""
+    """The state of a run. Only in the first two may more of it begin."""
 
     ACTIVE = "active"
-    """Something of it goes on, or is about to."""
+    """Tasks of it run, or are about to."""
     IDLE = "idle"
-    """All that is left of it waits; it is still here."""
+    """Everything that is left of it waits; it stays in memory."""
     LEAVING = "leaving"
     """The commit that gives it back to the table is under way."""
     PAUSING = "pausing"
-    """Its bodies are to end; then it is given back."""
+    """Its bodies must end; then it is given back."""
     CANCELLING = "cancelling"
-    """Its bodies are asked to end; then, or at the deadline, it ends."""
+    """Its bodies are asked to end; when they have, or at the deadline, the run ends."""
     OVER = "over"
-    """Its end is written or on its way to the table, or it is not ours any more."""
+    """Its end is written or being written, or this runner no longer owns it."""
 
 
 class Do(Enum):
     """Acts without arguments."""
 
     HOLD = "hold"
-    """Take back what has not begun, into ``held``."""
+    """Take back the attempts that have not begun; keep their tasks in ``held``."""
     INTERRUPT = "interrupt"
     """Ask its bodies to end."""
     STOP_LIMIT = "stop limit"
-    """Its time limit stands still, since it is to be paused or cancelled."""
+    """Stop the clock of its time limit: it is to be paused or cancelled."""
     REST = "rest"
-    """Its time limit stands still, since it rests."""
+    """Stop the clock of its time limit: it rests."""
     START_LIMIT = "start limit"
-    """Its time limit goes on."""
+    """Restart the clock of its time limit."""
     BEGIN = "begin"
-    """Start what is held."""
-    GO_ON = "go on"
-    """Start what is held, once a commit has found that the run is still ours."""
-    LOOK = "look"
-    """Tell the life what is left of the run."""
-    LINGER = "linger"
-    """Let it stay without a place."""
+    """Start the held tasks."""
+    BEGIN_IF_OWNED = "begin if owned"
+    """Start the held tasks, once a commit has found that this runner still owns the run."""
+    REVIEW = "review"
+    """Call ``review`` with what remains of the run."""
+    RELEASE_PLACE = "release place"
+    """Keep it in memory, but do not count it as an active run."""
     DROP = "drop"
     """Forget it."""
 
 
 class CutOffAt(NamedTuple):
-    """Tell the life ``cut_off`` at this instant in µs, in place of an earlier such act."""
+    """Call ``cut_off`` at this instant in µs. Replaces an earlier such act."""
 
     deadline: int
 
 
 class GiveBack(NamedTuple):
-    """Write that the run has no owner any more. It may be claimed from ``due_at`` on (µs), or, with
-    None, as soon as nothing else holds it. ``rests`` says whether its time limit stands still
-    meanwhile, ``is_surplus`` whether it was ours only to wait for a slot.
+    """Write that the run has no owner. It may be claimed from ``due_at`` on (µs), or, with None, as
+    soon as it is neither paused nor waiting behind another run. ``rests`` says whether its time
+    limit does not count meanwhile, ``is_surplus`` whether this runner only had it wait for a slot.
     """
 
     due_at: int | None
@@ -81,7 +83,7 @@ class GiveBack(NamedTuple):
 
 
 class End(NamedTuple):
-    """Record the end of the run; what is under way is cut off. A ``bare`` end has no context and no
+    """Record the end of the run, and cut its attempts off. A ``bare`` end has no context and no
     attempts.
     """
 
@@ -97,17 +99,17 @@ NOTHING: Final[Acts] = ()
 
 
 class Cancel(NamedTuple):
-    """Why a run is being cancelled, and when it is to have ended, in µs."""
+    """The reason of a cancel, and the instant in µs by which the run must have ended."""
 
     reason: Reason
     deadline: int
 
 
-class Left(NamedTuple):
-    """What is left of a run at ``now`` (µs). ``under_way`` says whether attempts of it are under
-    way here, ``rests`` whether all that is left are sleeps, events and approvals, ``idle`` whether
-    nothing of it can go on by itself before ``due_at``. For a message it may stay, without a
-    place, until ``lingers_until``. A runner that ``keeps`` its runs gives none back that waits.
+class Remaining(NamedTuple):
+    """What remains to do of a run at ``now`` (µs). ``under_way``: attempts of it are under way
+    here. ``rests``: everything that remains is sleeps, events and approvals. ``idle``: nothing of
+    it can continue by itself before ``due_at``. A run that waits for a message may stay until
+    ``evict_at``, without a place. A runner that ``never_evicts`` gives back no run that waits.
     """
 
     now: int
@@ -115,35 +117,35 @@ class Left(NamedTuple):
     rests: bool
     idle: bool
     due_at: int
-    lingers_until: int | None = None
-    keeps: bool = False
+    evict_at: int | None = None
+    never_evicts: bool = False
 
 
 class Life:
-    """``held`` are the tasks that would have begun meanwhile, ``cancel`` is set once a cancel was
-    read, also after its end. ``rests`` says whether the time limit stands still because all that is
-    left waits. ``met`` counts the commits that have met a wish.
+    """``held`` are tasks to begin later. ``cancel`` is set once a request to cancel was read, and
+    stays set after the end. ``rests`` says whether the time limit does not count because the run
+    rests. ``stops_found`` counts the commits that found a request to pause or cancel.
     """
 
-    __slots__ = ("cancel", "held", "met", "rests", "state")
+    __slots__ = ("cancel", "held", "rests", "state", "stops_found")
 
     def __init__(self) -> None:
         self.state: State = State.ACTIVE
         self.held: list[int] = []
         self.cancel: Cancel | None = None
         self.rests: bool = False
-        self.met: int = 0
+        self.stops_found: int = 0
 
     @property
-    def goes_on(self) -> bool:
-        """Whether more of it may begin."""
+    def may_begin(self) -> bool:
+        """Whether more of the run may begin."""
         return self.state is State.ACTIVE or self.state is State.IDLE
 
     # -- units -------------------------------------------------------------------------------
 
     def ready(self, tasks: Sequence[int]) -> Sequence[int]:
-        """Returns those of these tasks that begin now; the others are held, or the run is over."""
-        if self.goes_on:
+        """Return the tasks that begin now. The others are held, unless the run is over."""
+        if self.may_begin:
             self.state = State.ACTIVE
             return tasks
         if self.state is not State.OVER:
@@ -151,65 +153,71 @@ class Life:
         return ()
 
     def release(self) -> list[int]:
-        """Returns what is held; it is held no more."""
+        """Return the held tasks, which are held no more."""
         held, self.held = self.held, []
         return held
 
     def unit_ended(self, *, under_way: bool) -> Acts:
-        """An attempt has ended; others are ``under_way``, or not."""
+        """An attempt has ended. ``under_way``: others are still running."""
         return self.cut_off() if not under_way else NOTHING
 
     def over(self) -> None:
-        """Nothing is left to do, or it is decided elsewhere that the run is ours no more."""
+        """Nothing is left to do, or another part has decided that this runner no longer owns the
+        run.
+        """
         self.state = State.OVER
 
-    # -- wishes ------------------------------------------------------------------------------
+    # -- requests ----------------------------------------------------------------------------
 
-    def cancel_asked(self, reason: Reason, deadline: int) -> Acts:
-        """It is asked that the run ends by a deadline, an instant in µs. Of several calls the
-        earliest deadline holds.
+    def cancel_requested(self, reason: Reason, deadline: int) -> Acts:
+        """A caller has requested that the run ends by a deadline, an instant in µs. Of several
+        requests the earliest deadline holds.
         """
         known = self.cancel
         if self.state is State.OVER or (known is not None and known.deadline <= deadline):
             return NOTHING
         self.cancel = Cancel(reason if known is None else known.reason, deadline)
-        if self.state is State.LEAVING:  # nothing of it runs; the commit that is under way decides
+        if self.state is State.LEAVING:  # nothing of it runs; the commit under way decides
             return NOTHING
         if known is not None:
             return (CutOffAt(deadline),)
         return self._begin_cancel(self.cancel)
 
-    def pause_asked(self) -> Acts:
-        """It is asked that the run pauses. A commit may have met the wish before."""
-        if self.goes_on:
-            return (*self._stop(State.PAUSING), Do.LOOK)
-        return (Do.LOOK,) if self.state is State.PAUSING else NOTHING
+    def pause_requested(self) -> Acts:
+        """A caller has requested that the run pauses. A commit may have found the request
+        before.
+        """
+        if self.may_begin:
+            return (*self._stop(State.PAUSING), Do.REVIEW)
+        return (Do.REVIEW,) if self.state is State.PAUSING else NOTHING
 
-    def wish_met(self, wish: RunStatus) -> Acts:
-        """A commit has found that the run is to be paused or cancelled; the wish itself is read
+    def stop_found(self, stop_request: RunStatus) -> Acts:
+        """A commit has found that the run must be paused or cancelled. The request itself is read
         soon.
         """
-        self.met += 1
-        if not self.goes_on:
+        self.stops_found += 1
+        if not self.may_begin:
             return NOTHING
-        return self._stop(State.CANCELLING if wish == RunStatus.CANCELLED else State.PAUSING)
+        return self._stop(
+            State.CANCELLING if stop_request == RunStatus.CANCELLED else State.PAUSING
+        )
 
-    def resumed(self, met: int) -> Acts:
-        """No wish is in the table any more. That was read when ``met`` commits had met one: if
-        another has since, the reading is old.
+    def resumed(self, stops_found: int) -> Acts:
+        """The table has no request to pause or cancel the run. It was read when ``stops_found``
+        commits had found such a request: if another commit has found one since, the reading is old.
         """
-        if self.state is not State.PAUSING or self.met != met:
+        if self.state is not State.PAUSING or self.stops_found != stops_found:
             return NOTHING
         self.state = State.ACTIVE
-        return (Do.START_LIMIT, Do.GO_ON)
+        return (Do.START_LIMIT, Do.BEGIN_IF_OWNED)
 
     def replaced(self) -> Acts:
-        """Keys of its input were replaced: what has not begun begins with the new ones."""
-        return (Do.HOLD, Do.GO_ON) if self.goes_on else NOTHING
+        """Keys of its input were replaced: tasks that have not begun begin with the new values."""
+        return (Do.HOLD, Do.BEGIN_IF_OWNED) if self.may_begin else NOTHING
 
     def cut_off(self) -> Acts:
-        """Nothing of a run that is being cancelled goes on, its deadline has come, or the runner
-        leaves.
+        """End a run that is being cancelled: all its attempts have ended, its deadline has come, or
+        the runner shuts down.
         """
         if self.state is not State.CANCELLING or self.cancel is None:  # else it is on its way
             return NOTHING
@@ -218,50 +226,52 @@ class Life:
 
     # -- leave memory ------------------------------------------------------------------------
 
-    def look(self, left: Left) -> Acts:
-        """Decide whether the run stays here, with what is left of it."""
-        if self.goes_on:
-            return self._settle(left)
-        if left.under_way:
+    def review(self, remaining: Remaining) -> Acts:
+        """Decide whether the run stays in memory, given what remains of it."""
+        if self.may_begin:
+            return self._settle(remaining)
+        if remaining.under_way:
             return NOTHING
         if self.state is State.PAUSING:
             self.state = State.LEAVING
             return (GiveBack(None),)
         return self.cut_off()
 
-    def _settle(self, left: Left) -> Acts:
+    def _settle(self, remaining: Remaining) -> Acts:
         acts: list[Act] = []
-        if left.rests is not self.rests:
-            self.rests = left.rests
-            acts.append(Do.REST if left.rests else Do.START_LIMIT)
-        if not left.idle or left.under_way or left.keeps:
+        if remaining.rests is not self.rests:
+            self.rests = remaining.rests
+            acts.append(Do.REST if remaining.rests else Do.START_LIMIT)
+        if not remaining.idle or remaining.under_way or remaining.never_evicts:
             self.state = State.ACTIVE
-        elif left.due_at - left.now <= DUE_SOON:
+        elif remaining.due_at - remaining.now <= DUE_SOON:
             self.state = State.IDLE
-        elif left.lingers_until is not None and left.now < left.lingers_until:
+        elif remaining.evict_at is not None and remaining.now < remaining.evict_at:
             self.state = State.IDLE
-            acts.append(Do.LINGER)
+            acts.append(Do.RELEASE_PLACE)
         else:
-            acts += self._leave(GiveBack(left.due_at, self.rests))
+            acts += self._begin_give_back(GiveBack(remaining.due_at, self.rests))
         return acts
 
-    def leave(self, left: Left) -> Acts:
-        """The runner leaves, and only it knows that the run rests, or has rested."""
+    def shut_down(self, remaining: Remaining) -> Acts:
+        """The runner shuts down. Give a run back if only this runner knows that it rests or has
+        rested.
+        """
         if self.state is State.PAUSING:
-            return self._leave(GiveBack(None))
-        if not self.goes_on:
+            return self._begin_give_back(GiveBack(None))
+        if not self.may_begin:
             return NOTHING
-        due_at = left.due_at if left.idle else None
-        self.rests = left.rests and left.idle
-        return self._leave(GiveBack(due_at, self.rests))
+        due_at = remaining.due_at if remaining.idle else None
+        self.rests = remaining.rests and remaining.idle
+        return self._begin_give_back(GiveBack(due_at, self.rests))
 
-    def give(self) -> Acts:
-        """The run waits for a slot, and another runner has free ones."""
-        return self._leave() if self.goes_on else NOTHING
+    def hand_over(self) -> Acts:
+        """The run waits for a slot here, and another runner has free slots."""
+        return self._begin_give_back() if self.may_begin else NOTHING
 
-    def is_held(self, *, under_way: bool) -> Acts:
-        """What had not begun is held, to give the run to another runner; a body that began at that
-        moment is ``under_way``.
+    def ready_to_hand_over(self, *, under_way: bool) -> Acts:
+        """The attempts that had not begun are held, to give the run to another runner.
+        ``under_way``: a body began at that moment.
         """
         if self.state is not State.LEAVING:
             return NOTHING
@@ -270,17 +280,19 @@ class Life:
         self.state = State.ACTIVE
         return (Do.BEGIN,)
 
-    def _leave(self, *acts: Act) -> Acts:
+    def _begin_give_back(self, *acts: Act) -> Acts:
         self.state = State.LEAVING
         return (Do.HOLD, *acts)
 
     # -- commits -----------------------------------------------------------------------------
 
-    def gave_back(self, wish: RunStatus | None) -> Acts:
-        """The run is given back. If the commit has found that it is to be cancelled, it was not."""
+    def gave_back(self, stop_request: RunStatus | None) -> Acts:
+        """The commit that gives the run back is durable. If it found that the run must be
+        cancelled, this runner still owns it.
+        """
         if self.state is not State.LEAVING:
             return NOTHING
-        if wish != RunStatus.CANCELLED:
+        if stop_request != RunStatus.CANCELLED:
             return self.lost()
         if self.cancel is None:  # it is read soon
             return self._stop(State.CANCELLING)
@@ -294,31 +306,33 @@ class Life:
     # -- failures ----------------------------------------------------------------------------
 
     def limit_passed(self, reason: Reason) -> Acts:
-        """The time limit of the run has passed. The table brings a leaving run back for that."""
+        """The time limit of the run has passed. A run that is being given back is due then, and its
+        next owner ends it.
+        """
         return self.fail(reason) if self.state is not State.LEAVING else NOTHING
 
     def fail(self, reason: Reason, *, bare: bool = False) -> Acts:
-        """The run cannot go on."""
+        """The run cannot continue."""
         if self.state is State.OVER:
             return NOTHING
         self.state = State.OVER
         return (End(RunStatus.FAILED, reason, bare),)
 
     def refused(self, reason: Reason, end: End | None) -> Acts:
-        """The database will not take rows of the run, among them this ``end`` or none."""
+        """The database refuses rows of the run, among them this ``end``, or none."""
         if self.state is not State.OVER:
             return self.fail(reason)
-        if end is None:  # the end is on its way
+        if end is None:  # the end is being written
             return NOTHING
         if not end.bare:
             return (End(RunStatus.FAILED, reason, bare=True),)
-        return (Do.DROP,)  # not even the bare end can be written: a person must help
+        return (Do.DROP,)  # even the bare end cannot be written: a person must help
 
-    # -- ways that several facts go ------------------------------------------------------------
+    # -- consequences of several facts ----------------------------------------------------------
 
     def _begin_cancel(self, cancel: Cancel) -> Acts:
         stop = self._stop(State.CANCELLING)
-        return (*stop, Do.INTERRUPT, CutOffAt(cancel.deadline), Do.LOOK)
+        return (*stop, Do.INTERRUPT, CutOffAt(cancel.deadline), Do.REVIEW)
 
     def _stop(self, state: State) -> Acts:
         """Let nothing more of the run begin."""

@@ -1,18 +1,20 @@
-"""Acts: requests of people, as they are noted."""
+"""Acts: people's requests, as they are recorded."""
 
 from typing import NamedTuple
 
 
 class Acted(NamedTuple):
-    """The state of a run after an act. ``changed`` is false for an act that found it done."""
+    """The status of a run after an act. ``changed`` is false if the run was in that state
+    already.
+    """
 
     status: str
     changed: bool
 
 
 class ActRow(NamedTuple):
-    """An act on a run as it was noted. ``run_id`` is empty for one on a workflow, a schedule, a
-    trigger or a runner; ``workflow`` is empty where none is concerned.
+    """A recorded act. ``run_id`` is empty for an act on a workflow, a schedule, a trigger or a
+    runner; ``workflow`` is empty if it concerns none.
     """
 
     id: str

@@ -1,8 +1,8 @@
 """Finds the installed backends, checks whether each can work, and chooses one for a database URL.
 
-A backend's version constant is read before any of its other code runs, so that the error for
-another version says so, and is not the first import that fails. A backend is imported only when it
-is needed; results are not cached, as Python caches the modules.
+A backend's version constant is read before any of its other code runs. So for a backend of another
+version the error says that, and is not the first import that fails. A backend is imported only when
+it is needed. Results are not cached, as Python caches the modules.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ class _Source:
 
 
 def backend_for(url: str) -> Backend:
-    """The backend that opens this URL, able to work; a ``BackendError`` says why there is none."""
+    """The backend that opens this URL and can work. Raises a ``BackendError`` with the reason if
+    there is none.
+    """
     _refuse_other_types(url)
     source = _source_for_scheme(_scheme_of(url) or "sqlite")
     _refuse_if_another_is_forced(source)
@@ -82,12 +84,12 @@ def backend_for(url: str) -> Backend:
 
 
 def knows_scheme_of(url: str) -> bool:
-    """True when there is a backend for such URLs, installed or not."""
+    """Whether a backend for such URLs is known, installed or not."""
     return (_scheme_of(url) or "sqlite") in _known_schemes()
 
 
 def get_backend() -> str:
-    """The name of the one backend that can work here, or of the one that is forced."""
+    """The name of the one backend that can work here, or of the forced one."""
     if forced := forced_backend():
         _load(_source_named(forced))
         return forced
@@ -126,8 +128,8 @@ def _refuse_other_types(url: object) -> None:
 
 
 def _scheme_of(url: str) -> str | None:
-    """The URL's scheme, if any. Those of third parties are looked up last: their entry points are
-    found by a search of all installed packages.
+    """The URL's scheme, if any. Schemes of third parties are looked up last: finding their entry
+    points takes a search of all installed packages.
     """
     scheme = scheme_of(url, _OUR_SCHEMES)
     if scheme is None and may_have_scheme(url):
@@ -180,14 +182,15 @@ def forced_backend() -> str:
 
 
 def _sources() -> Iterator[_Source]:
-    """Our own backends, whether installed or not, then third parties'."""
+    """Our own backends, whether installed or not, then third parties' backends."""
     for name, module in _MODULES.items():
         yield _Source(name, _SCHEMES_OF[name], module)
     yield from _third_parties()
 
 
 def _third_parties() -> Iterator[_Source]:
-    """Backends of entry points, whose names are schemes: so no code of theirs is run for these.
+    """Backends of entry points. The names of the entry points are the schemes, so no code of third
+    parties runs for this.
 
     Several entry points for one object are one backend, with the name of the first.
     """
@@ -320,7 +323,7 @@ def _not_installed(source: _Source) -> BackendNotFoundError:
 
 
 def _none_usable() -> BackendError:
-    """The error when no backend is usable: about a wrong version, if there is one."""
+    """The error when no backend is usable; about a wrong version, if there is one."""
     for source in _installed():
         try:
             _load(source)

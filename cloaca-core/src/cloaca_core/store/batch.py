@@ -1,4 +1,4 @@
-"""A batch of the journal, its result, and the work that waits for a runner."""
+"""A batch of the journal, its result, and work that waits for a runner."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from cloaca_core.run.rows import AttemptRow, Exhausted, NewRun, Park, RunEnd, Wa
 R = TypeVar("R")
 
 ROW_BYTES: Final = 250
-"""About how many bytes a row takes besides its texts."""
+"""The approximate size of a row without its texts."""
 
 
 def _without_texts(_: object) -> int:
@@ -17,9 +17,10 @@ def _without_texts(_: object) -> int:
 
 
 class Kind(Generic[R]):
-    """A kind of rows that a feature adds to batches; the kernel carries them and knows no more.
+    """A kind of rows that a feature adds to batches. The kernel writes them without knowing their
+    meaning.
 
-    ``texts`` says how many bytes the texts of a row take. A kind that ``adds_work`` makes runs or
+    ``texts`` returns the number of bytes of a row's texts. A kind that ``adds_work`` makes runs or
     decisions: while the database takes no more work, a batch with such rows is refused.
     """
 
@@ -36,27 +37,29 @@ class Kind(Generic[R]):
         return f"Kind({self.name!r})"
 
     def weight(self, rows: Iterable[R]) -> int:
-        """About how many bytes these rows take, in memory and on their way to the database."""
+        """The approximate number of bytes of these rows, in memory and on their way to the
+        database.
+        """
         return sum([ROW_BYTES + self._texts(row) for row in rows])
 
     def rows(self, rows: Sequence[R]) -> "Rows":
-        """These rows, as they are handed on together with rows of other kinds."""
+        """These rows in the form in which rows of several kinds are passed on."""
         return {self: rows} if rows else NO_ROWS
 
 
 Rows: TypeAlias = Mapping[Kind[Any], Sequence[Any]]
-"""Rows of features, by kind; none of the lists is empty."""
+"""Rows of features, by kind. None of the lists is empty."""
 
 NO_ROWS: Final[Rows] = MappingProxyType({})
 
 Decided: TypeAlias = Mapping[Kind[Any], frozenset[Any]]
-"""Rows of features of which a commit has decided that they count, by kind; no set is empty."""
+"""Rows of features that count by the decision of a commit, by kind. No set is empty."""
 
 NONE_DECIDED: Final[Decided] = MappingProxyType({})
 
 
 def weight_of(rows: Rows) -> int:
-    """About how many bytes rows of several kinds take."""
+    """The approximate number of bytes of rows of several kinds."""
     return sum([kind.weight(each) for kind, each in rows.items()])
 
 
@@ -84,8 +87,8 @@ class Batch(NamedTuple):
     """The records of one journal transaction, all of one runner.
 
     ``fences`` maps each run of ``attempts``, ``ends``, ``parks`` and ``exhausted`` to the epoch of
-    their owner; runs of ``new_runs`` are not in it. ``rows`` are those of features, who say in
-    their ``records`` which of them are of a run in ``fences``.
+    its owner; runs of ``new_runs`` are not in it. ``rows`` are the rows of features; the
+    ``records`` of a feature say which of its rows belong to runs in ``fences``.
     """
 
     runner_id: str
@@ -105,27 +108,31 @@ class Batch(NamedTuple):
 class Committed(NamedTuple):
     """The result of writing a batch.
 
-    ``owned``: ids of ``new_runs`` that were sent with this runner as owner and are its own (epoch
-    1). A run sent without an owner, and claimed before it was sent again, is reported by the claim.
-    ``existing``: for a new run whose (workflow, idempotency_key) was taken, the id of the run that
-    has it. ``current``: the runs of ``fences`` that this runner still owns under that epoch;
-    nothing was recorded for the others. ``held``: ids of new runs that were not written, because
-    another open transaction may be writing a run with their key. ``wishes``: of the runs in
-    ``current`` those that are to be Cancelled or Paused, with that state. The records of such a run
-    count, but it starts nothing more; an end of one that is to be cancelled was written as
-    Cancelled. ``replaced``: of the runs in ``current`` those whose keys were replaced, and how
-    often. ``messages``: of the runs in ``current`` those that messages were sent to, and how many
-    had a number by then. ``orphans``: new runs that were not written, since the tree of their
-    parent was pruned. ``refused``: new runs whose parent is being cancelled, or was; they were not
-    written either, or by an earlier call, and are cancelled as its children. ``decided``: of
-    the rows of features those that count, where the database decides.
+    * ``owned``: ids of ``new_runs`` that were sent with this runner as owner and are its own (epoch
+      1). A run that was sent without an owner, and claimed before it was sent again, is reported by
+      the claim.
+    * ``existing``: for a new run whose (workflow, idempotency_key) was taken, the id of the run
+      that has it.
+    * ``current``: the runs of ``fences`` that this runner still owns under that epoch; nothing was
+      recorded for the others.
+    * ``held``: ids of new runs that were not written, because another open transaction may be
+      writing a run with their key.
+    * ``stop_requests``: the runs in ``current`` that must be cancelled or paused, with that status.
+      The records of such a run count, but it starts nothing more; the end of a run that must be
+      cancelled was written as Cancelled.
+    * ``replaced``: the runs in ``current`` whose keys were replaced, and how often.
+    * ``orphans``: new runs that were not written, since the tree of their parent was pruned.
+    * ``refused``: new runs whose parent is being cancelled, or was. They were not written; if an
+      earlier call wrote them, they are cancelled as its children.
+    * ``messages``: the runs in ``current`` that have messages, and how many had a number by then.
+    * ``decided``: the rows of features that count, where the database decides that.
     """
 
     owned: frozenset[str]
     existing: dict[str, str]
     current: frozenset[str]
     held: frozenset[str] = frozenset()
-    wishes: Mapping[str, str] = MappingProxyType({})
+    stop_requests: Mapping[str, str] = MappingProxyType({})
     replaced: Mapping[str, int] = MappingProxyType({})
     orphans: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
@@ -133,5 +140,5 @@ class Committed(NamedTuple):
     decided: Decided = NONE_DECIDED
 
     def of(self, kind: Kind[R]) -> frozenset[R]:
-        """The rows of this kind of which the database has decided that they count."""
+        """The rows of this kind that count by the decision of the database."""
         return self.decided.get(kind, frozenset())

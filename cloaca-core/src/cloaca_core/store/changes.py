@@ -13,7 +13,7 @@ class Change(Enum):
     """The rows that may have changed."""
 
     RUNS = "runs"
-    """Some may be claimable, have ended or are steered; runners and schedules have not changed."""
+    """Runs may be claimable, have ended or been steered. Runners and schedules have not changed."""
     STEPS = "steps"
-    """Runs of others have gone on, which matters only to those who watch them."""
+    """Runs of other runners have made steps, which matters only to callers that watch them."""
     ANYTHING = "anything"

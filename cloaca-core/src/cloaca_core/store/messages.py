@@ -1,7 +1,7 @@
 """The rows of messages to runs; forms as in ``run.rows``.
 
-A run counts its messages in its own row, and so do its commits. The feature that waits for a
-message decides its effect.
+A run counts its messages in its own row; commits of the run read that count. The feature that waits
+for a message decides its effect.
 """
 
 from typing import Final, NamedTuple
@@ -10,10 +10,10 @@ from cloaca_core.store.batch import Kind
 
 
 class NewMessage(NamedTuple):
-    """A message to a run. ``id`` is made by the caller: the same message, sent again, changes
-    nothing; nor does another one of this kind and name with the same ``dedupe_key``. ``payload`` is
-    JSON text; ``sent_by`` names a person, or is None. ``reason`` is the text with which people read
-    it among the acts, None for its name.
+    """A message to a run. The caller makes the ``id``: the same message, repeated, changes nothing;
+    nor does another message of this kind and name with the same ``dedupe_key``. ``payload`` is JSON
+    text; ``sent_by`` names a person, or is None. ``reason`` is the text for people in the list of
+    acts, None for the message's name.
     """
 
     id: str
@@ -32,9 +32,9 @@ MESSAGES: Final = Kind[NewMessage]("messages", lambda message: len(message.paylo
 
 
 class MessageRow(NamedTuple):
-    """A message of a run, by the ``number`` that it has in its order, from 1. It is 0 for a message
-    that a user's transaction has written and that has no number yet. ``taken_by`` is the task whose
-    wait has consumed it, None for one that is unread.
+    """A message of a run. ``number`` is its place in the order of the run's messages, from 1; it is
+    0 for a message that a user's transaction has written and that has no number yet. ``taken_by``
+    is the task whose wait has consumed it, None for an unread message.
     """
 
     run_id: str
@@ -50,11 +50,11 @@ class MessageRow(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """The effect of a message. ``status`` is the status of its run then. ``number`` is the number
-    of the message, or of the earlier message with its key (0 if it has none yet, in a user's
+    """The effect of a message. ``status`` is the status of its run at that time. ``number`` is the
+    number of the message, or of the earlier message with its key (0 if it has none yet, in a user's
     transaction); None if it was refused, because of ``refusal``: "ended" (the run is over), "full"
     (too many are unread), "not_open" (no such decision is open) or "decided" (it was taken
-    already). ``changed`` is false for a message that was there already.
+    already). ``changed`` is false for a message that was sent before.
     """
 
     status: str

@@ -1,16 +1,16 @@
 """Brings a database to the schema of this version.
 
 Migrations are numbered ``.sql`` files in a backend's wheel. The database stores a checksum of each
-that was applied: a file that was changed after its release, and a database that a newer version
-has migrated, are refused before anything is written. Each migration is one transaction under the
-dialect's lock, so any number of processes may open a new database at once.
+applied migration. Before anything is written, two cases are refused: a file that was changed after
+its release, and a database that a newer version has migrated. Each migration is one transaction
+under the dialect's lock, so any number of processes may open a new database at once.
 
-A new database is made by one script instead, ``migrations/head.sql``, which holds the schema as the
-migrations leave it. It is generated from them, and used only if they are still the same.
+A new database is made by one script instead, ``migrations/head.sql``, which has the schema after
+all migrations. It is generated from them, and used only if they are still the same.
 
-Migration 1 is the base. It stands for the migrations before the first release, which lie in
-``migrations/before_base``. A database that they have made gets those that it lacks, and then a
-script that brings it to the base.
+Migration 1 is the base. It stands for the migrations before the first release, which are in
+``migrations/before_base``. A database made by those gets the ones that it lacks, and then a script
+that brings it to the base.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Migration(NamedTuple):
 
 
 class Head(NamedTuple):
-    """The schema after migration ``number``, as one script for a database that has nothing yet."""
+    """The schema after migration ``number``, as one script for an empty database."""
 
     number: int
     digest: str
@@ -73,11 +73,11 @@ class BeforeBase(NamedTuple):
     to_base: str
 
     def have_made(self, applied: Sequence[Applied]) -> bool:
-        """True for a database whose first migration is one of these."""
+        """Whether the first migration of a database is one of these."""
         return applied[0] == self.migrations[0][:3]
 
     def base(self, known: Sequence[Migration]) -> Migration:
-        """The base as the script after the last of these migrations."""
+        """The base as the script to run after the last of these migrations."""
         return known[0]._replace(sql=self.to_base)
 
 
@@ -89,27 +89,28 @@ class Migrator(Protocol):
     """The part of a dialect that applies migrations."""
 
     async def applied(self) -> list[Applied]:
-        """The migrations that the database has, by number; none for a new database."""
+        """The migrations that the database has, by number. None for a new database."""
 
     async def apply(self, migration: Migration) -> None:
         """Run and record it, in one transaction under the migration lock.
 
-        Does nothing when its number is recorded by then: another process was faster.
+        Does nothing if its number is recorded by then: another process was faster.
         """
 
     async def create(self, script: str, replaced: Sequence[Migration]) -> None:
         """Run the script of a new database and record the migrations that it replaces.
 
-        One transaction under the migration lock. Does nothing when any migration is recorded by
-        then: another process was faster, and may know fewer migrations.
+        One transaction under the migration lock. Does nothing if any migration is recorded by then:
+        another process was faster, and may know fewer migrations.
         """
 
     async def rebase(self, earlier: Sequence[Migration], base: Migration) -> None:
         """Bring a database that some of these earlier migrations have made to the base.
 
-        Run those that it lacks and the script of ``base``, and record ``base`` in their place, as
-        applied when the first of them was. One transaction under the migration lock. Does nothing
-        when the first migration is another one by then: another process was faster.
+        Run the earlier migrations that it lacks and the script of ``base``. Record ``base`` in
+        their place, as applied when the first of them was. One transaction under the migration
+        lock. Does nothing if the first migration is another one by then: another process was
+        faster.
         """
 
 
@@ -149,7 +150,7 @@ def load_head(package: str) -> Head:
 
 
 def parse_head(text: str) -> Head:
-    """The script of a new database from its file, which says from which migrations it was made."""
+    """Read the script of a new database. Its text says from which migrations it was made."""
     match = _MADE_FROM.search(text)
     if match is None:
         raise ValueError(f"{_HEAD_NAME} does not say from which migrations it was made")
@@ -157,7 +158,7 @@ def parse_head(text: str) -> Head:
 
 
 def digest_of(migrations: Sequence[Migration]) -> str:
-    """The digest by which a ``Head`` knows the migrations that it was made from."""
+    """The digest that a ``Head`` has of the migrations that it was made from."""
     return sha256("".join(each.checksum for each in migrations).encode()).hexdigest()
 
 
@@ -167,7 +168,7 @@ async def migrate(
     head: Head | None = None,
     load_before: LoadBefore | None = None,
 ) -> None:
-    """Apply the missing migrations; refuse a database whose migrations are not the first ones of
+    """Apply the missing migrations. Refuses a database whose migrations are not the first ones of
     cloaca.
     """
     applied = await migrator.applied()
@@ -199,7 +200,9 @@ def pending(
     known: Sequence[Migration],
     load_before: LoadBefore | None = None,
 ) -> list[Migration]:
-    """The migrations to apply; an error says why this version cannot use the database."""
+    """The migrations to apply. Raises an error with the reason if this version cannot use the
+    database.
+    """
     if (before := before_base(applied, known, load_before)) is not None:
         return [*pending(applied, before.migrations), before.base(known), *known[1:]]
     if len(applied) > len(known):
@@ -225,7 +228,7 @@ def schema_state(
     there: Collection[str],
     load_before: LoadBefore | None = None,
 ) -> SchemaState:
-    """Compare a database with this version; ``there`` has the names of cloaca's tables and indexes
+    """Compare a database with this version. ``there`` has the names of cloaca's tables and indexes
     in it.
     """
     from cloaca_core.store.schema_state import PendingMigration, SchemaState
@@ -247,7 +250,7 @@ def schema_state(
 
 
 def replaced_by(head: Head, missing: Sequence[Migration]) -> list[Migration]:
-    """The missing migrations that this script replaces: none unless it was made from the first."""
+    """The missing migrations that this script replaces; none unless it was made from the first."""
     first = list(missing[: head.number])
     return first if digest_of(first) == head.digest else []
 

@@ -26,7 +26,7 @@ _SQLALCHEMY: Final = {
     "Engine": "the .connection.driver_connection of a connection of its",
     "AsyncEngine": "the driver_connection of a raw connection of its",
 }
-"""How to get the driver's connection from each class of SQLAlchemy's."""
+"""For each class of SQLAlchemy: how to get the driver's connection."""
 _OF_DJANGO: Final = (
     "its .connection, after its .ensure_connection() (within transaction.atomic() it is there)"
 )
@@ -34,32 +34,32 @@ _HINTS: Final = {
     "sqlalchemy": _SQLALCHEMY,
     "django": {"ConnectionProxy": _OF_DJANGO, "BaseDatabaseWrapper": _OF_DJANGO},
 }
-"""The same, by package. None of them need be installed: classes are recognised by their names."""
+"""The hints by package. No package need be installed: classes are recognised by their names."""
 
 
 class Outbox(Protocol):
     """Writes runs and messages on users' connections.
 
-    ``submit`` inserts a run without owner and returns its id, or that of the run that has its
-    (workflow, idempotency_key); while that one is not committed, it waits for it as the database
+    ``submit`` inserts a run without owner. Returns its id, or the id of the run that has its
+    (workflow, idempotency_key); while that run is not committed, it waits for it as the database
     does. Other connections see the run, and waiting runners are notified, when the connection's
-    transaction commits; on a connection that commits each statement itself, at once. A ``message``
-    is sent to the run whose id is returned; its ``run_id`` is filled in. If that has ended,
-    ``RunEndedError`` is raised.
+    transaction commits; at once on a connection that commits each statement itself. A ``message``
+    is sent to the run whose id is returned; its ``run_id`` is filled in. Raises ``RunEndedError``
+    if that run has ended.
 
     ``send`` does the same with a message to a run, which gets its number later
-    (``SteeringStore.number_messages``). Answers as ``WaitStore.send``, with number 0, and refuses
-    only if the run has ended. A message whose key is taken by one that the transaction does not see
-    is dropped when it is to get its number, and so is the act that it was.
+    (``SteeringStore.number_messages``). It answers like ``WaitStore.send``, with number 0, and
+    refuses only if the run has ended. A message is dropped when it would get its number, with its
+    act, if its key was taken by a message that the transaction does not see.
 
-    That transaction may stay open for long. Until it ends it must hold no lock that a commit of a
-    store would wait for, so it announces the keys of runs that it writes (see ``RunStore.commit``),
-    and holds a lock on the run of a message that keeps it only from being deleted.
+    The user's transaction may stay open for long. It must hold no lock that a commit of a store
+    would wait for. So it announces the keys of the runs that it writes (see ``RunStore.commit``),
+    and its lock on the run of a message only keeps the run from being deleted.
 
-    The run, its tags and the message are written as one unit. After a raise the transaction is as
-    it was: ``ConfigTypeError`` for an object that is no connection of this database's driver,
-    ``ConfigError`` for a connection that cannot be used now or leads to another database,
-    ``StoreError`` for a refusal of the database. Any thread may call.
+    The run, its tags and the message are written as one unit. After an error the transaction is as
+    it was before. Errors: ``ConfigTypeError`` for an object that is no connection of this
+    database's driver, ``ConfigError`` for a connection that cannot be used now or leads to another
+    database, ``StoreError`` for a refusal of the database. Any thread may call.
     """
 
     def submit(self, connection: object, run: NewRun, message: NewMessage | None = None) -> str:
@@ -68,15 +68,15 @@ class Outbox(Protocol):
     async def submit_awaited(
         self, connection: object, run: NewRun, message: NewMessage | None = None
     ) -> str:
-        """Insert on the caller's loop, on a connection of either kind; one that blocks also blocks
-        the loop.
+        """Insert on the caller's loop, on a connection of either kind. A connection that blocks
+        also blocks the loop.
         """
 
     def send(self, connection: object, message: NewMessage) -> Sent | None:
         """Send on the caller's thread, on a connection whose calls block."""
 
     async def send_awaited(self, connection: object, message: NewMessage) -> Sent | None:
-        """Send on the caller's loop, as ``submit_awaited`` does."""
+        """Send on the caller's loop, like ``submit_awaited``."""
 
 
 def wrong_type(accepted: str, given: object) -> ConfigTypeError:
@@ -89,7 +89,9 @@ def wrong_type(accepted: str, given: object) -> ConfigTypeError:
 
 
 def _hint_for(kind: type) -> str:
-    """The attribute to give instead of an object, also for a derived class; "" for others."""
+    """The attribute to give instead of an object, also for a derived class; "" for other
+    classes.
+    """
     for base in kind.__mro__:
         hints = _HINTS.get(base.__module__.partition(".")[0], {})
         if base.__name__ in hints:
@@ -103,8 +105,8 @@ def unusable(reason: str) -> ConfigError:
 
 
 def delivered(message: NewMessage, sent: Sent | None) -> Sent:
-    """The answer of ``Outbox.send``; ``RunNotFoundError`` or ``RunEndedError`` if the run has not
-    got the message.
+    """The answer of ``Outbox.send``. Raises ``RunNotFoundError`` or ``RunEndedError`` if the run
+    did not get the message.
     """
     if sent is None:
         raise no_run(message.run_id)

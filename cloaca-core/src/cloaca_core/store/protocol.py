@@ -1,20 +1,21 @@
 """The contract between the engine and a database: domain operations, no SQL.
 
-Everything here but the outbox runs on the engine's loop. Each operation is one transaction. Any
-of them may raise ``StoreUnavailableError`` (transient: the caller decides how long to try again)
-or another ``StoreError`` (final); after a raise the transaction either happened as a whole or not
-at all, and every write may be sent again.
+Everything here but the outbox runs on the engine's loop. Each operation is one transaction. Any of
+them may raise ``StoreUnavailableError`` (transient: the caller decides how long to retry) or
+another ``StoreError`` (final). After an error the transaction happened either as a whole or not at
+all, and every write may be repeated.
 
 Ownership: a run belongs to the runner in its ``owner`` column under its ``epoch``, which grows by
-one each time the owner changes. A run without an owner that has not ended is *claimable*, unless
-something holds it back: it waits *behind* another run of its schedule, for its time (``due_at``),
-or it or its workflow is paused.
+one each time the owner changes. A run without an owner that has not ended is *claimable*, unless it
+waits *behind* another run of its schedule or for its time (``due_at``), or it or its workflow is
+paused.
 
-Wishes: what people ask of a run (see ``SteeringStore``) is noted on its row. A run without an owner
-is brought to the state at once. The owner of any other is told by ``news`` and by the answer of
-each commit, and brings it there; if it gives the run up or dies, the store does.
+Steering: a request to cancel, pause or resume a run is a column of its row (see ``SteeringStore``).
+The store itself changes a run without an owner at once. The owner of any other run reads the
+request in ``news`` and in the answer of each commit, and carries it out; if the owner gives the run
+up or dies, the store does.
 
-Follow-ups: each operation that ends a run inserts the runs that its workflow asks for then (see
+Follow-ups: each operation that ends a run inserts the runs that its workflow submits then (see
 ``FollowUpStore``).
 """
 
@@ -31,21 +32,22 @@ from cloaca_core.store.runs import RunStore
 from cloaca_core.values.times.clock import SYSTEM_CLOCK, Clock
 
 CHANGE_TRIES: Final = 10
-"""Tries of ``retime_schedule`` or ``change_trigger`` while concurrent changes are faster."""
+"""Tries of ``retime_schedule`` or ``change_trigger`` while concurrent changes win."""
 
 
 class KernelStore(RunStore, RunnerStore, Protocol):
-    """One open database, as the kernel knows it. Made by ``Backend.open``; not usable after
-    ``close``. Each feature adds a part, ``features/*/part.py``; ``assembly/store.py`` has them all.
+    """One open database, with the operations of the kernel. Made by ``Backend.open``; not usable
+    after ``close``. Each feature adds a part, ``features/*/part.py``; ``assembly/store.py`` has
+    them all.
     """
 
     async def close(self) -> None:
         """Close all connections and threads. Safe to call twice."""
 
     def together(self) -> Self:
-        """This store for a look that takes several operations. Those that are awaited at the same
-        time, as with ``asyncio.gather``, are one transaction and see one snapshot. Only operations
-        that only read may be called.
+        """This store for several reads. Reads that are awaited at the same time, as with
+        ``asyncio.gather``, are one transaction and see one snapshot. Only operations that only read
+        may be called.
         """
 
     @property
@@ -54,22 +56,22 @@ class KernelStore(RunStore, RunnerStore, Protocol):
 
     @property
     def writable(self) -> bool:
-        """False when it was opened to read only: each write raises ``StoreReadOnlyError``."""
+        """False if it was opened read-only: each write raises ``StoreReadOnlyError``."""
 
     @property
     def most_keys(self) -> int | None:
-        """About how many new runs that ``may_be_held`` the engine puts into one batch, since each
-        takes a lock, of which the database has a bounded number. None: any number.
+        """The approximate number of new runs that ``may_be_held`` in one batch: each takes a lock,
+        and the database has a limited number. None: any number.
         """
 
     async def now(self) -> int:
         """The time by the clock of ticks, in µs since 1970; touches no table.
 
-        A SQLite store uses its machine's, a PostgreSQL store the database's.
+        A SQLite store uses its machine's clock, a PostgreSQL store the database's.
         """
 
     def wall(self) -> int:
-        """About what ``now`` would answer, without asking the database."""
+        """The approximate answer of ``now``, without a request to the database."""
 
     # -- wake-ups ----------------------------------------------------------------------------
 
@@ -84,29 +86,32 @@ class KernelStore(RunStore, RunnerStore, Protocol):
         """
 
     def set_watched(self, *, watched: bool) -> None:
-        """Say whether a caller watches runs here: then ``wait_changed`` also reports steps of
-        runs of others, each within a quarter of a second; for that it may return more often.
+        """Tell the store whether a caller watches runs here. Then ``wait_changed`` also reports
+        steps of other runners' runs, each within a quarter of a second; for that it may return more
+        often.
         """
 
     def set_contended(self, *, contended: bool) -> None:
-        """Say whether other live runners use this database, so that a busy writer makes room."""
+        """Tell the store whether other live runners use this database, so that a busy writer makes
+        room.
+        """
 
     def on_connected(self, connected: Callable[[], None]) -> None:
-        """Have this called on the loop each time that a connection to a server has opened: what
-        failed without one may be tried again. A store without a server never calls it.
+        """Call ``connected`` on the loop each time that a connection to a server has opened: an
+        operation that failed without one may be retried. A store without a server never calls it.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
-    """How to open a store, times in seconds.
+    """How to open a store; times in seconds.
 
     ``poll_interval`` is the first time between two polls of ``wait_changed``, in a store that is
     not notified; it grows to a second. ``pool_size`` bounds the connections of a store that has
     several; ``schema`` holds the tables, in a database with schemas. ``clock`` is for times that
-    the database does not give. A ``shared`` store is of use only if other programs can open the
-    database too: one that they cannot is refused with ``StoreOpenError``. One that is ``read_only``
-    is opened to be looked at, as with ``mode=ro`` in the URL.
+    the database does not give. A ``shared`` store is useful only if other programs can open the
+    database too; otherwise it is refused with ``StoreOpenError``. A ``read_only`` store only reads,
+    as with ``mode=ro`` in the URL.
     """
 
     connect_timeout: float = 5.0
@@ -127,7 +132,7 @@ class Backend(Protocol):
 
     @property
     def schemes(self) -> Sequence[str]:
-        """The URL schemes that it opens, without ``:``. SQLite also gets URLs without one."""
+        """The URL schemes that it opens, without ``:``. SQLite also gets URLs without a scheme."""
 
     @property
     def version(self) -> str:
@@ -135,13 +140,13 @@ class Backend(Protocol):
 
     @property
     def unusable_reason(self) -> str | None:
-        """Why it cannot work here, or None when it can."""
+        """The reason why it cannot work here; None if it can."""
 
     def check_url(self, url: str) -> None:
         """Refuse a malformed URL with ``StoreOpenError`` (no I/O); never echoes a password."""
 
     async def open(self, url: str, options: StoreOptions) -> KernelStore:
-        """Open and migrate the database. ``StoreOpenError``, with the ``reason``, or ``StoreError``
-        when it cannot. One that is looked at, and whose tables are missing or of an earlier
-        version, is a ``StoreReadOnlyError`` that ``is_unmade``.
+        """Open and migrate the database. Raises ``StoreOpenError``, with the ``reason``, or
+        ``StoreError`` if it cannot. In read-only mode, a database whose tables are missing or of an
+        earlier version raises a ``StoreReadOnlyError`` that ``is_unmade``.
         """

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 from cloaca_core.values.payloads.json_values import decode, encode
 
 PROTOCOL: Final = 3
-"""Runners of protocol 2 know neither items of maps nor queues. Those of protocol 1, which named
-none, did not know of runs that are paused, wait for their time, or are being cancelled. The
+"""Runners of protocol 2 know neither items of maps nor queues. Runners of protocol 1, which named
+no protocol, did not know of runs that are paused, wait for their time, or are being cancelled. The
 database registers neither.
 """
 
@@ -16,11 +16,12 @@ class RunnerRow(NamedTuple):
     """A runner that may own runs.
 
     ``boot_id``, ``pid_namespace``, ``pid`` and ``process_start`` identify its process (see
-    ``engine/recover/process_identity.py``); ``lease_until`` is on the store's own lease clock.
-    ``protocol`` says which states of runs the runner knows: see ``PROTOCOL``. ``draining_since`` is
-    when somebody asked the runner to leave, None if nobody has; ``idle_since`` since when the
-    runner owns no run, by its own clock, None while it may own some; ``sharing`` is the text of a
-    ``Sharing``, None for an empty one. ``host`` is that of its ``RunnerName``, where it was read.
+    ``engine/recover/process_identity.py``). ``lease_until`` is on the store's own lease clock.
+    ``protocol`` says which statuses of runs the runner knows: see ``PROTOCOL``. ``draining_since``
+    is the instant at which a person asked the runner to shut down, or None. ``idle_since`` is the
+    instant since when the runner owns no run, by its own clock, None while it may own some.
+    ``sharing`` is the text of a ``Sharing``, None for an empty one. ``host`` comes from its
+    ``RunnerName``, where that was read.
     """
 
     id: str
@@ -40,8 +41,9 @@ class RunnerRow(NamedTuple):
 
 
 class Fleet(NamedTuple):
-    """The runners of a database as one look found them, perhaps of an earlier version. ``clock`` is
-    the time by the clock of their leases; with ``ends_with_boot`` that begins again with each boot.
+    """The runners of a database as one read found them, perhaps in an earlier version's tables.
+    ``clock`` is the present time by the clock of their leases; with ``ends_with_boot`` that clock
+    restarts with each boot.
     """
 
     runners: Sequence[RunnerRow]
@@ -59,8 +61,9 @@ class Fleet(NamedTuple):
 
 
 class RunnerName(NamedTuple):
-    """The identity of a runner, for attempts that it has run: they hold its ``number``. ``process``
-    is its pid on ``host``. The name stays when the runner is gone, for as long as it is needed.
+    """The identity of a runner, for the attempts that it has run: they have its ``number``.
+    ``process`` is its pid on ``host``. The name stays after the runner is gone, for as long as it
+    is needed.
     """
 
     number: int
@@ -72,9 +75,9 @@ class RunnerName(NamedTuple):
 class Sharing(NamedTuple):
     """The load that a runner reports to other runners with its beats.
 
-    ``asked`` is the number of its ask for runs of the workflows that it ``serves``, which stands as
-    long as it has free slots and finds nothing to claim; 0 without one. ``backlog`` counts its runs
-    that wait for a slot while another runner asks for such.
+    ``asked`` is the number of its request for runs of the workflows that it ``serves``, 0 without
+    one. The request holds while the runner has free slots and finds nothing to claim. ``backlog``
+    counts its runs that wait for a slot while another runner requests such runs.
     """
 
     asked: int = 0
@@ -83,7 +86,9 @@ class Sharing(NamedTuple):
 
     @classmethod
     def of(cls, text: str | None) -> "Sharing":
-        """Read it from its text; an empty one where there is none, or none that is understood."""
+        """Read it from its text. Empty if there is no text, or one that this version does not
+        understand.
+        """
         try:
             match None if text is None else decode(text):
                 case {"asked": int(asked), "serves": list(serves), "backlog": int(backlog)}:
@@ -95,7 +100,7 @@ class Sharing(NamedTuple):
         return cls()
 
     def text(self) -> str | None:
-        """The text of it; None for an empty one."""
+        """Its text; None if it is empty."""
         if self == Sharing():
             return None
         return encode({"asked": self.asked, "serves": list(self.serves), "backlog": self.backlog})

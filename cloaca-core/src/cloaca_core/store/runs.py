@@ -29,58 +29,60 @@ class RunStore(Protocol):
     async def commit(self, batch: Batch, on_commit: OnCommit | None = None) -> Committed:
         """Write the records of a batch, all or nothing.
 
-        New runs: inserted with epoch 1 and status Running when ``owner`` names a runner that is
-        registered and not fenced, they do not wait for their time and their workflow is not paused,
-        else without owner, epoch 0, status Pending. A child of a run that is paused with its
+        New runs are inserted with epoch 1 and status Running if ``owner`` names a runner that is
+        registered and not fenced, they do not wait for their time and their workflow is not paused;
+        otherwise without owner, epoch 0, status Pending. A child of a run that is paused with its
         children, and has not ended, is Paused until the same instant, without an owner (epoch 2 if
-        it was to have one). A child of a run that is to be cancelled, or was, is not inserted, and
-        ``refused`` names it. Acts on the parent come first or see the child. A run id that is
-        already there changes nothing (the batch is sent again). If another run has the (workflow,
+        it was to have one). A child of a run that is being cancelled, or was, is not inserted, and
+        ``refused`` names it. Acts on the parent come first or see the child. A run id that exists
+        already changes nothing (the batch is repeated). If another run has the (workflow,
         idempotency_key), nothing is inserted, and ``existing`` names that run.
 
-        A commit never waits for a transaction in which a user writes runs (see ``Outbox``): such
-        a transaction may stay open for hours, and the batch holds the records of every run of this
-        runner. If an uncommitted run has the key of a new one, the new one is left out and named in
-        ``held``; ``insert_when_free`` waits for it. A store may also hold back a run whose key is
-        not being written, but never one whose key is taken, nor one whose ``may_be_held`` is false:
-        the body of its parent waits for it. A commit may wait for other batches, which take
+        A commit never waits for a transaction in which a user writes runs (see ``Outbox``): such a
+        transaction may stay open for hours, and the batch has the records of every run of this
+        runner. If an uncommitted run has the key of a new run, the new run is left out and named in
+        ``held``; ``insert_when_free`` waits for the key. A store may also hold back a run whose key
+        is not being written, but never a run whose key is taken, nor a run whose ``may_be_held`` is
+        false: the body of its parent waits for it. A commit may wait for other batches, which take
         moments. In a database where one transaction writes at a time, every writer waits for a
         user's transaction, so nothing is held back.
 
-        Attempts and ends: recorded only for runs that the runner owns under the epoch of
-        ``fences``, which are locked first and named in ``current``. An attempt row replaces an
-        earlier row of the same attempt unless that one is final; an end changes nothing on a run
+        Attempts and ends are recorded only for runs that the runner owns under the epoch of
+        ``fences``; these are locked first and named in ``current``. An attempt row replaces an
+        earlier row of the same attempt unless that row is final. An end changes nothing on a run
         that has ended, and frees the runs that wait behind it. A concurrent claim or takeover of
-        the same run waits, or this transaction sees it. The end of a run that is to be cancelled is
-        written as Cancelled, with its input for a final context. A park gives its run back, epoch +
-        1, which is then Paused, or Waiting until it is due, or (without an instant, if it is paused
-        no more, or if it was sent more messages than its owner has seen) claimable at once; it does
-        nothing to a run that is to be cancelled. One that rests does so until a claim, unless it is
-        paused or claimable at once; what it had ``rested`` before counts in any case. An exhausted
-        run is Paused, until it is resumed, and that is noted as an act by its id: so the batch,
-        sent again, does not pause it again. A batch that is sent again after its parks were written
-        finds their runs without owner, so not in ``current``.
+        the same run waits, or this transaction sees it. The end of a run that must be cancelled is
+        written as Cancelled, with its input for a final context.
 
-        Rows of features, by ``Kind``: the contract of each feature's part says what becomes of them
+        A park gives its run back, epoch + 1. The run is then Paused; or Waiting until it is due; or
+        claimable at once, if the park has no instant and the run is no longer paused, or if more
+        messages were sent to it than its owner has seen. A park does nothing to a run that must be
+        cancelled. With ``rests`` the run rests until a claim, unless it is paused or claimable at
+        once; the time that it ``rested`` before counts in any case. An exhausted run is Paused
+        until it is resumed. That is recorded as an act with an id, so a repeated batch does not
+        pause it again. A batch that is repeated after its parks were written finds their runs
+        without owner, so they are not in ``current``.
+
+        Rows of features, by ``Kind``: see the contract of each feature's part
         (``features/*/part.py``).
 
-        ``on_commit`` is called once with the result before this returns: as soon as the store knows
-        that the batch is durable, on any thread. Attempts that wait for the batch begin by it,
+        ``on_commit`` is called once with the result before this returns, on any thread: as soon as
+        the store knows that the batch is durable. Attempts that wait for the batch begin in it,
         without a hop to the engine's loop. It is quick and never raises.
 
-        Raises ``StoreDataError`` when the database refuses a value; nothing was written.
+        Raises ``StoreDataError`` if the database refuses a value; nothing was written.
         """
 
     async def insert_when_free(self, run: NewRun, rows: Rows = NO_ROWS) -> str:
-        """Insert one run that has a key, without an owner, even if it names one, and with it
-        the rows that features begin it with; returns its id, or that of the run that has the key,
-        which does not get those rows.
+        """Insert one run that has a key, without an owner even if it names one, with the first rows
+        of features. Returns its id, or the id of the run that has the key, which does not get those
+        rows.
 
-        While another transaction writes a run with that key, wait for its end: if it commits, its
-        run is the result, else this one is inserted. Commits do not wait meanwhile, other calls of
-        this operation wait some seconds at most, and all of them together need one connection. A
-        cancelled call has inserted the run or never will. Sent again it changes nothing. It looks
-        at no parent: see ``stopped_with_parents``.
+        While another transaction writes a run with that key, wait for its end. If it commits, its
+        run is the result, otherwise this run is inserted. Commits do not wait meanwhile, other
+        calls of this operation wait some seconds at most, and all of them together need one
+        connection. A cancelled call has inserted the run or never will. Repeating it changes
+        nothing. It does not look at the parent: see ``stopped_with_parents``.
         """
 
     # -- claim -------------------------------------------------------------------------------
@@ -90,71 +92,73 @@ class RunStore(Protocol):
     ) -> list[RunRow]:
         """Make up to ``limit`` claimable runs of these workflows this runner's own.
 
-        First ``aged`` of those that have been claimable for longest, then those of the highest
-        priority, and of equal ones those that became claimable first, then by id; none that this
-        runner has left (``release_unserved``). Effect: owner set, epoch + 1, status Running,
-        started_at ``now``, by ``wall``, unless it was set. Of one that rests the time until it
-        became claimable counts in ``stood_still``, and moves its deadline by as much. No run is
-        ever given to two concurrent callers. Nothing is claimed for a runner that is fenced or not
-        registered. The answer is in the order of ids. A run that has not begun by its ``start_by``
-        is left, and may keep a place of this claim from others.
+        First ``aged`` of the runs that have been claimable for longest, then those with the highest
+        priority, of equal ones those that became claimable first, then by id. Runs that this runner
+        has released (``release_unserved``) are left out. Effect: owner set, epoch + 1, status
+        Running, started_at ``now``, by ``wall``, unless it was set. If the run rests, the time
+        until it became claimable counts in ``stood_still``, and moves its deadline by as much. No
+        run is ever given to two concurrent callers. Nothing is claimed for a runner that is fenced
+        or not registered. The answer is in the order of ids. A run that has not begun by its
+        ``start_by`` is not claimed, and may take a place of this claim from others.
 
         A store may pass over runs that by their rows have been claimable for longer than a second,
-        when none was left then, and this and ``has_claimable`` find them again: at once if they
-        have become claimable since by an operation that this store has heard of, else after some
+        if none was left then. This and ``has_claimable`` find them again: at once if they have
+        become claimable since by an operation that this store was notified of, otherwise after some
         seconds, when ``wait_changed`` returns.
         """
 
     async def set_ran_version(self, runner_id: str, run_ids: Collection[str], version: str) -> None:
-        """Note by which version of their workflow these runs run from now on. The one that they
-        were submitted with, or that their round was planned by, is noted as None. Runs that this
-        runner does not own, or that have ended, are not changed; nor is any once the runner is
+        """Write the version of their workflow by which these runs run from now on. The version that
+        they were submitted with, or that their round was planned by, is written as None. Runs that
+        this runner does not own, or that have ended, are not changed; nor is any once the runner is
         fenced.
         """
 
     async def release_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:
-        """Give back claimed runs of which this runner lacks tasks, and note that; which of these it
-        has left, now or before.
+        """Give back claimed runs for which this runner lacks tasks, and record that. Returns the
+        ids of those that it has released, now or before.
 
-        Effect on each run that it owns under this epoch: no owner, epoch + 1, state, start and
-        ``came_due`` as before the claim, or Paused if that was asked for meanwhile. A run that is
-        to be cancelled, or has ended, is not changed; nor is any once the runner is fenced. This
-        runner does not claim it any more until ``forget_unserved``, or until the run is begun
-        again; every other one may. The notes go with the run, and when the runner is unregistered
-        or removed; those about runs that have ended go when the runner leaves others.
+        Effect on each run that it owns under this epoch: no owner, epoch + 1, status, start and
+        ``came_due`` as before the claim, or Paused if that was requested meanwhile. A run that must
+        be cancelled, or has ended, is not changed; nor is any once the runner is fenced. This
+        runner does not claim the run until ``forget_unserved``, or until the run is restarted;
+        every other runner may. The records are deleted with the run, and when the runner is
+        unregistered or removed; records about ended runs are deleted when the runner releases
+        others.
         """
 
     async def released_unserved(self, runner_id: str) -> list[WaitingRow]:
-        """The claimable runs that this runner has left, by workflow, with the first id of them and
-        the instant at which the oldest was made. Only reads.
+        """The claimable runs that this runner has released, by workflow: the first id, and the
+        instant at which the oldest was made. Only reads.
         """
 
     async def forget_unserved(self, runner_id: str, workflows: Collection[str]) -> None:
-        """Let this runner claim runs of these workflows again that it has left."""
+        """Let this runner claim runs of these workflows again that it has released."""
 
     async def has_claimable(self, runner_id: str, workflows: Collection[str]) -> bool:
-        """True when a ``claim`` of this runner, if it is registered, would find a run now. Only
+        """Whether a ``claim`` of this runner, if it is registered, would find a run now. Only
         reads.
         """
 
     async def next_due_run(self, workflows: Collection[str]) -> int | None:
-        """When the first run of these workflows comes due that waits for its time, also one that is
-        paused. Only reads.
+        """The earliest instant at which a run of these workflows that waits for its time comes due,
+        paused runs included. Only reads.
         """
 
     async def make_due_claimable(self, workflows: Collection[str], now: int, limit: int) -> int:
-        """Note of up to ``limit`` runs of these workflows that their time has come; how many.
+        """Make up to ``limit`` runs of these workflows claimable whose time has come. Returns their
+        number.
 
-        Those that came due first are first, then by id. They are claimable since then, unless they
-        or their workflow are paused. Concurrent callers share them.
+        The runs that came due first are first, then by id. They are claimable since then, unless
+        they or their workflow are paused. Concurrent callers share them.
         """
 
     async def make_claimable_after_set_back(
         self, workflows: Collection[str], now: int, limit: int
     ) -> int:
-        """Let up to ``limit`` runs of these workflows be claimed that wait for their time, Paused
-        ones once they are resumed, and were parked later than ``now``: the clock was set back
-        since, and would keep them for as long. How many it were.
+        """Make up to ``limit`` runs of these workflows claimable that wait for their time and were
+        parked later than ``now`` (Paused ones once they are resumed). The clock was set back since,
+        and they would wait too long by it. Returns their number.
         """
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
@@ -167,21 +171,21 @@ class RunStore(Protocol):
         """The tasks of these runs that were restarted, by run, task and attempt. Only reads."""
 
     async def rounds(self, run_id: str) -> list[RoundRow]:
-        """How the earlier rounds of a run have ended, oldest first. Only reads."""
+        """The ends of the earlier rounds of a run, oldest first. Only reads."""
 
     # -- observe -----------------------------------------------------------------------------
 
     async def get_run(self, run_id: str) -> RunRow | None:
-        """The run, or None when there is none of this id."""
+        """The run; None if there is none with this id."""
 
     async def list_runs(self, wanted: RunFilter) -> list[RunRow]:
         """The runs that match, newest first, with empty ``input`` and ``final_context``."""
 
     async def count_runs(self, wanted: RunFilter) -> int:
-        """How many runs match, up to ``limit`` of each status. Only reads."""
+        """The number of runs that match, up to ``limit`` of each status. Only reads."""
 
     async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
-        """Those of these runs that have ended."""
+        """The runs among these that have ended."""
 
     async def list_waiting(self, runner_id: str, most: int, gone: Collection[str] = ()) -> Waiting:
         """Work that waits for a runner with its workflow, by workflow and kind, in any order.

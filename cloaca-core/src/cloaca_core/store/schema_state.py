@@ -18,10 +18,10 @@ class SchemaState(NamedTuple):
     """The tables of a database, compared with this version's.
 
     ``applied`` is the number of the last migration that the database has, 0 for none; ``known`` the
-    last one of this version. ``refusal`` says why this version cannot use the database, or is None:
-    a newer one has migrated it, or its migrations are others. ``missing_tables`` and
-    ``missing_indexes`` should be there after the migrations that were applied, and are only looked
-    for where none is pending.
+    last migration of this version. ``refusal`` is the reason why this version cannot use the
+    database, or None: a newer version has migrated it, or its migrations are others.
+    ``missing_tables`` and ``missing_indexes`` should exist after the applied migrations; they are
+    looked for only if no migration is pending.
     """
 
     applied: int

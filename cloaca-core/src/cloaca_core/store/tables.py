@@ -1,8 +1,8 @@
 """The tables, each a list of columns, and rows in the order of a key.
 
-They are the tables that a copy of a database consists of. The rows are those of all backends: a
-payload is in the row of its run, wherever a backend keeps it. Runners, and what they note for each
-other, are of one database and are not copied.
+A copy of a database consists of these tables. The rows are the same for all backends: a payload is
+in the row of its run, wherever a backend stores it. Runners, and their notes for each other, belong
+to one database and are not copied.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 Key: TypeAlias = tuple[Any, ...]
 """The values of a table's key: texts, which are ordered by their bytes, and numbers."""
 Kind: TypeAlias = Literal["text", "int", "real"]
-"""The values of a column."""
+"""The kind of a column's values."""
 
 
 class Table(NamedTuple):
     """The columns and the key of a table, and the kind of each column.
 
-    ``may_have_others``: a target that is empty otherwise may have rows of its own, and a row that
-    it has already is left as it is.
+    ``may_have_others``: a target that is otherwise empty may have rows of its own in it, and a row
+    that it has already is not changed.
     """
 
     name: str
@@ -161,8 +161,8 @@ TABLES: Final = (
         "updated_at:int",
     ),
 )
-"""In the order in which they are copied: what hides or holds runs comes before them, and what makes
-runs last, so that a database which is opened too early does nothing wrong.
+"""In the order in which they are copied: tables that hide or hold runs come before the runs, and
+tables that make runs last, so that a database which is opened too early does nothing wrong.
 """
 BY_NAME: Final = {table.name: table for table in TABLES}
 OF_RUNS: Final = (
@@ -178,4 +178,4 @@ OF_RUNS: Final = (
     "task_log",
     "progress",
 )
-"""Tables whose rows go with their run."""
+"""Tables whose rows are deleted with their run."""

@@ -1,6 +1,7 @@
 """Tells a database URL from the name of a file, for ``backends`` and for each backend.
 
-If these two disagreed, one would refuse a name that the other takes for a file. Knows no backend.
+If these two disagreed, one would refuse a name that the other takes for a file. This module knows
+no backend.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ def may_have_scheme(url: str) -> bool:
 
 
 def scheme_of(url: str, known: Collection[str]) -> str | None:
-    """The scheme of a URL in lower case; None when it is a file's name.
+    """The scheme of a URL in lower case; None for the name of a file.
 
-    A word before ``:`` is a scheme when ``//`` follows it, or when it is one of ``known``:
+    A word before ``:`` is a scheme if ``//`` follows it, or if it is one of ``known``:
     ``mysql://host`` and ``file:work.db`` have one, ``data:2026.db`` and ``C:\\work.db`` have none.
     """
     word = _WORD.match(url)
@@ -51,13 +52,13 @@ def scheme_of(url: str, known: Collection[str]) -> str | None:
 
 
 def names_mode_ro(url: str) -> bool:
-    """True when a URL says plainly that the database is only to be looked at."""
+    """Whether a URL says that the database is opened read-only."""
     _, _, parameters = url.partition("?")
     return "mode=ro" in parameters.split("&")
 
 
 def passwords_in(url: str) -> set[str]:
-    """The passwords of a URL, each as it is written there and as it is meant."""
+    """The passwords of a URL, each as it is written and as it is decoded."""
     if "@" not in url and "password=" not in url.lower():
         return set()  # nearly all
     try:

@@ -196,7 +196,7 @@ class SharedBackendConformance(BackendConformance):
             run, is_cancelled = await stored(second, run_id), acted[run_id].changed
             assert run == await stored(store, run_id)
             assert (run.status == RunStatus.CANCELLED, run.ended_at) == (is_cancelled, NOW + 9)
-            assert bool(committed.wishes) == is_cancelled
+            assert bool(committed.stop_requests) == is_cancelled
 
     async def test_of_a_cancel_and_a_claim_in_the_other_store_one_wins_for_both(
         self, store: Store, second: Store

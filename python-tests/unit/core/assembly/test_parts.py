@@ -173,7 +173,7 @@ async def test_the_owner_of_a_run_has_heard_of_a_message_when_its_sender_goes_on
 
     await engine.messages.send(NewMessage("m", run_id, EVENT, "paid", "7", None, "ann", 1))
 
-    assert waits.told == 1
+    assert waits.sent == 1
     assert (await engine.wait(run_id, None)).row.final_context == '{"paid":7}'
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 from model.life_stories import BROKEN, CANCEL, EARLY, LATE, LIMIT, MINUTE, Story
 from model.plain_life import BrokenRuleError, Told, judged_lives, recorded_lives, replay
 
-from cloaca_core.run.life import CutOffAt, Do, End, GiveBack, Left, Life, State
+from cloaca_core.run.life import CutOffAt, Do, End, GiveBack, Life, Remaining, State
 from cloaca_core.run.reasons import Reason
 from cloaca_core.values.states import ReasonCode, RunStatus
 from cloaca_core.values.waits import NEVER
@@ -96,9 +96,9 @@ def test_a_cancelled_run_ends_at_the_earliest_deadline_whatever_its_bodies_do() 
 
 def test_a_second_cancel_changes_nothing_but_the_deadline() -> None:
     life = Life()
-    life.cancel_asked(CANCEL, LATE)
-    assert list(life.cancel_asked(BROKEN, EARLY)) == [CutOffAt(EARLY)]
-    assert list(life.cancel_asked(BROKEN, LATE)) == []
+    life.cancel_requested(CANCEL, LATE)
+    assert list(life.cancel_requested(BROKEN, EARLY)) == [CutOffAt(EARLY)]
+    assert list(life.cancel_requested(BROKEN, LATE)) == []
     assert life.cancel == (CANCEL, EARLY)
 
 
@@ -130,7 +130,8 @@ def test_a_run_that_is_given_back_is_not_given_back_again() -> None:
     run = story(*BEGUN, "1 may begin", "0 waits for a minute", "pause", *READ, size=2)
     assert run.gives_back == GiveBack(None)
     assert (
-        list(run.life.look(Left(0, under_way=False, rests=False, idle=False, due_at=NEVER))) == []
+        list(run.life.review(Remaining(0, under_way=False, rests=False, idle=False, due_at=NEVER)))
+        == []
     )
 
 
@@ -321,8 +322,8 @@ def test_nothing_follows_the_end_of_a_run(facts: tuple[str, ...]) -> None:
 
 def test_a_run_with_bodies_is_not_given_back_though_it_waits() -> None:
     life = Life()
-    left = Left(0, under_way=True, rests=False, idle=True, due_at=NEVER)
-    assert (list(life.look(left)), life.state) == ([], State.ACTIVE)
+    left = Remaining(0, under_way=True, rests=False, idle=True, due_at=NEVER)
+    assert (list(life.review(left)), life.state) == ([], State.ACTIVE)
 
 
 def test_a_refused_row_fails_the_run() -> None:
@@ -348,7 +349,7 @@ def test_a_row_that_is_refused_after_the_end_changes_nothing() -> None:
 
 def test_what_is_released_is_not_held_any_more() -> None:
     life = Life()
-    life.pause_asked()
+    life.pause_requested()
     assert list(life.ready([1, 2])) == []
     assert (life.release(), life.held) == ([1, 2], [])
 
@@ -374,6 +375,6 @@ def test_a_rule_that_a_life_breaks_is_reported_at_once(monkeypatch: pytest.Monke
 
 def test_a_replay_finds_what_breaks_a_rule() -> None:
     begins = Told("ready", ((0,),), (0,), (), State.PAUSING, None, 0)
-    pauses = Told("pause_asked", (), (Do.STOP_LIMIT, Do.HOLD), (), State.PAUSING, None, 0)
+    pauses = Told("pause_requested", (), (Do.STOP_LIMIT, Do.HOLD), (), State.PAUSING, None, 0)
     with pytest.raises(BrokenRuleError, match="nothing begins of a run that stops"):
         replay([pauses, begins])

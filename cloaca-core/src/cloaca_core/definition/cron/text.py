@@ -92,7 +92,7 @@ def cronsim_of(*fields: str) -> CronSim:
 
 
 def _spelled_out(expression: str) -> str:
-    """The expression that an alias such as ``@daily`` stands for."""
+    """The expression for an alias such as ``@daily``."""
     alias = expression.strip().lower()
     if not alias.startswith("@"):
         return expression

@@ -68,7 +68,7 @@ def _names() -> frozenset[str]:
 
 
 def spans_from(zone: ZoneInfo, moment: int) -> Iterator[Span]:
-    """The span of ``moment`` and those that follow, until the calendar ends."""
+    """The span of ``moment`` and the later spans, until the calendar ends."""
     first = (_EPOCH + timedelta(seconds=moment)).year
     for year in range(max(first, FIRST_YEAR), LAST_YEAR + 1):
         for span in _spans(zone, year):

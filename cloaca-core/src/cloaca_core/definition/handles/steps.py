@@ -1,4 +1,4 @@
-"""Steps of a body as they are called: which function, with which arguments and options."""
+"""The arguments of a step of a body: the function, its arguments and options."""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ class ChildMaker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WaitCall:
-    """A wait to be made, whose arguments were checked. ``default`` is the value after a time-out,
-    of an approval the choice; without one that is an error. ``detail`` is as in ``WaitRow``.
+    """A wait whose arguments were checked. ``default`` is the value after a time-out, for an
+    approval the choice; without a default a time-out is an error. ``detail`` is as in ``WaitRow``.
     """
 
     kind: str
@@ -59,7 +59,7 @@ class WaitMaker(Protocol):
         """The value of the wait; on a loop."""
 
     def defer(self, condition: Callable[[], object], seconds: float) -> None:
-        """Return once the condition is true; it is called every so many seconds."""
+        """Return once the condition is true. It is called again every ``seconds``."""
 
     async def defer_async(self, condition: Callable[[], object], seconds: float) -> None:
         """As ``defer``, on a loop."""
@@ -70,7 +70,7 @@ class BodyCalls(StepRunner, WaitMaker, ChildMaker, Protocol):
 
 
 def sleep_call(seconds: Duration) -> WaitCall:
-    """A wait for so many seconds."""
+    """A wait for this number of seconds."""
     return WaitCall(SLEEP, "", read_seconds("seconds", seconds))
 
 

@@ -76,7 +76,7 @@ def checked(
     timezone: object,
     allow_concurrent: object,
 ) -> Options:
-    """Check options; None stands for a default."""
+    """Check options. None means the default."""
     if name is not None:
         check_name(name, "trigger(name=...)")
     workflow = None if on is None else _workflow_name(on)

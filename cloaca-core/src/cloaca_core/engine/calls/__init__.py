@@ -1,1 +1,1 @@
-"""What a caller asks of an engine: operations, their arguments, and the ways to wait."""
+"""The calls into an engine: operations, their arguments, and the ways to wait."""

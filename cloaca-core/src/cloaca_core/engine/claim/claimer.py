@@ -30,7 +30,7 @@ CLAIM_SHARE: Final = 4
 CLAIM_PATIENCE: Final = 0.05
 CHOOSING: Final = 0.1
 """Seconds until the next claim after a claim that left claimable runs. Another runner had locked
-them while it chose its own, and notifies nobody of those that it did not take.
+them while it chose its own, and sends no notification about the runs that it did not take.
 """
 STILL_COMING: Final = 60.0
 """Seconds after which a claim whose answer was lost can no longer be granted: no network and no

@@ -36,7 +36,7 @@ class EarlierVersions(Protocol):
 
 
 class Checked(NamedTuple):
-    """A claimed run, and the reason if it cannot go on."""
+    """A claimed run, and the reason if it cannot be resumed."""
 
     row: RunRow
     refusal: Reason | None = None
@@ -60,7 +60,9 @@ class VersionCheck:
         self._earlier = earlier
 
     async def of(self, rows: Sequence[RunRow], past: Mapping[str, PastRows]) -> list[Checked]:
-        """The runs as they go on; nearly all as they are, without a statement."""
+        """The claimed runs, each with the version that it is resumed by. Nearly all are unchanged,
+        which takes no statement.
+        """
         versions = {(row.workflow, row.version, row.ran_version) for row in rows}
         if all(self._is_here(*each) for each in versions):
             return [Checked(row) for row in rows]
@@ -70,7 +72,9 @@ class VersionCheck:
         return checked
 
     def _is_here(self, workflow: str, version: str, ran_version: str | None) -> bool:
-        """Whether the version registered here is the one that such runs ran by, or are to."""
+        """Whether the version registered here is the version that such runs used, or are going to
+        use.
+        """
         registered = self._registry.get(workflow)
         known = version if ran_version is None else ran_version
         return registered is None or known in ("", registered.version)
@@ -78,7 +82,9 @@ class VersionCheck:
     async def _checked(
         self, row: RunRow, past: PastRows, read: dict[tuple[str, str], Fingerprints | None]
     ) -> Checked:
-        """The run as it goes on; ``read`` has the versions that were read for other runs."""
+        """The claimed run with its result; ``read`` has the versions that were read for other
+        runs.
+        """
         workflow = self._registry.get(row.workflow)
         if workflow is None or self._is_here(row.workflow, row.version, row.ran_version):
             return Checked(row)

@@ -83,7 +83,7 @@ class WorkSharing:
             self._answer()
             log.info("gives %d run(s) back, for which another runner has free slots", len(given))
         for run in given:
-            self._orchestrator.guarded(run, self._orchestrator.control.give, run)
+            self._orchestrator.guarded(run, self._orchestrator.control.hand_over, run)
 
     def backlog(self) -> int:
         """The number of runs that wait for a slot here while another runner requests runs."""

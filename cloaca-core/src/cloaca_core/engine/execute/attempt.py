@@ -63,7 +63,7 @@ _COUNTING = threading.Lock()
 
 
 class HandlePort(Protocol):
-    """What features add to the handles of bodies."""
+    """Makes the objects behind the handles of bodies, for features."""
 
     @property
     def body_calls(self) -> Callable[[Attempt], BodyCalls]:

@@ -32,7 +32,7 @@ class PendingCall(Protocol):
     def is_answered(self) -> bool:
         """Whether it has been answered. Any thread may call it."""
 
-    def leave(self) -> None:
+    def suspend(self) -> None:
         """Ask the body to suspend, if its wait allows that. On the engine's loop."""
 
 

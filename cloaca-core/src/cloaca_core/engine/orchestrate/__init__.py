@@ -1,1 +1,1 @@
-"""ORCHESTRATE: decide, launch, and go on when an attempt has ended."""
+"""ORCHESTRATE: decide, launch, and continue when an attempt has ended."""

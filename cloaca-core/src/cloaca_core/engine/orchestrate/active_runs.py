@@ -156,12 +156,12 @@ class ActiveRuns:
             return len(self._without_place)
         return sum(self.only_waits(run) for run in self._away) + len(self._without_place)
 
-    def may_linger(self, run: ActiveRun, most: int) -> bool:
-        """Whether a run may stay here without a place; not if ``most`` others do."""
+    def may_release_place(self, run: ActiveRun, most: int) -> bool:
+        """Whether a run may stay here without a place: not if ``most`` other runs do."""
         return run in self._without_place or len(self._without_place) < most
 
-    def linger(self, run: ActiveRun) -> None:
-        """Let a run that waits for a message stay here, without a place."""
+    def release_place(self, run: ActiveRun) -> None:
+        """Let a run that waits for a message stay here without a place."""
         self._without_place.add(run)
 
 

@@ -1,8 +1,8 @@
-"""Carries out what the lives of runs decide, and tells them what happens.
+"""Passes facts to the lives of runs, and carries out the acts that they decide.
 
-Each fact about a run that is steered, waits, fails or leaves goes through here to its life
-(``run/life``), and the acts that come out are done in their order. What tasks become of is the
-orchestrator's.
+Each fact about a run that is steered, waits, fails or is given back goes through here to its life
+(``run/life``); the acts that come out are carried out in their order. The orchestrator handles the
+outcomes of tasks.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from cloaca_core.engine.orchestrate.run_records import RunRecords
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.engine.runtime.deadlines import Deadlines
 from cloaca_core.logs import SafeLogger
-from cloaca_core.run.left import UnderWay, left_of
-from cloaca_core.run.life import Acts, CutOffAt, Do, End, GiveBack, Left, State
+from cloaca_core.run.life import Acts, CutOffAt, Do, End, GiveBack, Remaining, State
 from cloaca_core.run.reasons import Reason, overdue
+from cloaca_core.run.remaining import UnderWay, remaining_of
 from cloaca_core.values.events import RUN_CANCEL_REQUESTED, RUN_PAUSED
 from cloaca_core.values.times.instants import SECOND
 
@@ -50,8 +50,8 @@ Ts = TypeVarTuple("Ts")
 
 
 class Control:
-    """Belongs to the engine's loop. It ``keeps`` runs that wait if nobody here would claim them
-    again. What commits say of runs comes through ``record_outcomes``.
+    """Belongs to the engine's loop. It ``never_evicts`` waiting runs if no runner would claim them
+    again. ``record_outcomes`` passes on what commits found about runs.
     """
 
     def __init__(
@@ -66,14 +66,14 @@ class Control:
         ports: Ports,
         logs: TaskLogs,
         *,
-        keeps: bool,
+        never_evicts: bool,
     ) -> None:
         self._config = config
-        self._linger = round(config.evict_after_seconds * SECOND)
+        self._evict_after = round(config.evict_after_seconds * SECOND)
         self._runs = runs
         self._capacity = capacity
         self._clock = clock
-        self._keeps = keeps
+        self._never_evicts = never_evicts
         self.ports: Ports = ports
         self.records: RunRecords = RunRecords(journal, clock, config, ports)
         self.attempts: Attempts = Attempts(
@@ -94,9 +94,9 @@ class Control:
             Do.REST: self.limits.rest,
             Do.START_LIMIT: self.limits.go_on,
             Do.BEGIN: self.launcher.launch_held,
-            Do.GO_ON: self._launch_held_if_ours,
-            Do.LOOK: self.look,
-            Do.LINGER: self._stay_without_place,
+            Do.BEGIN_IF_OWNED: self._launch_held_if_ours,
+            Do.REVIEW: self.review,
+            Do.RELEASE_PLACE: self._release_place,
             Do.DROP: self.drop,
         }
         self._cuts = Deadlines(self._cut_off)
@@ -104,12 +104,12 @@ class Control:
     # -- begin and end -----------------------------------------------------------------------
 
     def begin(self, run: ActiveRun, tasks: Sequence[int]) -> None:
-        """Start these tasks, and let the run go if nothing of it can go on for now."""
+        """Start these tasks, and give the run back if nothing of it can continue for now."""
         self.launcher.launch(run, tasks)
         if run.waits is not None:
             self.ports.waits.check(run)
         elif run.life.state is not State.ACTIVE or run in self.launcher.back_offs.waiting:
-            self.look(run)
+            self.review(run)
 
     def stop(self, run: ActiveRun) -> None:
         """Stop this run's bodies and timers; their outcomes are ignored."""
@@ -122,40 +122,46 @@ class Control:
         self.launcher.stop(run)
 
     def drop(self, run: ActiveRun) -> None:
-        """Forget a run that is no longer ours; outcomes of its bodies are ignored."""
+        """Forget a run that this runner no longer owns; outcomes of its bodies are ignored."""
         self.stop(run)
         if self._runs.remove(run):
             self._capacity.changed()
 
     def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
-        """Take a step of a run; an error in the engine ends the run."""
+        """Take a step of a run. An error in the engine ends the run."""
         try:
             step(*args)
         except Exception as error:
             log.exception("run %s cannot go on", run.id, extra={"run_id": run.id})
             self.broken(run, error)
 
-    def look(self, run: ActiveRun) -> None:
-        """Let its life decide whether a run that is steered or waits stays here."""
+    def review(self, run: ActiveRun) -> None:
+        """Let its life decide whether a run that is steered or waits stays in memory."""
         if run.life.state is not State.OVER:
-            self._do(run, run.life.look(self._left(run)))
+            self._do(run, run.life.review(self._remaining(run)))
 
-    def look_again(self, run: ActiveRun) -> None:
-        """A body waits no more: its run may rest no more."""
-        self.guarded(run, self.look, run)
+    def review_again(self, run: ActiveRun) -> None:
+        """A body has stopped waiting: check whether the time limit of its run must count again."""
+        self.guarded(run, self.review, run)
 
-    def _left(self, run: ActiveRun) -> Left:
+    def _remaining(self, run: ActiveRun) -> Remaining:
         bodies = {attempt.index: attempt.waits for attempt in self._runs.attempts(run)}
         here = UnderWay(bodies, self.launcher.back_offs.due(run))
-        linger = self._linger if self._runs.may_linger(run, self._config.max_active_runs) else None
-        return left_of(run, self._clock.wall(), here, linger=linger, keeps=self._keeps)
+        evict_after = (
+            self._evict_after
+            if self._runs.may_release_place(run, self._config.max_active_runs)
+            else None
+        )
+        return remaining_of(
+            run, self._clock.wall(), here, evict_after=evict_after, never_evicts=self._never_evicts
+        )
 
     # -- the acts ----------------------------------------------------------------------------
 
     def tell(
         self, run: ActiveRun, fact: Callable[P, Acts], *args: P.args, **kwargs: P.kwargs
     ) -> None:
-        """Tell the life of a run a fact, a method of it, and carry out what it decides."""
+        """Pass a fact, a method of the run's life, and carry out the acts that it returns."""
         self._do(run, fact(*args, **kwargs))
 
     def _do(
@@ -165,7 +171,9 @@ class Control:
         rows: Sequence[AttemptRow] = (),
         beside: Sequence[Beside] = (),
     ) -> None:
-        """Do these acts in their order; ``rows`` are recorded with an end, and those ``beside``."""
+        """Carry out these acts in their order. ``rows`` are recorded with an end, and so are the
+        rows of ``beside``.
+        """
         for act in acts:
             if run.life.state is State.OVER and act is not Do.DROP and not isinstance(act, End):
                 return  # its time limit has passed as it was started
@@ -182,19 +190,19 @@ class Control:
     def _launch_held_if_ours(self, run: ActiveRun) -> None:
         self.records.write(run, [], run.life.release())
 
-    def _stay_without_place(self, run: ActiveRun) -> None:
-        self._runs.linger(run)
+    def _release_place(self, run: ActiveRun) -> None:
+        self._runs.release_place(run)
         self._capacity.changed()
 
     def _limit_passed(self, run: ActiveRun, deadline: Deadline) -> None:
         self.guarded(run, self.tell, run, run.life.limit_passed, overdue(deadline))
 
-    # -- wishes ------------------------------------------------------------------------------
+    # -- requests ----------------------------------------------------------------------------
 
     def cancel(self, run: ActiveRun, reason: Reason, deadline: int) -> None:
-        """Cut the bodies of a run off, and end it by ``deadline``, an instant in µs."""
+        """Interrupt the bodies of a run, and end it by ``deadline``, an instant in µs."""
         is_first = run.life.cancel is None
-        acts = run.life.cancel_asked(reason, deadline)
+        acts = run.life.cancel_requested(reason, deadline)
         if is_first and run.life.cancel is not None:
             seconds = max(0.0, (deadline - self._clock.wall()) / 1e6)
             ids = _ids(run, RUN_CANCEL_REQUESTED)
@@ -203,19 +211,23 @@ class Control:
 
     def pause(self, run: ActiveRun, because: str) -> None:
         """Start nothing more of a run, and give it back when its bodies have ended."""
-        if run.life.goes_on:
+        if run.life.may_begin:
             log.info("run %s: %s", run.id, because, extra=_ids(run, RUN_PAUSED))
-        self._do(run, run.life.pause_asked())
+        self._do(run, run.life.pause_requested())
 
     def replace(self, run: ActiveRun, replacements: Sequence[Keys]) -> None:
-        """Keys of a run were replaced, all in all these: what has not begun begins with them."""
+        """Keys of a run were replaced. ``replacements`` are all so far. Tasks that have not begun
+        begin with the new values.
+        """
         if run.life.state in (State.OVER, State.LEAVING):
             return  # a run that is given back gets them once it is claimed
         run.replace(replacements)
         self._do(run, run.life.replaced())
 
     def concluded(self, attempt: Attempt, outcome: Outcome, beside: Sequence[Beside]) -> None:
-        """Record the outcome of an attempt of a run that is being cancelled: nothing follows."""
+        """Record the outcome of an attempt of a run that is being cancelled. Nothing follows from
+        it.
+        """
         run, cancel = attempt.owner, attempt.owner.life.cancel
         reason = None if cancel is None else cancel.reason
         row = attempt_rows.cut_off(attempt, outcome, reason, self._clock.wall())
@@ -227,7 +239,9 @@ class Control:
             self.records.write(run, [row], beside=beside)
 
     def cut_off_all(self) -> bool:
-        """End all runs that are being cancelled now: the runner leaves. Whether there are any."""
+        """The runner shuts down: end all runs that are being cancelled. Returns whether there were
+        any.
+        """
         found = [run for run in self._runs if run.life.cancel is not None]
         for run in found:
             self._cut_off(run)
@@ -238,30 +252,34 @@ class Control:
 
     # -- leave memory ------------------------------------------------------------------------
 
-    def leave_all(self) -> bool:
-        """Give runs back of whose rests only this runner knows, as it leaves; whether any are."""
+    def give_back_rested(self) -> bool:
+        """The runner shuts down: give back the runs of whose rests only this runner knows. Returns
+        whether there were any.
+        """
         now = self._clock.wall()
         for run in self._runs:
             if run.life.rests or run.limit.rested(now):
-                self.guarded(run, self._leave, run)
+                self.guarded(run, self._shut_down, run)
         return any(run.life.state is State.LEAVING for run in self._runs)
 
-    def _leave(self, run: ActiveRun) -> None:
-        self._do(run, run.life.leave(self._left(run)))
+    def _shut_down(self, run: ActiveRun) -> None:
+        self._do(run, run.life.shut_down(self._remaining(run)))
 
-    def give(self, run: ActiveRun) -> None:
-        """Give a run back that waits for a slot, unless a body of it begins at this moment."""
-        self._do(run, run.life.give())
-        self._do(run, run.life.is_held(under_way=bool(self._runs.attempts(run))))
+    def hand_over(self, run: ActiveRun) -> None:
+        """Give back a run that waits for a slot, unless a body of it begins at this moment."""
+        self._do(run, run.life.hand_over())
+        self._do(run, run.life.ready_to_hand_over(under_way=bool(self._runs.attempts(run))))
 
     # -- failures ----------------------------------------------------------------------------
 
     def fail(self, run: ActiveRun, reason: Reason, *, bare: bool = False) -> None:
-        """End a run that cannot go on, if it is not over; ``bare`` if its rows cannot be read."""
+        """End a run that cannot continue, unless it is over. ``bare`` if its rows cannot be
+        read.
+        """
         self._do(run, run.life.fail(reason, bare=bare))
 
     def broken(self, run: ActiveRun, error: Exception) -> None:
-        """End a run of which a step failed by an error in the engine, rather than let it hang."""
+        """A step of a run failed by an error in the engine: end the run, or it would hang."""
         if self._runs.get(run.id) is run:
             self.fail(run, self.departures.internal_error(error), bare=True)
 

@@ -1,4 +1,4 @@
-"""Writes how a run leaves this runner: it is given back to the table, or it ends."""
+"""Writes that a run leaves this runner: it is given back to the table, or it ends."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ log = SafeLogger("cloaca.engine")
 
 
 class Departures:
-    """Belongs to the engine's loop. ``stop`` ends the bodies and timers of a run, and ``redact``
-    hides secrets in the messages of errors.
+    """Belongs to the engine's loop. ``stop`` stops the bodies and timers of a run; ``redact`` hides
+    secrets in the messages of errors.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Departures:
         self._redact = redact
 
     def give_back(self, run: ActiveRun, act: GiveBack) -> None:
-        """Write that a run has no owner any more."""
+        """Write that a run has no owner."""
         now, due_at = self._clock.wall(), act.due_at
         if due_at is not None:
             until = "a message" if due_at == NEVER else instant_text(due_at)
@@ -70,8 +70,9 @@ class Departures:
     def end(
         self, run: ActiveRun, end: End, rows: Sequence[AttemptRow], beside: Sequence[Beside]
     ) -> None:
-        """Write that a run has failed or was cancelled, with these last ``rows``, and cut off what
-        is under way. A body of a cancelled run that has ended counts, though its callback has not.
+        """Write that a run has failed or was cancelled, with these last ``rows``, and cut its
+        attempts off. In a cancelled run, a body that has ended counts, even if its callback has not
+        ended.
         """
         reason, now = end.reason, self._clock.wall()
         if end.bare:
@@ -96,11 +97,11 @@ class Departures:
         return attempt_rows.cut_off(attempt, attempt.outcome or CutOff(), end.reason, now)
 
     def end_broken(self, run: ActiveRun, error: Exception) -> None:
-        """End a run whose end cannot be made by an error in the engine."""
+        """End a run whose normal end failed by an error in the engine."""
         self._stop(run)
         self._records.end_bare(run, self.internal_error(error))
 
     def internal_error(self, error: Exception) -> Reason:
-        """The reason for which a run fails by an error in the engine."""
+        """The reason of a run that fails by an error in the engine."""
         text = storable_text(self._redact(f"internal error: {error!r}"))
         return Reason(ReasonCode.INTERNAL_ERROR, text)

@@ -137,8 +137,8 @@ class Launcher:
         the commits that they can share. A task that fails here fails again at its normal start.
         """
         attempts: list[Attempt] = []
-        goes_on = run.life.state is State.ACTIVE or run.life.goes_on
-        if not goes_on or len(ready) > self._most_ahead:
+        may_begin = run.life.state is State.ACTIVE or run.life.may_begin
+        if not may_begin or len(ready) > self._most_ahead:
             return attempts
         try:
             for task in ready:
@@ -161,7 +161,7 @@ class Launcher:
         or cancelled meanwhile: hold those that have not begun, and interrupt the others if the run
         is cancelled.
         """
-        if run.life.goes_on or run.life.state is State.OVER:
+        if run.life.may_begin or run.life.state is State.OVER:
             return
         for attempt in attempts:
             attempt.ahead = False

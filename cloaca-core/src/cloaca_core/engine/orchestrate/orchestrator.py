@@ -59,7 +59,7 @@ log = SafeLogger("cloaca.engine")
 
 class Orchestrator:
     """Belongs to the engine's loop. ``logs`` makes the logs of attempts. ``ports`` are filled in
-    before the first run comes. For ``keeps`` see ``Control``.
+    before the first run comes. For ``never_evicts`` see ``Control``.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Orchestrator:
         ports: Ports,
         logs: TaskLogs,
         *,
-        keeps: bool = False,
+        never_evicts: bool = False,
     ) -> None:
         self._most_recoveries = config.max_recovery_attempts
         self._journal = journal
@@ -93,7 +93,7 @@ class Orchestrator:
             self,
             ports,
             logs,
-            keeps=keeps,
+            never_evicts=never_evicts,
         )
         self.control.records.listener = RecordOutcomes(
             self.control, runs, capacity, journal, subjects, logs.redact
@@ -105,7 +105,7 @@ class Orchestrator:
         # Features ask these of the kernel: without a call of this class in between.
         self.guarded: Guarded = self.control.guarded
         self.begin: Callable[[ActiveRun, Sequence[int]], None] = self.control.begin
-        self.look: Callable[[ActiveRun], None] = self.control.look
+        self.review: Callable[[ActiveRun], None] = self.control.review
 
     # -- adopt -------------------------------------------------------------------------------
 
@@ -182,9 +182,9 @@ class Orchestrator:
         error: str,
         beside: Sequence[Beside] = (),
     ) -> None:
-        """A task has failed for good. If its workflow has the policy "pause", the run pauses; the
-        plan is not told, as the task is to be tried again. The error of a node may quote its
-        context.
+        """A task has failed for good. If its workflow has the policy "pause", the run pauses, and
+        the plan does not learn of the failure, as the task is to be tried again. The error of a
+        node may quote its context.
         """
         error, row = self._redact(error), self._clean(row)
         if not run.graph.pauses:

@@ -33,7 +33,7 @@ class WaitPort(Protocol):
     def check(self, run: ActiveRun) -> None:
         """Tasks of the run have begun: end waits that are over, and let the run's life decide."""
 
-    def told(self, run: ActiveRun, messages: int) -> None:
+    def messages_sent(self, run: ActiveRun, messages: int) -> None:
         """So many messages were sent to the run."""
 
     def suspended(self, attempt: Attempt) -> None:

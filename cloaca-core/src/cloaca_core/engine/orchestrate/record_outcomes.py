@@ -48,9 +48,9 @@ class RecordOutcomes:
         self._subjects = subjects
         self._redact = redact
 
-    def told(self, run: ActiveRun, messages: int) -> None:
+    def messages_sent(self, run: ActiveRun, messages: int) -> None:
         """So many messages were sent to a run that has waits."""
-        self._control.guarded(run, self._control.ports.waits.told, run, messages)
+        self._control.guarded(run, self._control.ports.waits.messages_sent, run, messages)
 
     def start_reserved(self, attempts: Iterable[Attempt]) -> None:
         """Start attempts that were prepared ahead. Any thread may call it."""
@@ -58,8 +58,8 @@ class RecordOutcomes:
 
     def call_off(self, entry: RunEntry) -> None:
         """The run is to be cancelled or paused: start nothing more of it."""
-        wish = RunStatus(entry.wish or RunStatus.PAUSED)
-        self._control.tell(entry.run, entry.run.life.wish_met, wish)
+        stop_request = RunStatus(entry.stop_request or RunStatus.PAUSED)
+        self._control.tell(entry.run, entry.run.life.stop_found, stop_request)
 
     def recorded(self, entry: RunEntry) -> None:
         """The rows are durable: take the next steps."""
@@ -77,7 +77,7 @@ class RecordOutcomes:
 
     def _go_on(self, entry: RunEntry) -> None:
         run = entry.run
-        if entry.wish is not None:
+        if entry.stop_request is not None:
             self._subjects.steered.publish()
         if entry.then is not None:
             entry.then()
@@ -85,7 +85,7 @@ class RecordOutcomes:
             if failpoints.watches:
                 failpoints.hit("run.after_end")
             self._runs.remove(run)
-            end = entry.end if entry.wish is None else _recorded_end(entry, entry.end)
+            end = entry.end if entry.stop_request is None else _recorded_end(entry, entry.end)
             self._subjects.ended.publish(run, end)
             self._capacity.changed()
             if run.graph.when_ended:
@@ -96,17 +96,19 @@ class RecordOutcomes:
             self._gave_back(entry, entry.park)
         else:
             if entry.exhausted is not None:  # the run is paused, by a record of ours
-                self._control.tell(run, run.life.wish_met, RunStatus.PAUSED)
+                self._control.tell(run, run.life.stop_found, RunStatus.PAUSED)
                 self._subjects.steered.publish()
             self._control.begin(run, entry.ready)
 
     def _gave_back(self, entry: RunEntry, park: Park) -> None:
-        run, wish = entry.run, entry.wish
+        run, stop_request = entry.run, entry.stop_request
         failpoints.hit("run.after_park")
-        self._control.tell(run, run.life.gave_back, None if wish is None else RunStatus(wish))
-        if wish == RunStatus.CANCELLED:
+        self._control.tell(
+            run, run.life.gave_back, None if stop_request is None else RunStatus(stop_request)
+        )
+        if stop_request == RunStatus.CANCELLED:
             return
-        if wish is None and (park.due_at is None or entry.messages > park.seen):
+        if stop_request is None and (park.due_at is None or entry.messages > park.seen):
             self._subjects.claimable_here.publish()
         self._subjects.steered.publish()
 
@@ -135,5 +137,5 @@ def _recorded_end(entry: RunEntry, end: RunEnd) -> RunEnd | None:
     """The end as it was written; None if only the table knows it, as the run was to be
     cancelled.
     """
-    cancelled = entry.wish == RunStatus.CANCELLED and end.status != RunStatus.CANCELLED
+    cancelled = entry.stop_request == RunStatus.CANCELLED and end.status != RunStatus.CANCELLED
     return None if cancelled else end

@@ -167,12 +167,12 @@ class SubmissionEntry(Entry):
 
 @dataclass(slots=True, eq=False)
 class Decision(Entry):
-    """The decision of a loop. ``told`` is called when it is durable, or came too late because
+    """The decision of a loop. ``then`` is called when it is durable, or came too late because
     another runner decided the same. It is called before a caller that awaits ``done`` continues,
     and also without such a caller.
     """
 
-    told: Callable[[], None]
+    then: Callable[[], None]
     weight: int = field(init=False)
     done: asyncio.Future[None] = field(init=False)
 
@@ -183,7 +183,7 @@ class Decision(Entry):
         """Report to a watcher the facts that are durable at ``now``, in µs since 1970."""
 
     def settled(self, _: Committed) -> None:
-        self.told()
+        self.then()
         if not self.done.done():
             self.done.set_result(None)
 

@@ -36,7 +36,7 @@ class RunListener(Protocol):
         it.
         """
 
-    def told(self, run: ActiveRun, messages: int) -> None:
+    def messages_sent(self, run: ActiveRun, messages: int) -> None:
         """A commit has found that so many messages were sent to a run that has waits."""
 
     def call_off(self, entry: RunEntry) -> None:
@@ -74,9 +74,9 @@ class RunEntry(Entry):
     ``exhausted`` it is paused, and the ``ready`` tasks wait until it is resumed. ``with_end`` are
     rows of features that count with the end; the rows of ``beside`` are written in any case. The
     attempts prepared ``ahead`` begin on the committing thread; ``flaw`` is the error of their
-    start, if any. ``wish`` is the status that was requested for the run, Paused or Cancelled, as
-    the commit found it: then nothing starts. ``messages`` is the number of messages that were sent
-    to the run by then.
+    start, if any. ``stop_request`` is the status that was requested for the run, Paused or
+    Cancelled, as the commit found it: then nothing starts. ``messages`` is the number of messages
+    that were sent to the run by then.
     """
 
     __slots__ = (
@@ -93,9 +93,9 @@ class RunEntry(Entry):
         "park",
         "ready",
         "run",
+        "stop_request",
         "then",
         "weight",
-        "wish",
         "with_end",
     )
 
@@ -127,7 +127,7 @@ class RunEntry(Entry):
         self.with_end: Rows = with_end
         self.exhausted: Exhausted | None = exhausted
         self.beside: Sequence[Beside] = beside
-        self.wish: str | None = None
+        self.stop_request: str | None = None
         self.messages: int = 0
         self._replacements = run.plan.contexts.replacements
         self.flaw: Exception | None = None
@@ -160,8 +160,8 @@ class RunEntry(Entry):
         """Start the attempts prepared ahead; once, even if a store should call it again."""
         if self.on_commit is None or self.run.id not in committed.current:
             return
-        may_wish = committed.wishes or committed.replaced
-        if may_wish and self._wish_in(committed) is not None:  # nothing more of it starts
+        may_stop = committed.stop_requests or committed.replaced
+        if may_stop and self._stop_request_in(committed) is not None:  # nothing more of it starts
             return
         self.on_commit = None
         try:
@@ -177,22 +177,25 @@ class RunEntry(Entry):
         if committed.messages:
             self.messages = committed.messages.get(self.run.id, 0)
             if self.run.waits is not None:
-                self.listener.told(self.run, self.messages)
-        if committed.wishes or committed.replaced:
-            self.wish = self._wish_in(committed)
-        if self.wish is not None:
+                self.listener.messages_sent(self.run, self.messages)
+        if committed.stop_requests or committed.replaced:
+            self.stop_request = self._stop_request_in(committed)
+        if self.stop_request is not None:
             self.listener.call_off(self)
         elif self.on_commit is not None:  # the run must go on even if the store has not called it
             self.on_commit(committed)
         self.listener.recorded(self)
 
-    def _wish_in(self, committed: Committed) -> str | None:
-        """The status that is requested for the run, as this commit found it. If keys were replaced
-        of which the engine did not know when it made this entry, the run pauses until they are
-        read; a run that is given back is read again anyway.
+    def _stop_request_in(self, committed: Committed) -> str | None:
+        """The status, Paused or Cancelled, that is requested for the run, as this commit found it.
+        If keys were replaced of which the engine did not know when it made this entry, the run
+        pauses until they are read; a run that is given back is read again anyway.
         """
-        if committed.wishes and (wish := committed.wishes.get(self.run.id)) is not None:
-            return wish
+        if (
+            committed.stop_requests
+            and (stop_request := committed.stop_requests.get(self.run.id)) is not None
+        ):
+            return stop_request
         if self.park is not None or not committed.replaced:
             return None
         is_new = committed.replaced.get(self.run.id, 0) > self._replacements

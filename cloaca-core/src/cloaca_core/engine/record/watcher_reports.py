@@ -64,7 +64,7 @@ def _fact(entry: Entry, committed: Committed) -> Recorded | Decision | None:
 def _recorded(entry: RunEntry, committed: Committed) -> Recorded | None:
     end = entry.end
     waits: list[EndedWait] = []
-    if end is not None and committed.wishes.get(entry.run.id) == RunStatus.CANCELLED:
+    if end is not None and committed.stop_requests.get(entry.run.id) == RunStatus.CANCELLED:
         end = _as_cancelled(end)
     for each in entry.beside:
         waits += each.ended_waits(entry.run, entry.attempts)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST: Final = 1_000
 """Versions that are remembered. A recorded version never changes."""
 GOOD_FOR: Final = 1.0
-"""Seconds for which a name stands for the version that was found last."""
+"""Seconds for which a name means the version that was found last."""
 
 
 class RecordedDefinitions:
@@ -94,8 +94,8 @@ class RecordedDefinitions:
                 raise ambiguous(name, tuple([each.workflow for each in found]))
 
     async def newest(self, workflow: str) -> Workflow | RecordedWorkflow | None:
-        """The version of a workflow that counts here: the one that is registered, else the newest
-        that was recorded; None if there is neither.
+        """The registered version of a workflow, otherwise the newest recorded one; None if there is
+        neither.
         """
         if (registered := self._registry.get(workflow)) is not None:
             return registered
@@ -129,7 +129,7 @@ class RecordedDefinitions:
     async def of_run(
         self, row: RunRow, store: DefinitionStore | None = None
     ) -> Workflow | RecordedWorkflow | None:
-        """The version of the workflow with which a run was submitted, as ``version`` reads it where
+        """The version of the workflow with which a run was submitted; read as by ``version`` if
         another one is registered.
         """
         workflow = self._registry.get(row.workflow)

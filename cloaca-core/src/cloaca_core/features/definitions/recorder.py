@@ -57,8 +57,9 @@ class DefinitionRecorder:
 
     async def record_unknown(self, workflow: Workflow) -> None:
         """Record the version by which a client submits runs, unless it is the newest: a runner that
-        lacks tasks of it is to leave them. It does not become the newest, which runners register;
-        only what follows the ends of runs is to be found under the first version of a workflow.
+        lacks tasks of it must release its runs. It does not become the newest; only runners
+        register that. But the first version of a workflow must be found for the runs that follow
+        ends.
         """
         if (name := _name_of(workflow)) in self._recorded:
             return

@@ -27,7 +27,9 @@ _CHOOSING: Final = threading.Lock()
 
 
 class DaskStarts:
-    """Submits calls to one executor of a Dask client whose beginning is told. Any thread."""
+    """Submits calls to one executor of a Dask client and reports when they begin. Any thread may
+    call it.
+    """
 
     def __init__(self, executor: Executor, client: _Client) -> None:
         self.executor: Executor = executor
@@ -39,9 +41,9 @@ class DaskStarts:
     def submit(
         self, on_start: OnStart, function: Callable[..., _T], *args: object, **options: bool
     ) -> Future[_T]:
-        """Submit a call of ``function(*args, start)``, with options of the executor; raises what
-        that raises. ``on_start`` is told of the block that the call puts into ``start.reported()``,
-        and once more if Dask runs the call again.
+        """Submit a call of ``function(*args, start)``, with options of the executor. Raises the
+        errors of the submit. ``on_start`` is called when the call enters the block
+        ``start.reported()``, and again if Dask runs the call again.
         """
         submit: Callable[..., Future[_T]] = self.executor.submit  # it takes options
         self._subscribe()
@@ -63,8 +65,8 @@ class DaskStarts:
         _TOPICS_IN_USE.discard(self._topic)
 
     def _subscribe(self) -> None:
-        """A scheduler that has been started again knows no subscription. If calls waited for the
-        last one, they have been cancelled; if there were none, nothing has told.
+        """A restarted scheduler knows no subscription. Calls that waited for the earlier one have
+        been cancelled; if there were none, nothing has reported the restart.
         """
         if not (self._is_subscribed and self._waiting):
             self._client.subscribe_topic(self._topic, self._reported)

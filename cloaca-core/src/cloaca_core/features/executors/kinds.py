@@ -9,19 +9,21 @@ from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 @runtime_checkable
 class Interruptible(Protocol):
-    """A future whose call can be told to end."""
+    """A future whose call can be asked to end."""
 
     def interrupt(self) -> None:
         """Tell it, if it runs."""
 
 
 Begun: TypeAlias = Callable[[float], None]
-"""Is told for how many seconds a call has run. Must not wait; any thread may call it."""
+"""Receives the number of seconds for which a call has run. Must not wait; any thread may call
+it.
+"""
 
 
 class OnStart(NamedTuple):
-    """``begun`` is told when a call begins. Where that costs a message it is told up to ``within``
-    seconds later, and not at all of a call that has ended by then.
+    """``begun`` is called when a call begins. If that costs a message, it may be called up to
+    ``within`` seconds later, and not at all for a call that has ended by then.
     """
 
     begun: Begun

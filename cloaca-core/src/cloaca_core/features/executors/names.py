@@ -63,8 +63,8 @@ def why_not_by_name(function: Callable[..., object]) -> str | None:
 
 
 def why_main_cannot_be_imported() -> str | None:
-    """The reason why a process that is spawned has no functions of the program's main module; None
-    if it has. The rules are those of ``multiprocessing.spawn``.
+    """The reason why a spawned process has no functions of the program's main module; None if it
+    has them. The rules are those of ``multiprocessing.spawn``.
     """
     main = sys.modules["__main__"]
     if (spec := getattr(main, "__spec__", None)) is not None:  # python -m

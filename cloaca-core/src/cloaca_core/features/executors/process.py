@@ -118,8 +118,8 @@ class ProcessExecutor(Executor):
     def _submit_told(
         self, begun: Begun, fn: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> Future[_T]:
-        """As ``submit``, for runners: it does not wait for a worker to be up, as time limits there
-        count from when ``begun`` is told that a worker has the call.
+        """As ``submit``, for runners. It does not wait for a worker to be up: time limits count
+        from the call of ``begun``, when a worker has the call.
         """
         call, _ = self._send(fn, args, kwargs)
         call.when_begun(begun)
@@ -154,7 +154,7 @@ class _Hasty(Executor):
 
 
 def _checked(workers: object) -> int:
-    """The number of workers as given, by default that of the CPUs that this process may use."""
+    """The number of workers as given; by default the number of CPUs that this process may use."""
     if workers is None:
         return _cpus()
     if isinstance(workers, bool) or not isinstance(workers, int):

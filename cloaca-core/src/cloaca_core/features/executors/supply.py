@@ -1,4 +1,6 @@
-"""One executor of a runner: the user's own, or one that a function makes, anew when it breaks."""
+"""One executor of a runner: the user's own, or one that a function makes, and makes again when it
+breaks.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,10 @@ log: SafeLogger = SafeLogger("cloaca.engine")
 
 
 class Supply:
-    """``submit`` may be called from any thread, between ``open`` and ``close``.
-
-    An executor that was given as such stays the user's: it is never shut down, nor replaced.
-    ``at_once`` is how many calls run at once where further ones are known to wait, as on Dask; None
-    where every call is taken to run.
+    """``submit`` may be called from any thread, between ``open`` and ``close``. An executor that
+    was given itself stays the user's: it is never shut down, nor replaced. ``at_once`` is the
+    number of calls that run at once, if further calls are known to wait, as on Dask; None if every
+    call counts as running.
     """
 
     def __init__(self, name: str, given: ExecutorLike | ByValue, slots: int | None = None) -> None:
@@ -121,7 +122,7 @@ class Supply:
         return self._executor is not None and self._executor is other._executor
 
     def stays_broken(self, error: BaseException) -> bool:
-        """Whether all further calls will meet this error of ``submit``, too."""
+        """Whether all further calls will raise this error of ``submit`` too."""
         is_over = isinstance(error, BrokenExecutor) or "shutdown" in str(error)
         return is_over and isinstance(self._given, Executor)
 
@@ -151,8 +152,8 @@ class Supply:
             threading.Thread(target=self._end, daemon=True).start()
 
     def _threads(self, executor: Executor) -> int:
-        """How many calls run at once, as far as a program that said how many slots to use wants to
-        know: then its cluster may have no workers yet, or be away.
+        """The number of calls that run at once. A program that said how many slots to use need not
+        know it: its cluster may have no workers yet, or be away.
         """
         try:
             return size_of(executor) or 0
@@ -217,7 +218,7 @@ class Supply:
         return made
 
     def _renewed(self, refused: Executor) -> Executor:
-        """The executor in the place of one that takes no call; another thread may have made it."""
+        """The executor in place of one that takes no calls; another thread may have made it."""
         with self._lock:
             if self._executor is None:
                 raise RuntimeError(f"the executor {self.name!r} has been closed")

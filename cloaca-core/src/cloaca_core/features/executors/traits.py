@@ -88,8 +88,8 @@ def size_of(executor: Executor) -> int | None:
 
 
 def shares_workers(executor: Executor | None) -> bool:
-    """Whether a worker that is there now runs several calls at once, as far as is known: on Dask,
-    one with several threads. Asks the scheduler, which may raise.
+    """Whether an existing worker runs several calls at once, as far as is known: on Dask, a worker
+    with several threads. Calls the scheduler, which may raise.
     """
     return max(_threads_of(executor), default=1) > 1
 

@@ -12,12 +12,12 @@ from math import inf
 from typing import TypeAlias
 
 Tell: TypeAlias = Callable[[float], None]
-"""Is told for how many seconds a call has run."""
+"""Receives the number of seconds for which a call has run."""
 
 
 class Watch:
-    """Any thread may call. A thread of its own looks when the first of the calls is due that run;
-    so many short calls wake it once in that time, and not once each.
+    """Any thread may call it. Its own thread wakes when the first of the running calls is due; so
+    many short calls wake it once in that time, and not once each.
     """
 
     def __init__(self) -> None:
@@ -85,5 +85,5 @@ def this_watch() -> Watch:
 
 @functools.cache
 def _watch_of(_: int) -> Watch:
-    """Each process has its own: one that was forked has no thread of its parent."""
+    """The watch of this process: a forked process has no thread of its parent."""
     return Watch()

@@ -106,7 +106,9 @@ class Explainer:
         )
 
     async def runners(self) -> list[RunnerState]:
-        """All registered runners, oldest first, and how many runs each owns, up to ``MOST``."""
+        """All registered runners, oldest first, and the number of runs that each owns, up to
+        ``MOST``.
+        """
         rows = sorted(await self._store.runners(), key=lambda row: (row.started_at, row.id))
         owned = await self._store.count_owned([row.id for row in rows], MOST)
         now = self._store.wall()
@@ -123,7 +125,7 @@ class Explainer:
         return [self._state(each, now) for each in loads], now
 
     def _with_running(self, recorded: RecordedRun, run_id: str) -> RecordedRun:
-        """With the start marks of bodies that run here, of which the table need not know yet."""
+        """Adds the start marks of bodies that run here, which the table may not have yet."""
         known = {(each.task_id, each.attempt) for each in recorded.attempts}
         attempts: list[AttemptRow] = [
             each
@@ -234,5 +236,7 @@ class Explainer:
 
 
 def _setting(task: Task) -> str:
-    """The setting that bounds how many bodies run at once where this task's body runs."""
+    """The setting that limits the number of bodies at once, for the place where this task's body
+    runs.
+    """
     return SLOTS[task.is_async] if task.executor is None else SLOTS_OF_EXECUTORS

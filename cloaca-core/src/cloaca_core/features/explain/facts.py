@@ -1,4 +1,4 @@
-"""All that is known of a run and of those who may execute it, for an explanation. Only data."""
+"""The facts about a run and its possible runners, for an explanation. Only data."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class TaskShape(Protocol):
 
 
 class RunFacts(NamedTuple):
-    """A run alone. ``active_bodies``: how many bodies of it run in this process; None for a run of
-    another runner. ``forked_from``: the run of which it was made, if it is a fork. ``follows``: the
-    run whose end it follows, if it does. ``waits`` are its open waits, ``now`` is when
-    it was read.
+    """Facts about a run alone. ``active_bodies``: the number of its bodies that run in this
+    process; None for a run of another runner. ``forked_from``: its source, if it is a fork.
+    ``follows``: the run whose end it follows, if any. ``waits`` are its open waits; it was read at
+    ``now``.
     """
 
     row: RunRow
@@ -67,14 +67,15 @@ class RunFacts(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Here:
     """The runner of this process. It claims nothing if it was stopped, or opened with
-    ``start=False``. ``most`` is its ``max_active_runs``, ``free`` how many of those places are.
+    ``start=False``.
 
-    ``version`` is that of the run's workflow, and ``tasks`` are its tasks, if it is registered
-    here; else ``near`` is the workflow that has almost its name. ``refuses`` is true for the
-    version policy "fail", ``recovers`` for ``enable_recovery``. ``lacks`` are the executors that
-    these tasks ask for and this runner was not given. Of a version other than the run's,
-    ``is_older`` says that it was known when the run was submitted, ``has_same_tasks`` that the two
-    differ in their descriptions only.
+    ``most`` is its ``max_active_runs``, ``free`` the number of free places. ``version`` is the
+    registered version of the run's workflow and ``tasks`` are its tasks, if it is registered here;
+    otherwise ``near`` is a workflow with almost the same name. ``refuses`` is true for the version
+    policy "fail", ``recovers`` for ``enable_recovery``. ``lacks`` are the executors that these
+    tasks name and that this runner was not given. For a version other than the run's, ``is_older``
+    says that it was known when the run was submitted, ``has_same_tasks`` that the two versions
+    differ only in their descriptions.
     """
 
     claims: bool
@@ -92,11 +93,13 @@ class Here:
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """A run that this process owns. ``queued`` are the tasks that wait for a free slot, each with
-    the setting that says how many there are; of ``executors``, how they are used. ``deadline`` is
-    the end of its time limit, which stands still while the run ``rests``. ``suspects`` are bodies
-    that run alone on an executor, or wait until they may, by its name, or by None for this process:
-    each by its task and run. Other bodies do not begin there until the suspect has ended.
+    """A run that this process owns.
+
+    ``queued`` are the tasks that wait for a free slot, each with the setting that limits the slots;
+    ``executors`` has the use of the executors' slots. ``deadline`` is the end of its time limit,
+    which does not count while the run ``rests``. ``suspects`` are bodies that run alone, or wait
+    until they can, each by its task and run: by the name of their executor, or None for this
+    process. Other bodies do not begin there until the suspect has ended.
     """
 
     running: frozenset[str]
@@ -128,10 +131,10 @@ class RunnerState:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """``tasks`` are those of ``known_version``: that of the run, or the newest where that is not
-    known; None where none is. ``newest`` is the version that a runner has registered last, with its
-    tasks. ``here`` is None for a client, and where the database was opened to look at; ``active``
-    where this process does not own the run.
+    """``tasks`` are the tasks of ``known_version``: the run's version, or the newest if that is not
+    known; None if none is known. ``newest`` is the version that a runner has registered last, with
+    its tasks. ``here`` is None for a client, and for a read-only database; ``active`` is None if
+    this process does not own the run.
     """
 
     now: Instant

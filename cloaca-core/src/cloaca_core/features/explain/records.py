@@ -11,13 +11,12 @@ from cloaca_core.store.runner_rows import RunnerRow
 
 
 class Holds(NamedTuple):
-    """The reasons that may hold a run back, beside the ``due_at`` of its row.
+    """The reasons that may hold a run back, besides the ``due_at`` of its row.
 
-    It waits ``behind`` another run of its schedule, whose state is ``behind_status``, or is paused
-    since ``paused_at``, until ``paused_until`` or (None) until it is resumed. ``cancel_at`` is when
-    a run that is being cancelled ends at the latest; ``start_by`` when one that has not begun is
-    cancelled. Runners that lack tasks of a run leave it if it was ``forked`` (1, else 0), or begun
-    again.
+    It waits ``behind`` another run of its schedule, whose status is ``behind_status``; or it is
+    paused since ``paused_at``, until ``paused_until`` or (None) until it is resumed. A run that is
+    being cancelled ends by ``cancel_at``; a run that has not begun is cancelled at ``start_by``.
+    Runners that lack tasks of a run release it if it was ``forked`` (1, else 0), or restarted.
     """
 
     behind: str | None = None
@@ -30,7 +29,9 @@ class Holds(NamedTuple):
 
 
 class WorkflowPause(NamedTuple):
-    """A workflow of which no run is claimed, until ``until`` or (None) until it is resumed."""
+    """A paused workflow, until ``until`` or (None) until it is resumed. No runner claims runs of
+    it.
+    """
 
     until: int | None
     asked_by: str | None
@@ -74,15 +75,15 @@ class Suspect(NamedTuple):
 
 
 class RecordedRun(NamedTuple):
-    """All that is recorded about one run but its payloads, and the runners that may execute it; of
-    one instant.
+    """All that is recorded about one run except its payloads, and the runners that may execute it;
+    as of one instant.
 
     ``ahead`` counts the claimable runs of its workflow that would be claimed before it, as far as
     they were counted. ``paused`` is the pause of its workflow. ``attempts`` have no ``change``.
-    ``lacking`` has the runners that have left the run, by id, with the tasks that they lack.
+    ``lacking`` has the runners that have released the run, by id, with the tasks that they lack.
     ``waits`` are open; a run that has ended has none. ``steps`` counts the kept steps of each task
-    that has any. ``progress`` has a row of each attempt that reported any. ``suspect`` is the first
-    suspect in the process of the run's owner, which may be a task of this run.
+    that has any. ``progress`` has a row for each attempt that reported some. ``suspect`` is the
+    first suspect in the process of the run's owner, which may be a task of this run.
     """
 
     row: RunRow

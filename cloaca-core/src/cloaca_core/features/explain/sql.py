@@ -1,4 +1,4 @@
-"""How a run stands, in SQL."""
+"""The recorded facts about a run, in SQL."""
 
 from __future__ import annotations
 

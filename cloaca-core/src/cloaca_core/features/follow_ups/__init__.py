@@ -1,1 +1,1 @@
-"""Runs that follow the ends of other runs."""
+"""Runs that are submitted when other runs end."""

@@ -1,4 +1,4 @@
-"""What follow-ups write with a batch: the runs that follow the ends in it."""
+"""Rows of follow-ups in a batch: runs that follow the ends in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 class FollowUpCommit:
-    """After the ends: a row is inserted if its run has ended as it says."""
+    """The statements for follow-ups, after the ends: a row is inserted if its run has ended with
+    the row's status.
+    """
 
     def __init__(self, queries: Queries, _: Array) -> None:
         self._q = queries.of(FollowUpQueries)

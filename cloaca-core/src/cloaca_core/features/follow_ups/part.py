@@ -12,18 +12,17 @@ from cloaca_core.store.protocol import KernelStore
 class FollowUpStore(KernelStore, Protocol):
     """Runs that follow the ends of others.
 
-    One is inserted by the transaction that ends a run, for each ``WhenEndedRow`` of the state in
-    which it ends, once in each round of the run, also if that transaction is sent again. It has no
-    owner, no parent, no tags and priority 0, and is claimable since the end. Its input is the
-    row's content with the run's id, its state and its error; its version is the newest that is
-    recorded, or empty.
+    The transaction that ends a run inserts one for each ``WhenEndedRow`` of the run's final status;
+    once in each round of the run, also if that transaction is repeated. It has no owner, no parent,
+    no tags and priority 0, and is claimable since the end. Its input is the row's content with the
+    run's id, its status and its error; its version is the newest recorded one, or empty.
 
-    The rows are those of ``Batch.follow_ups`` for the ends of a commit. All else that ends a run
-    (``cancel``, ``expire``, the cancellations of a commit, ``release``, ``unregister``,
-    ``take_over``) goes by those of the newest recorded version of its workflow.
+    For the ends of a commit, the rows are in ``Batch.follow_ups``. All other operations that end a
+    run (``cancel``, ``expire``, the cancellations of a commit, ``release``, ``unregister``,
+    ``take_over``) use the rows of the newest recorded version of its workflow.
     """
 
     async def follow_ups(self, run_ids: Collection[str]) -> list[FollowUpRow]:
-        """The runs that follow ends of these runs, and those of these runs that follow others; by
+        """The runs that follow ends of these runs, and the runs among these that follow others; by
         id.
         """

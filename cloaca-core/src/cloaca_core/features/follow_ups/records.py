@@ -17,7 +17,7 @@ class NewFollowUp(NamedTuple):
 
 
 FOLLOW_UPS: Final = Kind[NewFollowUp]("follow_ups", lambda row: len(row.content))
-"""Each is of a run that ends in its batch; its content repeats the error of that end."""
+"""Each belongs to a run that ends in its batch. Its content repeats the error of that end."""
 
 
 class FollowUpRow(NamedTuple):

@@ -1,4 +1,4 @@
-"""Builds the rows of runs that follow the end of one of ours. Pure."""
+"""Builds the rows of runs that follow the end of a run of ours. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def follow_up_rows(new_id: Callable[[], str], run: ActiveRun, end: RunEnd) -> Rows:
-    """The runs that the workflow of a run asks for after this end, and after a cancel: the commit
+    """The runs that the workflow of a run submits after this end, and after a cancel: the commit
     may find that the run is to be cancelled, and writes that end instead. ``new_id`` makes their
     ids.
     """

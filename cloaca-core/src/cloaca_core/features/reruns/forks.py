@@ -61,9 +61,9 @@ class Forks:
         idempotency_key: str | None,
         trace: str | None = None,
     ) -> tuple[str, bool]:
-        """Make a run of another one; returns the id of the run that stands for it, and whether it
-        was made now. ``content`` and ``tags`` are JSON objects; without ``tags`` it has the other
-        run's. ``trace`` is in the form of rows.
+        """Make a run from another run. Returns its id, or the id of the run that has its key, and
+        whether it was made now. ``content`` and ``tags`` are JSON objects; without ``tags`` it has
+        the other run's. ``trace`` is in the form of rows.
         """
         row = await self._run(run_id)
         definition, chosen = await self._planned(row, from_task)

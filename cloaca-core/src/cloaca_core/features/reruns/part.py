@@ -25,28 +25,27 @@ class RerunStore(SteeringStore, Protocol):
         time_limit: int | None = None,
     ) -> dict[str, Acted]:
         """Begin the next round of each of these runs that has Failed or was Cancelled and is still
-        in the round that its caller has seen, unless children of them are still to be cancelled
+        in the round that its caller has seen, unless children of it must still be cancelled
         (``ended_parents``).
 
-        How the round ended is kept in ``rounds``. The run is Pending as if it were new: no owner,
-        epoch + 1, no recoveries, no end; its attempts stay, and so does its time limit unless
-        another one is given. ``first_attempts`` are noted in ``restarts``, and with each whether
-        the failed ``children`` were begun again. Runners that had released the
-        run (``release_unserved``) may claim it. Of two callers that saw one round, one opens the
-        next.
+        The end of the last round is recorded in ``rounds``. The run is Pending as if it were new:
+        no owner, epoch + 1, no recoveries, no end. Its attempts stay, and so does its time limit
+        unless another one is given. ``first_attempts`` are recorded in ``restarts``, and for each
+        whether the failed ``children`` were restarted. Runners that had released the run
+        (``release_unserved``) may claim it. Of two callers that saw one round, one opens the next.
         """
 
     async def fork(self, new: NewFork, act: Act) -> str | None:
-        """Make a run of another one, whose workflow, input, priority and time limit it has. The id
-        of the run that stands for it: its own, or that of the run that has its key; None if there
-        is no such source in that round.
+        """Make a run from another run, with its workflow, input, priority and time limit. Returns
+        its id, or the id of the run that has its key; None if there is no such source in that
+        round.
 
-        It has no owner and begins with the results of the ``kept`` tasks of the source, with its
-        replacements of keys and with the memos of the tasks of ``memos_of``, as they are now. The
-        act is noted at the source. Sent again it changes nothing.
+        It has no owner. It begins with the results of the ``kept`` tasks of the source, with its
+        replacements of keys, and with the memos of the tasks of ``memos_of``, as they are now. The
+        act is recorded at the source. Repeating it changes nothing.
         """
 
     async def forks(self, run_ids: Collection[str]) -> list[ForkRow]:
-        """The sources of those of these runs that are forks, in the order of time; the last row of
-        a run is its own, the rows before it came with the results. Only reads.
+        """The sources of the forks among these runs, in the order of time. The last row of a run is
+        its own; the rows before it came with the results. Only reads.
         """

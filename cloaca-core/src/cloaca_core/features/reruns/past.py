@@ -1,4 +1,4 @@
-"""Reads with claimed runs of which others they were made."""
+"""Reads the sources of claimed runs that are forks."""
 
 from __future__ import annotations
 

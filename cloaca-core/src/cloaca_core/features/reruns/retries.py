@@ -59,8 +59,8 @@ class Begun(NamedTuple):
 
 
 class Retries:
-    """Belongs to the engine's loop. ``act_of`` makes the act of an order, ``cancel_children``
-    cancels what is left of ended rounds.
+    """Belongs to the engine's loop. ``act_of`` makes the act of an order; ``cancel_children``
+    cancels the children that remain of ended rounds.
     """
 
     def __init__(
@@ -112,7 +112,9 @@ class Retries:
         return await self._begin([Ended.of(row) for row in rows], Wanted(order))
 
     async def retry_if_failed(self, run_id: str, order: Order, time_limit: int | None) -> None:
-        """Begin the next round of a run that has failed or was cancelled; leave any other."""
+        """Begin the next round of a run that has failed or was cancelled; do nothing to any other
+        run.
+        """
         row = await self._store.get_run(run_id)
         if row is None or row.ended_at is None or row.status not in RETRIED:
             return
@@ -158,8 +160,8 @@ class Retries:
         self, runs: Sequence[Ended], wanted: Wanted
     ) -> tuple[list[dict[str, Plan]], dict[str, str]]:
         """The plans of runs, then of children that their tasks wait for, level by level, and the
-        parent of each child. Children that an ended round has left are cancelled, before it is seen
-        which of them are to be begun again.
+        parent of each child. Children that remain of an ended round are cancelled first; then it is
+        decided which of them are restarted.
         """
         levels = [await self._plans.of(runs, wanted.tasks)]
         parents: dict[str, str] = {}

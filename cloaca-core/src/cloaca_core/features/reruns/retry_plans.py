@@ -49,7 +49,7 @@ class Planned(NamedTuple):
 
 
 Plan: TypeAlias = Planned | CloacaError
-"""A plan, or the error with which the retry of a run is refused."""
+"""A plan, or the error by which the retry of a run is refused."""
 _Row = TypeVar("_Row", AttemptRow, RestartRow)
 
 

@@ -33,8 +33,8 @@ class CursorCorrection:
     async def put_right(
         self, ahead: Sequence[tuple[ScheduleRow, Instant | None]], now: Instant
     ) -> bool:
-        """Set these schedules back, each by the newest of its ticks up to now; true when one was.
-        One that was changed meanwhile is left as it is.
+        """Set these schedules back, each by the newest of its ticks up to now. Returns whether any
+        was set back. A schedule that was changed meanwhile is not touched.
         """
         changed = False
         for row, newest in ahead:

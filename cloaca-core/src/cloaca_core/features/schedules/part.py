@@ -82,8 +82,8 @@ class ScheduleStore(KernelStore, Protocol):
         """
 
     async def list_under_way(self, schedule_ids: Collection[str]) -> dict[str, list[str]]:
-        """Ids of the runs of each of these schedules that have not ended, in the order of their
-        ticks; a schedule without such runs is left out. Those of another workflow, which the
+        """For each of these schedules, the ids of its runs that have not ended, in the order of
+        their ticks. Schedules without such runs are left out. Runs of another workflow, which the
         schedule had before, do not count.
         """
 
@@ -94,4 +94,4 @@ class ScheduleStore(KernelStore, Protocol):
         """Those of these ticks of a schedule that were decided, oldest first."""
 
     async def count_ticks(self, since: int) -> tuple[int, int]:
-        """Count all ticks since an instant: those with a run, and those dropped or skipped."""
+        """Count all ticks since an instant: ticks with a run, and dropped or skipped ticks."""

@@ -11,7 +11,7 @@ class Backfill:
 
     ``scheduled_times`` are its ticks, oldest first, RFC 3339 in UTC as in the history; ``run_ids``
     their runs, none in a preview. ``already_run`` counts the ticks of the period that had a run
-    before, ``beyond_limit`` those that are left for another call.
+    before, ``beyond_limit`` the ticks that remain for another call.
     """
 
     schedule_id: str

@@ -193,15 +193,16 @@ class ScheduleLoop:
             await self._write(fired)
 
     async def _under_way(self, due: Sequence[ScheduleRow]) -> Mapping[str, Sequence[str]]:
-        """The runs that ticks of these schedules meet. Read after the schedules: a change that
-        adds runs meanwhile makes the decision about these schedules void.
+        """The runs of these schedules that are under way, which their ticks must respect. Read
+        after the schedules: a change that adds runs meanwhile makes the decision about these
+        schedules void.
         """
         asking = [row.id for row in due if row.overlap_policy != "allow"]
         return await self._store.list_under_way(asking) if asking else {}
 
     async def _filled(self, row: ScheduleRow, fired: Fired) -> frozenset[Instant]:
-        """The ticks of a schedule that already have runs from a back-fill: without them, later
-        ticks would meet runs that are never made.
+        """The ticks of a schedule that already have runs from a back-fill. Without them, later
+        ticks would respect runs that are never made.
         """
         if row.overlap_policy == "allow" or len(fired.ticks) < 2:
             return frozenset()

@@ -15,7 +15,7 @@ from cloaca_core.values.times.instants import to_datetime
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """Ticks as they are written, and the runs that are cancelled for theirs."""
+    """Ticks as they are written, and the runs that are cancelled for them."""
 
     ticks: tuple[NewTick, ...]
     cancelled: tuple[Cancellation, ...]
@@ -29,8 +29,8 @@ class Met:
 def meet_in_turn(
     row: ScheduleRow, ticks: Sequence[NewTick], under_way: Sequence[str], grace: int
 ) -> Met:
-    """Decide these ticks, oldest first, while runs of their schedule are under way: each tick also
-    meets the run of the one before. Children of runs that are cancelled have ``grace`` µs to end.
+    """Decide these ticks, oldest first, while runs of their schedule are under way; each tick also
+    respects the run of the tick before. Children of cancelled runs have ``grace`` µs to end.
     """
     policy = overlap_policy(row.overlap_policy)
     running, written, cancelled = list(under_way), list[NewTick](), list[Cancellation]()

@@ -26,9 +26,8 @@ class SearchStore(KernelStore, Protocol):
 
     async def search(self, wanted: RunSearch) -> Found:
         """The matching runs among the next ``look_at`` runs, newest first; hidden runs never match.
-
-        Where a condition has an index in that order, only runs that meet it are looked at. A run
-        that changes meanwhile is in the answer as it is in the end, if at all.
+        If a condition has an index in that order, only runs that match it are looked at. A run that
+        changes meanwhile is returned with its last values, if at all.
         """
 
     async def count_found(self, wanted: RunSearch) -> Counted:
@@ -38,13 +37,13 @@ class SearchStore(KernelStore, Protocol):
         """The runs of these ids that exist, newest first, without payloads."""
 
     async def family(self, run_id: str, depth: int, most: int, counted: int) -> Kin:
-        """A run and those that were submitted below it, detached ones aside: ``most`` runs down to
-        ``depth`` levels, the nearest ones, and of each of these the first ``counted`` children.
-        Without rows if there is no such run.
+        """A run and the runs submitted below it, without detached ones: ``most`` runs down to
+        ``depth`` levels, the nearest ones, and of each of these the first ``counted`` children. No
+        rows if there is no such run.
         """
 
     async def actors(self, names: Collection[str]) -> list[str]:
-        """The people who have acted and have one of these names, alone or followed by ``@``; in
+        """The people who have acted and have one of these names, alone or followed by ``@``, in
         order.
         """
 
@@ -57,8 +56,8 @@ class SearchStore(KernelStore, Protocol):
     async def count_made(
         self, workflows: Sequence[str], edges: Sequence[str], most: int
     ) -> list[list[int]]:
-        """For each of these workflows how many runs were made between one edge and the next, up to
-        ``most``. Edges ascend and are of ``first_id_of``. Runs that are hidden count until they are
+        """For each of these workflows, the number of runs made between one edge and the next, up to
+        ``most``. Edges ascend and are made by ``first_id_of``. Hidden runs count until they are
         erased.
         """
 

@@ -12,13 +12,13 @@ ConditionKind: TypeAlias = Literal[
 
 
 class Condition(NamedTuple):
-    """A condition of a run, met by any of its ``values``; if ``negated``, by none.
+    """A condition on a run: it must match one of the ``values``; if ``negated``, none of them.
 
     ``status``, ``workflow``, ``parent`` (an id) and ``tag``, whose ``key`` is the key of the tag,
-    equal one of them. ``task``: an attempt of that task was begun. ``error``: a part of the error
-    message, where the case of the letters A to Z does not count. ``by``: who has acted on the run.
-    ``id``: its beginning. ``reason``: the code of the latest attempt of one of its tasks, if a
-    retry has not made that history.
+    are equal to a value. ``task``: an attempt of that task was begun. ``error``: a part of the
+    error message; A to Z match in either case. ``by``: a person who acted on the run. ``id``: its
+    beginning. ``reason``: the code of the latest attempt of one of its tasks, unless a retry has
+    made that history.
     """
 
     kind: ConditionKind
@@ -28,9 +28,9 @@ class Condition(NamedTuple):
 
 
 class RunSearch(NamedTuple):
-    """Selects runs that meet all conditions, with ids below ``before`` and at least ``after``,
-    made from ``since`` on and before ``until``, and ended from ``ended_since`` on. ``look_at`` is
-    how many runs are looked at.
+    """Selects runs that match all conditions, with ids below ``before`` and at least ``after``,
+    made at or after ``since`` and before ``until``, and ended at or after ``ended_since``.
+    ``look_at`` is the number of runs to look at.
     """
 
     conditions: tuple[Condition, ...] = ()

@@ -1,4 +1,4 @@
-"""Searches in SQL: by the index of one condition to the runs that meet all of them."""
+"""Searches in SQL: uses the index of one condition, and checks the others on each run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AFTER_EVERY_ID: Final = "\U0010ffff"
 
 _ENDED: Final = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 _INDEXED: Final = ("parent", "id", "by", "tag", "workflow", "status")
-"""Kinds of conditions that have an index; first the kinds that few runs meet, in most databases."""
+"""Kinds of conditions that have an index; first the kinds that match few runs in most databases."""
 _TRIED: Final = 3
 """So many indexes are tried at most."""
 
@@ -153,8 +153,9 @@ class SqlSearches(SqlPart):
         return next(map(Claimable._make, rows), None)
 
     async def _next_ids(self, wanted: RunSearch) -> list[str]:
-        """The ids of the runs to look at, newest first: of the lists of all conditions that have an
-        index, the list that reaches the farthest back, as the fewest runs meet that condition.
+        """The ids of the runs to look at, newest first. Of the lists of all conditions that have an
+        index, it is the list that reaches the farthest back, as that condition matches the fewest
+        runs.
         """
         known: dict[str, object] = {
             "before": AFTER_EVERY_ID if wanted.before is None else wanted.before,
@@ -170,7 +171,7 @@ class SqlSearches(SqlPart):
     def _lists_of(
         self, leading: Condition | None, known: dict[str, object]
     ) -> list[tuple[Statement, dict[str, object]]]:
-        """The statements that list the runs that meet a condition, one for each of its values."""
+        """The statements that list the runs that match a condition, one for each of its values."""
         q = self._search
         if leading is None:
             return [(q.newest_ids, known)]

@@ -1,4 +1,6 @@
-"""Makes acts: requests about runs, by whom and why, when by the clock of the store."""
+"""Makes acts: requests about runs, with the caller, the reason, and the time by the store's
+clock.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,11 @@ if TYPE_CHECKING:
     from cloaca_core.values.ids import RunIds
 
 RUNS_PER_ACT: Final = 500
-"""Runs that one transaction steers at most."""
+"""The most runs that one transaction steers."""
 
 
 class Acts:
-    """``wall`` returns about the time of the store, in µs."""
+    """Makes the acts of one engine. ``wall`` returns the approximate time of the store, in µs."""
 
     def __init__(self, ids: RunIds, wall: Callable[[], int]) -> None:
         self._ids = ids

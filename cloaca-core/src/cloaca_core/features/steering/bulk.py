@@ -1,7 +1,7 @@
 """Steers all runs that a filter selects, in chunks of one transaction each; a retry may take more.
 
-A chunk that was written stays. A call that ended early may be made again: what is done already is
-not selected any more.
+A chunk that was written stays. A call that ended early may be repeated: runs that are already
+changed are not selected again.
 """
 
 from __future__ import annotations
@@ -21,25 +21,29 @@ if TYPE_CHECKING:
     from cloaca_core.run.rows import RunFilter, RunRow
 
 CHUNK: Final = 500
-"""Runs that one transaction steers at most."""
+"""The most runs that one transaction steers."""
 PAGE: Final = 10_000
-"""Runs that one look-up finds at most: on SQLite each reads all runs that have not ended."""
+"""The most runs that one look-up finds: on SQLite each look-up reads all runs that have not
+ended.
+"""
 _STATES: Final[Mapping[str, Sequence[RunStatus]]] = {
     "cancel": (RunStatus.PENDING, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED),
     "pause": (RunStatus.PENDING, RunStatus.RUNNING, RunStatus.WAITING),
     "resume": (RunStatus.PAUSED,),
     "retry": RETRIED,
 }
-"""The states that each kind of order changes."""
+"""The statuses of the runs that each kind of order changes."""
 
 
 def changed_states(kind: str) -> Sequence[RunStatus]:
-    """The states that a kind of order changes."""
+    """The statuses of the runs that a kind of order changes."""
     return _STATES[kind]
 
 
 class Steps(NamedTuple):
-    """How many runs were selected, and how many of them the order has changed, or would."""
+    """The number of selected runs, and the number of runs that the order has changed, or would
+    change.
+    """
 
     matched: int
     changed: int
@@ -63,8 +67,8 @@ class Bulk:
     async def steer(
         self, wanted: RunFilter, order: Order, grace: float, *, dry_run: bool = False
     ) -> Steps:
-        """Carry an order out on all runs that are wanted, newest first. Without statuses those are
-        runs in the states that the order changes. ``dry_run`` only counts them.
+        """Carry an order out on all runs that the filter selects, newest first. Without statuses it
+        selects runs in the statuses that the order changes. ``dry_run`` only counts them.
         """
         states = _STATES[order.kind]
         asked = wanted.statuses or states
@@ -111,7 +115,7 @@ class Bulk:
     async def _steer_page(
         self, runs: Sequence[RunRow], order: Order, act: Act, grace: float
     ) -> int:
-        """Steer these runs by chunks; how many that changed."""
+        """Steer these runs by chunks. Returns the number of runs that it changed."""
         changed = 0
         for first in range(0, len(runs), CHUNK):
             changed += await self._step(runs[first : first + CHUNK], order, act, grace)
@@ -120,7 +124,7 @@ class Bulk:
         return changed
 
     async def _step(self, runs: Sequence[RunRow], order: Order, act: Act, grace: float) -> int:
-        """Steer one chunk; how many runs that changed."""
+        """Steer one chunk. Returns the number of runs that it changed."""
         run_ids = [run.id for run in runs]
         if order.kind == "retry":
             begun = await self._retries.retry_many(runs, order)

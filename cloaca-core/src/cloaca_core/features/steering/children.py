@@ -1,7 +1,7 @@
 """Cancels, pauses and resumes children with their parents.
 
-That goes level by level, parents first, by the runner that reads of a parent first. Children of an
-attached child that has ended count as children of the run above it.
+That happens level by level, parents first. Any runner that reads of a parent does it; the first one
+wins. Children of an attached child that has ended count as children of the run above it.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ class Children:
         self._subjects = subjects
 
     async def follow(self, parents: Sequence[Parent]) -> None:
-        """Cancel, pause or resume children of these, one level, and forget the parents if there are
-        no more.
+        """Cancel, pause or resume one level of children of these parents. Forget the parents that
+        have none left.
         """
         cancelled = {each.run_id: each for each in parents if each.deadline is not None}
         paused = {each.run_id: each for each in parents if each.deadline is None}
-        calm: list[str] = []
+        finished: list[str] = []
         if cancelled:
             found = await self._to_cancel(list(cancelled))
-            calm += [] if found else cancelled
+            finished += [] if found else cancelled
             for run_id, children in _by_parent(found).items():
                 await self._cancel_with(cancelled[run_id], children)
         if paused:
             found = await self._out_of_step(list(paused))
-            calm += [] if found else paused
+            finished += [] if found else paused
             for run_id, children in _by_parent(found).items():
                 act = self._acts.of_parent(paused[run_id])
                 await self._store.bring_into_step(run_id, children, act)
                 failpoints.hit("steer.after_level")
                 self._subjects.claimable.publish()
-        if calm:
-            await self._store.forget_children(calm)
+        if finished:
+            await self._store.forget_children(finished)
 
     async def _to_cancel(self, parent_ids: list[str]) -> list[tuple[str, str]]:
         store = self._store
@@ -75,14 +75,16 @@ class Children:
         self._subjects.claimable.publish()
 
     async def cancel_of(self, run_ids: Collection[str]) -> None:
-        """Cancel those children of runs that are still to be: next rounds are about to begin."""
+        """Cancel the children of these runs that must still be cancelled: the next rounds of the
+        runs are about to begin.
+        """
         while parents := await self._store.ended_parents(run_ids):
             await self.follow(parents)
 
     async def stop_with_parents(self, run_ids: Collection[str]) -> set[str]:
-        """Cancel or pause each of these claimed children whose parent is being cancelled with its
-        children, or was, or is paused with them. They were added by transactions that look at no
-        parent. Returns them, and those that were paused since their claim.
+        """Cancel or pause claimed children whose parent is being cancelled with its children, was
+        cancelled so, or is paused with them. Such children were inserted by transactions that do
+        not look at the parent. Returns them, and the children that were paused since their claim.
         """
         stopped_with_parents = await self._store.stopped_with_parents(run_ids)
         for run in stopped_with_parents:
@@ -97,7 +99,7 @@ class Children:
         return stopped
 
     async def keys(self, parent_id: str) -> set[str | None]:
-        """The idempotency keys of the runs that this one has submitted."""
+        """The idempotency keys of the runs that this run has submitted."""
         return {child.idempotency_key for child in await self._store.children([parent_id])}
 
     def _act_on(self, run: StoppedWithParent) -> Act:

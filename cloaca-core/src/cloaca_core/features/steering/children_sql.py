@@ -1,4 +1,4 @@
-"""Children of runs in SQL: which follow their parents, and which have still to."""
+"""The children of runs in SQL: which children follow their parents, and which must still follow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ChildQueries(
         "note_pause_of_children": Change.ANYTHING,
     },
 ):
-    """Children, and how they follow their parents."""
+    """Statements about children, and how they follow their parents."""
 
     list_children: Statement
     list_stopped_with_parents: Statement

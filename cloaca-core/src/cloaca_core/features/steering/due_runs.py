@@ -1,4 +1,6 @@
-"""Does what is due: lets runs be claimed, ends pauses, cancels runs that have not begun in time."""
+"""Carries out changes whose time has come: makes runs claimable, ends pauses, cancels runs that
+have not begun in time.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ LONGEST_SLEEP: Final = 60.0
 
 
 class DueRuns:
-    """Belongs to the engine's loop. ``longest_sleep`` is in seconds; by a clock that is never set
+    """Belongs to the engine's loop. ``longest_sleep`` is in seconds. With a clock that is never set
     it may be infinite.
     """
 
@@ -37,12 +39,12 @@ class DueRuns:
         self.longest_sleep: float = LONGEST_SLEEP
         self._latest: float = math.inf
 
-    async def let_go(self, workflows: Sequence[str], next_timer: int) -> float:
-        """Let runs of these workflows be claimed that have come due, end pauses, and cancel runs
-        that have not begun in time; seconds until the next.
+    async def act(self, workflows: Sequence[str], next_timer: int) -> float:
+        """Make runs of these workflows claimable that have come due, end pauses, and cancel runs
+        that have not begun in time. Returns the seconds until the next change is due.
         """
         now = await self._store.now()
-        # At the start as well: what was parked may be from before a set-back.
+        # At the start as well: runs may have been parked before the clock was set back.
         if now < self._latest:
             await self._recall(workflows, now)
         self._latest = now
@@ -67,8 +69,9 @@ class DueRuns:
                 await self._store.end_pause_of_workflow(workflow, act)
 
     async def _recall(self, workflows: Sequence[str], now: int) -> None:
-        """The clock may have been set back: let runs be claimed that it would keep waiting. Runners
-        know the database's clock only about, and are a little ahead of it when they park a run.
+        """The clock may have been set back: make runs claimable that would wait too long by it.
+        Runners know the database's clock only roughly, and are a little ahead of it when they park
+        a run.
         """
         later = now + ABOUT
         while await self._store.make_claimable_after_set_back(workflows, later, RUNS_PER_ACT):

@@ -1,4 +1,4 @@
-"""Makes the rows of acts on schedules, triggers and runners, as the log of actions has them."""
+"""Makes the rows of acts on schedules, triggers and runners, for the log of actions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NotedActs:
         self._by = by
 
     def row(self, kind: str, about: str, workflow: str | None = None) -> ActRow:
-        """An act of now. ``about`` names the thing."""
+        """An act at the present time. ``about`` names the schedule, trigger or runner."""
         return ActRow(
             id=self._ids.next(),
             run_id="",

@@ -33,7 +33,7 @@ class SteeringEngine(DefinitionEngine, Protocol):
 
     @property
     def steering(self) -> Steering:
-        """Writes what is asked of runs."""
+        """Writes requests about runs."""
 
 
 class Cancel(NamedTuple):
@@ -102,7 +102,7 @@ class Resume(NamedTuple):
 
 
 class PauseWorkflow(NamedTuple):
-    """Have no run of a workflow claimed."""
+    """Pause a workflow: no runner claims runs of it."""
 
     workflow_name: str
     until: datetime | str | None = None
@@ -138,7 +138,7 @@ class ResumeWorkflow(NamedTuple):
 
 
 def replaced_keys(host: Host[object, object], context: ContextLike) -> str | None:
-    """Keys that are to be replaced, as JSON."""
+    """The keys to replace, as JSON."""
     if context is None:
         return None
     return input_text(items_of(context), host.config.max_context_bytes)
@@ -150,7 +150,7 @@ def _steer(
     act: Callable[[SteeringEngine, list[str]], Coroutine[Any, Any, dict[str, Acted]]],
     read: Callable[[Acted], Steered],
 ) -> Call[Steered]:
-    """A call that acts on one run, which must be there."""
+    """A call that acts on one run, which must exist."""
     checked = checked_run_id(run_id)
 
     def answered(answer: dict[str, Acted]) -> Steered:
@@ -176,7 +176,7 @@ def _steer_workflow(
 
 
 def _unless_over(run_id: str, wanted: str, acted: Acted) -> Steered:
-    """The answer of an act that needs a run which has not ended."""
+    """The answer of an act on a run that must not have ended."""
     if acted.status in _ENDED:
         raise RunEndedError(
             f"run {run_id} is {acted.status}: only a run that has not ended can be {wanted}",
@@ -199,7 +199,7 @@ def _steered(acted: Acted) -> Steered:
 
 
 def _resumed(run_id: str, acted: Acted, *, with_keys: bool) -> Steered:
-    """The answer of a resume. Keys are never left out in silence."""
+    """The answer of a resume. Raises if keys were given and not used."""
     answer = _unless_over(run_id, "resumed", acted)
     if with_keys and not acted.changed:
         raise RunStateError(

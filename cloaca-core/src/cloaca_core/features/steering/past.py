@@ -1,4 +1,4 @@
-"""Reads with claimed runs the keys that were replaced in them."""
+"""Reads the replaced keys of claimed runs."""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 
 
 class Act(NamedTuple):
-    """A wish about runs. ``id`` is made by the caller: the same act, sent again, changes nothing.
+    """A request about runs. The caller makes the ``id``: the same act, repeated, changes nothing.
 
-    ``because`` is the text that people read on the run: who asked, and the reason.
+    ``because`` is the text that people read on the run: the caller and the reason.
     """
 
     id: str
@@ -18,22 +18,23 @@ class Act(NamedTuple):
     now: int
 
 
-class Wish(NamedTuple):
-    """A run of a runner that is to be brought to the state ``wish``: Cancelled or Paused.
+class StopRequest(NamedTuple):
+    """A run of this runner that must be brought to ``status``: Cancelled or Paused.
 
-    ``deadline`` is when a run that is being cancelled is to have ended, None for others.
+    ``deadline`` is the instant by which a run that is being cancelled must have ended, None for a
+    pause.
     """
 
     run_id: str
     epoch: int
-    wish: str
+    status: str
     because: str
     deadline: int | None
 
 
 class Parent(NamedTuple):
-    """A run that was cancelled, and whose children are to be cancelled by ``deadline``; or (None)
-    that was paused or resumed, and whose children are to follow it.
+    """A run that was cancelled, and whose children must be cancelled by ``deadline``; or, with
+    None, a run that was paused or resumed, and whose children must follow it.
     """
 
     run_id: str
@@ -42,8 +43,8 @@ class Parent(NamedTuple):
 
 
 class StoppedWithParent(NamedTuple):
-    """A claimed run that must not begin: its parent is being cancelled with its children, or was,
-    or is paused with them, ``because`` of this.
+    """A claimed run that must not begin: its parent is being cancelled with its children, was
+    cancelled so, or is paused with them. ``because`` is the parent's reason.
     """
 
     id: str
@@ -52,14 +53,14 @@ class StoppedWithParent(NamedTuple):
 
 
 class News(NamedTuple):
-    """The work of steering: wishes about a runner's runs, parents whose children are to be
-    cancelled, paused or resumed, and when the first run comes due or the first pause ends.
-    ``replaced`` says for those of the runner's runs whose keys were replaced how often that was,
-    ``mail`` for those that have unread messages how many were sent to them. ``unnumbered`` are runs
-    that have messages without a number.
+    """The work of steering for a runner: its runs that must be cancelled or paused, parents whose
+    children must be cancelled, paused or resumed, and the instant at which the next run comes due
+    or the next pause ends. ``replaced`` has, for each of its runs whose keys were replaced, the
+    number of replacements; ``mail``, for each of its runs with unread messages, the number of
+    messages sent to it. ``unnumbered`` are runs that have messages without a number.
     """
 
-    wishes: Sequence[Wish]
+    stop_requests: Sequence[StopRequest]
     parents: Sequence[Parent]
     next_timer: int | None
     replaced: Mapping[str, int] = MappingProxyType({})
@@ -68,7 +69,7 @@ class News(NamedTuple):
 
 
 class Reopening(NamedTuple):
-    """The next round of a run, to be begun if the run is still in the ``round`` that was seen to
+    """The next round of a run, to be begun if the run is still in the ``round`` that the caller saw
     end. Of its tasks, the attempts before ``first_attempts`` become history. ``version`` is the
     version of the workflow by which it was planned, None to keep the version of the run.
     """
@@ -80,10 +81,10 @@ class Reopening(NamedTuple):
 
 
 class NewFork(NamedTuple):
-    """A run to be made of ``source_id``, a run of ``workflow``. It begins with the results of the
-    ``kept`` tasks; of the other tasks, ``from_task`` finds the keys of ``content``, a JSON object
-    or None, set anew, and the tasks ``memos_of`` find their memos of the source. ``round`` is the
-    round of the source in which all that was so. ``trace`` is as in ``NewRun``.
+    """A run to be made from ``source_id``, a run of ``workflow``. It begins with the results of the
+    ``kept`` tasks. Of the other tasks, ``from_task`` sees the keys of ``content`` (a JSON object or
+    None) set anew, and the tasks ``memos_of`` find their memos of the source. ``round`` is the
+    round of the source that was read for this. ``trace`` is as in ``NewRun``.
     """
 
     id: str
@@ -115,9 +116,8 @@ class ChildRow(NamedTuple):
 
 
 class PauseRow(NamedTuple):
-    """A workflow of which no run is claimed since ``since``, until ``until`` or (None) until it is
-    resumed. ``asked_by`` and ``reason`` come from the act that paused it; None if that is not
-    known.
+    """A workflow that is paused since ``since``, until ``until`` or (None) until it is resumed.
+    ``asked_by`` and ``reason`` come from the act that paused it, None if it is not known.
     """
 
     workflow: str
@@ -148,11 +148,11 @@ ACT_KINDS: Final = (
     "disable_trigger",
     "drain_runner",
 )
-"""The kinds of acts that are noted."""
+"""The kinds of acts that are recorded."""
 
 
 class ActMark(NamedTuple):
-    """The place of an act among all, which are listed newest first."""
+    """The position of an act in the list of all acts, newest first."""
 
     created_at: int
     id: str
@@ -160,10 +160,10 @@ class ActMark(NamedTuple):
 
 
 class ActSearch(NamedTuple):
-    """Which acts to look for: of one person, of these kinds, older than a mark; None for any.
+    """Selects acts: of one person, of these kinds, older than a mark; None for any.
 
-    Without ``submissions``, of which there may be as many as runs, they are left out unless they
-    are among ``kinds``.
+    Without ``submissions``, of which there may be as many as runs, submissions are left out unless
+    ``kinds`` has them.
     """
 
     by: str | None = None
@@ -172,7 +172,7 @@ class ActSearch(NamedTuple):
     submissions: bool = True
 
     def has(self, kind: str) -> bool:
-        """Whether acts of this kind are looked for."""
+        """Whether acts of this kind are selected."""
         if self.kinds is not None:
             return kind in self.kinds
         return self.submissions or kind != "submit"

@@ -9,8 +9,8 @@ from cloaca_core.values.option_names import RunStatus
 
 @dataclass(frozen=True, slots=True)
 class Steered:
-    """The answer of ``cancel``, ``pause`` and ``resume``: the state of the run now, and whether
-    this call changed it.
+    """The answer of ``cancel``, ``pause`` and ``resume``: the present status of the run, and
+    whether this call changed it.
     """
 
     status: RunStatus
@@ -19,9 +19,9 @@ class Steered:
 
 @dataclass(frozen=True, slots=True)
 class BulkResult:
-    """The answer of ``cancel_many`` and its like: how many runs were selected, how many of them the
-    call has ``changed`` (with ``dry_run``: would change), and how many it ``refused`` to, because
-    of the state that they were in, or of what they are.
+    """The answer of ``cancel_many`` and similar calls: the number of selected runs, the number that
+    the call has ``changed`` (with ``dry_run``: would change), and the number that it ``refused``
+    because of their status or kind.
     """
 
     matched: int

@@ -1,11 +1,11 @@
-"""Acts on runs, and their news, in SQL."""
+"""Acts on runs, and the news of steering, in SQL."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from cloaca_core.features.steering.records import Act, ActMark, ActSearch, News, Parent, Wish
+from cloaca_core.features.steering.records import Act, ActMark, ActSearch, News, Parent, StopRequest
 from cloaca_core.run.rows import ReplacementRow
 from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.store.changes import Change
@@ -154,7 +154,7 @@ class SqlSteering(SqlPart):
         )
         timers = [int(instant) for instant in (due_at, steered_at) if instant is not None]
         return News(
-            wishes=[Wish._make(row) for *row, _, _ in asked if row[2] is not None],
+            stop_requests=[StopRequest._make(row) for *row, _, _ in asked if row[2] is not None],
             parents=[Parent._make(row) for row in parents],
             next_timer=min(timers, default=None),
             replaced={run_id: count for run_id, *_, count, _ in asked if count},

@@ -1,7 +1,7 @@
-"""Records requests about runs and workflows.
+"""Writes requests about runs and workflows.
 
-Runs without an owner are brought there by the store, our own before the call returns; the owners of
-all others read of it in their ``SteeringLoop``.
+The store itself changes runs without an owner. A request about a run of this runner is acted on
+before the call returns; other owners read it in their ``SteeringLoop``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 class Steering:
     """Belongs to the engine's loop. ``workflows`` returns the workflows that this runner executes:
-    none for a client. ``hear_of_ends`` tells waiters of ends that only the tables have.
+    none for a client. ``hear_of_ends`` wakes callers that wait for ends that only the tables have.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Steering:
     async def cancel(
         self, run_ids: Collection[str], order: Order, grace: float, *, children: bool
     ) -> dict[str, Acted]:
-        """Cancel runs; what owners do for it they do within ``grace`` seconds."""
+        """Cancel runs. Their owners must end them within ``grace`` seconds."""
         act = self._acts.of(order)
         deadline = act.now + round(grace * SECOND)
         acted = await self._store.cancel(run_ids, act, deadline, children=children)
@@ -103,14 +103,16 @@ class Steering:
         return acted
 
     async def pause_workflow(self, workflow: str, order: Order, until: int | None) -> bool:
-        """Have no run of a workflow claimed, until an instant or (None) until that is ended."""
+        """Pause a workflow until an instant or (None) until it is resumed: no runner claims runs of
+        it.
+        """
         changed = await self._store.pause_workflow(workflow, self._acts.of(order), until)
         self.loop.wake()
         self._subjects.display_changed.publish()
         return changed
 
     async def resume_workflow(self, workflow: str, order: Order) -> bool:
-        """Let runs of a workflow be claimed again."""
+        """Let runners claim runs of a workflow again."""
         changed = await self._store.resume_workflow(workflow, self._acts.of(order))
         self._subjects.claimable.publish()
         return changed

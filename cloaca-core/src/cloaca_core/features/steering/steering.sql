@@ -239,12 +239,12 @@ WHERE act.run_id IN :ids AND act.id = :id;
 
 
 -- name: list_wishes
--- The wishes about runs that this runner owns, how often keys of theirs were replaced, and how many
+-- The runs of this runner that must be paused or cancelled, how often keys of runs were replaced, and how many
 -- messages were sent to those that have unread ones.
 SELECT id, epoch,
     CASE
         WHEN cancel_at IS NOT NULL THEN 'Cancelled' WHEN paused_at IS NOT NULL THEN 'Paused'
-    END AS wish,
+    END AS stop_request,
     coalesce(steer_reason, '') AS because, cancel_at, replacements,
     CASE WHEN messages > 0 AND EXISTS (
         SELECT 1 FROM cloaca_message AS unread

@@ -1,8 +1,9 @@
-"""Reads what is asked of runs, and hands the wishes about ours to the orchestrator.
+"""Reads requests to pause or cancel runs, and passes those about runs of this runner to the
+orchestrator.
 
-A wish is a column of its run's row. It is read after each change of the database, at each beat and
-when a commit has met one, so that it is found however it came there. The same news say which
-parents have children that are still to follow, and when the next run comes due.
+A request is a column of its run's row. It is read after each change of the database, at each beat,
+and when a commit has found one; so it is found however it was written. The same read returns the
+parents whose children must still follow, and the instant at which the next run comes due.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ if TYPE_CHECKING:
     from cloaca_core.features.steering.children import Children
     from cloaca_core.features.steering.due_runs import DueRuns
     from cloaca_core.features.steering.part import SteeringStore
-    from cloaca_core.features.steering.records import News, Wish
+    from cloaca_core.features.steering.records import News, StopRequest
     from cloaca_core.features.steering.unseen_ends import UnseenEnds
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.rows import ReplacementRow
 
 SOON: Final = 0.05
-"""Seconds until the second look at a run that we own and do not know."""
+"""Seconds until the second look for a run that this runner owns and does not know."""
 LATER: Final = 1.0
-"""Seconds until further looks at it."""
+"""Seconds until further looks for it."""
 
 
 class SteeringLoop:
@@ -62,7 +63,7 @@ class SteeringLoop:
         self._children = children
         self._due_runs = due_runs
         self._subjects = subjects
-        self._unknown: set[Wish] = set()
+        self._unknown: set[StopRequest] = set()
         self._wakeup = Wakeup()
         self.wake: Callable[[], None] = self._wakeup.wake
         """There may be requests about our runs."""
@@ -71,7 +72,7 @@ class SteeringLoop:
         subjects.ended_elsewhere.subscribe(self._look_at_ends)
 
     def _look_at_ends(self) -> None:
-        """Let waiters read how their runs have ended."""
+        """Let waiting callers read how their runs have ended."""
         self._ends.note()
         self.wake()
 
@@ -90,7 +91,7 @@ class SteeringLoop:
         self.wake()
 
     async def _act_on_news(self) -> float | None:
-        """Act on requests; seconds until the next run comes due, None for none."""
+        """Act on requests. Returns the seconds until the next run comes due, None for none."""
         await self._ends.tell()
         workflows = self._workflows()
         news, unknown = await self._read_news(workflows)
@@ -102,30 +103,34 @@ class SteeringLoop:
             return 0.0
         waits: list[float] = []
         if news.next_timer is not None:
-            waits.append(await self._due_runs.let_go(workflows, news.next_timer))
+            waits.append(await self._due_runs.act(workflows, news.next_timer))
         if unknown:
             waits.append(self._look_for(unknown))
         self._unknown = unknown
         return min(waits, default=None)
 
-    async def _read_news(self, workflows: Sequence[str]) -> tuple[News, set[Wish]]:
-        """Read the news and act on them; the second are wishes about runs that are missing."""
-        paused = {run: run.life.met for run in self._runs if run.life.state is State.PAUSING}
+    async def _read_news(self, workflows: Sequence[str]) -> tuple[News, set[StopRequest]]:
+        """Read the news and act on them. Also returns the requests about runs that this engine does
+        not know.
+        """
+        paused = {
+            run: run.life.stops_found for run in self._runs if run.life.state is State.PAUSING
+        }
         news = await self._store.news(self._runner_id.current, workflows, RUNS_PER_ACT)
         if unread := [each for each in news.replaced.items() if self._has_not_read(*each)]:
             await self._read_replacements([run_id for run_id, _ in unread])
         control = self._orchestrator.control
         for run_id, messages in news.mail.items():
             if (run := self._runs.get(run_id)) is not None:
-                control.guarded(run, control.ports.waits.told, run, messages)
-        return news, self._act_on(news.wishes, paused)
+                control.guarded(run, control.ports.waits.messages_sent, run, messages)
+        return news, self._act_on(news.stop_requests, paused)
 
     def _has_not_read(self, run_id: str, replacements: int) -> bool:
         run = self._runs.get(run_id)
         return run is not None and run.plan.contexts.replacements < replacements
 
     async def _read_replacements(self, run_ids: Collection[str]) -> None:
-        """Read which keys of these runs were replaced, as far as they are ours."""
+        """Read the replaced keys of these runs, and hand them to the runs that are ours."""
         rows: dict[str, list[ReplacementRow]] = {}
         for row in await self._store.replacements(run_ids):
             rows.setdefault(row.run_id, []).append(row)
@@ -136,31 +141,33 @@ class SteeringLoop:
     def _replace(self, run: ActiveRun, rows: Sequence[ReplacementRow]) -> None:
         self._orchestrator.control.replace(run, keys_of(rows))
 
-    def _act_on(self, wishes: Sequence[Wish], paused: dict[ActiveRun, int]) -> set[Wish]:
-        """Act on the wishes about our runs, and go on with those that were ``paused`` before the
-        wishes were read and are no more, unless a commit has met a new wish meanwhile. Returns the
-        wishes about runs that we do not know.
+    def _act_on(
+        self, stop_requests: Sequence[StopRequest], paused: dict[ActiveRun, int]
+    ) -> set[StopRequest]:
+        """Act on the requests about our runs. Resume the runs that were ``paused`` before the
+        requests were read and have none any more, unless a commit has found a new request
+        meanwhile. Returns the requests about runs that this engine does not know.
         """
         control = self._orchestrator.control
-        unknown: set[Wish] = set()
-        for wish in wishes:
-            run = self._runs.get(wish.run_id)
-            if run is None or run.epoch != wish.epoch:
-                unknown.add(wish)
+        unknown: set[StopRequest] = set()
+        for stop_request in stop_requests:
+            run = self._runs.get(stop_request.run_id)
+            if run is None or run.epoch != stop_request.epoch:
+                unknown.add(stop_request)
                 continue
             paused.pop(run, None)
-            if wish.deadline is not None:
-                reason = Reason(ReasonCode.CANCELLED, wish.because)
-                control.guarded(run, control.cancel, run, reason, wish.deadline)
+            if stop_request.deadline is not None:
+                reason = Reason(ReasonCode.CANCELLED, stop_request.because)
+                control.guarded(run, control.cancel, run, reason, stop_request.deadline)
             else:
-                control.guarded(run, control.pause, run, wish.because)
-        for run, met in paused.items():
-            control.guarded(run, control.tell, run, run.life.resumed, met)
+                control.guarded(run, control.pause, run, stop_request.because)
+        for run, stops_found in paused.items():
+            control.guarded(run, control.tell, run, run.life.resumed, stops_found)
         return unknown
 
-    def _look_for(self, unknown: set[Wish]) -> float:
-        """Seconds until the next look at runs that we own and do not know. They are mostly on their
-        way to us from a claim; those that do not come are given back.
+    def _look_for(self, unknown: set[StopRequest]) -> float:
+        """Seconds until the next look for runs that this runner owns and does not know. Mostly they
+        are just being claimed; those that do not arrive are released.
         """
         if unknown.isdisjoint(self._unknown):
             return SOON

@@ -1,4 +1,4 @@
-"""Remembers runs whose end this runner has not seen, until their waiters are notified."""
+"""Notes that runs have ended unseen by this runner, until their waiting callers are notified."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ class UnseenEnds:
         self._noted = False
 
     def note(self) -> None:
-        """A run may have ended for which a caller here waits."""
+        """A run for which a caller here waits may have ended."""
         self._noted = True
 
     async def tell(self) -> None:
-        """Tell the waiters if there may be such an end; if that fails, the next call does."""
+        """Notify waiting callers if there may be such an end. If that fails, the next call tries
+        again.
+        """
         if self._noted:
             await self._tell_waiters()
             self._noted = False

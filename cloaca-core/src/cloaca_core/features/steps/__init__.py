@@ -1,1 +1,1 @@
-"""Values that a body keeps while its run is there, so that it gets them again."""
+"""Values that a body keeps in the database, so that it gets them again when it runs again."""

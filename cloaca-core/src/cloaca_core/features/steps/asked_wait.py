@@ -1,4 +1,4 @@
-"""A wait as a body asks for it."""
+"""A wait as a body requests it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 
 class AskedWait(NamedTuple):
-    """The wait is the ``number``-th of this kind and name in its attempt. It is over after so many
+    """The wait is the ``number``-th of this kind and name in its attempt. It ends after
     ``seconds``, or at ``until``, an instant in µs, or (neither) only by a message. ``input_hash``
-    is that of the task's input. ``may_suspend``: the body's own thread or task waits, so that the
-    body can be unwound. ``detail`` is as in ``WaitRow``.
+    is the hash of the task's input. ``may_suspend``: the body's own thread or task waits, so that
+    the body can be unwound. ``detail`` is as in ``WaitRow``.
     """
 
     kind: str

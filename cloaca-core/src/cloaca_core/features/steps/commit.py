@@ -1,4 +1,4 @@
-"""What steps write with a batch: the values that bodies keep."""
+"""Rows of steps in a batch: the values that bodies keep."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ _KEY: Final = MemoRow._fields.index("number") + 1
 
 
 class MemoCommit:
-    """Of several memos with one key the one of the newest attempt is written."""
+    """The statements for memos. Of several memos with one key, the memo of the newest attempt is
+    written.
+    """
 
     def __init__(self, queries: Queries, _: Array) -> None:
         self._record_memo = queries.of(MemoQueries).record_memo

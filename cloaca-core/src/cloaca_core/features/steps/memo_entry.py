@@ -1,4 +1,4 @@
-"""A memo in the journal: the body goes on as soon as it is durable, without a hop to the loop."""
+"""A memo in the journal. The body continues as soon as it is durable, without a hop to the loop."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ def write_memo(
     tell: Tell,
     then: Callable[[], None],
 ) -> None:
-    """Write a memo and these states of its body, tell the body, and call ``then``."""
+    """Write a memo and these rows of its body, answer the body, and call ``then``."""
     records.add(MemoEntry(records.listener, attempt.owner, memo, marks, tell, then))
 
 
 class MemoEntry(RunEntry):
-    """``tell`` is called when it is durable, or with the error if the database refuses it; not if
-    the run is no longer ours: the listener gives up its bodies then. It may be called twice.
+    """``tell`` is called when the memo is durable, or with the error if the database refuses it. It
+    is not called if this runner no longer owns the run: then the listener gives up its bodies. It
+    may be called twice.
     """
 
     __slots__ = ("_tell", "memo")

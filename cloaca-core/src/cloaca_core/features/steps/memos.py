@@ -1,8 +1,8 @@
 """Reads and writes memos for bodies, and lets bodies wait.
 
-Each call of a body is answered once: by what it asked for, or by a signal if the body is given up
-or its run is no longer ours. A value that a body has obtained is kept also while its run is being
-cancelled, for the next round.
+Each call of a body is answered once: with a result, or with a signal if the body is given up or
+this runner no longer owns its run. A value that a body has obtained is written also while its run
+is being cancelled, for the next round.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cloaca_core.engine.execute.work import Stage
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.errors import StoreError, StoreUnavailableError
 from cloaca_core.features.steps.records import MemoRow
-from cloaca_core.features.steps.steps import Answer, Tell, Withdraw, ended_early, left_early
+from cloaca_core.features.steps.steps import Answer, Tell, Withdraw, ended_early, suspended_early
 from cloaca_core.run.life import State
 from cloaca_core.values.times.backoff import Backoff
 
@@ -34,28 +34,31 @@ ReadMemos: TypeAlias = Callable[[str, str], Awaitable[Sequence[MemoRow]]]
 WriteMemo: TypeAlias = (
     "Callable[[Attempt, MemoRow, Sequence[AttemptRow], Tell, Callable[[], None]], None]"
 )
-"""Writes a memo and states of its body, tells the body, and calls the last function."""
+"""Writes a memo and rows of its body, answers the body, and calls the last function."""
 
 
 class BodyWaiter(Protocol):
     """Lets bodies wait without their slots. Belongs to the engine's loop."""
 
     def wait(self, call: BodyCall, asked: AskedWait) -> None:
-        """A body waits; its call is concluded with the memo of how that ended, or a signal."""
+        """A body waits. Its call is answered with the memo of how the wait ended, or with a
+        signal.
+        """
 
     def defer(self, call: BodyCall, seconds: float) -> None:
-        """A body waits for so many seconds, which are not kept."""
+        """A body waits for this number of seconds. The wait is not written."""
 
     def withdraw(self, call: BodyCall) -> None:
-        """A body has cut its own wait off; it takes its slot again, and goes on."""
+        """A body has cut its own wait off. It takes its slot again, and continues."""
 
 
 class BodyCall:
-    """A body that waits for an answer. ``timer`` is set while it pauses, ``reading`` while its
-    memos are read. ``interrupted`` is called in place of an answer if its run is being cancelled,
-    or the body waits no more. ``ask_to_suspend`` is set in a wait that the body can leave.
+    """The call of a body that waits for an answer. ``timer`` is set while it pauses, ``reading``
+    while its memos are read. ``interrupted`` is called instead of an answer if its run is being
+    cancelled, or the body no longer waits. ``ask_to_suspend`` is set in a wait in which the body
+    can be suspended.
 
-    A coroutine may cut its wait off while the engine asks it to leave: the first of them counts.
+    A coroutine may cut its wait off while the engine asks it to suspend: the first of them counts.
     """
 
     __slots__ = ("_first", "_tells", "ask_to_suspend", "attempt", "interrupted", "reading", "timer")
@@ -70,29 +73,31 @@ class BodyCall:
         self._first: dict[None, str] = {}
 
     def withdraw(self) -> bool:
-        """The body waits no more; false if it is to leave. Any thread."""
+        """The body no longer waits. False if it was asked to suspend first. Any thread may call
+        it.
+        """
         return self._first.setdefault(None, "withdraw") == "withdraw"
 
     def may_ask_to_suspend(self) -> bool:
-        """Whether the body still waits; it cannot cut its wait off from now on."""
+        """Whether the body still waits. From now on it cannot cut its wait off."""
         return self._first.setdefault(None, "leave") == "leave"
 
     def answer(self, answer: Answer) -> None:
-        """Answer it, unless that was done; any thread."""
+        """Answer the call, unless it was answered. Any thread may call it."""
         with suppress(IndexError):
             self._tells.pop()(answer)
 
     def is_answered(self) -> bool:
-        """Whether it has been answered; any thread."""
+        """Whether it has been answered. Any thread may call it."""
         return not self._tells
 
-    def leave(self) -> None:
-        """Ask the body to leave, if it is in a wait that it can leave."""
+    def suspend(self) -> None:
+        """Ask the body to suspend, if it is in a wait that allows it."""
         if self.ask_to_suspend is not None:
             self.ask_to_suspend()
 
     def end(self) -> None:
-        """Answer it with the signal that ends the body, and look for nothing more."""
+        """Answer the call with the signal that ends the body, and stop reading for it."""
         self.answer(ended_early(self.attempt))
         if self.timer is not None:
             self.timer.cancel()
@@ -101,11 +106,10 @@ class BodyCall:
 
 
 class Memos:
-    """``load``, ``keep`` and ``pause`` are called by bodies, on any thread; the rest belongs to the
-    engine's loop. ``waiter`` lets bodies wait: it is set once, by who makes it. ``cleared`` is
-    called with an attempt once it is recorded that it has come further than where processes died,
-    ``call_made`` by each body before it waits for its answer. ``calls`` are those that are not
-    answered yet.
+    """Bodies call ``load``, ``keep`` and ``pause``, on any thread; the rest belongs to the engine's
+    loop. ``waiter`` lets bodies wait: ``assembly`` sets it once. ``cleared`` is called with an
+    attempt once a record says that it has come further than where processes died; each body calls
+    ``call_made`` before it waits for its answer. ``calls`` are the calls without an answer.
     """
 
     waiter: BodyWaiter
@@ -127,7 +131,9 @@ class Memos:
     # -- bodies ------------------------------------------------------------------------------
 
     def load(self, attempt: Attempt, tell: Tell) -> None:
-        """Read the memos of the attempt's task, however long the database cannot be reached."""
+        """Read the memos of the attempt's task. Retries as long as the database cannot be
+        reached.
+        """
         self._ask(BodyCall(attempt, tell), self._begin_to_read)
 
     def keep(self, attempt: Attempt, memo: MemoRow, tell: Tell) -> None:
@@ -135,7 +141,7 @@ class Memos:
         self._ask(BodyCall(attempt, tell), partial(self._write, memo))
 
     def pause(self, attempt: Attempt, seconds: float, tell: Tell) -> None:
-        """Wait, until the body is to end."""
+        """Wait, but not after the body is asked to end."""
         self._ask(BodyCall(attempt, tell), partial(self._begin_to_pause, seconds))
 
     def wait(self, attempt: Attempt, asked: AskedWait, tell: Tell) -> Withdraw:
@@ -219,22 +225,22 @@ class Memos:
             self.waiter.defer(call, seconds)
 
     def _may_wait(self, call: BodyCall) -> bool:
-        """Whether the body is still there, and is to go on; a thread of it may outlive it."""
+        """Whether the body is still here and not asked to end. A thread of it may outlive it."""
         attempt = call.attempt
         if attempt.is_suspending:
-            self.conclude(call, left_early(attempt))
+            self.conclude(call, suspended_early(attempt))
         elif attempt.cancelled or attempt.stage is Stage.RAN:
             self.conclude(call, ended_early(attempt))
         return not call.is_answered()
 
     def end_waits(self, attempt: Attempt) -> None:
-        """A body leaves: its other threads and tasks wait no more."""
+        """A body is being suspended: end the waits of its other threads and tasks."""
         for call in list(self.calls.get(attempt, ())):
             if call.interrupted is not None:
                 call.interrupted = None
                 if call.timer is not None:
                     call.timer.cancel()
-                self.conclude(call, left_early(attempt))
+                self.conclude(call, suspended_early(attempt))
 
     def _withdraw(self, call: BodyCall) -> None:
         """A coroutine was cancelled while it waited."""
@@ -265,6 +271,6 @@ class Memos:
             call.end()
 
     def give_up_all(self) -> None:
-        """Answer all calls, as the loop has died."""
+        """The loop has died: answer all calls."""
         for attempt in list(self.calls):
             self.give_up(attempt)

@@ -8,10 +8,10 @@ from cloaca_core.store.batch import Kind
 class MemoRow(NamedTuple):
     """A value that a body keeps. Its key is (run_id, task_id, kind, name, number).
 
-    ``kind`` is "step", and ``number`` says how often that name was met in one attempt, from 1. The
-    memo counts for a task that has the same input: ``input_hash`` is that of the input in
-    ``attempt``. ``value`` is JSON text. ``calls`` is how many runs the body had submitted by then,
-    which number the idempotency keys of those that it submits afterwards.
+    ``kind`` is "step", and ``number`` counts the steps of this name in one attempt, from 1. The
+    memo counts for a task that has the same input: ``input_hash`` is the hash of the input in
+    ``attempt``. ``value`` is JSON text. ``calls`` is the number of runs that the body had submitted
+    by then; the idempotency keys of later runs continue from it.
     """
 
     run_id: str

@@ -1,4 +1,4 @@
-"""Makes the steps of a body: gets a kept value, or calls the function and has its value kept.
+"""Makes the steps of a body: returns a kept value, or calls the function and keeps its value.
 
 Runs on the body's own thread or loop, and knows no store: a ``MemoKeeper`` reads and writes.
 """
@@ -53,8 +53,8 @@ Answer: TypeAlias = "Sequence[MemoRow] | BaseException | None"
 Tell: TypeAlias = Callable[[Answer], None]
 """Called once, on any thread."""
 Withdraw: TypeAlias = Callable[[], bool]
-"""Called, on any thread, when a body has stopped to wait before it was told; false if it was asked
-to leave first.
+"""Called, on any thread, when a body has stopped waiting before it was answered. Returns False if
+it was asked to suspend first.
 """
 
 
@@ -65,25 +65,27 @@ class MemoKeeper(Protocol):
         """Read the memos of the attempt's task."""
 
     def keep(self, attempt: Attempt, memo: MemoRow, tell: Tell) -> None:
-        """Write a memo; told when it is durable."""
+        """Write a memo. ``tell`` is called when it is durable."""
 
     def pause(self, attempt: Attempt, seconds: float, tell: Tell) -> None:
-        """Tell after these seconds, or ``BodyCancelled`` once the body is to end."""
+        """Call ``tell`` after these seconds, or with ``BodyCancelled`` once the body is asked to
+        end.
+        """
 
     def wait(self, attempt: Attempt, asked: AskedWait, tell: Tell) -> Withdraw:
-        """Wait without the slot; told with the memo of how that ended."""
+        """Wait without the slot. ``tell`` is called with the memo of how the wait ended."""
 
     def defer(self, attempt: Attempt, seconds: float, tell: Tell) -> Withdraw:
-        """As ``pause``, without the slot: a body asks for its condition again after that."""
+        """As ``pause``, without the slot: afterwards a body checks its condition again."""
 
 
 _WITHIN: Final[ContextVar[Attempt | None]] = ContextVar("cloaca_step", default=None)
-"""The attempt in whose step the code runs."""
+"""The attempt whose step is running in this context."""
 
 
 class AttemptSteps:
-    """The steps of one attempt. A body may have threads or tasks of its own, which call steps at
-    once: each takes its number when it begins.
+    """The steps of one attempt. A body may have threads or tasks of its own, which run steps at the
+    same time: each step takes its number when it begins.
 
     Memos are read once, at the first step, and only if there may be some: not in the first attempt
     of a run that has always been ours.
@@ -95,7 +97,7 @@ class AttemptSteps:
         self._forks = THIS_PROCESS.forks
         self._lock = threading.Lock()
         self._reading = threading.Lock()
-        self._met: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
         self._known: dict[tuple[str, str, int], MemoRow] | None = None
         if attempt.number == 1 and attempt.epoch == 1 and not attempt.was_suspended:
             self._known = {}
@@ -181,12 +183,12 @@ class AttemptSteps:
         return steps_with_options(self, retry, returns, is_async=is_async)
 
     def _refuse_ended(self, *, is_async: bool) -> None:
-        """Refuse a step of a body that is to end, or has ended."""
+        """Refuse a step of a body that is asked to end, or has ended."""
         attempt = self._attempt
         if THIS_PROCESS.forks != self._forks:
             raise RunnerUsageError("a step belongs to the process of its runner, not to a fork")
         if attempt.is_suspending:
-            raise left_early(attempt)
+            raise suspended_early(attempt)
         if attempt.cancelled or attempt.abandoned:
             signal = ended_early(attempt)
             raise asyncio.CancelledError(str(signal)) if is_async else signal
@@ -194,12 +196,12 @@ class AttemptSteps:
             raise RunnerUsageError(f"{attempt}: its body has ended, and takes no further step")
 
     def _number_of(self, name: str) -> int:
-        """How often this attempt has met the name, now included. Steps of one name that are begun
-        in a fixed order find their values again, also if they overlap.
+        """The number of this step among the attempt's steps of this name, from 1. Steps of one name
+        that begin in a fixed order find their values again, also if they overlap.
         """
         self._refuse_within(f"step {name!r}", name)
         with self._lock:
-            number = self._met[name] = self._met.get(name, 0) + 1
+            number = self._numbers[name] = self._numbers.get(name, 0) + 1
             return number
 
     def _refuse_within(self, what: str, name: str) -> None:
@@ -224,8 +226,8 @@ class AttemptSteps:
         self._known = {(memo.kind, memo.name, memo.number): memo for memo in found or ()}
 
     def _kept(self, kind: str, name: str, number: int) -> str | None:
-        """The text of a value that was kept for the same input. The runs that were submitted to get
-        it count as submitted.
+        """The text of a value that was kept for the same input. The runs that the step submitted
+        count as submitted.
         """
         memo = None if self._known is None else self._known.pop((kind, name, number), None)
         if memo is None or memo.input_hash != self._hash():
@@ -239,7 +241,7 @@ class AttemptSteps:
         return self._input_hash
 
     def _text_of(self, call: StepCall, value: object) -> str:
-        """The value as it is stored; an error if it has no JSON form, or is too large."""
+        """The value as it is stored. Raises if it has no JSON form, or is too large."""
         try:
             text = encode(normalise(call.form.dump(value)))
         except ContextError as error:
@@ -305,14 +307,14 @@ def _coming(call: StepCall) -> Awaitable[object]:
 
 
 def ended_early(attempt: Attempt) -> BodyCancelled:
-    """The signal that unwinds a body that is to end, or that the engine has given up."""
+    """The signal that unwinds a body that is asked to end, or that the engine has given up."""
     if attempt.cancelled:
         return BodyCancelled(f"run {attempt.run_id} is being cancelled")
     return BodyCancelled(f"{attempt} was given up: it is not recorded any more")
 
 
-def left_early(attempt: Attempt) -> BodySuspended:
-    """The signal for a body that was asked to leave, and still makes calls."""
+def suspended_early(attempt: Attempt) -> BodySuspended:
+    """The signal for a body that was asked to suspend and still makes calls."""
     return BodySuspended(f"{attempt} was asked to leave, and takes no further step")
 
 
@@ -339,8 +341,8 @@ def answer_to(ask: Callable[[Tell], object]) -> Sequence[MemoRow] | None:
 async def answer_on_loop(
     ask: Callable[[Tell], object], missed: Tell = lambda _: None
 ) -> Sequence[MemoRow] | None:
-    """The answer, on a loop. ``missed`` is called with one that comes after the caller has given up
-    waiting for it.
+    """The answer, on a loop. ``missed`` is called with an answer that comes after the caller has
+    stopped waiting.
     """
     loop = asyncio.get_running_loop()
     coming: asyncio.Future[Answer] = loop.create_future()

@@ -1,1 +1,1 @@
-"""Lines that bodies log, and their progress, kept with the run."""
+"""Log lines of bodies, and their progress, stored with the run."""

@@ -146,7 +146,9 @@ class _Wrappers:
 
 
 def _is_plain(method: _Method) -> bool:
-    """Whether it is that of ``logging``: one of the program's may do anything, and stays."""
+    """Whether the method is the one of ``logging``. A method of the program may do anything, and
+    stays.
+    """
     return method.__module__ == logging.__name__
 
 
@@ -161,9 +163,9 @@ def _is_ours(name: str) -> bool:
 
 
 def _kept(logger: Any, level: int, is_enabled_for: _Method) -> str:
-    """The names that lines have of records of this level, if the program does not show those and
-    the task log takes them; else nothing. They are kept where ``logging`` keeps its own answers,
-    beside those: all are forgotten together.
+    """The names for log lines of records of this level, if the program does not show such records
+    and the task log takes them; otherwise nothing. Cached beside the answers that ``logging``
+    caches, so that both are forgotten together.
     """
     if logger.disabled:
         return ""
@@ -188,7 +190,7 @@ def _is_for_us(logger: logging.Logger, level: int) -> bool:
 
 
 class Capture:
-    """Counts who needs the wrappers: runners, and bodies in workers."""
+    """Counts the users of the wrappers: runners, and bodies in workers."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

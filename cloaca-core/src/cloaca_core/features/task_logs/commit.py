@@ -1,4 +1,4 @@
-"""What the logs of tasks write with a batch: lines and progress of bodies."""
+"""Rows of task logs in a batch: lines and progress of bodies."""
 
 from __future__ import annotations
 

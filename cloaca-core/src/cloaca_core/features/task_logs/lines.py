@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cloaca_core.values.payloads.redaction import LineRedact
 
 LONGEST_NAME: Final = 255
-"""Characters of a logger's name, a level's name and a field's name that are kept."""
+"""The longest name of a logger, a level or a field that is stored, in characters."""
 HANDLE: Final = "handle"
 """The name of the logger of lines that come by ``handle.log``."""
 
@@ -53,8 +53,8 @@ def text_of_record(record: logging.LogRecord, at: int, redact: LineRedact) -> st
 def text_of_logged(
     names: str, message: object, args: tuple[object, ...], at: int, redact: LineRedact
 ) -> str:
-    """The line of the record that would be made of such a call. The path of nearly all lines: what
-    changes nothing is left out.
+    """The line of the record that would be made of such a call. Nearly all lines take this path, so
+    steps that change nothing are left out.
     """
     if type(message) is str and (not args or type(args[0]) in _PLAIN):
         try:
@@ -119,7 +119,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _filled(message: object, args: tuple[object, ...]) -> str:
-    """As ``LogRecord`` does it: a single mapping stands for the arguments by name."""
+    """As in ``LogRecord``: a single mapping is the arguments by name."""
     try:
         text = message if type(message) is str else str(message)
         if not args:
@@ -176,7 +176,7 @@ def _clean(value: object, redact: LineRedact) -> object:
 
 
 def joined(lines: Iterable[str]) -> str:
-    """The texts of lines as one."""
+    """The texts of lines as one text."""
     return f"[{','.join(lines)}]"
 
 
@@ -190,7 +190,7 @@ def lines_in(text: str) -> list[Line]:
 
 
 def _line(at: Any, level: Any, logger: Any, message: Any, fields: Any = None) -> Line:
-    """The line of these values; ``TypeError`` for one that was stored as another type."""
+    """The line with these values. Raises ``TypeError`` if a value was stored as another type."""
     line = Line(at, level, logger, message, fields)
     if not (isinstance(at, int) and all(isinstance(each, str) for each in line[1:4])):
         raise TypeError(f"no line of a log: {line!r:.100}")

@@ -51,7 +51,7 @@ APART: Final = 0.1
 CHUNK_BYTES: Final = 64 << 10
 """About the size at which a chunk ends: the last part of a log goes by chunks."""
 POSITIONS: Final = 10**9
-"""Positions of the lines of each owner of a run: its epoch stands above them."""
+"""The number of line positions of each owner of a run: the higher digits are the owner's epoch."""
 
 
 class AttemptLines(NamedTuple):
@@ -92,7 +92,7 @@ class LogBook:
 
     @property
     def is_off(self) -> bool:
-        """Whether no line is kept."""
+        """Whether no line is stored."""
         return is_off(self.least)
 
     # -- any thread --------------------------------------------------------------------------
@@ -117,7 +117,7 @@ class LogBook:
         self._loop.call_at(when, self._time_is_over, context=self._context)
 
     def _time_is_over(self) -> None:
-        """Lines are due, unless those that wait have come since a commit a moment ago."""
+        """Lines are due, unless the waiting lines came after a commit a moment ago."""
         now, waited = self._loop.time(), self._taken_at + DELAY
         if self.waiting and now < waited:
             self._call_at(waited)

@@ -25,7 +25,7 @@ LINES_AT_ONCE = 1_000
 
 
 class LogEngine(Protocol):
-    """What has the logs of tasks, of an engine."""
+    """The part of an engine that has the logs of tasks."""
 
     @property
     def run_logs(self) -> RunLogs:

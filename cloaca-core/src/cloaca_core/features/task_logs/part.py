@@ -12,8 +12,8 @@ from cloaca_core.store.protocol import KernelStore
 class TaskLogStore(KernelStore, Protocol):
     """Lines and progress of attempts.
 
-    ``commit`` writes them. A chunk of lines with the position of an earlier one changes nothing;
-    progress replaces what its attempt told before; old chunks are deleted.
+    ``commit`` writes them. A chunk of lines with the position of an earlier chunk changes nothing;
+    progress replaces the attempt's earlier progress; old chunks are deleted.
     """
 
     async def log_chunks(self, wanted: ChunkFilter) -> list[LogChunk]:
@@ -22,6 +22,6 @@ class TaskLogStore(KernelStore, Protocol):
         """
 
     async def progress(self, run_ids: Collection[str]) -> list[ProgressRow]:
-        """How far the attempts of these runs have come that told it, by run, task and attempt. Only
-        reads.
+        """The progress of the attempts of these runs that reported some, by run, task and attempt.
+        Only reads.
         """

@@ -6,12 +6,12 @@ from cloaca_core.store.batch import Kind
 
 
 class LogChunk(NamedTuple):
-    """Lines of one attempt that follow each other. Its key is (run_id, position).
+    """Consecutive lines of one attempt. Its key is (run_id, position).
 
-    ``position`` is that of its last line among the lines of the run: it grows in the order in which
-    chunks are written, also over changes of the owner. ``number`` is that of its first line in the
-    attempt, from 1; lines that were not kept are counted too. ``lines`` is a JSON list, of ``size``
-    items.
+    ``position`` is the position of its last line among the lines of the run: it grows in the order
+    in which chunks are written, also when the owner changes. ``number`` is the number of its first
+    line in the attempt, from 1; lines that were not stored are counted too. ``lines`` is a JSON
+    list, of ``size`` items.
     """
 
     run_id: str
@@ -24,15 +24,15 @@ class LogChunk(NamedTuple):
 
 
 class OldChunk(NamedTuple):
-    """A chunk that goes, as its attempt has logged more than is kept."""
+    """A chunk to delete, as its attempt has logged more than is stored."""
 
     run_id: str
     position: int
 
 
 class ProgressRow(NamedTuple):
-    """How far an attempt has come, as its body has told last. ``total`` is None where it is open,
-    ``told_at`` in µs.
+    """The progress of an attempt, as its body reported it last. ``total`` is None if it is not
+    known; ``told_at`` is in µs.
     """
 
     run_id: str
@@ -51,8 +51,8 @@ PROGRESS: Final = Kind[ProgressRow]("progress")
 
 
 class ChunkFilter(NamedTuple):
-    """Selects chunks of a run: those with lines after the position ``after``, of a task and an
-    attempt or (None) of all, the first ``limit`` of them.
+    """Selects chunks of a run: the first ``limit`` chunks with lines after the position ``after``,
+    of a task and an attempt or (None) of all.
     """
 
     run_id: str

@@ -48,9 +48,9 @@ class Told(NamedTuple):
 
 
 class TaskLog:
-    """Keeps lines from the level ``least`` on; ``wall`` is the clock in µs. ``waits`` is called
+    """Stores lines from the level ``least`` on; ``wall`` is the clock in µs. ``waits`` is called
     when the first line waits to be taken. A ``closed`` log takes nothing more. Of the text of
-    progress the first ``longest_detail`` characters are kept.
+    progress the first ``longest_detail`` characters are stored.
     """
 
     __slots__ = (
@@ -110,13 +110,13 @@ class TaskLog:
                 self._put(number, line)
 
     def log(self, message: object, level: str, number: int, fields: Mapping[str, object]) -> None:
-        """Keep a line of ``handle.log``, if its level is kept."""
+        """Store a line of ``handle.log``, if its level is stored."""
         if number >= self.least and not self.closed:
             line = text_of_call(message, level, fields, self._wall(), self._redact)
             self._put(next(self._numbers), line)
 
     def tell(self, done: float, total: float | None, text: str | None) -> None:
-        """Keep how far the body has come, in the place of what it told before."""
+        """Store the body's progress, in place of its earlier progress."""
         self.put_told(Told(done, total, text, self._wall()))
 
     def put_told(self, told: Told) -> None:
@@ -190,7 +190,7 @@ class Book(Protocol):
 
     @property
     def least(self) -> int:
-        """The number of the least level of which lines are kept."""
+        """The number of the lowest level of which lines are stored."""
 
     @property
     def wall(self) -> Callable[[], int]:

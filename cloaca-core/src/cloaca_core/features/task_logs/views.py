@@ -15,12 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A line that the body of a task has logged.
-
-    ``number`` counts the lines of the attempt, from 1, kept or not; ``dropped`` is how many lines
-    just before this one were not kept. ``at`` is RFC 3339 in UTC. ``logger`` is "handle" for lines
-    of ``handle.log``, of which only these have ``fields``. ``position`` grows from line to line of
-    the run, in the order in which they were written: ``run.logs(after=line)`` goes on there.
+    """A log line of a task's body. ``number`` counts the lines of the attempt, from 1, stored or
+    not; ``dropped`` is the number of lines just before this one that were not stored. ``at`` is RFC
+    3339 in UTC. ``logger`` is "handle" for lines of ``handle.log``; only these have ``fields``.
+    ``position`` grows from line to line of the run, in the order in which they were written:
+    ``run.logs(after=line)`` continues after it.
     """
 
     run_id: str

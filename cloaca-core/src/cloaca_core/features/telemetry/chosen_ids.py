@@ -39,7 +39,7 @@ class IdGenerator(Protocol):
 
 
 class ChosenIds:
-    """Gives a thread the ids that it has chosen, and otherwise those of the generator within."""
+    """Gives a thread the ids that it has chosen, otherwise ids of the wrapped generator."""
 
     def __init__(self, within: IdGenerator) -> None:
         self._within = within
@@ -71,7 +71,7 @@ class ChosenIds:
 
 
 class Tracers:
-    """The tracer of a provider, by default of the one that the program sets, at any time."""
+    """The tracer of a provider; by default of the provider that the program sets, at any time."""
 
     def __init__(self, provider: TracerProvider | None) -> None:
         self._provider = provider

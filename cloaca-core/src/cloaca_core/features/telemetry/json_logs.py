@@ -1,4 +1,4 @@
-"""A formatter for ``logging`` that writes each record as one line of JSON, with its ids."""
+"""A formatter for ``logging``: writes each record as one line of JSON, with its ids."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Origin(NamedTuple):
 
 
 def origin_of(text: str | None) -> Origin | None:
-    """The origin in a row; None for no text, and for one that this version cannot read."""
+    """The origin in a row; None for no text, and for a text that this version cannot read."""
     if text is None:
         return None
     match = _TRACEPARENT.fullmatch(text.removeprefix(_LINK))
@@ -44,12 +44,12 @@ def origin_of(text: str | None) -> Origin | None:
 
 
 def trace_id_of(run_id: str, number: int) -> int:
-    """The id of the trace that a run has in this round; 0 for that of its schedule's tick."""
+    """The id of the run's trace in this round; 0 for the trace of its schedule's tick."""
     return _number(16, "trace", run_id, number)
 
 
 def run_span_id(run_id: str, number: int) -> int:
-    """The id of the span of a run in this round; 0 for that of its schedule's tick."""
+    """The id of the run's span in this round; 0 for the span of its schedule's tick."""
     return _number(8, "run", run_id, number)
 
 

@@ -12,7 +12,7 @@ class GaugeStore(KernelStore, Protocol):
     """Numbers about the database as a whole."""
 
     async def gauges(self) -> Gauges:
-        """How much is under way: one statement, whose work grows with the runs that have not ended
-        and not with those that have. Runs of paused workflows are counted, but none of them waits
-        to be claimed. Only reads.
+        """The amount of work under way: one statement, whose cost grows with the runs that have not
+        ended, not with the ended ones. Runs of paused workflows are counted, but none of them
+        counts as claimable. Only reads.
         """

@@ -56,7 +56,7 @@ class RunMetrics:
             self.schedule_to_start.add((workflow,), (row.started_at - ready_at) / SECOND)
 
     def ticked(self, ticks: Sequence[DecidedTick], now: int) -> None:
-        """Count by how much ticks were late; not those that were caught up or back-filled."""
+        """Count how late ticks were, without ticks that were caught up or back-filled."""
         for tick in ticks:
             if tick.outcome == TickOutcome.FIRED:
                 self.tick_lag.add((short_name(tick.workflow),), (now - tick.tick) / SECOND)

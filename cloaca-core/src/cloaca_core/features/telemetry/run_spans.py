@@ -1,7 +1,8 @@
-"""The spans of runs: made of durable rows, when an attempt or a run has ended, with its true times.
+"""The spans of runs. They are made from durable rows, when an attempt or a run has ended, with its
+true times.
 
-So a run has one span although several processes had it. What a crash has cut off has none: the
-attempt that is run again has the same id. Payloads and messages of errors are in no span.
+So a run has one span although several processes executed it. An attempt that a crash cut off has no
+span: the attempt that is run again has the same id. Payloads and messages of errors are in no span.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ class RunSpans:
         )
 
     def emit_wait(self, wait: EndedWait) -> None:
-        """The span of a wait that has ended, below that of its attempt."""
+        """The span of an ended wait, below the span of its attempt."""
         key = (wait.task_id, wait.attempt, wait.kind, wait.name, wait.number)
         self._emit(
             f"wait {wait.name or wait.kind}",
@@ -259,7 +260,7 @@ class RunSpans:
         return SpanContext(own.trace_id, own.span_id, False, flags, state)
 
     def _span(self, span_id: int) -> SpanContext:
-        """A span below that of the run."""
+        """A span below the span of the run."""
         run = self._context
         return SpanContext(run.trace_id, span_id, False, run.trace_flags, run.trace_state)
 

@@ -9,7 +9,7 @@ from cloaca_core.store.sql.queries import Statement
 
 
 class GaugeQueries(Statements, file="gauges.sql"):
-    """What metrics show of the database."""
+    """Statements for the values of metrics."""
 
     read_gauges: Statement
 

@@ -21,8 +21,9 @@ class SubmitTracing:
         self._tracers = tracers
 
     def begin(self, name: str, *, within: bool, runs: int = 1) -> SubmitSpan:
-        """The span of a submission that is sent now, in the context of the caller: ``name`` is its
-        name, ``runs`` how many it submits. With ``within`` they belong to the caller's trace.
+        """Begin the span of a submission, in the context of the caller. ``name`` is the span's
+        name, ``runs`` the number of runs submitted. With ``within``, the runs belong to the
+        caller's trace.
         """
         attributes: dict[str, str | int] = {}
         if name.startswith("submit "):
@@ -46,7 +47,7 @@ class SubmitSpan:
             self.trace = Origin(found.trace_id, found.span_id, flags, within).text()
 
     def accepted(self, run_id: str | None) -> None:
-        """The run is durable, or one that stands for it."""
+        """The submission is durable, as this run or as an existing run with its key."""
         if self._span.is_recording():
             if run_id is not None:
                 self._span.set_attribute("cloaca.run.id", run_id)

@@ -44,9 +44,9 @@ class QueriedBackend(Backend, Protocol):
     """A backend that takes statements of a person's own."""
 
     async def query(self, url: str, options: StoreOptions, sql: str, bounds: Bounds) -> Rows:
-        """Execute one statement that reads, in a database that is opened to be looked at: whatever
-        the statement is, nothing is written, and no other database or file is reached by it.
-        ``StoreError`` when it is refused, ``StoreUnavailableError`` when it takes too long.
+        """Execute one statement that reads, in a database that is opened read-only. Whatever the
+        statement is, nothing is written, and it reaches no other database or file. Raises
+        ``StoreError`` if it is refused, ``StoreUnavailableError`` if it takes too long.
         """
 
 

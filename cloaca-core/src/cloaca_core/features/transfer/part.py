@@ -14,8 +14,8 @@ class Transfer(Protocol):
     """
 
     async def identity(self) -> str | None:
-        """A text that two open stores of this backend have in common if they are of the same
-        database and schema, also by different URLs; None for one that no other can open.
+        """A text that is equal for two open stores of this backend if they use the same database
+        and schema, also by different URLs. None for a database that no other store can open.
         """
 
     async def page(self, table: Table, after: Key, limit: int) -> list[tuple[Any, ...]]:

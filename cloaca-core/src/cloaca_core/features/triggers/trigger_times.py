@@ -48,10 +48,11 @@ def new_row(trigger: Trigger, workflow: str | None, trigger_id: str, now: Instan
 def redefined(
     row: TriggerRow, trigger: Trigger, workflow: str | None, now: Instant
 ) -> TriggerRow | None:
-    """The row after a runner has declared the trigger as of now; None when nothing changes.
+    """The row after a runner has declared the trigger now; None if nothing changes. Whether it is
+    enabled does not change.
 
-    Whether it is enabled stays. A trigger that other runners poll keeps its times. A poll that was
-    missed because no runner was there comes one interval from now; a missed tick is still due.
+    A trigger that other runners poll keeps its times. A poll that was missed, as there was no
+    runner, comes one interval from now; a missed tick is still due.
     """
     changed = row._replace(
         workflow=workflow,

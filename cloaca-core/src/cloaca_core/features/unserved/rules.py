@@ -1,8 +1,8 @@
 """Finds runs, schedules and triggers whose workflow no live runner seems to have.
 
-No table says which workflows other runners have registered, so this judges by the signs: work of a
-workflow that is not registered here, of which no live runner owns a run, and which does not move.
-The store lists the work; ``watch`` decides when to look, and warns.
+No table says which workflows other runners have registered. So this judges by three signs: the
+work's workflow is not registered here, no live runner owns a run of it, and the work makes no
+progress. The store lists the work; ``watch`` decides when to look, and warns.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ Kind: TypeAlias = Literal["run", "schedule", "trigger"]
 
 
 class Unmet(NamedTuple):
-    """Work of one kind for one workflow. ``mark`` stays the same as long as no runner works on it;
-    ``since`` is since when the first run may be claimed, None for the other kinds.
+    """Work of one kind for one workflow. ``mark`` does not change as long as no runner works on it.
+    ``since`` is the instant since when the first run may be claimed, None for the other kinds.
     """
 
     kind: Kind
@@ -50,8 +50,8 @@ def unmet_work(
 ) -> list[Unmet]:
     """The work of workflows other than the ``known`` ones that a runner should have begun.
 
-    A schedule that is not due yet, or a trigger, counts only where there is no other runner: beside
-    others, a trigger fires all the same, and its run is then found waiting.
+    A schedule that is not due yet, or a trigger, counts only if there is no other runner. Beside
+    others, a trigger fires anyway, and its run is then found waiting.
     """
     alone = waiting.other_runners == 0
     rows = [row for row in waiting.rows if row.workflow not in known]
@@ -78,8 +78,8 @@ def follow(
     now: Instant,
     unseen_for: float,
 ) -> dict[Key, Followed]:
-    """Keeps the first sighting of work whose mark has not changed. ``unseen_for`` is how many
-    seconds ago the last look was.
+    """Keep the first sighting of work whose mark has not changed. The last look was ``unseen_for``
+    seconds ago.
     """
     followed = {}
     for each in found:

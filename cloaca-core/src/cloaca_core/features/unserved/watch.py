@@ -1,12 +1,12 @@
-"""Warns of work that no live runner takes up, once for each workflow, and keeps it for ``health``.
+"""Warns of work that no live runner takes, once for each workflow, and keeps it for ``health``.
 
-Sleeps unless work may wait: others have changed the database, runs were released, a schedule was
-added, or the last look found some. It looks no more often than every half minute, so that an idle
-runner stays idle; sooner only when this program has just registered something, or a run that the
-last look found has waited for half a minute. ``unserved`` decides which work to warn of.
+Sleeps unless work may wait: another process changed the database, runs were released, a schedule
+was added, or the last look found some. It looks at most every half minute, so that an idle runner
+stays idle; sooner only if this program has just registered something, or a run that the last look
+found has waited for half a minute. ``rules`` decides which work to warn of.
 
-It also looks, if this runner has left any, for runs whose tasks the runner lacks. ``UnservedRuns``
-has warned of those.
+It also looks for runs whose tasks this runner lacks, if this runner has released any.
+``UnservedRuns`` has warned of those.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class UnservedWatch:
         subjects.definitions.subscribe(self.look_soon)
 
     def wake(self) -> None:
-        """Others may have left work."""
+        """Another runner may have left work waiting."""
         if not self._pending:
             self._pending = True
             self._wakeup.wake()

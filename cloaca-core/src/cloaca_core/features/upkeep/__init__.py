@@ -1,1 +1,1 @@
-"""Ended runs are deleted when they have been kept long enough."""
+"""Ended runs are deleted when their retention is over."""

@@ -16,7 +16,7 @@ KINDS_OF_MANY: Final = 5
 LONGEST_S: Final = 0.1
 """Seconds that one transaction should take at most."""
 REST: Final = 4.0
-"""Pauses are so many times as long as the transaction before them."""
+"""The length of a pause, as a multiple of the transaction before it."""
 LONGEST_REST_S: Final = 2.0
 
 
@@ -37,7 +37,7 @@ Deletion: TypeAlias = Whole | Part
 
 
 def next_deletion(doomed: Sequence[DoomedRun], most: int) -> Deletion | None:
-    """Choose what goes next, of about ``most`` rows; None when nothing is left."""
+    """Choose the next rows to delete, about ``most``. None when nothing is left."""
     if not doomed:
         return None
     chosen, rows = [], 0

@@ -1,4 +1,4 @@
-"""Decides which runs have been kept long enough. Pure."""
+"""Decides which runs have passed their retention. Pure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from cloaca_core.values.times.retention import FOR_EVER
 
 
 class Rule(NamedTuple):
-    """For how long runs are kept, beside the recorded retention of workflows.
-
-    ``usual`` is for how long runs of other workflows are kept, in µs, None for ever. ``before`` is
-    an instant in place of every retention. ``workflow`` is the only one that is pruned.
+    """How long runs are kept, besides the recorded retention of workflows. ``usual`` is the
+    retention of other workflows in µs, None for ever. ``before`` is an instant in place of every
+    retention. ``workflow`` is the only one that is pruned.
     """
 
     usual: int | None
@@ -29,7 +28,7 @@ class Cutoff(NamedTuple):
 
 
 def cutoffs(kept: Sequence[KeptWorkflow], rule: Rule, now: int) -> list[Cutoff]:
-    """Which runs go, for each workflow of which any may."""
+    """For each workflow with runs to delete: which of them."""
     found = []
     for each in kept:
         before = _before(each.retention, rule, now)
@@ -44,9 +43,8 @@ def cutoff_of_deleted_schedules(rule: Rule, now: int) -> int | None:
 
 
 def usual_retention(usual: int | None, *, was_set: bool, keeps_all: bool) -> int | None:
-    """How long runs are kept of which no workflow says so, in µs, None for ever.
-
-    A database of an earlier version is to keep everything until a program has set how long.
+    """The retention in µs of workflows that set none; None for ever. A database of an earlier
+    version keeps everything until a program has set a retention.
     """
     return usual if was_set or not keeps_all else None
 

@@ -44,7 +44,7 @@ class UpkeepEngine(DefinitionEngine, Protocol):
 
 
 class Prune(NamedTuple):
-    """Delete trees of runs that have ended long ago, or count them; notes who has deleted any."""
+    """Delete trees of runs that ended long ago, or count them. Records who has deleted any."""
 
     before: datetime | str | None = None
     workflow_name: str | None = None

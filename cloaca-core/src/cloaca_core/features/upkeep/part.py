@@ -10,15 +10,14 @@ from cloaca_core.store.protocol import KernelStore
 
 
 class UpkeepStore(KernelStore, Protocol):
-    """Deletes trees of runs that have ended long ago. A tree is a run without a parent, or one that
-    is detached from it, and all runs below it, up to those that are detached.
+    """Deletes trees of runs that ended long ago.
 
-    A tree that is hidden is seen by no other operation, but for ``load_attempts``, ``memos``,
+    A tree is a run without a parent, or a detached run, and all runs below it, up to detached ones.
+    A hidden tree is seen by no other operation, except ``load_attempts``, ``memos``,
     ``log_chunks``, ``progress`` and ``ended``, and nothing is done to its runs; a run whose parent
     is in it is not inserted (see ``Committed.orphans``). Its idempotency keys are free: ``commit``
-    holds back a run with one of them, and ``insert_when_free`` inserts it.
-
-    Each operation with a ``Shift`` does nothing, and answers None, if another holder prunes.
+    holds back a run with one of them, and ``insert_when_free`` inserts it. Each operation with a
+    ``Shift`` does nothing, and answers None, if another holder prunes.
     """
 
     async def upkeep(self) -> Upkeep:
@@ -34,8 +33,8 @@ class UpkeepStore(KernelStore, Protocol):
         """Prune no more; it is due at ``due_at``. Nothing is done if another holder prunes."""
 
     async def kept_workflows(self) -> list[KeptWorkflow]:
-        """The workflows that have runs or schedules, and how long runs are kept by the newest
-        recorded version. Only reads.
+        """The workflows that have runs or schedules, each with the retention of the newest recorded
+        version. Only reads.
         """
 
     async def expired_trees(
@@ -63,39 +62,38 @@ class UpkeepStore(KernelStore, Protocol):
         """
 
     async def erase_runs(self, shift: Shift, run_ids: Collection[str]) -> int | None:
-        """Delete all rows of these runs, which ``doomed_runs`` has answered; how many.
-
-        The ticks that made them are forgotten, and no tick of their schedules up to those gets a
-        run (again). An event with a key stays, without being listed; one without goes.
+        """Delete all rows of these runs, which ``doomed_runs`` has answered. Returns their number.
+        The ticks that made them are deleted, and no tick of their schedules up to those gets a run
+        (again). An event with a key stays, without being listed; an event without a key is deleted.
         """
 
     async def trim_run(self, shift: Shift, run_id: str, limit: int) -> int | None:
-        """Delete up to ``limit`` rows of each kind of a run that ``doomed_runs`` has answered; how
-        many.
+        """Delete up to ``limit`` rows of each kind of a run that ``doomed_runs`` has answered.
+        Returns their number.
         """
 
     async def ticking_schedules(self, workflow: str) -> list[str]:
         """The ids of the schedules of a workflow. Only reads."""
 
     async def deleted_schedules(self) -> list[str]:
-        """The ids of schedules that are gone and have ticks left. Only reads."""
+        """The ids of deleted schedules that still have ticks. Only reads."""
 
     async def erase_ticks(
         self, shift: Shift, schedule_id: str, before: int, limit: int
     ) -> int | None:
-        """Forget up to ``limit`` ticks of a schedule that were decided before ``before`` and have
-        no run (any more), oldest first, and up to as many counts of dropped ones; how many. No tick
-        up to those gets a run (again).
+        """Delete up to ``limit`` ticks of a schedule that were decided before ``before`` and have
+        no run (any more), oldest first, and up to as many counts of dropped ticks. Returns the
+        number of both. No tick up to those gets a run (again).
         """
 
     async def erase_names(self, shift: Shift, now: int, apart: int) -> int | None:
-        """Forget the names of runners of which no run can have an attempt any more: they were gone
-        by ``now``, more than ``apart`` before the oldest run was made; how many. Names of runners
-        that are gone since the last call are noted as such first.
+        """Delete the names of runners of which no run can have an attempt any more: they were gone
+        by ``now``, more than ``apart`` before the oldest run was made. Returns their number. Before
+        that, names of runners that are gone since the last call are marked as such.
         """
 
     async def give_back(self, limit: int) -> int | None:
-        """Give free space of the database back to the system, at most ``limit`` pages; how many
-        bytes that was, 0 when there is no more to give, None where the database does so by itself
-        or cannot.
+        """Give free space of the database back to the system, at most ``limit`` pages. Returns the
+        number of bytes, 0 when there is no more to give, None if the database does so by itself or
+        cannot.
         """

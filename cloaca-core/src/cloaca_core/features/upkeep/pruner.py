@@ -1,8 +1,8 @@
 """Deletes trees of runs, in small transactions with pauses, so that running work is not held up.
 
 A tree is hidden as a whole, and only then deleted. A runner that dies in between leaves hidden
-trees behind, with which the next one begins. Which trees may go is decided by ``cutoffs`` and by
-the store.
+trees behind; the next pruner begins with those. ``cutoffs`` and the store decide which trees are
+deleted.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class Pruned:
 
 
 class Sweep(NamedTuple):
-    """The outcome of a sweep, None if there was none, and in how many seconds one may be due."""
+    """The outcome of a sweep, None if there was none, and the number of seconds until the next may
+    be due.
+    """
 
     pruned: Pruned | None
     again_in: float
@@ -83,7 +85,9 @@ class Pruner:
         self.pruned: int = 0
 
     async def sweep(self) -> Sweep:
-        """Prune what has been kept long enough, if that is due and no other runner does so."""
+        """Delete runs that have passed their retention, if a sweep is due and no other runner does
+        it.
+        """
         upkeep = await self._store.upkeep()
         now = self._store.wall()
         if now < upkeep.due_at <= now + _SET_BACK_US:

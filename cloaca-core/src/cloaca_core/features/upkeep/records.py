@@ -27,7 +27,7 @@ class KeptWorkflow(NamedTuple):
 
 
 class DoomedRun(NamedTuple):
-    """A run of a hidden tree, and about how many rows it has."""
+    """A run of a hidden tree, and its approximate number of rows."""
 
     run_id: str
     rows: int

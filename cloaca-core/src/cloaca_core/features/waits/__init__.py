@@ -1,1 +1,1 @@
-"""Runs wait for a time, an event or a decision of a person."""
+"""Runs wait for a time, an event or a person's decision."""

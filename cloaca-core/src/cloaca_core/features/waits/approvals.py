@@ -1,4 +1,4 @@
-"""Decisions that people have to take, as users see them."""
+"""Open decisions of people, as users see them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpenApproval:
-    """An approval that waits for a person: the run goes on when ``approve`` gives it one of the
-    ``choices``. ``name`` is what ``approve`` takes: the id of the node, or what the body of
-    ``task_id`` calls it.
+    """An approval that waits for a person: the run continues when ``approve`` gives it one of the
+    ``choices``. ``name`` is the argument for ``approve``: the id of the node, or the name that the
+    body of ``task_id`` gave.
 
     ``schema`` is the JSON schema of the ``data`` that go with the choice, None for none.
-    ``opened_at`` is since when it waits, ``expires_at`` when its time is over, None where it has
-    no end; both RFC 3339 in UTC. ``tags`` are those of the run. ``print`` shows all of it.
+    ``opened_at`` is the beginning of the wait, ``expires_at`` its end by time, None without one;
+    both RFC 3339 in UTC. ``tags`` are the tags of the run. ``print`` shows all of it.
     """
 
     run_id: str
@@ -75,6 +75,6 @@ def _open_approval(row: OpenApprovalRow) -> OpenApproval:
 
 
 def _fields(schema: Mapping[str, Any]) -> list[str]:
-    """The names of the fields; those that may be left out have a question mark."""
+    """The names of the fields. Optional ones have a question mark."""
     required = schema.get("required") or ()
     return [name if name in required else f"{name}?" for name in schema.get("properties") or ()]

@@ -1,7 +1,9 @@
-"""Bodies that wait here: each gives its slot back, and is told when it may go on.
+"""Bodies that wait in this process: each gives up its slot, and takes one again before it
+continues.
 
-A body whose own thread or task has waited for ``evict_after`` seconds is asked to leave: a signal
-unwinds it, its run may leave memory, and it comes to the same place again when it runs anew.
+A body whose own thread or task has waited for ``evict_after`` seconds is asked to suspend: a signal
+unwinds it, and its run may leave memory. Later it runs again from its top, and comes to the same
+wait.
 """
 
 from __future__ import annotations
@@ -24,22 +26,22 @@ if TYPE_CHECKING:
 
 
 NEXT_LOOK: Final = 0.1
-"""Seconds; the least time until a body is asked to leave that could not be asked before."""
+"""Seconds; the least time until the next try to suspend a body."""
 
 
 class Slots(Protocol):
-    """The slots of bodies that wait."""
+    """Releases and reacquires the slots of waiting bodies."""
 
     def release_slot(self, work: AttemptWork) -> None:
         """A body begins to wait."""
 
     async def reacquire_slot(self, work: AttemptWork) -> None:
-        """Return when it may go on."""
+        """Return when the body may continue."""
 
 
 class BodyWaits:
-    """Belongs to the engine's loop. ``ceases`` is called with the run of a body that waits no more,
-    and when that has its slot again.
+    """Belongs to the engine's loop. ``ceases`` is called with the run of a body that no longer
+    waits, and again when the body has its slot again.
     """
 
     def __init__(
@@ -58,8 +60,8 @@ class BodyWaits:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def attend(self, call: BodyCall, wait: OpenWait, *, may_suspend: bool) -> None:
-        """A body waits from now on. It has come further than where processes died: the wait is
-        kept.
+        """A body begins to wait. It has come further than where processes died, as the wait is
+        written.
         """
         call.attempt.crashes = 0
         self._calls[wait] = call
@@ -67,10 +69,10 @@ class BodyWaits:
         self._away(call, partial(self._interrupt, call, wait))
         if may_suspend:
             call.ask_to_suspend = partial(self._leave, call, wait)
-            call.timer = self._loop.call_later(self._evict_after, call.leave)
+            call.timer = self._loop.call_later(self._evict_after, call.suspend)
 
     def defer(self, call: BodyCall, seconds: float) -> None:
-        """A body waits for so many seconds, which are not kept."""
+        """A body waits for this number of seconds. The wait is not written."""
         self._away(call, partial(self._end_deferral, call))
         call.timer = self._loop.call_later(seconds, self._return, call, None)
 
@@ -80,25 +82,25 @@ class BodyWaits:
             self._return(call, [memo])
 
     def answer(self, call: BodyCall, memo: MemoRow) -> None:
-        """The body comes to a wait that is over."""
+        """The body comes to a wait that is over already."""
         self._memos.conclude(call, [memo])
 
     def refuse(self, call: BodyCall, error: CloacaError) -> None:
-        """The body may not wait for this; it goes on with the error."""
+        """The body may not wait for this: it continues with the error."""
         self._memos.conclude(call, error)
 
     def forget(self, wait: OpenWait) -> BodyCall | None:
-        """The body waits no more; its call, if it has waited."""
+        """The body no longer waits. Returns its call, if it waited here."""
         wait.attended = False
         return self._calls.pop(wait, None)
 
     def keep(self, task: asyncio.Task[None]) -> None:
-        """Keep a task of the loop until it has ended: the loop itself would not."""
+        """Hold a reference to a task of the loop until it has ended: the loop itself does not."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def withdraw(self, call: BodyCall) -> OpenWait | None:
-        """The body has cut its own wait off; that wait, if it has a row."""
+        """The body has cut its own wait off. Returns that wait, if it has a row."""
         found = next((wait for wait, mine in self._calls.items() if mine is call), None)
         if found is not None:
             self.forget(found)
@@ -106,7 +108,7 @@ class BodyWaits:
         return found
 
     def _away(self, call: BodyCall, interrupt: partial[None]) -> None:
-        """The body gives its slot back: it takes no process down while it waits."""
+        """The body gives up its slot. While it waits, it cannot kill a process."""
         call.interrupted = interrupt
         self._slots.release_slot(call.attempt)
 
@@ -134,8 +136,8 @@ class BodyWaits:
         self._memos.conclude(call, answer)
 
     def _leave(self, call: BodyCall, wait: OpenWait) -> None:
-        """Ask the body to leave, and look again later if a wait of it is about to end. It may wait
-        for its other threads and tasks before it leaves, so their waits end as well.
+        """Ask the body to suspend. If one of its waits is about to end, look again later. It may
+        wait for its other threads and tasks before it ends, so their waits end as well.
         """
         attempt = call.attempt
         if attempt.abandoned or self._calls.get(wait) is not call:

@@ -1,4 +1,4 @@
-"""Makes the waits of a body: gets how one has ended, or waits for it.
+"""Makes the waits of a body: waits for the end of each, or returns it if it is known.
 
 Runs on the body's own thread or loop, as its steps do.
 """
@@ -24,7 +24,7 @@ from cloaca_core.features.steps.steps import (
     Withdraw,
     answer_on_loop,
     answer_to,
-    left_early,
+    suspended_early,
 )
 from cloaca_core.features.waits.node_waits import decision
 from cloaca_core.values.missing import Missing
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 
 class AttemptWaits(AttemptChildren):
-    """The steps, waits and children of one attempt. It is made on the thread or in the task of the
-    body, which alone can be unwound.
+    """The steps, waits and children of one attempt. It is made on the body's own thread or in its
+    own task, the only ones that the signal to suspend can unwind.
     """
 
     def __init__(
@@ -47,15 +47,15 @@ class AttemptWaits(AttemptChildren):
     ) -> None:
         super().__init__(keeper, attempt)
         self._children = children
-        self._waits_met: dict[tuple[str, str], int] = {}
+        self._wait_numbers: dict[tuple[str, str], int] = {}
         self._missed: dict[tuple[str, str], str] = {}
         self._thread = threading.get_ident()
         self._task = asyncio.current_task() if attempt.is_async else None
 
     def wait(self, call: WaitCall) -> object:
-        """What a wait has brought, on a thread that may block."""
+        """The result of a wait, on a thread that may block."""
         self._refuse_ended(is_async=False)
-        number = self._met_wait(call)
+        number = self._number_of_wait(call)
         self._read_memos()
         if (text := self._kept(call.kind, call.name, number)) is None:
             may_suspend = threading.get_ident() == self._thread
@@ -64,9 +64,9 @@ class AttemptWaits(AttemptChildren):
         return self._outcome(call, text)
 
     async def wait_async(self, call: WaitCall) -> object:
-        """What a wait has brought, on a loop."""
+        """The result of a wait, on a loop."""
         self._refuse_ended(is_async=True)
-        number = self._met_wait(call)
+        number = self._number_of_wait(call)
         await self._read_memos_async()
         if (text := self._kept(call.kind, call.name, number)) is None:
             text = self._missed.pop((call.kind, call.name), None)
@@ -78,14 +78,14 @@ class AttemptWaits(AttemptChildren):
         return self._outcome(call, text)
 
     def _miss(self, call: WaitCall, answer: Answer) -> None:
-        """The coroutine has cut its wait off just before its end came: a message in it is for the
+        """The coroutine has cut its wait off just before the end came: a message in it goes to the
         next wait.
         """
         if answer and not isinstance(answer, BaseException) and "payload" in _read(answer[0].value):
             self._missed[call.kind, call.name] = answer[0].value
 
     def defer(self, condition: Callable[[], object], seconds: float) -> None:
-        """Return once ``condition()`` is true, which is asked every so many seconds."""
+        """Return once ``condition()`` is true. It is called again every ``seconds``."""
         self._refuse_ended(is_async=False)
         while not condition():
             answer_to(partial(self._keeper.defer, self._attempt, seconds))
@@ -102,8 +102,9 @@ class AttemptWaits(AttemptChildren):
     async def _away(
         self, ask: Callable[[Tell], Withdraw], missed: Tell = lambda _: None
     ) -> Sequence[MemoRow] | None:
-        """The answer, on a loop. A coroutine that is cancelled, as ``asyncio.timeout`` does, waits
-        no more; it leaves if it was asked to at that moment, as the engine counts on that.
+        """The answer, on a loop. A coroutine that is cancelled, as ``asyncio.timeout`` does, no
+        longer waits. If it was asked to suspend at that moment it does, as the engine counts on
+        that.
         """
         withdraw: list[Withdraw] = []
         try:
@@ -112,14 +113,14 @@ class AttemptWaits(AttemptChildren):
             if withdraw[0]():
                 raise
             self._attempt.is_suspending = True
-            raise left_early(self._attempt) from None
+            raise suspended_early(self._attempt) from None
 
-    def _met_wait(self, call: WaitCall) -> int:
-        """How often this attempt has met the kind and name, now included."""
+    def _number_of_wait(self, call: WaitCall) -> int:
+        """The number of this wait among the attempt's waits of this kind and name, from 1."""
         self._refuse_within(f"a wait for {call.name or call.kind!r}", call.name or call.kind)
         with self._lock:
             key = (call.kind, call.name)
-            number = self._waits_met[key] = self._waits_met.get(key, 0) + 1
+            number = self._wait_numbers[key] = self._wait_numbers.get(key, 0) + 1
             return number
 
     def _asked(self, call: WaitCall, number: int, *, may_suspend: bool) -> AskedWait:
@@ -135,7 +136,9 @@ class AttemptWaits(AttemptChildren):
         )
 
     def _outcome(self, call: WaitCall, text: str) -> object:
-        """The value of the call: a payload, the default after a time-out, or nothing of a sleep."""
+        """The value of the call: a payload, the default after a time-out, or nothing for a
+        sleep.
+        """
         value = _read(text)
         if "payload" in value or call.kind == SLEEP:
             return value.get("payload")
@@ -148,7 +151,7 @@ class AttemptWaits(AttemptChildren):
 
 
 def _read(text: str) -> dict[str, Any]:
-    """How a wait has ended: with a payload, or without one by time."""
+    """The end of a wait: with a payload, or without one by time."""
     return cast("dict[str, Any]", decode(text) or {})
 
 

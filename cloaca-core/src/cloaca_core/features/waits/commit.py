@@ -1,4 +1,4 @@
-"""What waits write with a batch: waits that open and end, and the first messages of new runs."""
+"""Rows of waits in a batch: waits that open and end, and the first messages of new runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ _KEY: Final = WaitRow._fields.index("number") + 1
 
 
 class WaitCommit:
-    """Whether a wait is over is decided by the table, which knows of all messages."""
+    """The statements for waits. The table decides whether a wait has timed out, as it has all
+    messages.
+    """
 
     def __init__(self, queries: Queries, array: Array) -> None:
         self._array = array

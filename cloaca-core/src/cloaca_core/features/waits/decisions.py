@@ -1,4 +1,4 @@
-"""Checks a person's decision against what its approval asks for. Pure."""
+"""Checks a person's decision against the choices and schema of its approval. Pure."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 class Asked(NamedTuple):
-    """What an approval asks for: text for people, the choices, the schema of data, if any, and the
-    choice at the end of its time, if it is known.
+    """The contents of an approval: text for people, the choices, the schema of the data, if any,
+    and the choice at the end of its time, if it is known.
     """
 
     prompt: str
@@ -38,7 +38,7 @@ class Decision(NamedTuple):
     data: JsonValue
 
     def message(self, message_id: str, run_id: str, now: Instant) -> NewMessage:
-        """The message that tells it to the run."""
+        """The message that carries it to the run."""
         payload = decision(self.choice, at=now, by=self.by, note=self.note, data=self.data)
         return NewMessage(
             id=message_id,
@@ -54,7 +54,7 @@ class Decision(NamedTuple):
 
 
 def asked_in(detail: str) -> Asked:
-    """Read the detail of an open approval; of a damaged row as far as it can be read."""
+    """Read the detail of an open approval. A damaged row is read as far as possible."""
     found = _object(detail)
     prompt, choices, schema = found.get("prompt"), found.get("choices"), found.get("schema")
     return Asked(
@@ -68,7 +68,7 @@ def asked_in(detail: str) -> Asked:
 
 
 def refuse_wrong(made: Decision, asked: Asked) -> None:
-    """Raise ``ConfigError``, a ValueError, for a choice that is none of those, or for data that do
+    """Raise ``ConfigError``, a ValueError, for a choice that is not offered, or for data that do
     not match the schema. A rejection needs no data.
     """
     if made.choice not in asked.choices:
@@ -84,12 +84,12 @@ def refuse_wrong(made: Decision, asked: Asked) -> None:
 
 
 def words(choice: str, note: str | None) -> str:
-    """A decision as people read it."""
+    """A decision as text for people."""
     return choice if note is None else f"{choice}, {note}"
 
 
 class Decided(NamedTuple):
-    """Who has decided, when and how, as far as that is known."""
+    """The decision of a person, as far as it is known: by whom, when, and how."""
 
     by: str | None = None
     at: str | None = None
@@ -98,7 +98,7 @@ class Decided(NamedTuple):
 
 
 def decided_in(payload: str) -> Decided:
-    """Read the payload of a decision; nothing is known of another text."""
+    """Read the payload of a decision; empty for another text."""
     found = _object(payload)
     choice = _text(found.get("choice"))
     return Decided(

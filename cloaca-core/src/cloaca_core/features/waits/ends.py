@@ -1,7 +1,7 @@
-"""Ends waits, by a message or by time: what follows for the run, and in which rows that is written.
+"""Ends waits, by a message or by time: decides the consequences for the run, and writes them.
 
-Each end is one commit, which takes the message, closes the wait and has what follows. A time-out is
-decided by the table, which knows of messages that are not known here.
+Each end is one commit, which takes the message, closes the wait and has the consequences. The table
+decides a time-out, as it may have messages that are unknown here.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 
 class WaitEnds:
-    """Belongs to the engine's loop. ``check`` is called with a run that may go on, or has nothing
-    more to do, after the end of a wait.
+    """Belongs to the engine's loop. ``check`` is called after the end of a wait: the run may
+    continue, or have nothing left to do.
     """
 
     def __init__(
@@ -78,7 +78,9 @@ class WaitEnds:
             self._end_node(run, wait, outcome, message.number)
 
     def by_time(self, run: ActiveRun, wait: OpenWait) -> None:
-        """The time of a wait is over, unless the table knows of a message that is unknown here."""
+        """The time of a wait is over. The wait ends, unless the table has a message that is unknown
+        here.
+        """
         if run.life.state is State.OVER:
             return
         wait.ending = True
@@ -126,7 +128,7 @@ class WaitEnds:
         opened_at: int,
         beside: Sequence[WaitRows] = (),
     ) -> None:
-        """A node has ended, which was opened at this instant."""
+        """A node has ended. ``opened_at`` is the instant at which it was opened."""
         now = self._clock.wall()
         if isinstance(outcome, Change):
             row = attempt_rows.of_node(run, task, attempt, opened_at, now, change=outcome)
@@ -137,7 +139,7 @@ class WaitEnds:
             self._kernel.fail(run, task, row, str(row.error), beside)
 
     def _remember(self, run: ActiveRun, wait: OpenWait, value: str, message: int | None) -> None:
-        """Note how the wait of a body has ended, for the body that is here or comes again."""
+        """Record how the wait of a body has ended, for the body that waits here or runs again."""
         if failpoints.watches:
             failpoints.hit("wait.before_close")
         wait.ending = True
@@ -147,11 +149,11 @@ class WaitEnds:
         self._records.note(run, marks, [rows], partial(self._remembered, run, wait, memo))
 
     def _marks_of_return(self, run: ActiveRun, task: int) -> list[AttemptRow]:
-        """The state of a task whose body has left, and is to run again though other waits of it are
-        open: a next owner cannot tell that one is over.
+        """The row of a task whose suspended body must run again although other waits of it are
+        open: a later owner could not tell that one is over.
         """
         waits = open_waits(run)
-        if task not in waits.left or len(waits.of(task)) == 1:
+        if task not in waits.suspended or len(waits.of(task)) == 1:
             return []
         run.latest[task] = attempt_rows.resumes_body(run.latest[task])
         return [run.latest[task]]
@@ -166,7 +168,7 @@ class WaitEnds:
             self._hand_on(run, wait, memo)
         elif is_open:
             waits.ended[wait.key] = memo  # for a body that has read its memos and comes here soon
-            if wait.key.task in waits.left:
+            if wait.key.task in waits.suspended:
                 self.run_again(run, wait.key.task)
         self._check(run)
 
@@ -178,14 +180,14 @@ class WaitEnds:
             self._records.note(run, [], [rows], partial(self._check, run))
 
     def run_again(self, run: ActiveRun, task: int) -> None:
-        """A wait of a body that has left is over."""
-        run.resume[task] = open_waits(run).left.pop(task)
+        """A wait of a suspended body is over: start the body again."""
+        run.resume[task] = open_waits(run).suspended.pop(task)
         self._kernel.begin(run, [task])
 
 
 class TimeoutEntry(RunEntry):
-    """``decided`` is called with whether the wait is over: not so if a message has come that its
-    run has not seen.
+    """``decided`` is called with True if the wait is over, with False if a message has come that
+    its run has not seen.
     """
 
     __slots__ = ("_decided", "_timeout")

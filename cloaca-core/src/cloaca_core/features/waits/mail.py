@@ -1,4 +1,4 @@
-"""Reads the messages of runs that are ours, as far as they are not known."""
+"""Reads the messages of runs of this runner that it does not know yet."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ class Mail:
         self._reading: dict[ActiveRun, asyncio.Task[None]] = {}
 
     def read(self, run: ActiveRun, *, some_unnumbered: bool = False) -> None:
-        """Read what was sent to the run and is not known here, unless that is under way; with
-        ``some_unnumbered`` there may be messages that have no number yet.
+        """Read the messages of the run that are unknown here, unless a read is under way. With
+        ``some_unnumbered``, some messages may have no number yet.
         """
         if run not in self._reading:
             reading = self._read_messages(run, some_unnumbered=some_unnumbered)
             self._reading[run] = self._loop.create_task(reading)
 
     async def _read_messages(self, run: ActiveRun, *, some_unnumbered: bool) -> None:
-        """Read the unread messages of a run that are not known here; give numbers first to those
-        that have none yet.
+        """Read the unread messages of a run that are unknown here. First give numbers to messages
+        without one.
         """
         waits, now = open_waits(run), self._clock.wall()
-        told, seen = waits.told, waits.seen
+        sent, seen = waits.sent, waits.seen
         try:
             if some_unnumbered:
                 await _persistently(lambda: self._store.number_messages([run.id], now))
@@ -64,20 +64,20 @@ class Mail:
             self._guarded(run, _give_up, error)
         else:
             del self._reading[run]  # first: more may have come while it was read
-            self._guarded(run, self._put, run, unread, told)
+            self._guarded(run, self._put, run, unread, sent)
 
-    def _put(self, run: ActiveRun, unread: Sequence[MessageRow], told: int) -> None:
-        open_waits(run).put(unread, told)
+    def _put(self, run: ActiveRun, unread: Sequence[MessageRow], sent: int) -> None:
+        open_waits(run).put(unread, sent)
         self._came(run)
 
     def forget(self, run: ActiveRun) -> None:
-        """The run is over, or not ours any more."""
+        """The run is over, or this runner no longer owns it."""
         if (reading := self._reading.pop(run, None)) is not None:
             reading.cancel()
 
 
 async def _persistently(ask: Callable[[], Awaitable[T]]) -> T:
-    """The answer of the database, however long it cannot be reached."""
+    """The answer of the database. Retries as long as it cannot be reached."""
     backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
     while True:
         try:
@@ -87,5 +87,5 @@ async def _persistently(ask: Callable[[], Awaitable[T]]) -> T:
 
 
 def _give_up(error: StoreError) -> None:
-    """The waits of a run cannot be read, so it cannot go on."""
+    """The waits of a run cannot be read, so it cannot continue."""
     raise error

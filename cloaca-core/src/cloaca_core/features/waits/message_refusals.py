@@ -1,4 +1,4 @@
-"""Says why a run takes no message: finds the facts for the error, and makes it."""
+"""Finds the reason why a run takes no message, and makes the error."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
     from cloaca_core.store.messages import NewMessage, Sent
 
 _LOOKED_AT: Final = 1_000
-"""Messages of a run among which a decision of a body is looked for."""
+"""The number of messages of a run that are searched for the decision of a body."""
 _MAY_BE_OPEN: Final = ("Running", "Waiting", "Paused")
 _TIME_OVER: Final = EventTimeoutError.__name__
-"""Type of the error with which an approval fails that was not decided in time."""
+"""Type of the error with which an approval fails whose time ended without a decision."""
 _REJECTED: Final = ApprovalRejectedError.__name__
-"""Type of the error with which one fails that was rejected."""
+"""Type of the error with which a rejected approval fails."""
 
 
 class MessageRefusals:
-    """Belongs to the engine's loop. ``most`` messages of a run may be unread."""
+    """Belongs to the engine's loop. ``most`` is the largest number of unread messages of a run."""
 
     def __init__(self, store: WaitStore, reader: RunReader, most: int) -> None:
         self._store = store
@@ -66,7 +66,9 @@ class MessageRefusals:
                 return _not_open(run_id, message.name, status)
 
     async def of_decision(self, run_id: str, task_id: str, wait: WaitRow | None) -> CloacaError:
-        """The error for a decision without an open approval; ``wait`` is one whose time is over."""
+        """The error for a decision without an open approval. ``wait`` is an approval whose time is
+        over.
+        """
         if (row := await self._store.get_run(run_id)) is None:
             return no_run(run_id)
         if row.ended_at is not None:
@@ -86,23 +88,23 @@ class MessageRefusals:
         return _not_open(run_id, task_id, row.status)
 
     async def of_wrong_decision(self, run_id: str, task_id: str, wrong: ConfigError) -> CloacaError:
-        """The error for a decision that is not asked for: it may be too late as well."""
+        """The error for a decision that is not offered; it may be too late as well."""
         decided, row = await self._decided(run_id, task_id), await self._store.get_run(run_id)
         if decided is None or row is None:
             return wrong
         return _decided_already(run_id, task_id, row.status, decided)
 
     async def _too_late(self, run_id: str, task_id: str, status: str) -> RunStateError:
-        """The error for a decision about a run that has ended. Whether the run ended soon after an
-        earlier decision is not for the second person to know: the error is the same.
+        """The error for a decision about a run that has ended. It is the same whether or not the
+        run ended soon after an earlier decision: that need not matter to the second person.
         """
         if (decided := await self._decided(run_id, task_id)) is None:
             return takes_no_message(run_id, status)
         return _decided_already(run_id, task_id, status, decided)
 
     async def _decided(self, run_id: str, task_id: str) -> Decided | None:
-        """Who has decided, and when: by a message that the run has not read, or by the record of
-        the task. None for a task that was not decided.
+        """The earlier decision: from a message that the run has not read, or from the record of the
+        task. None for a task without one.
         """
         for message in await self._store.messages([run_id]):
             if (message.kind, message.name) == (APPROVAL, task_id):
@@ -115,7 +117,7 @@ class MessageRefusals:
         return await self._decided_in_a_body(run_id, task_id)
 
     async def _decided_in_a_body(self, run_id: str, name: str) -> Decided | None:
-        """The last decision of this name that the body of a task has taken."""
+        """The last decision with this name that the body of a task has received."""
         sent = await self._store.sent(run_id, _LOOKED_AT)
         its = [each for each in sent if (each.kind, each.name) == (APPROVAL, name)]
         taken = [each for each in its if each.taken_by not in (None, name)]

@@ -1,7 +1,7 @@
 """Sends messages to runs: events, and people's decisions.
 
-The store gives a message its place in the order of its run, and wakes the run. A run of this
-program hears of it before the call returns.
+The store gives each message its number in its run, and wakes the run. A run of this program
+receives it before the call returns.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from cloaca_core.values.ids import RunIds
 
 MOST_UNREAD: Final = 10_000
-"""So many messages of a run may be unread."""
+"""The largest number of unread messages of a run."""
 
 
 class Messages:
     """Belongs to the engine's loop. ``came`` is called with each new message and its number: its
-    run may be of this program.
+    run may belong to this program.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class Messages:
         self._subjects = subjects
 
     async def send(self, message: NewMessage) -> Sent:
-        """Send a message, or find that it is there. ``RunNotFoundError``, ``RunEndedError`` or
-        ``MailboxFullError`` if the run takes none.
+        """Send a message, or find that it was sent before. Raises ``RunNotFoundError``,
+        ``RunEndedError`` or ``MailboxFullError`` if the run takes none.
         """
         if failpoints.watches:
             failpoints.hit("send.before_commit")
@@ -66,7 +66,7 @@ class Messages:
         return sent
 
     async def decide(self, run_id: str, decision: Decision) -> Sent:
-        """Send the decision of an open approval, which must be one that it asks for."""
+        """Send the decision of an open approval, which must offer it."""
         wait = await self._open_wait(run_id, decision.name)
         if wait is None or wait.timed_out:
             raise await self._refusals.of_decision(run_id, decision.name, wait)
@@ -77,7 +77,9 @@ class Messages:
         return await self.send(decision.message(self._ids.next(), run_id, self._store.wall()))
 
     async def _open_wait(self, run_id: str, name: str) -> WaitRow | None:
-        """The first approval of this name, one whose time is over only if there is no other."""
+        """The first approval with this name; an approval whose time is over only if there is no
+        other.
+        """
         waits = await self._store.waits([run_id])
         asked = [each for each in waits if (each.kind, each.name) == (APPROVAL, name)]
         return min(asked, key=lambda each: each.timed_out, default=None)

@@ -1,5 +1,5 @@
-"""Decides how a node that waits goes on: when its time is over, and what a message or the end of
-that time makes of it.
+"""Decides how a waiting node continues: when its time is over, and what its outcome is after a
+message or a time-out.
 
 Pure. The engine keeps the rows of waits and messages, and reads the clock.
 """
@@ -32,10 +32,10 @@ WaitOutcome: TypeAlias = Change | CloacaError
 def due_at(
     wait: NodeWait, task_id: str, opened_at: Instant, given: Mapping[str, JsonValue]
 ) -> Instant | None:
-    """The instant at which the wait is over by time, perhaps a past one; None if it has no such
-    end. ``given`` is the node's context.
+    """The instant at which the wait ends by time, perhaps a past one; None if it does not.
+    ``given`` is the node's context.
 
-    ``ContextValueError`` if that does not have an instant where the node looks for one.
+    Raises ``ContextValueError`` if the context has no instant where the node looks for one.
     """
     match wait:
         case Sleep():
@@ -51,8 +51,8 @@ def due_at(
 
 
 def outcome_of_message(wait: WaitFor | Approval, task_id: str, payload: str) -> WaitOutcome:
-    """The end of a node that has received a message, by the JSON of its payload. That of an
-    approval is the decision: ``choice``, ``by``, ``at``, ``note``, ``data``.
+    """The end of a node that has received a message, by the JSON of its payload. For an approval
+    the payload is the decision: ``choice``, ``by``, ``at``, ``note``, ``data``.
     """
     value = decode(payload)
     if isinstance(wait, Approval):
@@ -85,7 +85,7 @@ def decision(
     note: str | None = None,
     data: JsonValue = None,
 ) -> dict[str, JsonValue]:
-    """A decision as the payload of its message, and the context, have it."""
+    """A decision in the form of its message's payload and of the context."""
     return {"choice": choice, "by": by, "at": instant_text(at), "note": note, "data": data}
 
 

@@ -1,7 +1,7 @@
-"""The open waits of one run and its unread messages, and which of them meet. Pure.
+"""The open waits of one run and its unread messages, and which of them match. Pure.
 
-A wait is that of a node or of a body. One of a body ends only while the body is there, or has left
-because of it: a body that was lost with its process comes to the same place again, and finds it.
+A wait belongs to a node or to a body. The wait of a body ends only while the body is here, or is
+suspended in it. A body that was lost with its process comes to the same wait again, and finds it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 class WaitKey(NamedTuple):
-    """A wait within its run: the index of its task, then as in ``WaitRow``. In the order in which
-    waits get messages.
+    """The key of a wait within its run: the index of its task, then as in ``WaitRow``. Keys are in
+    the order in which waits receive messages.
     """
 
     task: int
@@ -32,9 +32,9 @@ class WaitKey(NamedTuple):
 
 
 class OpenWait:
-    """``durable`` once its row is; ``ending`` while its end is on the way to the table;
-    ``attended`` while the body is there that waits. ``cut_off`` once the body has given it up while
-    its end was on the way.
+    """``durable`` is set once its row is; ``ending`` while its end is being written; ``attended``
+    while the waiting body is here. ``cut_off`` is set when the body has given the wait up while its
+    end was being written.
     """
 
     __slots__ = ("attended", "cut_off", "durable", "ending", "key", "row")
@@ -49,22 +49,22 @@ class OpenWait:
 
     @property
     def is_for_event(self) -> bool:
-        """Whether an event ends it, which may come at any moment."""
+        """Whether an event ends it; that may come at any moment."""
         return self.row.kind == EVENT
 
     def closed(self, message: int | None = None) -> ClosedWait:
-        """Its end in the table."""
+        """The row that closes it."""
         row = self.row
         return ClosedWait(row.run_id, row.task_id, row.kind, row.name, row.number, message)
 
 
 class OpenWaits:
-    """``told`` is how many messages the run was sent, as far as a commit has said; ``seen`` how
-    many of them were read. ``left`` are the tasks whose bodies have left, each with how to go on
-    with it; ``ended`` the memos of waits of bodies that have ended here. ``undelivered`` are those
-    with a message that came as its wait was cut off: the next wait of the same body for the same
-    gets it. ``opening`` is how many rows of waits are on their way. ``due_now`` is an instant that
-    has come by the clock that let the run go.
+    """``sent`` is the number of messages that were sent to the run, as far as a commit has said;
+    ``seen`` the number of them that were read. ``suspended`` are the tasks whose bodies are
+    suspended, each with its resumption. ``ended`` are the memos of ended waits of bodies that are
+    here. ``undelivered`` are memos of messages that came as a wait was cut off: the next wait of
+    the same body for the same event gets the message. ``opening`` counts the rows of waits that are
+    being written. ``due_now`` is an instant that has come by the clock that made the run due.
     """
 
     __slots__ = (
@@ -72,20 +72,20 @@ class OpenWaits:
         "_waits",
         "due_now",
         "ended",
-        "left",
         "opening",
         "seen",
-        "told",
+        "sent",
+        "suspended",
         "undelivered",
     )
 
-    def __init__(self, told: int = 0) -> None:
+    def __init__(self, sent: int = 0) -> None:
         self._waits: dict[WaitKey, OpenWait] = {}
         self._unread: list[MessageRow] = []
-        self.left: dict[int, Resume] = {}
+        self.suspended: dict[int, Resume] = {}
         self.ended: dict[WaitKey, MemoRow] = {}
         self.undelivered: dict[tuple[int, str, str], MemoRow] = {}
-        self.told: int = told
+        self.sent: int = sent
         self.seen: int = 0
         self.due_now: int = 0
         self.opening: int = 0
@@ -101,7 +101,7 @@ class OpenWaits:
         return [wait for wait in self._waits.values() if wait.key.task == task]
 
     def get(self, key: WaitKey) -> OpenWait | None:
-        """The wait of this key, if it is open."""
+        """The open wait with this key, or None."""
         return self._waits.get(key)
 
     def has(self, wait: OpenWait) -> bool:
@@ -109,7 +109,7 @@ class OpenWaits:
         return self._waits.get(wait.key) is wait
 
     def add(self, task: int, row: WaitRow, *, durable: bool = False) -> OpenWait:
-        """A wait begins; one that was there with its key is replaced."""
+        """A wait begins. It replaces a wait with the same key."""
         key = WaitKey(task, row.number, row.kind, row.name)
         wait = self._waits[key] = OpenWait(key, row, durable=durable)
         return wait
@@ -120,15 +120,16 @@ class OpenWaits:
             del self._waits[wait.key]
 
     def forget_ended(self, task: int) -> None:
-        """The attempt of a task has ended: no body comes for its waits that have ended."""
+        """The attempt of a task has ended: its body does not come to waits that have ended."""
         for key in [key for key in self.ended if key.task == task]:
             del self.ended[key]
         for place in [place for place in self.undelivered if place[0] == task]:
             del self.undelivered[place]
 
     def deliver(self, wait: OpenWait, memo: MemoRow) -> OpenWait | None:
-        """A wait that was cut off has ended by a message: returns the next wait of the same body
-        for the same, which it ends in its place; None if the body has not come to one yet.
+        """A wait that was cut off has ended by a message. Returns the next wait of the same body
+        for the same event, which the message ends instead; None if the body has not come to one
+        yet.
         """
         key = wait.key
         for other in self.of(key.task):
@@ -139,31 +140,31 @@ class OpenWaits:
         self.undelivered[key.task, key.kind, key.name] = memo
         return None
 
-    def put(self, unread: Collection[MessageRow], told: int) -> None:
-        """These are the unread messages of the run that were not ``seen``, as the table had them
-        after it was known that ``told`` were sent. Some of them may have come here meanwhile.
+    def put(self, unread: Collection[MessageRow], sent: int) -> None:
+        """Take the unread messages of the run that were not ``seen``. The table was read after
+        ``sent`` messages were known to be sent. Some of them may have come here meanwhile.
         """
         self._unread += [each for each in unread if each.number > self.seen]
-        self.seen = max([self.seen, told, *(each.number for each in unread)])
-        self.told = max(self.told, self.seen)
+        self.seen = max([self.seen, sent, *(each.number for each in unread)])
+        self.sent = max(self.sent, self.seen)
 
     def append(self, message: MessageRow) -> bool:
-        """A message was sent; false if there are others before it that were not read."""
+        """A message was sent. False if messages before it were not read."""
         if message.number != self.seen + 1:
             return False
         self._unread.append(message)
         self.seen = message.number
-        self.told = max(self.told, self.seen)
+        self.sent = max(self.sent, self.seen)
         return True
 
     @property
     def has_news(self) -> bool:
-        """Whether messages have come that were not read."""
-        return self.told > self.seen
+        """Whether messages were sent that are not read yet."""
+        return self.sent > self.seen
 
     def matches(self, *, bodies_only: bool) -> list[tuple[OpenWait, MessageRow]]:
-        """Which waits end, by which messages: they are ending from now on. Of two waits for one
-        event the first in definition order is first, and of two messages the older one.
+        """Match waits with messages; these waits are ending from now on. Of two waits for one
+        event, the first in definition order is first; of two messages, the older one.
         """
         if not self._unread:
             return []
@@ -194,7 +195,7 @@ class OpenWaits:
         ]
 
     def next_due(self, *, bodies_only: bool = False) -> int | None:
-        """When the first wait is over by time that may end now."""
+        """The earliest instant at which a wait ends by time that may end now."""
         return min(
             [
                 wait.row.due_at
@@ -209,30 +210,34 @@ class OpenWaits:
             return False
         if wait.attended:
             return True
-        return not bodies_only and (wait.row.is_of_node or wait.key.task in self.left)
+        return not bodies_only and (wait.row.is_of_node or wait.key.task in self.suspended)
 
     def resting(self) -> set[int]:
-        """The tasks that go on only when a wait of theirs ends. One whose row is not durable may
-        end by a message that is known already.
+        """The tasks that continue only when one of their waits ends. A wait whose row is not
+        durable may end by a message that is already known.
         """
         opening = {key.task for key, wait in self._waits.items() if not wait.durable}
         return self.without_body() - opening
 
     def without_body(self) -> set[int]:
-        """The tasks that wait and have no body here, also those whose rows are on their way."""
+        """The tasks that wait and have no body in this process, also tasks whose wait is still
+        being written.
+        """
         nodes = {key.task for key, wait in self._waits.items() if wait.row.is_of_node}
-        return nodes | self.left.keys()
+        return nodes | self.suspended.keys()
 
     def attended(self) -> Counter[int]:
-        """In how many waits the body of each task is that is here."""
+        """For each task whose body is in this process: the number of waits that the body is in."""
         return Counter(key.task for key, wait in self._waits.items() if wait.attended)
 
     def is_ending(self) -> bool:
-        """Whether the end of any wait is on the way to the table."""
+        """Whether the end of a wait is being written."""
         return any(wait.ending for wait in self._waits.values())
 
     def newest_for_event(self) -> int | None:
-        """When the newest wait for an event was opened."""
+        """The instant at which the newest wait for an event was opened; None without such a
+        wait.
+        """
         return max([w.row.opened_at for w in self._waits.values() if w.is_for_event], default=None)
 
 
@@ -244,7 +249,7 @@ def waits_of(run: ActiveRun) -> OpenWaits | None:
 
 
 def open_waits(run: ActiveRun) -> OpenWaits:
-    """The waits of a run; it has some from now on."""
+    """The waits of a run, made if there are none yet."""
     waits = waits_of(run)
     if waits is None:
         waits = run.waits = OpenWaits(run.row.messages)
@@ -255,18 +260,17 @@ def restored(
     position: Mapping[str, int],
     rows: Iterable[WaitRow],
     unread: Sequence[MessageRow],
-    told: int,
+    sent: int,
     resume: Mapping[int, Resume],
 ) -> OpenWaits:
-    """The waits of a run that was claimed; ``told`` is how many messages its row knew of,
-    ``resume`` says how its tasks go on. Waits of tasks that the workflow no longer has are left
-    out.
+    """The waits of a claimed run. ``sent`` is the number of messages that its row has, ``resume``
+    the resumptions of its tasks. Waits of tasks that the workflow no longer has are left out.
     """
-    waits = OpenWaits(told)
+    waits = OpenWaits(sent)
     for row in rows:
         if (task := position.get(row.task_id)) is not None:
             waits.add(task, row, durable=True)
             if task in resume and resume[task].was_suspended:
-                waits.left[task] = resume[task]
-    waits.put(unread, told)
+                waits.suspended[task] = resume[task]
+    waits.put(unread, sent)
     return waits

@@ -1,4 +1,4 @@
-"""Operations that send messages to runs: events, and decisions of people."""
+"""Operations that send messages to runs: events, and people's decisions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class WaitEngine(DefinitionEngine, Protocol):
-    """What sends messages to runs, of an engine."""
+    """The parts of an engine that send messages to runs."""
 
     @property
     def ids(self) -> RunIds:
@@ -48,7 +48,7 @@ class WaitEngine(DefinitionEngine, Protocol):
 
     @property
     def outbox(self) -> Outbox:
-        """Writes on users' connections."""
+        """Writes on the connections of users."""
 
 
 class Send(NamedTuple):
@@ -66,7 +66,7 @@ class Send(NamedTuple):
         return caller.act(lambda engine: engine.messages.send(_now(engine, message)), _steered)
 
     def outgoing(self, caller: CallerOf[WaitEngine, object]) -> tuple[Outbox, NewMessage]:
-        """The event that its sender writes, and the outbox to write it with."""
+        """The event for its sender to write, and the outbox to write it with."""
         raise_if_cancelled()
         engine = caller.host.engine
         return engine.outbox, _now(engine, self._message(caller.host))
@@ -125,13 +125,13 @@ class WaitingForPeople(NamedTuple):
 def first_message(
     host: Host[WaitEngine, object], send: tuple[str, object], by: str | None
 ) -> NewMessage:
-    """The message that a new run begins with; ``run_id`` is still to be filled in."""
+    """The message that a new run begins with. ``run_id`` is filled in later."""
     event, payload = _pair(send)
     return _now(host.engine, _event(host, "", event, payload, None, by))
 
 
 def written(message: NewMessage, sent: Sent | None) -> Steered:
-    """The answer of an outbox for a message that it was to write."""
+    """The answer of an outbox about a message that it wrote."""
     return _steered(delivered(message, sent))
 
 
@@ -169,7 +169,7 @@ def _steered(sent: Sent) -> Steered:
 
 
 def _now(engine: WaitEngine, message: NewMessage) -> NewMessage:
-    """The message as it is sent, with an id and the time; any thread may ask."""
+    """The message with an id and the present time, ready to be sent. Any thread may call it."""
     return message._replace(id=engine.ids.next(), sent_at=engine.store.wall())
 
 
@@ -182,7 +182,7 @@ def _pair(send: object) -> tuple[str, object]:
 
 
 def _dumped(data: object) -> object:
-    """JSON types for a dataclass or a model; anything else as it is."""
+    """JSON types for a dataclass or a model; any other value unchanged."""
     kind = type(data)
     if dataclasses.is_dataclass(kind) or hasattr(kind, "model_dump"):
         return form_of(kind).dump(data)

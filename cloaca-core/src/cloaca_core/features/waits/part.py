@@ -1,4 +1,4 @@
-"""Waits and messages: the contract of what runs wait for, and of how it comes."""
+"""Waits and messages: the contract of the waits of runs, and of how they end."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from cloaca_core.store.messages import MessageRow, NewMessage, Sent
 class WaitStore(SteeringStore, Protocol):
     """Waits and messages.
 
-    ``commit`` writes them. A wait replaces one with its key. A timeout is written, and named in the
-    answer, unless more messages than the ``seen`` ones were sent to the run, or one of it has no
-    number yet. A closed wait is deleted, and its message is read; deletions come before timeouts,
-    and these before new waits. A message to a new run is number 1 of it, and is written only with
-    the run: one that was there before, or that has its key, does not get it.
+    ``commit`` writes them. A wait replaces a wait with its key. A timeout is written, and named in
+    the answer, unless more than ``seen`` messages were sent to the run, or one of its messages has
+    no number yet. A closed wait is deleted, and its message is read. Deletions come before
+    timeouts, and timeouts before new waits. A message to a new run has number 1, and is written
+    only with the run: an earlier run, or an earlier run with the same key, does not get it.
 
-    The messages of a run have an order, which is given under the lock of the run: of a message and
-    a commit of the run's owner the second sees the first. A message stays unread until the commit
-    that closes a wait with it.
+    The messages of a run are ordered by numbers, which are given under the lock of the run: of a
+    message and a commit of the run's owner the second sees the first. A message stays unread until
+    the commit that closes a wait with it.
     """
 
     async def waits(self, run_ids: Collection[str]) -> list[WaitRow]:
@@ -33,31 +33,34 @@ class WaitStore(SteeringStore, Protocol):
         """
 
     async def sent(self, run_id: str, limit: int) -> list[MessageRow]:
-        """The first messages of a run, read ones included, by number; those without one are last,
-        by id. Only reads.
+        """The first messages of a run, read ones included, by number; messages without a number are
+        last, by id. Only reads.
         """
 
     async def send(self, message: NewMessage, most: int) -> Sent | None:
-        """Add a message to a run, with the next number after those that ``number_messages`` gives
-        to messages of the run; None if there is no such run, or its tree is being pruned.
+        """Add a message to a run. Its number follows the numbers that ``number_messages`` gives to
+        other messages of the run. None if there is no such run, or its tree is being pruned.
 
-        Refused, in this order, unless the message is there: if the run has ended ("ended"); if it
-        is an ``approval`` that is not open: one of this kind and name is unread, or its wait has
-        timed out, or it has no open wait and the latest attempt of its task is final ("decided"),
-        else without an open wait ("not_open"); if ``most`` messages of the run are unread ("full").
+        Refused, in this order, unless the message was added before: if the run has ended ("ended");
+        if it is an ``approval`` that was decided ("decided"): a message of this kind and name is
+        unread, or its wait has timed out, or it has no open wait and the latest attempt of its task
+        is final; if it is an ``approval`` without an open wait ("not_open"); if ``most`` messages
+        of the run are unread ("full").
+
         A run without an owner that has an open wait of this kind and name is due now, in the order
-        of claims since ``sent_at``; it may still be paused. An owner is told by ``News.mail`` and
-        by ``Committed.messages``.
+        of claims since ``sent_at``; it may still be paused. An owner is notified by ``News.mail``
+        and by ``Committed.messages``.
 
-        A message that was added is an act on its run, with its own id: ``send``, or ``approve`` for
-        an ``approval``, by ``sent_by`` (or the empty text), its ``reason`` or its name being that
-        of the act. The first message of a new run is none, it is a part of the submission.
+        A message that was added is an act on its run, with the message's id: ``send``, or
+        ``approve`` for an ``approval``, by ``sent_by`` (or the empty text); the act's reason is the
+        message's ``reason`` or its name. The first message of a new run is no act, it is a part of
+        the submission.
         """
 
     async def open_approvals(
         self, limit: int, workflow: str | None = None
     ) -> list[OpenApprovalRow]:
-        """Up to ``limit`` open approvals of runs that have not ended and are not to be cancelled,
-        oldest first: no message of their kind and name came since they were opened, and their time
+        """Up to ``limit`` open approvals of runs that have not ended and are not being cancelled,
+        oldest first. No message of their kind and name came since they were opened, and their time
         is not over. Only reads.
         """

@@ -1,4 +1,4 @@
-"""Reads with claimed runs what their tasks wait for, and the messages that have come."""
+"""Reads the waits of claimed runs, and the messages that were sent to them."""
 
 from __future__ import annotations
 
@@ -34,13 +34,15 @@ async def read_waits(store: WaitStore, past: Mapping[str, PastRows]) -> None:
 
 
 def _may_wait(past: PastRows) -> bool:
-    """Whether a task of the run may have open waits; so may one whose body was begun again."""
+    """Whether a task of the run may have open waits. A task whose body was started again may have
+    some.
+    """
     return any(attempt.status in _OPEN for attempt in past.attempts)
 
 
 def go_on_waiting(rows: Sequence[WaitRow], unread: Sequence[MessageRow], run: ActiveRun) -> None:
-    """Let a run wait as its last owner did. If the database has let it go because its time had
-    come, the first of its waits is due, by any machine's clock.
+    """Let a run wait as its last owner did. If the run was claimable because its time had come, the
+    first of its waits is due, by the clock of any machine.
     """
     row = run.row
     waits = run.waits = restored(run.graph.position, rows, unread, row.messages, run.resume)

@@ -1,4 +1,4 @@
-"""The rows of what runs wait for; forms as in ``run.rows``. Messages are in ``store``."""
+"""The rows of waits; forms as in ``run.rows``. Rows of messages are in ``store``."""
 
 from typing import Final, NamedTuple
 
@@ -8,12 +8,13 @@ from cloaca_core.store.batch import Kind
 class WaitRow(NamedTuple):
     """An open wait of a run. Its key is (run_id, task_id, kind, name, number).
 
-    ``name`` is the event, for an approval the node's id or what a body calls it, for a sleep empty.
-    ``number`` says how often a body has met that kind and name in one attempt, from 1; it is 0 for
-    a node. ``attempt`` is that of the task, and ``input_hash`` as in ``MemoRow``, empty for a node.
-    It ends at ``due_at``, or (None) only by a message. ``detail`` is a JSON object that people need
-    who answer it: an approval's prompt, choices, schema and default. ``timed_out`` is 1 once it was
-    decided that its time is over: no message ends it any more.
+    ``name`` is the event; for an approval the node's id or the name that a body gives; for a sleep
+    it is empty. ``number`` counts the waits of this kind and name in one attempt of a body, from 1;
+    it is 0 for a node. ``attempt`` is the number of the task's attempt, ``input_hash`` is as in
+    ``MemoRow``, empty for a node. The wait ends at ``due_at``, or (None) only by a message.
+    ``detail`` is a JSON object for the people who answer it: an approval's prompt, choices, schema
+    and default. ``timed_out`` is 1 once it was decided that its time is over: then no message ends
+    it.
     """
 
     run_id: str
@@ -35,8 +36,8 @@ class WaitRow(NamedTuple):
 
 
 class WaitTimeout(NamedTuple):
-    """Decides that the time of an open wait is over, unless more messages than the ``seen`` ones
-    were sent to its run.
+    """Decides that the time of an open wait is over, unless more than ``seen`` messages were sent
+    to its run.
     """
 
     run_id: str
@@ -48,8 +49,8 @@ class WaitTimeout(NamedTuple):
 
 
 class ClosedWait(NamedTuple):
-    """Ends a wait: by the message of this number in its run, or (None) by time, or because its task
-    has ended.
+    """Ends a wait: by the message with this number in its run, or (None) by time, or because its
+    task has ended.
     """
 
     run_id: str
@@ -62,15 +63,15 @@ class ClosedWait(NamedTuple):
 
 WAITS: Final = Kind[WaitRow]("waits", lambda wait: len(wait.detail))
 TIMEOUTS: Final = Kind[WaitTimeout]("timeouts")
-"""A commit answers with those of which it is decided now, or was, that their time is over."""
+"""A commit answers with those that are timed out, now or before."""
 CLOSED: Final = Kind[ClosedWait]("closed")
-"""These three are fenced. In a transaction waits that end come before timeouts, and both before
-new waits.
+"""All three kinds are fenced. In a transaction waits that end come before timeouts, and timeouts
+before new waits.
 """
 
 
 class OpenApprovalRow(NamedTuple):
-    """A decision that people have to take; ``detail`` and ``name`` are as in ``WaitRow``."""
+    """An open decision of people. ``detail`` and ``name`` are as in ``WaitRow``."""
 
     run_id: str
     workflow: str

@@ -1,5 +1,5 @@
-"""Builds the rows of waits, and the memos by which bodies know how their waits ended; and puts them
-into entries of the journal. Pure.
+"""Builds the rows of waits, and the memos that tell bodies how their waits ended; adds them to
+entries of the journal. Pure.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cloaca_core.run.rows import AttemptRow
 
 _KEY: Final = ClosedWait._fields.index("message")
-"""How many fields are the key of a wait."""
+"""The number of fields in the key of a wait."""
 _PAYLOAD: Final = '{"payload":'
 """The beginning of the memo of a wait that a message has ended."""
 
@@ -70,7 +70,7 @@ def row_of_body(attempt: Attempt, asked: AskedWait, now: int) -> WaitRow:
 
 
 def row_of_message(message: NewMessage, number: int) -> MessageRow:
-    """A message that was just sent, as it is unread in the table."""
+    """A message that was just sent, in the form of an unread message of the table."""
     return MessageRow(
         run_id=message.run_id,
         number=number,
@@ -86,13 +86,13 @@ def row_of_message(message: NewMessage, number: int) -> MessageRow:
 
 
 def value_of_message(message: MessageRow) -> str:
-    """The memo of a wait that this message has ended: its payload, as text of JSON."""
+    """The memo of a wait that this message has ended: its payload, as JSON text."""
     return f"{_PAYLOAD}{message.payload}}}"
 
 
 def value_of_timeout(row: WaitRow, now: Instant) -> str:
-    """The memo of a wait that was over by time. The decision that an approval gets then says when,
-    the same each time that its body runs.
+    """The memo of a wait that timed out. For an approval, the decision has the time of the
+    time-out, so it is the same each time that the body runs.
     """
     return encode({"over_at": instant_text(now)}) if row.kind == APPROVAL else "{}"
 
@@ -103,7 +103,7 @@ def is_of_message(memo: MemoRow) -> bool:
 
 
 def memo_of(row: WaitRow, value: str, now: int) -> MemoRow:
-    """How a wait of a body has ended."""
+    """The memo for the end of a body's wait."""
     return MemoRow(
         run_id=row.run_id,
         task_id=row.task_id,
@@ -119,7 +119,7 @@ def memo_of(row: WaitRow, value: str, now: int) -> MemoRow:
 
 
 class WaitRows(NamedTuple):
-    """What one entry writes of waits. ``memos`` are those by which bodies know how waits ended."""
+    """The rows of waits in one entry. ``memos`` tell bodies how their waits ended."""
 
     opened: Sequence[WaitRow] = ()
     timeouts: Sequence[WaitTimeout] = ()
@@ -127,7 +127,7 @@ class WaitRows(NamedTuple):
     memos: Sequence[MemoRow] = ()
 
     def add_to(self, draft: Draft) -> None:
-        """Put them into a batch. In a transaction waits are closed before others open, so one that
+        """Add them to a batch. In a transaction waits are closed before others open, so a wait that
         opens and ends in the same batch is left out.
         """
         if self.opened or self.closed:
@@ -142,12 +142,12 @@ class WaitRows(NamedTuple):
 
     @property
     def weight(self) -> int:
-        """About how many bytes they hold."""
+        """Their approximate size in bytes."""
         return WAITS.weight(self.opened) + MEMOS.weight(self.memos)
 
     def ended_waits(self, run: ActiveRun, attempts: Sequence[AttemptRow]) -> list[EndedWait]:
-        """The waits that have come to their end, by a message or by time; not those that are closed
-        because their task has ended.
+        """The waits that ended by a message or by time; not those that are closed because their
+        task has ended.
         """
         found = [_of_node(row, self.closed) for row in attempts]
         found += [_of_body(run, place, self) for place in range(len(self.memos))]

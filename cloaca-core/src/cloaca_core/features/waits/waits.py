@@ -1,7 +1,8 @@
-"""Opens the waits of runs that are ours, those of nodes and of bodies; looks when they are over.
+"""Opens the waits of runs of this runner, for nodes and bodies, and checks when they are over.
 
-A wait is over by a message or by time. Messages are read when a commit or the news have told of
-some that are not known; so no message is missed that came while a wait was being opened.
+A wait ends by a message or by time. Messages are read when a commit, or the news of steering,
+counts messages that are unknown here. So no message is missed that came while a wait was being
+opened.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class OwnedRuns(Protocol):
     """The runs that this runner owns."""
 
     def get(self, run_id: str) -> ActiveRun | None:
-        """The run of this id, if it is ours."""
+        """The run with this id; None if this runner does not own it."""
 
 
 class Waits:
@@ -66,7 +67,7 @@ class Waits:
         kernel: Orchestrator,
         records: RunRecords,
     ) -> None:
-        self._linger = round(evict_after * SECOND)
+        self._evict_after = round(evict_after * SECOND)
         self._runs = runs
         self._clock = clock
         self._bodies = bodies
@@ -80,27 +81,33 @@ class Waits:
     # -- begin -------------------------------------------------------------------------------
 
     def gate(self, run: ActiveRun, task: int, resume: Resume) -> Callable[[], None] | None:
-        """A ``Gate``: a node waits instead of its start, and so does a task whose body has left in
-        a wait that is still open; that wait begins it when it ends.
+        """A ``Gate``. A node waits instead of starting. A task whose body is suspended in an open
+        wait does not start either: the end of the wait starts it.
         """
         if run.graph.tasks[task].wait is not None:
             return partial(self._attend, run, task, resume)
-        if resume.was_suspended and (waits := waits_of(run)) is not None and task in waits.left:
-            return _stays_away
+        if (
+            resume.was_suspended
+            and (waits := waits_of(run)) is not None
+            and task in waits.suspended
+        ):
+            return _waits_already
         return None
 
     def _attend(self, run: ActiveRun, task: int, resume: Resume) -> None:
-        """Open a node, unless an earlier owner has; who closes a wait begins its task."""
+        """Open the wait of a node, unless an earlier owner has. The end of the wait starts the next
+        tasks.
+        """
         if not self._is_open(run, task, resume.attempt):
             self._open(run, task, resume)
 
     def _is_open(self, run: ActiveRun, task: int, attempt: int) -> bool:
-        """Whether the node waits already: an earlier owner has opened it."""
+        """Whether the node waits already: an earlier owner has opened its wait."""
         waits = waits_of(run)
         return waits is not None and any(wait.row.attempt == attempt for wait in waits.of(task))
 
     def _open(self, run: ActiveRun, task: int, resume: Resume) -> None:
-        """Open a node. A sleep that is over by now only gets its end."""
+        """Open the wait of a node. A sleep that is over already is only ended."""
         node, task_id = run.graph.tasks[task].wait, run.graph.tasks[task].id
         now = self._clock.wall()
         assert node is not None
@@ -127,8 +134,8 @@ class Waits:
         self._records.note(run, marks, [rows], partial(self._opened, run, wait))
 
     def _opened(self, run: ActiveRun, wait: OpenWait) -> None:
-        """The row of a wait is durable. Those that open together are looked at once, as there may
-        be thousands.
+        """The row of a wait is durable. Waits that open together are checked once, as there may be
+        thousands.
         """
         if failpoints.watches:
             failpoints.hit("wait.after_open")
@@ -140,15 +147,15 @@ class Waits:
 
     # -- messages ----------------------------------------------------------------------------
 
-    def told(self, run: ActiveRun, messages: int) -> None:
-        """So many messages were sent to a run of ours."""
+    def messages_sent(self, run: ActiveRun, messages: int) -> None:
+        """This number of messages was sent to a run of ours."""
         waits = waits_of(run)
-        if waits is not None and messages > waits.told:
-            waits.told = messages
+        if waits is not None and messages > waits.sent:
+            waits.sent = messages
             self.check(run)
 
     def came(self, message: NewMessage, number: int) -> None:
-        """This program has sent a message, which has this number, to a run that may be ours."""
+        """This program has sent a message, with this number, to a run that may be ours."""
         run = self._runs.get(message.run_id)
         waits = None if run is None else waits_of(run)
         if run is None or waits is None or run.life.state is State.OVER:
@@ -156,13 +163,13 @@ class Waits:
         if waits.append(row_of_message(message, number)):
             self._kernel.guarded(run, self.check, run)
         else:
-            self._kernel.guarded(run, self.told, run, number)
+            self._kernel.guarded(run, self.messages_sent, run, number)
 
     # -- go on -------------------------------------------------------------------------------
 
     def check(self, run: ActiveRun) -> None:
-        """End what is over, look again when something else may be, and let the run go if nothing of
-        it can go on before.
+        """End waits that are over, set a timer for the next, and let the life of the run decide
+        whether it stays in memory.
         """
         waits, life = waits_of(run), run.life
         if waits is None or life.state in (State.OVER, State.LEAVING):
@@ -178,10 +185,10 @@ class Waits:
                 self._ends.by_time(run, wait)
         if run.life.state is not State.OVER:
             self._look_again(run, waits)
-            self._kernel.look(run)
+            self._kernel.review(run)
 
     def _look_again(self, run: ActiveRun, waits: OpenWaits) -> None:
-        """Check the run when its first wait is over by time, or it has stayed here for long."""
+        """Check the run again when its first wait ends by time, or when it may be evicted."""
         self._disarm(run)
         if run.life.state is State.CANCELLING:
             return
@@ -189,8 +196,8 @@ class Waits:
         now, instants = self._clock.wall(), []
         if (due := waits.next_due(bodies_only=bodies_only)) is not None:
             instants.append(due)
-        if (since := waits.newest_for_event()) is not None and since + self._linger > now:
-            instants.append(since + self._linger)
+        if (since := waits.newest_for_event()) is not None and since + self._evict_after > now:
+            instants.append(since + self._evict_after)
         if instants:
             seconds = max(0.0, (min(instants) - now) / SECOND)
             check = partial(self._kernel.guarded, run, self.check, run)
@@ -207,12 +214,12 @@ class Waits:
         self._kernel.guarded(call.attempt.owner, self._begin, call, asked)
 
     def defer(self, call: BodyCall, seconds: float) -> None:
-        """A body waits for so many seconds, without its slot."""
+        """A body waits for this number of seconds, without its slot."""
         self._bodies.defer(call, seconds)
 
     def _begin(self, call: BodyCall, asked: AskedWait) -> None:
-        """A body waits. It finds a wait that it had begun before it left or was lost, and how one
-        has ended meanwhile.
+        """A body waits. It finds the wait that it had begun before it was suspended or lost, and
+        the end of a wait that has ended meanwhile.
         """
         attempt, run = call.attempt, call.attempt.owner
         waits, now = open_waits(run), self._clock.wall()
@@ -233,7 +240,7 @@ class Waits:
         self.check(run)
 
     def _asker(self, run: ActiveRun, task: int, name: str) -> str | None:
-        """Another task that is decided by this name: people could not tell them apart."""
+        """Another task with an approval of this name: people could not tell the two apart."""
         if (node := run.graph.position.get(name, task)) != task:
             return run.graph.tasks[node].id
         for wait in open_waits(run):
@@ -242,8 +249,8 @@ class Waits:
         return None
 
     def withdraw(self, call: BodyCall) -> None:
-        """A body has cut its own wait off. An end that is on the way to the table is kept: if a
-        message makes it, the body gets that where it waits for it next.
+        """A body has cut its own wait off. If the end of the wait is being written, it stays: a
+        message in it goes to the next wait of the body for the same event.
         """
         wait = self._bodies.withdraw(call)
         if wait is None:
@@ -257,19 +264,19 @@ class Waits:
         self._records.note(run, [], [rows], partial(self.check, run))
 
     def suspended(self, attempt: Attempt) -> None:
-        """The body of an attempt has left in a wait: it runs again when a wait of it is over."""
+        """The body of an attempt was suspended. It runs again when one of its waits is over."""
         failpoints.hit("body.left")
         run, task, waits = attempt.owner, attempt.index, open_waits(attempt.owner)
         for wait in waits.of(task):
             self._bodies.forget(wait)
         row = attempt_rows.suspended(attempt)
         run.latest[task] = row
-        waits.left[task] = resumption(row, attempt.uncounted)
+        waits.suspended[task] = resumption(row, attempt.uncounted)
         self._records.note(run, [row], (), partial(self._is_away, run, task))
 
     def _is_away(self, run: ActiveRun, task: int) -> None:
         waits = open_waits(run)
-        if task in waits.left and not waits.of(task) and run.life.state is not State.OVER:
+        if task in waits.suspended and not waits.of(task) and run.life.state is not State.OVER:
             self._ends.run_again(run, task)
         self.check(run)
 
@@ -286,11 +293,11 @@ class Waits:
         return _closed(ended)
 
     def over(self, run: ActiveRun) -> Sequence[WaitRows]:
-        """The end of the run is to be written: its waits are closed with it."""
+        """The end of the run is about to be written: its waits are closed with it."""
         return _closed(list(open_waits(run)))
 
     def forget(self, run: ActiveRun) -> None:
-        """The run is over, or not ours any more."""
+        """The run is over, or this runner no longer owns it."""
         self._disarm(run)
         self._mail.forget(run)
         for wait in open_waits(run):
@@ -298,11 +305,11 @@ class Waits:
 
 
 _LONGEST_TIMER: Final = 86_400.0
-"""Seconds; a timer that comes early looks again."""
+"""Seconds; a timer that fires early checks again."""
 
 
-def _stays_away() -> None:
-    """The task begins when the wait of its body ends."""
+def _waits_already() -> None:
+    """Does nothing: the end of the body's wait starts the task."""
 
 
 def _closed(waits: Sequence[OpenWait]) -> Sequence[WaitRows]:
@@ -311,5 +318,5 @@ def _closed(waits: Sequence[OpenWait]) -> Sequence[WaitRows]:
 
 
 def _goes_on(wait: OpenWait, attempt: Attempt, asked: AskedWait) -> bool:
-    """Whether a wait that is open already is the one that this body asks for."""
+    """Whether an open wait is the wait that this body asks for."""
     return wait.row.attempt == attempt.number and wait.row.input_hash == asked.input_hash

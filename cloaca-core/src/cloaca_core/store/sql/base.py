@@ -22,11 +22,11 @@ NO_NEWS: Final[Mapping[str, Change]] = MappingProxyType({})
 
 class Statements:
     """The statements of one noun, by the names that a subclass lists. They are in ``file`` beside
-    the module of the subclass, or in a backend's file of this name. Of those in ``news`` other
-    processes hear, as of such a change.
+    the module of the subclass, or in a backend's file of this name. For statements in ``news``,
+    other processes are notified of a change of that kind.
 
-    No named tuple: Python takes half a millisecond to make the class of one with forty fields, and
-    every program makes all of these before it reads its first row.
+    Not a named tuple: Python takes half a millisecond to make the class of one with forty fields,
+    and every program makes all of these before it reads its first row.
     """
 
     file: ClassVar[str]
@@ -59,7 +59,7 @@ class RunQueries(
         "end_run": Change.RUNS,
     },
 ):
-    """Runs: recorded, claimed, read."""
+    """Statements about runs: record, claim, read."""
 
     insert_plain_run: Statement
     insert_run: Statement
@@ -145,7 +145,9 @@ class RunnerQueries(
 
 
 class PayloadQueries(Statements, file="payloads.sql"):
-    """Large texts of runs, in a backend that keeps them apart; see ``payloads.py``."""
+    """Large texts of runs, in a backend that stores them in their own table; see
+    ``payloads.py``.
+    """
 
     insert_input: Statement
     insert_final_context: Statement
@@ -154,8 +156,8 @@ class PayloadQueries(Statements, file="payloads.sql"):
 
 
 class Queries:
-    """The statements as the dialect with this ``sql_package`` words them. A file is read once, when
-    a part first asks for its statements.
+    """The statements in the wording of the dialect with this ``sql_package``. A file is read once,
+    when a part first asks for its statements.
     """
 
     def __init__(self, package: str, wording: Wording) -> None:
@@ -212,12 +214,12 @@ def pair(first: str, second: str | None) -> str:
 
 
 def steps_of(statements: Iterable[Statement], known: Mapping[str, object]) -> list[Step]:
-    """A step of each statement, with the known values that it takes."""
+    """A step for each statement, with the values that it takes."""
     return [Step.of(each, known) for each in statements]
 
 
 def of_act(act: ActRow) -> dict[str, object]:
-    """The values of an act that is about no run, by the names that statements have for them."""
+    """The values of an act that is not about a run, by the parameter names of statements."""
     return {
         "act_id": act.id,
         "act_workflow": act.workflow,
@@ -229,5 +231,5 @@ def of_act(act: ActRow) -> dict[str, object]:
 
 
 def acted(rows: Iterable[Row]) -> dict[str, Acted]:
-    """The states of runs after an act, out of the answer of the statement ``acted``."""
+    """The statuses of runs after an act, from the answer of the statement ``acted``."""
     return {run_id: Acted(status, bool(changed)) for run_id, status, changed in rows}

@@ -24,7 +24,7 @@ from cloaca_core.store.sql.queries import Row, Statement
 _NO_TAGS = "{}"
 _NONE: Final = frozenset[Any]()
 _NOBODY: Final = Stages()
-"""Nobody is asked: of a batch without rows of features."""
+"""For a batch without rows of features: calls no part."""
 _ID: Final[Callable[[NewRun], str]] = attrgetter("id")
 
 
@@ -55,7 +55,7 @@ class BatchSteps:
         self._tag_row = q.insert_tag.binder(("run_id", "tag", "content"))
 
     def of(self, batch: Batch) -> Steps:
-        """The statements of a batch in their order; those without rows are left out."""
+        """The statements of a batch in their order. Statements without rows are left out."""
         scheduled = [end for end in batch.ends if end.schedule_id is not None] if batch.ends else []
         parents = _parents_of(batch.new_runs) if batch.new_runs else set()
         if not batch.rows and not scheduled and not parents:  # nearly all of them
@@ -74,14 +74,14 @@ class BatchSteps:
     def committed(self, batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
         """The result of a batch, read from the answers of its statements."""
         current: list[str] = []
-        wishes: dict[str, str] = {}
+        stop_requests: dict[str, str] = {}
         replaced: dict[str, int] = {}
         messages: dict[str, int] = {}
-        for run_id, epoch, wish, replacements, sent in answers.get("fence", ()):
+        for run_id, epoch, stop_request, replacements, sent in answers.get("fence", ()):
             if batch.fences[run_id] == epoch:
                 current.append(run_id)
-                if wish is not None:
-                    wishes[run_id] = wish
+                if stop_request is not None:
+                    stop_requests[run_id] = stop_request
                 if replacements:
                     replaced[run_id] = replacements
                 if sent:
@@ -92,7 +92,7 @@ class BatchSteps:
         known = frozenset(current)
         if not batch.new_runs:  # most commits record steps
             return Committed(
-                _NONE, {}, known, _NONE, wishes, replaced, _NONE, _NONE, messages, decided
+                _NONE, {}, known, _NONE, stop_requests, replaced, _NONE, _NONE, messages, decided
             )
         orphans = orphans_of(batch.new_runs, answers.get("parents"))
         refused = _refused(batch.new_runs, answers.get("parents"))
@@ -103,7 +103,7 @@ class BatchSteps:
             existing=existing,
             held=held,
             current=known,
-            wishes=wishes,
+            stop_requests=stop_requests,
             replaced=replaced,
             orphans=orphans,
             refused=refused - existing.keys() - owned,
@@ -132,9 +132,10 @@ class BatchSteps:
         return steps
 
     def _lock_steps(self, batch: Batch, parents: Collection[str], asked: Stages) -> Steps:
-        """The locks that make two runners take turns: one that queues a run behind another, and one
-        that ends that other; one that pauses or resumes a run, and one whose body adds a child to
-        it. All transactions lock in this order: rows of features (schedules, triggers), runs.
+        """The locks by which two runners take turns: a runner that queues a run behind another, and
+        a runner that ends that other run; a runner that pauses or resumes a run, and a runner whose
+        body adds a child to it. All transactions lock in this order: rows of features (schedules,
+        triggers), runs.
         """
         q, array = self._runs, self._array
         steps: Steps = {}
@@ -182,7 +183,7 @@ class BatchSteps:
         return steps | self._parent_steps(parents, q.find_parents, "parents")
 
     def _submission_steps(self, runs: Sequence[NewRun]) -> Steps:
-        """The submitters of runs whose submission is to be noted."""
+        """The statement that records who submitted runs."""
         if rows := [self._submission_row(run) for run in runs if run.asked_by is not None]:
             return {"submissions": Step(self._runs.note_submission, rows=rows)}
         return {}
@@ -220,7 +221,9 @@ class BatchSteps:
         return steps
 
     def _park_steps(self, batch: Batch) -> Steps:
-        """Runs that are paused since a task has used up its attempts, or are given back."""
+        """Statements for runs that are given back, or paused since a task has used up its
+        attempts.
+        """
         q, runner, fences = self._runs, batch.runner_id, batch.fences
         steps: Steps = {}
         if batch.exhausted:
@@ -269,9 +272,9 @@ def _tag_rows(runs: Sequence[NewRun]) -> list[tuple[str, str, str]]:
 def _other_holders(
     runs: Sequence[NewRun], holders: Sequence[Row] | None, without_parent: frozenset[str]
 ) -> tuple[dict[str, str], frozenset[str]]:
-    """Sorts new runs that were not inserted: those whose idempotency key another run has, with that
-    run, and those of whose keys no run is known: they were passed over, or a hidden run has the
-    key.
+    """Sort new runs that were not inserted. First: those whose idempotency key another run has,
+    with that run. Second: those for whose keys no run is known; they were passed over, or a hidden
+    run has the key.
     """
     if holders is None:  # none of them has a key
         return {}, frozenset()

@@ -1,7 +1,7 @@
 """The part of a feature in transactions that write or end runs: ids to lock, statements by stage.
 
-The order of the stages is correctness, and the kernel's: a part gives ids, and no statement that
-locks runs, so that all transactions lock in one order.
+The order of the stages is correctness, and belongs to the kernel: a part gives ids, and no
+statement that locks runs, so that all transactions lock in one order.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ GUARD: Final = ("runner_id", "fence")
 """The values that the statement of a fenced row takes beside its fields."""
 
 Steps: TypeAlias = dict[str, Step]
-"""Statements in their order, each under a name by which its answer is found."""
+"""Statements in their order, each under the name by which its answer is found."""
 
 Array: TypeAlias = Callable[[Collection[str | int]], object]
 """Makes a parameter of a list; see ``Dialect.array``."""
 
 
 class Locks(NamedTuple):
-    """The ids of rows on which runners take turns: the feature's own, which its ``lock`` locks, and
-    runs, which the kernel locks after those of all features.
+    """The ids of rows on which runners take turns: the feature's own rows, which its ``lock``
+    locks, and runs, which the kernel locks after the rows of all features.
     """
 
     own: Collection[str] = ()
@@ -64,39 +64,39 @@ Answering: TypeAlias = Callable[[Batch, Mapping[str, Sequence[Row]], Collection[
 
 @dataclass(frozen=True, slots=True)
 class CommitPart:
-    """One feature's statements, by stage; it is not called at a stage for which it has none."""
+    """One feature's statements, by stage. It is not called at a stage for which it has none."""
 
     kinds: AbstractSet[Kind[Any]]
-    """It is asked for a batch with rows of one of these kinds."""
+    """It is called for a batch with rows of one of these kinds."""
     after_ends: bool = False
-    """Whether it is also asked for a batch with ends of runs of schedules."""
+    """Whether it is also called for a batch with ends of runs of schedules."""
     lock: Statement | None = None
-    """Locks rows of the feature's own by their ``ids``; in the order of the parts."""
+    """Locks rows of the feature's own by their ``ids``, in the order of the parts."""
     locks: Locking | None = None
     """Locks, taken before anything is read."""
     insert: Writing | None = None
     """Rows that make runs; before the new runs of the batch."""
     begin: Writing | None = None
-    """Statements that come with new runs; right after these, and only with them."""
+    """Statements for new runs: right after their inserts, and only with them."""
     fence: Writing | None = None
     """Statements about fenced runs, before their attempts."""
     record: Writing | None = None
-    """Statements after attempts, before runs end or have other owners."""
+    """Statements after attempts, before runs end or get other owners."""
     end: Writing | None = None
     """Statements after the ends of runs."""
     succession: Writing | None = None
-    """Statements that follow from all others; last of all."""
+    """Statements that depend on all others; last of all."""
     answer: Answering | None = None
-    """The rows of which the answers say that they count, given those and the runs that are still
-    this runner's.
+    """Reads the answers: the rows that count, given the answers and the runs that this runner still
+    owns.
     """
     dropped: Sequence[Statement] = ()
-    """Of a transaction that cancels runs, once those without an owner have ended."""
+    """In a transaction that cancels runs: after the runs without an owner have ended."""
     ended: Sequence[Statement] = ()
-    """Of a transaction that ends runs without their owners, after that, by their ``ids``."""
+    """In a transaction that ends runs without their owners: after ``dropped``, by their ``ids``."""
     cancelled: Sequence[Statement] = ()
-    """Of a transaction in which runners give runs up, before those end that are to be cancelled:
-    ``mark_cancelled`` has named them.
+    """In a transaction in which runners give runs up: before the runs end that must be cancelled,
+    which ``mark_cancelled`` has named.
     """
 
 
@@ -131,8 +131,8 @@ class Stages:
         self.cancelled: Sequence[Statement] = [one for each in parts for one in each.cancelled]
 
     def asked(self, rows: Rows, *, ends: bool = False) -> Stages:
-        """Who is asked for a batch with these rows of features, and with ``ends`` of runs of
-        schedules: few combinations occur.
+        """The parts to call for a batch with these rows of features, and with ``ends`` of runs of
+        schedules. Cached: few combinations occur.
         """
         key = (frozenset(rows), ends)
         if (found := self._asked.get(key)) is None:
@@ -148,7 +148,7 @@ class Stages:
     def answers(
         self, batch: Batch, answers: Mapping[str, Sequence[Row]], current: Collection[str]
     ) -> Decided:
-        """The rows of features of which the answers say that they count."""
+        """The rows of features that count by the answers."""
         found = [answer(batch, answers, current) for answer in self._answer]
         return {kind: rows for each in found for kind, rows in each.items()}
 
@@ -162,11 +162,11 @@ def steps_at(stage: Iterable[Writing], batch: Batch) -> Steps:
 
 
 def guarded(batch: Batch, rows: Iterable[F], bind: Callable[[Row], Row]) -> list[Row]:
-    """The parameters of rows that count if their runs are still this runner's."""
+    """The parameters of rows that count if this runner still owns their runs."""
     runner, fences = batch.runner_id, batch.fences
     return [bind((*row, runner, fences[row.run_id])) for row in rows]
 
 
 def last_of_each(rows: Iterable[R], key: int) -> Iterable[R]:
-    """The last of the rows that begin with the same key: one statement writes a row but once."""
+    """Of rows with the same key, only the last: a statement can write a row only once."""
     return {row[:key]: row for row in rows}.values()

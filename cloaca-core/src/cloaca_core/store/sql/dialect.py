@@ -26,7 +26,7 @@ class Step(NamedTuple):
 
     @classmethod
     def of(cls, statement: Statement, known: Mapping[str, object]) -> Self:
-        """The statement with those of the known values that it takes."""
+        """The statement with the known values that it takes."""
         return cls(statement, tuple([known[name] for name in statement.parameters]))
 
 
@@ -46,8 +46,8 @@ class Dialect(Protocol):
 
     @property
     def sql_package(self) -> str:
-        """The package that holds the ``.sql`` files of statements that this database words in its
-        own way, called as those of the core.
+        """The package with the ``.sql`` files of statements that this database words in its own
+        way. The files have the names of the core's files.
         """
 
     @property
@@ -78,7 +78,7 @@ class Dialect(Protocol):
         """
 
     async def write_apart(self, steps: Sequence[Step], key: str) -> Answers:
-        """Do the same as ``write``, for a transaction that may have to wait for a user's, which
+        """As ``write``, for a transaction that may have to wait for a user's transaction, which
         writes a run with this key, a ``pair``; see ``RunStore.insert_when_free``.
         """
 

@@ -1,4 +1,5 @@
-"""Writes out the lists of a statement, which ``queries.py`` describes: of columns, and of rows.
+"""Writes out the lists of a statement, which ``queries.py`` describes: lists of columns, and of
+rows.
 
 Works on the text of a statement before its parameters are worded.
 """
@@ -15,8 +16,9 @@ from cloaca_core.store.tables import BY_NAME, TABLES, Kind, Table
 
 
 class Arrays(NamedTuple):
-    """How a database with many writers words rows, which one statement writes, each parameter being
-    an array of the values of one field; and look-ups, whose plans are made before tables are full.
+    """How a database with many writers words rows that one statement writes: each parameter is an
+    array of the values of one field. Also its look-ups, whose plans are made before tables are
+    full.
     """
 
     text: str
@@ -85,7 +87,7 @@ def _replacement(columns: Sequence[str], part: str) -> tuple[str, str]:
 
 
 def _key_value(table: Table, column: str) -> str:
-    """A cast, since the least number is beyond the numbers of a short column."""
+    """A cast, since the least number does not fit into a short column."""
     return f":{column}" if table.kinds[column] == "text" else f"CAST(:{column} AS BIGINT)"
 
 
@@ -157,7 +159,7 @@ def without_lock(text: str) -> str:
 
 
 def _values(fields: list[str], arrays: Arrays | None) -> str:
-    """Rows that are inserted as they are, after the list of their columns."""
+    """Rows that are inserted unchanged, after the list of their columns."""
     columns = f"({', '.join(fields)})"
     if arrays is None:
         return f"{columns} VALUES ({', '.join([f':{field}' for field in fields])})"
@@ -166,7 +168,9 @@ def _values(fields: list[str], arrays: Arrays | None) -> str:
 
 
 def _kinds(fields: Iterable[str], told: Iterable[str]) -> list[tuple[str, Kind]]:
-    """The kinds of fields, by the columns of their names or as told, ``name:kind``."""
+    """The kinds of fields: as given (``name:kind``), otherwise the kind of the column of that
+    name.
+    """
     known: dict[str, Any] = dict([each.split(":") for each in told])
     kinds = [(field, known.get(field) or _kinds_of_columns().get(field)) for field in fields]
     if unknown := [field for field, kind in kinds if kind is None]:

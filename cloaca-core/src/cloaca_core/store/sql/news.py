@@ -1,7 +1,7 @@
-"""Chooses the transactions that other processes must hear of soon, by their statements.
+"""Chooses the transactions of which other processes must be notified soon, by their statements.
 
-Most are none: they record steps of a run, which only its owner acts on. Which statements are always
-news stands with their names; ``beat`` and the inserts of new runs may be.
+Most need no notification: they record steps of a run, which only its owner acts on. Statements that
+always need one are declared beside their names; ``beat`` and the inserts of new runs may need one.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from cloaca_core.store.sql.dialect import Step
 
 
 class News:
-    """Knows of one runner's commits until when others take it for alive, and its last ask."""
+    """Remembers, for one runner's commits, the end of its lease and its last request for runs, as
+    other processes know them.
+    """
 
     def __init__(self) -> None:
         self._lease_until: int | None = None
         self._asked = 0
 
     def of(self, steps: Sequence[Step]) -> Change | None:
-        """``ANYTHING`` if a runner came or went, took up or released work, if something is asked of
-        runs or of a runner, or if a schedule or a trigger may be due sooner; ``RUNS`` if runs have
-        ended or may be claimed; else None.
+        """``ANYTHING`` if a runner was added or removed, took or released work, if runs or a runner
+        were steered, or if a schedule or a trigger may be due sooner; ``RUNS`` if runs have ended
+        or may be claimed; otherwise None.
         """
         found: Change | None = None
         for each in steps:
@@ -34,8 +36,8 @@ class News:
         return found
 
     def wrote(self, steps: Sequence[Step]) -> None:
-        """Note that these steps were committed: a lease that ends sooner than the one before is
-        news, as others look again when the one that they know of has ended.
+        """Note that these steps were committed. A lease that ends sooner than the one before is
+        news, as other processes look again when the lease that they know of has ended.
         """
         for each in steps:
             if each.statement.name == "beat":
@@ -50,7 +52,9 @@ class News:
         return one.statement.news
 
     def _is_news(self, beat: Step) -> bool:
-        """Whether a lease ends sooner than the one before, or an ask for runs is new or over."""
+        """Whether a lease ends sooner than the one before, or a request for runs is new or
+        withdrawn.
+        """
         known = self._lease_until
         return known is None or _lease_until(beat) < known or _asked(beat) != self._asked
 

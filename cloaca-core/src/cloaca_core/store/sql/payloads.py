@@ -1,7 +1,7 @@
 """Moves long payloads out of the rows of their runs, for a database that rewrites rows as a whole.
 
-Payloads are the input of a run and the final contexts of its rounds. An empty text in the row says
-that the payload has a row of its own. In a database that keeps long values apart by itself nothing
+Payloads are the input of a run and the final contexts of its rounds. An empty text in the row means
+that the payload has a row of its own. In a database that stores long values apart by itself nothing
 is moved.
 """
 
@@ -19,7 +19,7 @@ LONGEST_IN_ROW: Final = 4096
 
 
 class MakesRun(Protocol):
-    """A row that makes a run, or none if the id of that is None."""
+    """A row that makes a run, or none if its id is None."""
 
     @property
     def input(self) -> str:
@@ -45,7 +45,7 @@ class Payloads:
     def split_inputs(
         self, made: Sequence[M], run_id: Callable[[M], str | None]
     ) -> tuple[Sequence[M], Step | None]:
-        """Split the rows that make runs; ``run_id`` finds the id of the run in a row."""
+        """Split the rows that make runs. ``run_id`` returns the id of the run in a row."""
         if self._queries is None:
             return made, None
         long = [each for each in made if len(each.input) > LONGEST_IN_ROW]
@@ -75,14 +75,14 @@ class Payloads:
         return short, Step(insert, rows=rows)
 
     def copy_input(self, run_id: str, source_id: str) -> Sequence[Step]:
-        """Give a run the long input of another one, if that has one."""
+        """Give a run the long input of another run, if that has one."""
         if self._queries is None:
             return ()
         copy = self._queries.copy_input
         return [Step(copy, copy.bind(id=run_id, source_id=source_id))]
 
     def erase(self, run_ids: object, holder: str) -> Sequence[Step]:
-        """Delete the payloads of runs, whose ids are in the form of a parameter."""
+        """Delete the payloads of runs. ``run_ids`` is in the form of a parameter."""
         if self._queries is None:
             return ()
         erase = self._queries.erase_payloads

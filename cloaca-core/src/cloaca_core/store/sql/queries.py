@@ -72,8 +72,8 @@ class Wording(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A compiled statement; ``parameters`` has a name per placeholder, in their order. Other
-    processes hear of a ``news`` whenever a transaction with this statement is committed.
+    """A compiled statement; ``parameters`` has a name per placeholder, in their order. With
+    ``news``, other processes are notified whenever a transaction with this statement is committed.
     """
 
     name: str
@@ -175,8 +175,8 @@ def _worded(before: str, wording: Wording) -> tuple[str, str]:
 def load_statements(
     files: Sequence[str], required: Sequence[str], wording: Wording
 ) -> Mapping[str, Statement]:
-    """Compile the required statements from the texts of files, of which a later one replaces
-    statements of an earlier one.
+    """Compile the required statements from the texts of files. A statement of a later file replaces
+    one of an earlier file.
     """
     texts: dict[str, str] = {}
     for file in files:
@@ -189,8 +189,8 @@ def compile_all(
 ) -> Mapping[str, Statement]:
     """Compile the required statements.
 
-    A missing statement and one that is not required are errors: both are typing mistakes, which
-    would otherwise be noticed late or never.
+    A missing statement and a statement that is not required are errors: both are typing mistakes,
+    which would otherwise be noticed late or never.
     """
     if missing := sorted(set(required) - texts.keys()):
         raise LookupError(f"statements without SQL: {', '.join(missing)}")

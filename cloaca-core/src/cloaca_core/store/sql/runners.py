@@ -93,8 +93,8 @@ class SqlRunners(SqlPart):
     def _ending_cancelled(
         self, lock_runner: Step, *, held: Collection[str], **values: object
     ) -> Sequence[Step]:
-        """Steps that lock schedules, runner and runs, and end the runs that are being cancelled;
-        the last one answers those.
+        """Steps that lock schedules, runner and runs, and end the runs that are being cancelled.
+        The last one returns those.
         """
         q, known = self._runners, {**values, "held": self._dialect.array(held)}
         schedules, *others = steps_of(
@@ -145,13 +145,15 @@ class SqlRunners(SqlPart):
 
 
 def runner_of(row: Row) -> RunnerRow:
-    """A row as statements return it; columns that a version lacks may be missing at its end."""
+    """A row as statements return it. Columns that a version lacks may be missing at its end."""
     runner = RunnerRow(*row)
     return runner._replace(fenced=bool(runner.fenced))
 
 
 def _same_process(found: RunnerRow, given: RunnerRow) -> bool:
-    """True when a row is this registration, apart from what others and its beats wrote since."""
+    """Whether a row is this registration, apart from columns that others and its beats wrote
+    since.
+    """
     as_given = found._replace(
         beat=given.beat,
         lease_until=given.lease_until,

@@ -24,10 +24,10 @@ from cloaca_core.values.states import RunStatus
 
 _AFTER_EVERY_ID = "\U0010ffff"
 _ENDED = frozenset((RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED))
-"""The states of runs that have ended."""
+"""The statuses of runs that have ended."""
 _WITH_ERRORS = (RunStatus.FAILED, RunStatus.CANCELLED)
-"""The states of runs that have an error: they are looked for by their state, as most runs are in
-others.
+"""The statuses of runs that have an error. Runs with errors are found by their status, as most runs
+have another one.
 """
 
 
@@ -108,7 +108,7 @@ class SqlRuns(SqlPart):
         return await self._has_claimable(runner_id=runner_id, **self._lines(workflows))
 
     def _lines(self, workflows: Collection[str]) -> dict[str, object]:
-        """The workflows and the queues in which runs of them are looked for."""
+        """The workflows and queues in which runs are looked for."""
         array = self._dialect.array
         return {"workflows": array(workflows), "queues": array([DEFAULT_QUEUE])}
 
@@ -156,7 +156,9 @@ class SqlRuns(SqlPart):
         return Step.of(q.count_active_runs, values)
 
     def _listings(self, wanted: RunFilter) -> list[tuple[Statement, dict[str, object]]]:
-        """The statements, one for each status, whose indexes fit the filter best; their values."""
+        """The statements, one for each status, whose indexes fit the filter best, and their
+        values.
+        """
         values: dict[str, object] = {
             "before": _AFTER_EVERY_ID if wanted.before is None else wanted.before,
             "after": "" if wanted.after is None else wanted.after,
@@ -172,7 +174,9 @@ class SqlRuns(SqlPart):
     def _listing(
         self, wanted: RunFilter, status: str | None
     ) -> tuple[Statement, dict[str, object]]:
-        """The statement for one status or (None) any, and the values that others do not take."""
+        """The statement for one status or (None) any, and the values that other statements do not
+        take.
+        """
         q, workflow = self._runs, wanted.workflow
         rest: dict[str, object] = {
             "status": status,

@@ -187,7 +187,7 @@ SELECT id FROM cloaca_run WHERE id IN :ids;
 -- transaction check the same. A database where several transactions write at once locks the runs.
 SELECT run.id, run.epoch, CASE
     WHEN run.cancel_at IS NOT NULL THEN 'Cancelled' WHEN run.paused_at IS NOT NULL THEN 'Paused'
-END AS wish, run.replacements, run.messages
+END AS stop_request, run.replacements, run.messages
 FROM :ids AS wanted
 CROSS JOIN cloaca_run AS run
 WHERE run.id IN [wanted.value] AND run.owner = :runner_id

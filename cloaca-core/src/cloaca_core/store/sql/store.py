@@ -1,8 +1,8 @@
 """``KernelStore`` over any SQL database: builds the steps of each operation and shapes the answers.
 
-All rules about which runner may write which rows are conditions in the SQL itself: Python decides
+All rules about which runner may write which rows are conditions in the SQL itself. Python decides
 nothing between the statements of a transaction, and never asks which database it is. The operations
-on one noun are in the module of that noun.
+on each noun have a module of their own.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from cloaca_core.store.runs import OnCommit
 
 Asked: TypeAlias = tuple[Sequence[Step], asyncio.Future[Answers]]
-"""The steps of a read, and its answer to come."""
+"""The steps of a read, and the future of its answer."""
 
 
 class SqlKernelStore(SqlRuns, SqlRunners):
-    """The kernel's part of a store. ``parts`` are what features do in its transactions; at each
-    stage they are asked in this order, which is part of correctness.
+    """The kernel's part of a store. ``parts`` are the parts of features in its transactions. At
+    each stage they are called in this order, which is part of correctness.
     """
 
     def __init__(
@@ -86,7 +86,9 @@ class SqlKernelStore(SqlRuns, SqlRunners):
         return holder
 
     async def _insert_one(self, run: NewRun, rows: Rows) -> str | None:
-        """Insert a run that has a key; the id of the run that has it, None if that is hidden."""
+        """Insert a run that has a key. Returns the id of the run that has it, None if that run is
+        hidden.
+        """
         steps = self._batch_steps.of_one(run, rows)
         key = pair(run.workflow, run.idempotency_key)
         answers = await self._dialect.write_apart(list(steps.values()), key)
@@ -117,7 +119,7 @@ class SqlKernelStore(SqlRuns, SqlRunners):
 
 
 class ReadsTogether:
-    """Stands in place of the dialect of a store that only reads. Contracts: see ``Dialect``."""
+    """Replaces the dialect of a store that only reads. Contracts: see ``Dialect``."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
@@ -129,8 +131,8 @@ class ReadsTogether:
         return self._dialect.array(values)
 
     async def read(self, steps: Sequence[Step]) -> Answers:
-        """Run the steps with those of all reads that begin before the loop has nothing else to do
-        for them: a read within a task of a task begins some turns of the loop later.
+        """Run the steps together with all reads that begin before the loop is idle: a read within a
+        task of a task begins some turns of the loop later.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answers] = loop.create_future()
@@ -140,7 +142,7 @@ class ReadsTogether:
         return await answer
 
     def _begin(self, known: int) -> None:
-        """Send the reads, unless others have begun since ``known`` ones had."""
+        """Send the reads, unless more reads than ``known`` have begun meanwhile."""
         if len(self._asked) > known:
             asyncio.get_running_loop().call_soon(self._begin, len(self._asked))
             return

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.steering.records import Reopening, Wish
+from cloaca_core.features.steering.records import Reopening, StopRequest
 from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.values.states import ReasonCode, RunStatus
 from cloaca_testing.conformance.commits import claimed, fence, park, record, stored, submit
@@ -85,8 +85,8 @@ class CancelConformance:
         run = await stored(store, "a")
         assert (run.owner, run.epoch, run.ended_at) == ("r1", 1, None)
         assert (run.final_context, run.error_message, run.reason_code) == (None, None, None)
-        assert (await store.news("r1", [], 9)).wishes == [
-            Wish("a", 1, RunStatus.CANCELLED, "no use", DEADLINE)
+        assert (await store.news("r1", [], 9)).stop_requests == [
+            StopRequest("a", 1, RunStatus.CANCELLED, "no use", DEADLINE)
         ]
         assert await _listed(store, RunStatus.CANCELLING) == ["a"]
         assert await _listed(store, RunStatus.RUNNING) == []
@@ -111,8 +111,8 @@ class CancelConformance:
 
         assert acted == {"a": Acted(RunStatus.CANCELLING, False)}
         assert await stored(store, "a") == before
-        (wish,) = (await store.news("r1", [], 9)).wishes
-        assert (wish.because, wish.deadline) == ("first", expected)
+        (stop_request,) = (await store.news("r1", [], 9)).stop_requests
+        assert (stop_request.because, stop_request.deadline) == ("first", expected)
 
     async def test_a_run_that_has_ended_is_not_cancelled(self, store: Store) -> None:
         await store.register(runner("r1"))
@@ -128,7 +128,7 @@ class CancelConformance:
             "b": Acted(RunStatus.CANCELLED, False),
         }
         assert [await stored(store, run_id) for run_id in ("a", "b")] == before
-        assert (await store.news("r1", [], 9)).wishes == []
+        assert (await store.news("r1", [], 9)).stop_requests == []
 
     async def test_several_runs_are_cancelled_by_one_act_and_unknown_ones_have_no_answer(
         self, store: Store
@@ -193,7 +193,7 @@ class CancelConformance:
         late = run_end("a", status=RunStatus.FAILED, reason="task_failed", limit=7)
         for _ in range(2):  # sent again it is answered again
             committed = await record(store, [attempt("a")], [late])
-            assert (committed.current, dict(committed.wishes)) == (
+            assert (committed.current, dict(committed.stop_requests)) == (
                 frozenset("a"),
                 {"a": RunStatus.CANCELLED},
             )
@@ -209,7 +209,7 @@ class CancelConformance:
         assert (run.reason_code, run.limit_seconds) == (ReasonCode.CANCELLED, None)
         assert run.steer_reason == "no use"
         assert await store.load_attempts(["a"]) == [attempt("a")]
-        assert (await store.news("r1", [], 9)).wishes == []
+        assert (await store.news("r1", [], 9)).stop_requests == []
 
     async def test_a_commit_tells_the_owner_which_of_its_runs_are_to_be_cancelled_or_paused(
         self, store: Store
@@ -222,7 +222,7 @@ class CancelConformance:
         committed = await fence(store, "a", "b", "c")
 
         assert committed.current == {"a", "b", "c"}
-        assert dict(committed.wishes) == {"b": RunStatus.PAUSED, "c": RunStatus.CANCELLED}
+        assert dict(committed.stop_requests) == {"b": RunStatus.PAUSED, "c": RunStatus.CANCELLED}
 
     async def test_no_other_runner_is_told_what_is_asked_of_a_run(self, store: Store) -> None:
         await store.register(runner("r1"))
@@ -232,8 +232,8 @@ class CancelConformance:
 
         committed = await fence(store, "a", runner_id="r2")
 
-        assert (committed.current, dict(committed.wishes)) == (frozenset(), {})
-        assert (await store.news("r2", [WORKFLOW], 9)).wishes == []
+        assert (committed.current, dict(committed.stop_requests)) == (frozenset(), {})
+        assert (await store.news("r2", [WORKFLOW], 9)).stop_requests == []
 
     # -- acts ---------------------------------------------------------------------------------
 
@@ -288,8 +288,8 @@ class CancelConformance:
             acted = [answer[run_id] for answer in answers]
             assert {each.status for each in acted} == {status}
             assert sorted(each.changed for each in acted) == [False] * 7 + [True]
-        (wish,) = (await store.news("r1", [], 9)).wishes
-        assert wish.deadline == DEADLINE
+        (stop_request,) = (await store.news("r1", [], 9)).stop_requests
+        assert stop_request.deadline == DEADLINE
 
     async def test_of_a_cancel_and_an_end_at_the_same_time_one_wins_for_all(
         self, store: Store
@@ -308,7 +308,7 @@ class CancelConformance:
             is_cancelled = acted[run_id].changed
             assert committed.current == {run_id}
             assert status == (RunStatus.CANCELLED if is_cancelled else RunStatus.COMPLETED)
-            assert bool(committed.wishes) == is_cancelled
+            assert bool(committed.stop_requests) == is_cancelled
 
     async def test_of_a_cancel_and_a_claim_at_the_same_time_one_wins_for_all(
         self, store: Store

@@ -191,7 +191,7 @@ class ClaimOrderConformance:
             store, new_run("b"), new_run("c", owner=None), new_run("d", workflow=OTHER)
         )
 
-        assert (committed.current, dict(committed.wishes)) == (frozenset("a"), {})
+        assert (committed.current, dict(committed.stop_requests)) == (frozenset("a"), {})
         assert (await stored(store, "a")).status == RunStatus.COMPLETED
         assert inserted.owned == frozenset("d")
         run = await stored(store, "b")

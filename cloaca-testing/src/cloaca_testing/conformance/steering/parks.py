@@ -86,7 +86,7 @@ class ParkConformance:
         committed = await park(store, "a", LATER)
 
         run = await stored(store, "a")
-        assert committed.wishes == {"a": RunStatus.CANCELLED}
+        assert committed.stop_requests == {"a": RunStatus.CANCELLED}
         assert (run.status, run.owner, run.epoch, run.due_at) == (
             RunStatus.CANCELLING,
             "r1",
@@ -287,7 +287,7 @@ class ParkConformance:
 
         assert await store.make_due_claimable([WORKFLOW], LATER, 9) == 0
         assert await _all(store) == before
-        assert (await fence(store, "owned")).wishes == {}
+        assert (await fence(store, "owned")).stop_requests == {}
 
     async def test_concurrent_callers_share_what_has_come_due(self, store: Store) -> None:
         await store.register(runner("r1"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.steering.records import Wish
+from cloaca_core.features.steering.records import StopRequest
 from cloaca_core.store.acts import Acted
 from cloaca_core.values.states import RunStatus
 from cloaca_testing.conformance.commits import claimed, fence, park, record, stored, submit
@@ -63,11 +63,11 @@ class PauseConformance:
 
         run = await stored(store, "a")
         assert (run.status, run.owner, run.epoch) == (RunStatus.PAUSED, "r1", 1)
-        assert (await store.news("r1", [], 9)).wishes == [
-            Wish("a", 1, RunStatus.PAUSED, "wait", None)
+        assert (await store.news("r1", [], 9)).stop_requests == [
+            StopRequest("a", 1, RunStatus.PAUSED, "wait", None)
         ]
         committed = await record(store, [attempt("a")])
-        assert dict(committed.wishes) == {"a": RunStatus.PAUSED}
+        assert dict(committed.stop_requests) == {"a": RunStatus.PAUSED}
         assert await store.load_attempts(["a"]) == [attempt("a")]
 
         acted = await store.resume(["a"], act("y", now=NOW + 17))
@@ -80,8 +80,8 @@ class PauseConformance:
             1,
             7,
         )
-        assert (await store.news("r1", [], 9)).wishes == []
-        assert dict((await fence(store, "a")).wishes) == {}
+        assert (await store.news("r1", [], 9)).stop_requests == []
+        assert dict((await fence(store, "a")).stop_requests) == {}
 
     @pytest.mark.parametrize("owner", ["r1", None])
     async def test_the_end_of_a_pause_moves_the_deadline_of_the_parent_on(
@@ -164,7 +164,7 @@ class PauseConformance:
         )
         assert await store.resume(["a"], act("y")) == {"a": Acted(RunStatus.COMPLETED, False)}
         assert await store.pauses_over(2**62, 9) == []
-        assert (await store.news("r1", [], 9)).wishes == []
+        assert (await store.news("r1", [], 9)).stop_requests == []
 
     async def test_a_run_is_paused_once_and_resumed_once(self, store: Store) -> None:
         await store.register(runner("r1"))
@@ -202,8 +202,8 @@ class PauseConformance:
         }
         assert [await stored(store, run_id) for run_id in ids] == before
         assert await store.pauses_over(2**62, 9) == []
-        wishes = (await store.news("r1", [], 9)).wishes
-        assert [(wish.run_id, wish.wish) for wish in wishes] == [
+        stop_requests = (await store.news("r1", [], 9)).stop_requests
+        assert [(stop_request.run_id, stop_request.status) for stop_request in stop_requests] == [
             ("held", RunStatus.CANCELLED),
             ("told", RunStatus.CANCELLED),
         ]

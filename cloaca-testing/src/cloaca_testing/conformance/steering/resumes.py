@@ -50,10 +50,10 @@ class ResumeConformance:
         ]
         assert await store.replacements(["a", "b", "none"]) == expected
         news = await store.news("r1", [WORKFLOW], 9)
-        assert (news.wishes, dict(news.replaced)) == ([], {} if owner is None else {"a": 2})
+        assert (news.stop_requests, dict(news.replaced)) == ([], {} if owner is None else {"a": 2})
         committed = await fence(store, "a", "b")
         assert dict(committed.replaced) == {} if owner is None else {"a": 2}
-        assert dict(committed.wishes) == {}
+        assert dict(committed.stop_requests) == {}
 
     async def test_a_run_that_has_not_begun_is_claimed_as_if_for_a_second_time(
         self, store: Store
@@ -78,7 +78,7 @@ class ResumeConformance:
 
         news = await store.news("r1", [], 9)
 
-        assert [wish.wish for wish in news.wishes] == [RunStatus.PAUSED]
+        assert [stop_request.status for stop_request in news.stop_requests] == [RunStatus.PAUSED]
         assert dict(news.replaced) == {"a": 1}
         await record(store, ends=[run_end("a")])
         assert dict((await store.news("r1", [], 9)).replaced) == {}
@@ -160,7 +160,7 @@ class ResumeConformance:
 
         committed = await _exhaust(store, "a")
 
-        assert (set(committed.current), dict(committed.wishes)) == ({"a"}, {})
+        assert (set(committed.current), dict(committed.stop_requests)) == ({"a"}, {})
         run = await stored(store, "a")
         assert (run.status, run.owner, run.epoch, run.steer_reason) == (
             RunStatus.PAUSED,
@@ -170,8 +170,8 @@ class ResumeConformance:
         )
         (row,) = await store.load_attempts(["a"])
         assert (row.status, row.reason_code) == ("Failed", ReasonCode.EXHAUSTED)
-        (wish,) = (await store.news("r1", [], 9)).wishes
-        assert (wish.run_id, wish.wish) == ("a", RunStatus.PAUSED)
+        (stop_request,) = (await store.news("r1", [], 9)).stop_requests
+        assert (stop_request.run_id, stop_request.status) == ("a", RunStatus.PAUSED)
         (noted,) = await store.acts("a", 9)
         assert (noted.kind, noted.asked_by, noted.reason, noted.changed) == (
             "pause",
@@ -186,10 +186,10 @@ class ResumeConformance:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
         await _exhaust(store, "a")
-        assert dict((await _exhaust(store, "a")).wishes) == {"a": RunStatus.PAUSED}
+        assert dict((await _exhaust(store, "a")).stop_requests) == {"a": RunStatus.PAUSED}
         await store.resume(["a"], act("r", now=NOW + 17))
 
-        assert dict((await _exhaust(store, "a")).wishes) == {}
+        assert dict((await _exhaust(store, "a")).stop_requests) == {}
 
         run = await stored(store, "a")
         assert (run.status, run.stood_still) == (RunStatus.RUNNING, 10)
@@ -219,7 +219,7 @@ class ResumeConformance:
         await record(store, ends=[run_end("over")])
         before = [await stored(store, run_id) for run_id in ("told", "other", "over")]
 
-        assert dict((await _exhaust(store, "told")).wishes) == {"told": RunStatus.CANCELLED}
+        assert dict((await _exhaust(store, "told")).stop_requests) == {"told": RunStatus.CANCELLED}
         assert (await _exhaust(store, "other", runner_id="r2")).current == frozenset()
         await _exhaust(store, "over")
 

@@ -194,7 +194,7 @@ class RetryConformance:
         await _retry(store, "a")
 
         assert await claimed(store) == ["a"]
-        assert (await fence(store, "a")).wishes == {}
+        assert (await fence(store, "a")).stop_requests == {}
         await record(store, ends=[run_end("a", epoch=(await stored(store, "a")).epoch)])
         assert (await stored(store, "a")).status == RunStatus.COMPLETED
 

@@ -132,22 +132,22 @@ class TestLingering:
         run = active_run(GRAPH)
         runs.add(run)
 
-        runs.linger(run)
-        runs.linger(run)
+        runs.release_place(run)
+        runs.release_place(run)
         assert runs.waiting() == 1
 
     def test_so_many_may_stay(self, runs: ActiveRuns) -> None:
         first, second = active_run(GRAPH, id="a"), active_run(GRAPH, id="b")
 
-        runs.linger(first)
+        runs.release_place(first)
 
-        assert [runs.may_linger(each, 1) for each in (first, second)] == [True, False]
-        assert runs.may_linger(second, 2)
+        assert [runs.may_release_place(each, 1) for each in (first, second)] == [True, False]
+        assert runs.may_release_place(second, 2)
 
     def test_it_takes_its_place_again_when_a_body_begins(self, runs: ActiveRuns) -> None:
         run = active_run(GRAPH)
         runs.add(run)
-        runs.linger(run)
+        runs.release_place(run)
         under_way(runs, run)
 
         assert runs.waiting() == 0
@@ -155,7 +155,7 @@ class TestLingering:
     def test_one_that_is_ours_no_more_does_not_stay(self, runs: ActiveRuns) -> None:
         run = active_run(GRAPH)
         runs.add(run)
-        runs.linger(run)
+        runs.release_place(run)
         runs.remove(run)
 
         assert runs.waiting() == 0

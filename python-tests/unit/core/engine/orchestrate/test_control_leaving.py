@@ -113,7 +113,7 @@ async def test_so_many_stay_as_there_are_places() -> None:
 
 
 async def test_a_runner_that_could_not_claim_it_again_keeps_it() -> None:
-    scene = scene_of(keeps=True)
+    scene = scene_of(never_evicts=True)
     run = await waiting(scene, BACKS_OFF)
 
     assert (parks(scene), len(scene.retries(run))) == ([], 1)
@@ -122,15 +122,15 @@ async def test_a_runner_that_could_not_claim_it_again_keeps_it() -> None:
 # -- the runner leaves -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("keeps", [False, True])
-async def test_a_runner_that_leaves_gives_back_what_rests_here(keeps: bool) -> None:
-    scene = scene_of(keeps=keeps)
+@pytest.mark.parametrize("never_evicts", [False, True])
+async def test_a_runner_that_leaves_gives_back_what_rests_here(never_evicts: bool) -> None:
+    scene = scene_of(never_evicts=never_evicts)
     await waiting(scene, NAP)
     scene.adopt(PAIR, id="works")
     await pass_time(scene, 1)
     assert parks(scene) == []
 
-    assert scene.orchestrator.control.leave_all()
+    assert scene.orchestrator.control.give_back_rested()
 
     due_at, now = NOW + 4 * SECOND, NOW + SECOND
     assert parks(scene) == [Park("r", due_at, now, rests=1, rested=SECOND)]
@@ -138,13 +138,13 @@ async def test_a_runner_that_leaves_gives_back_what_rests_here(keeps: bool) -> N
 
 async def test_and_one_that_has_rested_and_works(scene: Scene) -> None:
     run = scene.adopt(PAIR)
-    assert not scene.orchestrator.control.leave_all()
+    assert not scene.orchestrator.control.give_back_rested()
     scene.begin()
     scene.orchestrator.control.limits.rest(run)
     await pass_time(scene, 1)
     scene.orchestrator.control.limits.go_on(run)
 
-    assert scene.orchestrator.control.leave_all()
+    assert scene.orchestrator.control.give_back_rested()
 
     assert parks(scene) == [Park("r", None, NOW + SECOND, rested=SECOND)]
 
@@ -167,7 +167,7 @@ async def test_one_that_waits_for_a_slot_is_given_back_as_if_it_had_not_been_cla
     run = scene.adopt(graph_of(a={}, b={}), past=past, **fields)
     scene.journal.waiting.clear()  # marks of a recovered run
 
-    scene.orchestrator.control.give(run)
+    scene.orchestrator.control.hand_over(run)
 
     assert parks(scene) == [Park("r", None, NOW, begun=begun)]
     assert (scene.attempts(run), scene.queued()) == ({}, [])
@@ -179,6 +179,6 @@ async def test_it_stays_if_a_body_begins_at_this_moment(scene: Scene) -> None:
     run = scene.adopt(PAIR)
     scene.begin()
 
-    scene.orchestrator.control.give(run)
+    scene.orchestrator.control.hand_over(run)
 
     assert (parks(scene), scene.queued()) == ([], ["b"])

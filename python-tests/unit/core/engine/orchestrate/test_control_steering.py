@@ -39,19 +39,19 @@ async def scene() -> Scene:
 
 
 def cancel(scene: Scene, run: ActiveRun, grace: float = GRACE) -> None:
-    """As after a look at the wishes: the table has it as well."""
-    scene.journal.wishes[run.id] = RunStatus.CANCELLED
+    """As after a look at the stop_requests: the table has it as well."""
+    scene.journal.stop_requests[run.id] = RunStatus.CANCELLED
     scene.orchestrator.control.cancel(run, WHY, NOW + round(grace * SECOND))
 
 
 def pause(scene: Scene, run: ActiveRun) -> None:
-    scene.journal.wishes[run.id] = RunStatus.PAUSED
+    scene.journal.stop_requests[run.id] = RunStatus.PAUSED
     scene.orchestrator.control.pause(run, "paused by ann")
 
 
 def resume(scene: Scene, run: ActiveRun) -> None:
-    del scene.journal.wishes[run.id]
-    scene.orchestrator.control.tell(run, run.life.resumed, run.life.met)
+    del scene.journal.stop_requests[run.id]
+    scene.orchestrator.control.tell(run, run.life.resumed, run.life.stops_found)
 
 
 def cut(scene: Scene, attempt: Attempt) -> None:
@@ -187,7 +187,7 @@ async def test_what_was_prepared_ahead_of_a_record_does_not_begin(scene: Scene) 
 async def test_what_began_before_the_loop_heard_of_the_record_is_told_when_it_does(
     scene: Scene,
 ) -> None:
-    """The record was committed before the wish, which the engine has read meanwhile."""
+    """The record was committed before the stop_request, which the engine has read meanwhile."""
     run = scene.adopt(CHAIN)
     scene.executor.run()
     record = await scene.journal.entry()
@@ -369,29 +369,31 @@ async def test_a_cancel_that_comes_too_late_for_that_is_left_to_the_table(scene:
     scene.orchestrator.control.cancel(run, WHY, NOW)
 
     await parked(scene)
-    assert scene.wishes
+    assert scene.stop_requests
 
 
 async def test_a_cancel_of_which_the_park_hears_first_ends_it_soon(scene: Scene) -> None:
     run = scene.adopt(PAIR)
     pause(scene, run)
-    scene.journal.wishes[run.id] = RunStatus.CANCELLED
+    scene.journal.stop_requests[run.id] = RunStatus.CANCELLED
     await scene.journal.commit()
-    assert (list(scene.runs), scene.wishes, scene.journal.waiting) == ([run], 1, [])
+    assert (list(scene.runs), scene.stop_requests, scene.journal.waiting) == ([run], 1, [])
     cancel(scene, run)
 
     assert (await ended(scene))[1].status == "Cancelled"
 
 
-@pytest.mark.parametrize("wish", [RunStatus.CANCELLED, RunStatus.PAUSED])
-async def test_a_commit_that_meets_a_wish_starts_nothing(scene: Scene, wish: RunStatus) -> None:
+@pytest.mark.parametrize("stop_request", [RunStatus.CANCELLED, RunStatus.PAUSED])
+async def test_a_commit_that_meets_a_wish_starts_nothing(
+    scene: Scene, stop_request: RunStatus
+) -> None:
     run = scene.adopt(graph_of(a={}, b={}, c={"dependencies": ["a"]}))
     first = scene.begin()
     scene.executor.finish(first)
-    scene.journal.wishes[run.id] = wish
+    scene.journal.stop_requests[run.id] = stop_request
 
     assert rows_of(await scene.journal.commit()) == [("a", 1, "Completed")]
-    assert (scene.queued(), scene.expected(), scene.wishes) == ([], [], 1)
+    assert (scene.queued(), scene.expected(), scene.stop_requests) == ([], [], 1)
     assert run.cancelled is False  # why is read soon
 
 
@@ -401,7 +403,7 @@ async def test_what_ends_between_the_meeting_of_a_wish_and_its_reading_is_record
     run = scene.adopt(graph_of(a={}, b={}, c={"dependencies": ["a", "b"]}))
     first, second = scene.begin(), scene.begin()
     scene.executor.finish(first)
-    scene.journal.wishes[run.id] = RunStatus.CANCELLED
+    scene.journal.stop_requests[run.id] = RunStatus.CANCELLED
     await scene.journal.commit()
     scene.executor.finish(second)
     assert rows_of(await scene.journal.commit()) == [("b", 1, "Completed")]
@@ -438,7 +440,7 @@ async def test_a_paused_run_without_bodies_is_given_back_at_once(scene: Scene) -
     pause(scene, run)
 
     await parked(scene)
-    assert scene.wishes
+    assert scene.stop_requests
     assert scene.given_back == 0  # not before it is resumed
 
 

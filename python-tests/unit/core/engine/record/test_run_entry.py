@@ -41,11 +41,11 @@ class Notes:
             raise self.flaw
         self.heard.append(("let go", list(attempts)))
 
-    def told(self, run: ActiveRun, messages: int) -> None:
-        self.heard.append(("told", run, messages))
+    def messages_sent(self, run: ActiveRun, messages: int) -> None:
+        self.heard.append(("messages sent", run, messages))
 
     def call_off(self, entry: RunEntry) -> None:
-        self.heard.append(("called off", entry.wish))
+        self.heard.append(("called off", entry.stop_request))
 
     def recorded(self, entry: RunEntry) -> None:
         self.heard.append(("recorded", entry))
@@ -150,7 +150,7 @@ def test_a_run_that_waits_is_told_of_its_messages_before_it_goes_on(notes: Notes
     one.settled(OURS)
 
     told, first, *others = notes.heard
-    assert (told, first, len(others)) == (("told", run, 3), ("recorded", one), 2)
+    assert (told, first, len(others)) == (("messages sent", run, 3), ("recorded", one), 2)
     assert one.messages == 3
 
 

@@ -65,9 +65,11 @@ def entry(
     return RunEntry(Notes(), run, attempts, end, beside=waits)
 
 
-def told(*entries: Entry, wishes: dict[str, str] | None = None, current: str = "r") -> list[object]:
+def told(
+    *entries: Entry, stop_requests: dict[str, str] | None = None, current: str = "r"
+) -> list[object]:
     watching = Watching()
-    committed = Committed(frozenset(), {}, frozenset({current}), wishes=wishes or {})
+    committed = Committed(frozenset(), {}, frozenset({current}), stop_requests=stop_requests or {})
     report_commit([watching], entries, committed, 0.5, NOW)
     assert watching.heard.pop(0) == 0.5
     return watching.heard
@@ -90,7 +92,7 @@ def test_an_entry_without_a_fact_is_not_told(run: ActiveRun) -> None:
 def test_the_end_of_a_run_that_was_to_be_cancelled_is_told_as_it_was_written(
     run: ActiveRun,
 ) -> None:
-    (fact,) = told(entry(run, end=run_end("r")), wishes={"r": RunStatus.CANCELLED})
+    (fact,) = told(entry(run, end=run_end("r")), stop_requests={"r": RunStatus.CANCELLED})
 
     assert isinstance(fact, Recorded)
     assert fact.end is not None
@@ -98,7 +100,7 @@ def test_the_end_of_a_run_that_was_to_be_cancelled_is_told_as_it_was_written(
 
 
 def test_the_end_of_a_run_that_was_to_be_paused_is_its_own(run: ActiveRun) -> None:
-    (fact,) = told(entry(run, end=run_end("r")), wishes={"r": RunStatus.PAUSED})
+    (fact,) = told(entry(run, end=run_end("r")), stop_requests={"r": RunStatus.PAUSED})
 
     assert isinstance(fact, Recorded)
     assert fact.end == run_end("r")

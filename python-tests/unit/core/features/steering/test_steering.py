@@ -31,7 +31,7 @@ async def test_nothing_of_a_run_of_ours_starts_any_more_when_the_call_returns(
     else:
         await desk.steering.pause(["r"], ORDER, None, children=True)
 
-    assert not run.life.goes_on
+    assert not run.life.may_begin
     assert desk.scene.queued() == []
 
 

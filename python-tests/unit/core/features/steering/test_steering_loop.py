@@ -53,12 +53,12 @@ async def test_a_pause_that_a_commit_meets_while_older_news_are_read_stands(
     desk.store.answers.clear()
     looking = asyncio.create_task(desk.look())
     await desk.store.asked.wait()
-    desk.scene.journal.wishes["r"] = "Paused"
+    desk.scene.journal.stop_requests["r"] = "Paused"
     await desk.scene.journal.commit()
     desk.store.answers.set()
     await looking
 
-    assert (run.life.goes_on, desk.scene.queued()) == (False, [])
+    assert (run.life.may_begin, desk.scene.queued()) == (False, [])
 
 
 async def test_a_pause_after_a_resume_whose_news_are_read_stands(desk: SteeringDesk) -> None:
@@ -73,12 +73,12 @@ async def test_a_pause_after_a_resume_whose_news_are_read_stands(desk: SteeringD
     await desk.store.asked.wait()
     await desk.pause("r")
     desk.scene.executor.finish(first)
-    desk.scene.journal.wishes["r"] = "Paused"
+    desk.scene.journal.stop_requests["r"] = "Paused"
     await desk.scene.journal.commit()
     desk.store.answers.set()
     await looking
 
-    assert (run.life.goes_on, desk.scene.queued()) == (False, [])
+    assert (run.life.may_begin, desk.scene.queued()) == (False, [])
 
 
 async def test_one_flaw_keeps_no_other_wish_from_its_run(

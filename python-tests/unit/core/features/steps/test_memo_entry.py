@@ -37,11 +37,11 @@ class Scene:
     def start_reserved(self, attempts: Iterable[Attempt]) -> None:
         raise AssertionError(attempts)
 
-    def told(self, run: ActiveRun, messages: int) -> None:
+    def messages_sent(self, run: ActiveRun, messages: int) -> None:
         raise AssertionError(run, messages)
 
     def call_off(self, entry: RunEntry) -> None:
-        self.heard.append(("called off", entry.wish))
+        self.heard.append(("called off", entry.stop_request))
 
     def recorded(self, _: RunEntry) -> None:
         self.heard.append("recorded")
@@ -90,7 +90,7 @@ def test_the_body_goes_on_even_if_the_store_has_not_called() -> None:
 def test_a_wish_that_the_commit_has_met_is_told_after_the_body() -> None:
     scene = Scene()
 
-    scene.entry.settled(OURS._replace(wishes={"r": "Cancelled"}))
+    scene.entry.settled(OURS._replace(stop_requests={"r": "Cancelled"}))
 
     assert scene.heard == [("body", None), ("called off", "Cancelled"), "recorded"]
 

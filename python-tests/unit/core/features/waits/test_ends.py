@@ -35,7 +35,7 @@ class Listener:
     def start_reserved(self, attempts: object) -> None:
         raise AssertionError(attempts)
 
-    def told(self, run: ActiveRun, messages: int) -> None:
+    def messages_sent(self, run: ActiveRun, messages: int) -> None:
         raise AssertionError(run, messages)
 
     def call_off(self, entry: RunEntry) -> None:

@@ -30,7 +30,7 @@ def message(number: int, name: str = "tick", kind: str = EVENT) -> MessageRow:
 
 
 def waits(*rows: WaitRow) -> OpenWaits:
-    return restored(TASKS, rows, [], told=0, resume={})
+    return restored(TASKS, rows, [], sent=0, resume={})
 
 
 def met(of: OpenWaits, *, bodies_only: bool = False) -> list[tuple[str, int]]:
@@ -60,7 +60,7 @@ class TestMessages:
 
     def test_of_two_waits_of_one_body_the_earlier_one_is_first(self) -> None:
         both = waits(row("a", number=2), row("a", number=1))
-        both.left[0] = Resume()
+        both.suspended[0] = Resume()
         both.put([message(1)], 0)
         ((wait, _),) = both.matches(bodies_only=False)
         assert wait.row.number == 1
@@ -75,21 +75,21 @@ class TestMessages:
     def test_a_message_that_comes_while_others_are_read_is_there_once(self) -> None:
         one = waits(row("a", "other"))
         assert one.append(message(1, "other"))
-        one.put([message(1, "other")], told=1)  # it was read as well
+        one.put([message(1, "other")], sent=1)  # it was read as well
         assert met(one) == [("a", 1)]
         one.add(1, row("b", "other"), durable=True)
         assert met(one) == []
 
     def test_a_message_that_is_told_of_while_others_are_read_is_still_news(self) -> None:
         one = waits(row("a"))
-        one.told = 2
-        one.put([message(1, "other")], told=1)
-        assert (one.seen, one.told, one.has_news) == (1, 2, True)
+        one.sent = 2
+        one.put([message(1, "other")], sent=1)
+        assert (one.seen, one.sent, one.has_news) == (1, 2, True)
 
     def test_messages_that_others_have_taken_are_no_news(self) -> None:
         one = waits(row("a"))
-        one.told = 2
-        one.put([], told=2)
+        one.sent = 2
+        one.put([], sent=2)
         assert not one.has_news
 
     def test_a_message_of_another_name_or_kind_is_kept(self) -> None:
@@ -120,24 +120,24 @@ class TestMessages:
         assert met(one) == []
 
     def test_news_are_messages_that_were_told_of_and_not_read(self) -> None:
-        one = restored(TASKS, [row("a")], [message(3)], told=3, resume={})
+        one = restored(TASKS, [row("a")], [message(3)], sent=3, resume={})
         assert is_news(one) == (3, False)
-        one.told = 5
+        one.sent = 5
         assert is_news(one) == (3, True)
         one.put([message(5), message(6)], 5)  # one more has come since
         assert is_news(one) == (6, False)
 
     def test_what_was_told_of_while_messages_were_read_is_still_news(self) -> None:
-        one = restored(TASKS, [row("a")], [], told=0, resume={})
-        one.told = 1
-        one.told = 2  # a commit is faster than the answer, which may be older
+        one = restored(TASKS, [row("a")], [], sent=0, resume={})
+        one.sent = 1
+        one.sent = 2  # a commit is faster than the answer, which may be older
         one.put([message(1)], 1)
         assert is_news(one) == (1, True)
         one.put([message(2)], 2)
         assert is_news(one) == (2, False)
 
     def test_messages_that_were_read_long_ago_are_no_news(self) -> None:
-        assert not restored(TASKS, [row("a")], [], told=7, resume={}).has_news
+        assert not restored(TASKS, [row("a")], [], sent=7, resume={}).has_news
 
 
 class TestBodies:
@@ -149,12 +149,12 @@ class TestBodies:
         assert met(one) == [("a", 1)]
         two = waits(row("a", number=1))
         two.put([message(1)], 0)
-        two.left[0] = Resume()
+        two.suspended[0] = Resume()
         assert met(two) == [("a", 1)]
 
     def test_while_a_run_is_paused_only_bodies_that_are_there_go_on(self) -> None:
         three = waits(row("a"), row("b", number=1), row("c", number=1))
-        three.left[1] = Resume()
+        three.suspended[1] = Resume()
         (there,) = three.of(2)
         there.attended = True
         three.put([message(1), message(2), message(3)], 0)
@@ -191,7 +191,7 @@ class TestTime:
 class TestRest:
     def test_nodes_and_tasks_whose_bodies_have_left_rest(self) -> None:
         three = waits(row("a"), row("b", number=1), row("c", number=1))
-        three.left[2] = Resume()
+        three.suspended[2] = Resume()
         assert three.resting() == {0, 2}
 
     def test_a_node_rests_once_its_row_is_durable(self) -> None:
@@ -202,7 +202,7 @@ class TestRest:
     def test_a_node_waits_without_a_body_also_before_its_row_is_durable(self) -> None:
         one = waits(row("b", number=1), row("c", number=1))
         one.add(0, row("a"))
-        one.left[2] = Resume()
+        one.suspended[2] = Resume()
         assert one.without_body() == {0, 2}
 
     def test_the_ends_of_waits_are_forgotten_with_their_attempt(self) -> None:
@@ -215,7 +215,7 @@ class TestRest:
     def test_a_task_whose_body_left_rests_once_all_rows_of_its_waits_are_durable(self) -> None:
         one = waits()
         wait = one.add(0, row("a", number=1))
-        one.left[0] = Resume()
+        one.suspended[0] = Resume()
         assert one.resting() == set()
         wait.durable = True
         assert one.resting() == {0}

@@ -217,7 +217,7 @@ class TestNodes:
     async def test_it_ends_by_the_commit_that_takes_the_message(self, desk: Desk) -> None:
         run = await desk.opened(GO)
         desk.put(1, '{"a":1}')
-        desk.waits.told(run, 1)
+        desk.waits.messages_sent(run, 1)
         await quiet()
         entry = await desk.commit()
 
@@ -343,10 +343,10 @@ class TestReading:
             return found
 
         desk.journal.store.messages = late  # type: ignore[method-assign]  # the test holds it
-        desk.waits.told(run, 1)
+        desk.waits.messages_sent(run, 1)
         await quiet()
         desk.put(2, event="stop")
-        desk.waits.told(run, 2)
+        desk.waits.messages_sent(run, 2)
         await quiet()
         answer.set()
         await quiet()
@@ -366,7 +366,7 @@ class TestReading:
             return await read(run_ids, after)
 
         desk.journal.store.messages = perhaps  # type: ignore[method-assign]  # it fails at first
-        desk.waits.told(run, 1)
+        desk.waits.messages_sent(run, 1)
         await asyncio.sleep(10)
         (entry,) = await desk.commit_all()
 
@@ -379,7 +379,7 @@ class TestReading:
             raise StoreError("broken")
 
         desk.journal.store.messages = broken  # type: ignore[method-assign]  # it fails for good
-        desk.waits.told(run, 1)
+        desk.waits.messages_sent(run, 1)
         await quiet()
 
         end = await desk.scene.the_end()
@@ -388,7 +388,7 @@ class TestReading:
     async def test_nothing_is_left_of_a_run_that_is_dropped(self, desk: Desk) -> None:
         run = await desk.opened(SHORT)
         desk.put(1)
-        desk.waits.told(run, 1)  # its reading has not begun
+        desk.waits.messages_sent(run, 1)  # its reading has not begun
         desk.orchestrator.control.drop(run)
         await desk.pass_time(120)
 
@@ -401,7 +401,7 @@ class TestSteered:
         run = await desk.opened(SHORT)
         run.life.state = State.PAUSING
         desk.put(1)
-        desk.waits.told(run, 1)
+        desk.waits.messages_sent(run, 1)
         await desk.pass_time(61)
         (entry,) = await desk.commit_all()
 
@@ -412,7 +412,7 @@ class TestSteered:
         run = await desk.opened(SHORT)
         run.life.state = State.LEAVING
         desk.put(1)
-        desk.waits.told(run, 1)
+        desk.waits.messages_sent(run, 1)
         await desk.pass_time(61)
 
         assert (desk.journal.waiting, desk.reads) == ([], 0)
@@ -459,7 +459,7 @@ class TestBodies:
     async def test_it_goes_on_when_it_is_durable_how_its_wait_has_ended(self, desk: Desk) -> None:
         attempt = await desk.waiting()
         desk.put(1, '{"a":1}')
-        desk.waits.told(attempt.owner, 1)
+        desk.waits.messages_sent(attempt.owner, 1)
         await quiet()
         before = list(desk.told)
         entry = await desk.commit()
@@ -473,7 +473,7 @@ class TestBodies:
     async def test_a_wait_that_is_over_is_not_kept_in_memory(self, desk: Desk) -> None:
         attempt = await desk.waiting()
         desk.put(1)
-        desk.waits.told(attempt.owner, 1)
+        desk.waits.messages_sent(attempt.owner, 1)
         await quiet()
         await desk.commit_all()
 
@@ -521,7 +521,7 @@ class TestBodies:
         assert [row.reason_code for row in desk.written[-1].attempts] == ["has_left"]
 
         desk.put(1)
-        desk.waits.told(attempt.owner, 1)
+        desk.waits.messages_sent(attempt.owner, 1)
         await quiet()
         assert desk.scene.queued() == ["other"]
         await desk.commit_all()
@@ -547,7 +547,7 @@ class TestBodies:
         attempt = await desk.waiting(graph=PAIR)
         await desk.pass_time(11)
         desk.put(1)
-        desk.waits.told(attempt.owner, 1)
+        desk.waits.messages_sent(attempt.owner, 1)
         await quiet()
         assert desk.journal.waiting == []  # nothing ends it before the body has left
         desk.conclude(attempt, Suspended())
@@ -558,7 +558,7 @@ class TestBodies:
     async def test_one_whose_wait_is_ending_is_not_asked_to_leave(self, desk: Desk) -> None:
         attempt = await desk.waiting()
         desk.put(1)
-        desk.waits.told(attempt.owner, 1)
+        desk.waits.messages_sent(attempt.owner, 1)
         await quiet()
         await desk.pass_time(60)
         assert not attempt.is_suspending
@@ -592,7 +592,7 @@ class TestBodies:
     async def test_a_wait_whose_body_is_lost_ends_by_nothing(self, desk: Desk) -> None:
         _, run = await self.lost(desk, WaitRow("r", "t", EVENT, "go", 1, 1, "h", 0, NOW + SECOND))
         desk.put(1)
-        desk.waits.told(run, 1)
+        desk.waits.messages_sent(run, 1)
         await desk.pass_time(60)
 
         assert desk.journal.waiting == []
@@ -618,7 +618,7 @@ class TestBodies:
         await desk.commit_all()
         desk.put(1)
         desk.put(2, "2", event="stop")
-        desk.waits.told(attempt.owner, 2)
+        desk.waits.messages_sent(attempt.owner, 2)
         await quiet()
         await desk.commit()  # the end of the first: the body runs again
         again = desk.scene.begin(1)
@@ -654,7 +654,7 @@ class TestBodies:
         assert [type(answer) for answer in desk.told] == [BodyCancelled]
         assert attempt.holds_slot
         desk.put(1)
-        desk.waits.told(run, 1)
+        desk.waits.messages_sent(run, 1)
         await quiet()
         assert desk.reads == 0
 

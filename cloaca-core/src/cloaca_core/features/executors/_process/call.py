@@ -41,9 +41,9 @@ class WorkerTraceback(Exception):  # noqa: N818 - no error, but the cause that a
 class Call(Future[_T]):
     """A call that an executor has accepted.
 
-    ``packed`` is the pickled function with its arguments, ``member`` has the call while it runs.
-    ``give_up`` is the executor's part of ``cancel``, ``tell`` that of ``interrupt``, ``watch`` that
-    of ``when_begun``. ``begun`` is told that a worker has got the call.
+    ``packed`` is the pickled function with its arguments; ``member`` has the call while it runs.
+    ``give_up`` is the executor's part of ``cancel``, ``interrupt`` calls ``tell``, ``when_begun``
+    calls ``watch``. ``begun`` is called when a worker has received the call.
     """
 
     def __init__(
@@ -104,7 +104,9 @@ class Call(Future[_T]):
         return self.phase is Phase.RUNNING and self.member is member
 
     def decide(self, phase: Literal[Phase.ENDED, Phase.CANCELLED]) -> None:
-        """Note how the call ends. Lets go of the executor: a future may be kept for long."""
+        """Record how the call ends. Drops the reference to the executor: a future may be kept for
+        long.
+        """
         self.phase, self.member, self.packed = phase, None, b""
         self._give_up = self._tell = self._watch = self.begun = None
 

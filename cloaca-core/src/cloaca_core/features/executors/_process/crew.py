@@ -76,7 +76,7 @@ class Crew:
         self._work_off()
 
     def wait(self) -> None:
-        """Wait until no call and no worker is left, after ``close``."""
+        """Wait until no call and no worker remains, after ``close``."""
         with self._changed:
             self._changed.wait_for(self._is_empty)
 
@@ -255,7 +255,9 @@ class Crew:
     # -- a worker leaves -----------------------------------------------------------------------
 
     def _part_from(self, member: Member) -> bool:
-        """Take a worker from those that run calls; False if it was none of them any more."""
+        """Remove a worker from the workers that run calls. False if it was not one of them any
+        more.
+        """
         if member not in self._busy:
             return False
         self._busy.remove(member)

@@ -44,7 +44,7 @@ class Lost:
 
 
 Then: TypeAlias = Callable[[Returned | Raised | Lost], None]
-"""Is told one answer, or that there will be none. Called on the thread that reads."""
+"""Receives one answer, or the news that there will be none. Called on the thread that reads."""
 
 
 class Member:
@@ -64,8 +64,8 @@ class Member:
         self._process: WorkerProcess
 
     def start(self, then: Then) -> None:
-        """Start the process and return; ``then`` is told when it is up, or that it is lost. One
-        that takes too long, as what it imports waits for something, is ended.
+        """Start the process and return. ``then`` is called when it is up, or lost. A process that
+        takes too long, as its imports wait for something, is ended.
 
         Raises ``OSError`` if the system refuses a process, ``RuntimeError`` if it refuses a thread
         and at the interpreter's exit. ``then`` is not called after that.
@@ -130,8 +130,8 @@ class Member:
             self._tell(self._next())
 
     def _next(self, seconds: float | None = None) -> Returned | Raised | Lost:
-        """The next answer, within so many seconds; if there will be none, what has become of the
-        process.
+        """The next answer, if it comes within this number of seconds; if there will be none, the
+        fate of the process.
         """
         with suppress(Exception):  # it has died in the middle of an answer, or no memory is left
             ready = wait([self._line, self._process.sentinel], seconds)
@@ -157,11 +157,12 @@ class Member:
 
 
 class WorkerProcess(SpawnProcess):
-    """A process that dies alone: by no Ctrl-C of its terminal, and by no signal to another.
+    """A process that dies alone: Ctrl-C in its terminal does not end it, and no signal meant for
+    another process reaches it.
 
-    On Linux a process handle stands for it. Of a pipe, which the base class uses, processes that
-    the worker forked hold the other end, so that its death would go unnoticed; and a process id may
-    be that of a later process by the time of a signal.
+    On Linux a process handle stands for it. The base class uses a pipe: processes that the worker
+    forked hold its other end, so that the worker's death would go unnoticed. And by the time of a
+    signal, a process id may belong to a later process.
     """
 
     _handle: int | None = None

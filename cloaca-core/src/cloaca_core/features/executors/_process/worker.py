@@ -165,7 +165,7 @@ def _called(
 
 
 def _packed(error: BaseException) -> bytes:
-    """Pickle an exception, or in its place one that says what it was."""
+    """Pickle an exception; if that fails, an exception that describes it."""
     try:
         packed = pickle.dumps(error, pickle.HIGHEST_PROTOCOL)
         pickle.loads(packed)  # noqa: S301 - many classes can be pickled and not unpickled

@@ -1,4 +1,4 @@
-"""What comes back from a worker: a change, or an error as texts and, if it can, as an object."""
+"""The answer of a worker: a change, or an error as texts and, if possible, as an object."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cloaca_core.features.executors.names import attribute
 
 
 class Behind(NamedTuple):
-    """An exception behind another: its cause, or the one that was handled when it was raised.
-    ``error`` is the JSON of a ``RemoteError``.
+    """An exception behind another: its cause, or the exception that was being handled when it was
+    raised. ``error`` is the JSON of a ``RemoteError``.
     """
 
     error: str
@@ -71,10 +71,10 @@ class RemoteError:
         return cls(**members, bases=bases)
 
     def exception(self, pickled: bytes | None, behind: Sequence[Behind] = ()) -> BaseException:
-        """The exception, for retry conditions to judge, with those behind it. Of one that could not
-        be pickled another of its class, with its message as the only argument. A class that is not
-        here is replaced by one of its name that derives from the same exceptions, as far as these
-        are here.
+        """The exception, for retry conditions to judge, with the exceptions behind it. If it could
+        not be pickled: another of its class, with its message as the only argument. A class that
+        does not exist here is replaced by one of its name, derived from the same exceptions as far
+        as they exist here.
         """
         error = self._itself(pickled)
         with suppress(Exception):  # its class may refuse attributes

@@ -45,7 +45,7 @@ PART: Final = 0.1
 
 
 class Signal(Enum):
-    """Has the body told to end; ``GIVEN_UP`` also has the executor end it, if it can."""
+    """Asks the body to end; ``GIVEN_UP`` also makes the executor end it, if it can."""
 
     CANCELLED = 1
     GIVEN_UP = 2
@@ -125,12 +125,12 @@ class RemoteAttempt(Attempt):
         return min(self.timeout * PART, LATEST)
 
     def begun(self, seconds: float) -> None:
-        """Its body runs, and has for so many seconds."""
+        """Its body began this number of seconds ago."""
         self._has_begun = True
         self.clock.restart(seconds)
 
     def frees_worker(self) -> bool:
-        """Whether its call, which is done, leaves a worker to the next attempt at once."""
+        """Whether its call, which is done, frees a worker for the next attempt at once."""
         return self._call is not None and self._carrier.frees_worker(self._call)
 
     def conclude(self) -> None:
@@ -153,7 +153,7 @@ class RemoteAttempt(Attempt):
         return self._carrier.outcome(self, call, has_begun=self._has_begun)
 
     def _take_last_lines(self, call: Future[Answer]) -> None:
-        """Take the lines that came with the answer; those of a lost worker came before."""
+        """Take the lines that came with the answer. Lines of a lost worker came before."""
         if not call.cancelled() and call.exception() is None:
             if (answered := call.result().lines) is not None:
                 self.take_lines(SentLines.from_json(json.loads(answered)))
@@ -174,7 +174,9 @@ class RemoteAttempt(Attempt):
                 log.put_told(sent.told)
 
     def signal(self, signal: Signal) -> None:
-        """Have the thread of its slot act on this, once the executor has it. Any thread may ask."""
+        """Let the thread of its slot act on this, once the executor has it. Any thread may call
+        it.
+        """
         self._signals.append(signal)
         if (slot := self._slot) is not None:
             slot.ring(self)
@@ -197,10 +199,10 @@ class RemoteAttempt(Attempt):
 
 
 class Slot:
-    """Its thread sends an attempt and waits. An answer that comes on a thread of our own has that
-    one send the next attempt at once, before it looks at the answer: the worker waits for it. So
-    attempts of ``followers`` follow one another without a switch to the slot's thread, which is
-    left to act on signals.
+    """Its thread sends an attempt and waits. If an answer arrives on a thread of ours, that thread
+    sends the next attempt at once, before it reads the answer: the worker waits for it. So attempts
+    of ``followers`` follow one another without a switch to the slot's thread, which only acts on
+    signals.
     """
 
     def __init__(self, attempt: RemoteAttempt, followers: RemoteThreads | None = None) -> None:
@@ -292,7 +294,7 @@ class RemoteThreads(BodyThreads):
     # -- on the thread on which an answer comes ------------------------------------------------
 
     def follow(self, thread: int, done: RemoteAttempt) -> RemoteAttempt | None:
-        """Begin the attempt that has the slot of this thread after one that is done; None if the
+        """Begin the attempt that gets the slot of this thread after a finished one. None if the
         thread must look itself.
         """
         if self._has_run(done) or self._dismissals or (work := self._next_now()) is None:

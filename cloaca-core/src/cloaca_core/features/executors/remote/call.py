@@ -1,4 +1,4 @@
-"""What is sent to a worker: the body by name, and the facts of its attempt."""
+"""The call that is sent to a worker: the body by name, and the facts of its attempt."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class RemoteCall(NamedTuple):
     """One body and its attempt, without the context, which is sent beside it as JSON.
 
     ``module`` and ``function`` are empty for a body that is sent by value, which may have no name.
-    ``cancel_file`` is there once the body should end, if the worker can see the runner's files.
-    Lines from ``log_level`` on are kept, and sent to the socket beside that file, if there is one.
-    That the body begins is told there, too, if the call ``tells_start``.
+    ``cancel_file`` exists once the body should end, if the worker can see the runner's files. Lines
+    from ``log_level`` on are kept, and sent to the socket beside that file, if there is one. With
+    ``tells_start``, the worker also reports there that the body begins.
     """
 
     module: str

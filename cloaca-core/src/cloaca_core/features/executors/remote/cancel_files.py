@@ -1,4 +1,6 @@
-"""Files that tell bodies on this host to end: one is there while its attempt should end."""
+"""Files that ask bodies on this host to end: an attempt's file exists while the attempt should
+end.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def name_of(attempt: Attempt) -> str:
-    """The name of an attempt among those of this runner. One with the same number may go on there
-    that was given up with the lease of its run, before its start was recorded.
+    """The name of an attempt among the attempts of this runner. An attempt with the same number may
+    still run there: one that was given up with the lease of its run, before its start was recorded.
     """
     return f"{attempt.run_id}-{attempt.index}-{attempt.number}-{attempt.epoch}"
 
 
 class CancelFiles:
-    """In a folder of this runner, which is made when it is first needed. Any thread may ask. When
-    the folder is gone, all bodies should end.
+    """The files, in a folder of this runner, which is made when it is first needed. Any thread may
+    call it. When the folder is deleted, all bodies should end.
     """
 
     def __init__(self) -> None:

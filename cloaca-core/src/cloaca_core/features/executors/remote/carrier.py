@@ -24,7 +24,7 @@ class Carrier(Protocol):
 
     @property
     def domain(self) -> str:
-        """The domain of bodies there: that of the engine if the executor runs in its process."""
+        """The failure domain of bodies there: the engine's process if the executor runs in it."""
 
     @property
     def cancel_files(self) -> CancelFiles:

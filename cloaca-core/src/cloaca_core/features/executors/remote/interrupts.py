@@ -13,8 +13,8 @@ from typing import Any, Final
 from cloaca_core.errors import BodyCancelled
 
 SIGNALS: Final = (signal.SIGINT,) if sys.platform == "win32" else (signal.SIGINT, signal.SIGUSR1)
-"""SIGINT comes from outside, for example from Ctrl-C in a terminal, to a pool that leaves Python's
-own handler in place; SIGUSR1 from ``ProcessExecutor``, to tell a call to end.
+"""SIGINT comes from outside, for example from Ctrl-C in a terminal, if a pool keeps Python's own
+handler. ``ProcessExecutor`` sends SIGUSR1, to ask a call to end.
 """
 
 
@@ -30,7 +30,7 @@ class Interrupts:
         self._raised: list[BaseException] = []
 
     def raised(self, error: BaseException) -> bool:
-        """Whether a signal has raised this error, or one that led to it."""
+        """Whether a signal has raised this error, or an error that caused it."""
         known, seen = {id(each) for each in self._raised}, set[int]()
         found: BaseException | None = error
         while known and found is not None and id(found) not in seen:

@@ -1,8 +1,9 @@
-"""Brings lines of bodies in workers on this host as they are logged, and tells when they begin.
+"""Receives log lines of bodies in workers on this host as they are logged, and reports of their
+begin.
 
 A worker that sees the runner's folder sends each line to a datagram socket in it. Sending a line
-never waits; those that were not sent come with the answer, as all others do again. One thread of
-the runner reads, so no call of a worker holds the engine's loop up.
+never waits; lines that could not be sent come with the answer, and all others come with it again.
+One thread of the runner reads, so no call of a worker holds the engine's loop up.
 """
 
 from __future__ import annotations
@@ -48,18 +49,18 @@ class SentLines(NamedTuple):
 
 
 class Listener(Protocol):
-    """Is told about one attempt, on the thread that reads."""
+    """Receives reports about one attempt, on the thread that reads."""
 
     def take_lines(self, sent: SentLines) -> None:
         """Take lines that its worker has sent."""
 
     def begun(self, seconds: float) -> None:
-        """Its body runs, and has for so many seconds."""
+        """Its body began this number of seconds ago."""
 
 
 class LineSocket:
-    """The end of the runner, at ``path``. ``on`` says who is told about an attempt, by the name
-    under which its worker sends. Any thread may call.
+    """The runner's end, at ``path``. ``on`` registers a listener for an attempt, by the name under
+    which its worker sends. Any thread may call.
     """
 
     def __init__(self, path: Path) -> None:
@@ -122,8 +123,8 @@ class LineSocket:
 
 
 class Sender:
-    """The end of a worker. With ``wait`` sending waits for so many seconds, else not at all.
-    ``OSError`` if there is no runner's end, or one of another user.
+    """The worker's end. With ``wait`` sending waits for this number of seconds, otherwise not at
+    all. Raises ``OSError`` if there is no runner's end, or one of another user.
     """
 
     def __init__(self, path: Path, wait: float = 0.0) -> None:

@@ -57,7 +57,7 @@ GIVE_A_FUNCTION: Final = (
     ". It stays so, as it is the program's own: give a function that makes it, which the runner "
     "calls again, or restart the program"
 )
-"""What helps a program whose executor has broken, or was shut down."""
+"""Advice for a program whose executor has broken, or was shut down."""
 
 UNHEARD: Final = (
     "has a worker that could not tell this runner that the body begins, as one of another user or "
@@ -114,8 +114,8 @@ class Pool:
         return at_once is None or len(self.threads.running) <= at_once
 
     def submit(self, attempt: Attempt, on_start: OnStart) -> Future[Answer]:
-        """Hand a body over. Where it cannot be known when it begins, it does now. ``ExecutorError``
-        if it cannot be sent; other errors are those of the executor.
+        """Submit a body. If its begin cannot be reported, it counts as begun now. Raises
+        ``ExecutorError`` if it cannot be sent; other errors come from the executor.
         """
         file = self.cancel_files.path(attempt)
         by_executor = self._supply.tells_starts
@@ -217,9 +217,10 @@ class Pool:
     def _lost(
         self, attempt: Attempt, why: str, *, has_begun: bool = True, shared: bool = False
     ) -> Outcome:
-        """The outcome when the worker is gone; its run may be why. Once a body has the benefit of
-        the doubt: one that kills its worker at once is not known to have begun. Later it was lost
-        together with the one before it, if not with all bodies of a pool that breaks as a whole.
+        """The outcome when the worker is gone, which this body may have caused. The first time it
+        is not blamed: a body that kills its worker at once is not known to have begun. Later it was
+        lost together with the body before it, if not with all bodies of a pool that breaks as a
+        whole.
         """
         if attempt.cancelled:
             return CutOff()
@@ -275,7 +276,9 @@ def _by_value(task: Task) -> bytes:
 
 
 def _again(attempt: Attempt, error: BaseException, *, after: int) -> Raised:
-    """The outcome of an attempt that does not count as one of the task's; ``after`` so many."""
+    """The outcome of an attempt that does not count as one of the task's; the next comes ``after``
+    this time.
+    """
     pause = min(2.0 ** min(after, MOST_DOUBLED), LONGEST_PAUSE)
     shown = replace(raised(error, again=True, redact=attempt.redact), traceback="")
     return replace(shown, after=pause, counts=False)

@@ -55,8 +55,8 @@ class Pools:
         }
 
     def close(self) -> None:
-        """Let the threads end, shut down the executors that were made for this runner, and tell the
-        bodies that go on to end.
+        """Let the threads end, shut down the executors that were made for this runner, and ask
+        running bodies to end.
         """
         for pool in self:
             pool.threads.close()
@@ -73,7 +73,7 @@ class Pools:
 
 
 class LazySocket:
-    """Makes the socket to which workers send when it is first needed. Any thread may ask."""
+    """Makes the socket to which workers send, when it is first needed. Any thread may call it."""
 
     def __init__(self, files: CancelFiles) -> None:
         self._files = files

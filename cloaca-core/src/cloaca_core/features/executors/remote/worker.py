@@ -1,4 +1,4 @@
-"""Runs one body in a worker, which knows no engine: the facts of the attempt are all it is told."""
+"""Runs one body in a worker, which has no engine: it gets only the facts of the attempt."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _TELL_SECONDS: Final = 10.0
 
 
 class _Sent(NamedTuple):
-    """What came from the runner."""
+    """The message from the runner."""
 
     call: RemoteCall
     given: str
@@ -143,8 +143,8 @@ def _called(
 
 
 def _awaited(coroutine: Coroutine[Any, Any, object]) -> object:
-    """The value of an async body. One that is told to end while it waits is cancelled there, as on
-    the loop of a runner: it may clean up, and return a value all the same.
+    """The value of an async body. If it is asked to end while it waits, it is cancelled there, as
+    on the loop of a runner: it may clean up, and may still return a value.
     """
     with asyncio.Runner() as runner:
         loop, told = runner.get_loop(), list[BodyCancelled]()
@@ -189,7 +189,7 @@ def _tell(body: asyncio.Task[object], told: list[BodyCancelled], error: BodyCanc
 
 
 class UnheardError(Exception):
-    """The runner cannot be told that the body begins."""
+    """The worker cannot report to the runner that the body begins."""
 
 
 class WorkerAttempt:

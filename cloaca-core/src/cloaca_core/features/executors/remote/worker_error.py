@@ -17,9 +17,11 @@ _NOT_OF_THE_BODY: Final = (
     str(Path(__file__).with_name("worker.py")),
     str(Path(asyncio.__file__).parent),
 )
-"""Beginnings of the file names of frames that a traceback leaves out before the body's first."""
+"""Beginnings of the file names of the frames that a traceback leaves out before the body's first
+frame.
+"""
 MOST_BEHIND: Final = 20
-"""How many exceptions behind that of the body are sent."""
+"""The largest number of exceptions, behind the body's own, that are sent."""
 
 
 def answer_of(error: BaseException) -> Answer:

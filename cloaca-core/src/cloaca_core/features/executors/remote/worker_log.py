@@ -23,8 +23,8 @@ _LONGEST_DETAIL: Final = 4_000
 
 
 class WorkerLog(TaskLog):
-    """Takes the lines of the body, on any of its threads. It knows no secrets: its runner hides
-    them, and so cuts the text of progress, of which a part of a secret might be left.
+    """Takes the lines of the body, on any of its threads. It knows no secrets. Its runner hides
+    those, and also cuts the text of progress: a cut here might leave a part of a secret.
     """
 
     __slots__ = (
@@ -93,12 +93,12 @@ class WorkerLog(TaskLog):
             self._unsent = []
 
     def _end_sending(self, sender: Sender) -> None:
-        """From now on lines come with the answer only: those that are sent have no gap."""
+        """From now on lines come with the answer only, so that the sent lines have no gap."""
         sender.close()
         self._sender, self._may_send, self._unsent = None, False, []
 
     def close(self) -> SentLines:
-        """Take no more lines; all that are kept."""
+        """Take no more lines. Returns all kept lines."""
         self.closed = True
         with self._lock:
             if self._sender is not None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ScheduleLooks(Protocol):
-    """What lists schedules."""
+    """The parts that listings of schedules need."""
 
     @property
     def store(self) -> ScheduleStore:
@@ -22,7 +22,7 @@ class ScheduleLooks(Protocol):
 
 
 class ScheduleEngine(ScheduleLooks, DefinitionEngine, Protocol):
-    """What has schedules."""
+    """The parts of an engine that change schedules."""
 
     @property
     def ids(self) -> RunIds:

@@ -55,7 +55,9 @@ class RegisterCron(NamedTuple):
 
 
 class PutSchedule(NamedTuple):
-    """Add a schedule, or change the one of its name; returns its id. None stands for a default."""
+    """Add a schedule, or change the schedule with its name. Returns its id. None stands for a
+    default.
+    """
 
     name: str
     workflow_name: str

@@ -20,8 +20,8 @@ MOST_TICKS: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class BackFill:
-    """The result: ``ticks`` run, oldest first, ``already`` have run before, and ``left`` are beyond
-    the limit.
+    """The chosen ``ticks``, oldest first; the ticks that have run ``already``; and the ticks
+    ``left``, beyond the limit.
     """
 
     ticks: tuple[Instant, ...]

@@ -56,8 +56,8 @@ class ClockChange:
 class ScheduleExplanation:
     """Result of ``explain_schedule``; ``str()`` of it is a text to show.
 
-    ``expression`` is the normal form of the given one: it ticks at the same instants.
-    ``next_ticks`` and ``clock_changes`` are in the zone's own time; the changes are those of the
+    ``expression`` is the normal form of the given expression: it ticks at the same instants.
+    ``next_ticks`` and ``clock_changes`` are in the zone's own time; the changes are the ones of the
     next year that affect the schedule.
     """
 

@@ -9,8 +9,8 @@ from model.runs import active_run, graph_of
 
 from cloaca_core.features.waits.open_waits import OpenWait, OpenWaits, open_waits
 from cloaca_core.features.waits.records import WaitRow
-from cloaca_core.run.left import UnderWay, left_of
-from cloaca_core.run.life import Left
+from cloaca_core.run.life import Remaining
+from cloaca_core.run.remaining import UnderWay, remaining_of
 from cloaca_core.run.restore import Resume
 from cloaca_core.run.time_limit import Deadline
 from cloaca_core.values.waits import APPROVAL, EVENT, NEVER, SLEEP
@@ -18,7 +18,7 @@ from cloaca_core.values.waits import APPROVAL, EVENT, NEVER, SLEEP
 A, B = 0, 1
 GRAPH = graph_of(a={}, b={}, below={"dependencies": ["a"]})
 NOW = 1_000_000
-LINGER = 70
+EVICT_AFTER = 70
 
 
 class Here:
@@ -48,7 +48,7 @@ class Here:
     def was_suspended(self, task: int, due_at: int | None = None) -> None:
         """A body waits, and has left."""
         self._wait(task, 1, "go", due_at, EVENT, NOW)
-        self.waits.left[task] = Resume(was_suspended=True)
+        self.waits.suspended[task] = Resume(was_suspended=True)
 
     def _wait(
         self, task: int, number: int, name: str, due_at: int | None, kind: str, since: int
@@ -56,8 +56,10 @@ class Here:
         row = WaitRow("r", "ab"[task], kind, name, number, 1, "", since, due_at)
         return self.waits.add(task, row, durable=True)
 
-    def left(self, linger: int | None = None) -> Left:
-        return left_of(self.run, NOW, UnderWay(self.bodies, self.retries), linger=linger)
+    def left(self, evict_after: int | None = None) -> Remaining:
+        return remaining_of(
+            self.run, NOW, UnderWay(self.bodies, self.retries), evict_after=evict_after
+        )
 
 
 def nodes(here: Here) -> None:
@@ -92,7 +94,7 @@ def a_node_that_opens(here: Here) -> None:
 
 def a_node_and_news(here: Here) -> None:
     nodes(here)
-    here.waits.told = 1
+    here.waits.sent = 1
 
 
 def a_body_that_has_left(here: Here) -> None:
@@ -205,27 +207,27 @@ def test_it_goes_on_with_the_first_of_its_waits_retries_and_its_deadline(
 
 
 @pytest.mark.parametrize(
-    ("kind", "linger", "lingers_until"),
+    ("kind", "evict_after", "evict_at"),
     [
-        (EVENT, LINGER, NOW - 2 + LINGER),
+        (EVENT, EVICT_AFTER, NOW - 2 + EVICT_AFTER),
         (EVENT, None, None),
-        (APPROVAL, LINGER, None),
-        (SLEEP, LINGER, None),
+        (APPROVAL, EVICT_AFTER, None),
+        (SLEEP, EVICT_AFTER, None),
     ],
 )
 def test_it_may_stay_for_a_while_after_its_newest_wait_for_an_event(
-    kind: str, linger: int | None, lingers_until: int | None
+    kind: str, evict_after: int | None, evict_at: int | None
 ) -> None:
     here = Here()
     here.node(A, kind=kind, since=NOW - 2)
     here.node(B, kind=kind, since=NOW - 3)
 
-    assert here.left(linger).lingers_until == lingers_until
+    assert here.left(evict_after).evict_at == evict_at
 
 
 def test_what_its_runner_says_is_handed_on() -> None:
     run = active_run(GRAPH)
 
-    assert left_of(run, NOW, UnderWay({}, {}), linger=None, keeps=True) == Left(
-        NOW, False, False, False, NEVER, None, keeps=True
-    )
+    assert remaining_of(
+        run, NOW, UnderWay({}, {}), evict_after=None, never_evicts=True
+    ) == Remaining(NOW, False, False, False, NEVER, None, never_evicts=True)
