@@ -119,7 +119,7 @@ class AsyncClient:
         send: tuple[str, object] | None = None,
         by: str | None = None,
     ) -> AsyncRunHandle:
-        """Accept a run and go on; it is durable when this returns. A ``connection`` may also be
+        """Accept a run and return; it is durable when this returns. A ``connection`` may also be
         an ``aiosqlite.Connection`` or a ``psycopg.AsyncConnection``, which is awaited; a
         blocking one blocks your loop for the moment of the write. See ``Client.submit``.
         """
@@ -208,7 +208,7 @@ class AsyncClient:
         reason: str | None = None,
         by: str | None = None,
     ) -> Steered:
-        """Let a paused run go on; see ``RunHandle.resume``."""
+        """Resume a paused run; see ``RunHandle.resume``."""
         from cloaca_core.features.steering.operations import Resume
 
         return await self._do(Resume(run_id, context, reason, by))
@@ -260,8 +260,8 @@ class AsyncClient:
         reason: str | None = None,
         by: str | None = None,
     ) -> AsyncRunHandle:
-        """Begin a run again that has Failed or was Cancelled, with the same id: its next round.
-        See ``Client.retry``.
+        """Retry a run that has Failed or was Cancelled, under the same id: its next round. See
+        ``Client.retry``.
         """
         from cloaca_core.features.reruns.operations import Retry
 
@@ -305,8 +305,8 @@ class AsyncClient:
         reason: str | None = None,
         by: str | None = None,
     ) -> bool:
-        """Have no runner start a run of this workflow, in any process, until it is resumed. See
-        ``Client.pause_workflow``.
+        """Pause a workflow: no runner, in any process, starts a run of it until it is resumed.
+        See ``Client.pause_workflow``.
         """
         from cloaca_core.features.steering.operations import PauseWorkflow
 
@@ -379,7 +379,7 @@ class AsyncClient:
         by: str | None = None,
         dry_run: bool = False,
     ) -> BulkResult:
-        """Let all paused runs of a selection go on; see ``cancel_many``."""
+        """Resume all paused runs of a selection; see ``cancel_many``."""
         from cloaca_core.operations.bulk import SteerMany
 
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
@@ -491,7 +491,9 @@ class AsyncClient:
         return await self._do(Health())
 
     async def drain_runner(self, runner_id: str, *, by: str | None = None) -> bool:
-        """Ask a runner of this database to leave, wherever it runs. See ``Client.drain_runner``."""
+        """Ask a runner of this database to shut down, wherever it runs. See
+        ``Client.drain_runner``.
+        """
         from cloaca_core.operations.claiming import DrainRunner
 
         return await self._do(DrainRunner(runner_id, by))

@@ -71,7 +71,7 @@ class AsyncRunHandle(BaseHandle):
         return await self._do(Events(self._id))
 
     async def attempts(self) -> list[AttemptInfo]:
-        """All attempts of all tasks so far, by task; those of earlier rounds as well."""
+        """All attempts of all tasks so far, by task, earlier rounds included."""
         from cloaca_core.operations.history import Attempts
 
         return await self._do(Attempts(self._id))
@@ -111,7 +111,7 @@ class AsyncRunHandle(BaseHandle):
         after: LogLine | int | None = None,
     ) -> AsyncIterator[LogLine]:
         """The lines as they come, from the first one or ``after`` another, up to the end of the
-        run. Blocks while there is none; those of other processes come within 200 ms. For ``async
+        run. Blocks while there is none; lines of other processes come within 200 ms. For ``async
         for``.
         """
         from cloaca_core.features.task_logs.operations import followed
@@ -120,15 +120,15 @@ class AsyncRunHandle(BaseHandle):
 
     async def outputs(self) -> dict[str, dict[str, Any]]:
         """The keys that each completed task has set in the context, with their values, by task;
-        also of a run that failed, was cancelled or goes on.
+        also of a run that failed, was cancelled or is still under way.
         """
         from cloaca_core.operations.history import Outputs
 
         return await self._do(Outputs(self._id))
 
     async def explain(self) -> Explanation:
-        """Why the run and each of its tasks waits, was skipped or failed; who may execute it,
-        and why no runner does. Only looks; ``print`` shows all of it.
+        """Why the run and each of its tasks waits, was skipped or failed; which runners may
+        execute it, and why none does. Only looks; ``print`` shows all of it.
         """
         from cloaca_core.operations.explain import Explain
 
@@ -136,7 +136,7 @@ class AsyncRunHandle(BaseHandle):
 
     def watch(self) -> AsyncIterator[RunSnapshot]:
         """The run and its tasks now, and again each time that something of them has changed,
-        here or in another process; the last snapshot is that of its end. For ``async for``. See
+        here or in another process; the last snapshot shows the end. For ``async for``. See
         ``RunHandle.watch``.
         """
         return watch(self._caller.host, self._id)
@@ -176,9 +176,7 @@ class AsyncRunHandle(BaseHandle):
         reason: str | None = None,
         by: str | None = None,
     ) -> Steered:
-        """Let a paused run go on, and the runs that were paused with it. See
-        ``RunHandle.resume``.
-        """
+        """Resume a paused run, and the runs that were paused with it. See ``RunHandle.resume``."""
         from cloaca_core.features.steering.operations import Resume
 
         return await self._do(Resume(self._id, context, reason, by))

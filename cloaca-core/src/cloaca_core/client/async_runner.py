@@ -63,7 +63,7 @@ class AsyncRunner(AsyncClient):
         await self._do(Start())
 
     async def stop(self) -> None:
-        """Claim no further runs; those of this runner go on, new ones wait in the table."""
+        """Claim no further runs; runs of this runner continue, new runs wait in the table."""
         from cloaca_core.operations.claiming import Stop
 
         await self._do(Stop())

@@ -28,7 +28,7 @@ class BodyChildren:
         self._caller = caller
 
     def submit(self, attempt: Attempt, asked: Submission) -> RunHandle:
-        """Accept a run and go on."""
+        """Accept a run and return."""
         with _calling(attempt):
             return RunHandle(self._caller, *Submit(*asked).call(self._caller).wait())
 
@@ -40,7 +40,7 @@ class BodyChildren:
             return AsyncRunHandle(self._caller, *await Submit(*asked).call(self._caller))
 
     def submit_many(self, attempt: Attempt, asked: Submissions) -> list[RunHandle]:
-        """Accept many runs and go on."""
+        """Accept many runs and return."""
         refuse_blocking_call()
         handles: list[RunHandle] = []
         with _calling(attempt), telling_accepted(handles):

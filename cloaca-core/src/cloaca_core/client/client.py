@@ -128,10 +128,10 @@ class Client:
     ) -> PipelineResult:
         """Run a workflow and wait for its end; returns the result, also of a run that failed.
 
-        ``workflow_name`` is its name or ``tenant::package::workflow``, ``context`` a ``Context``,
-        a mapping or None for an empty one. ``timeout`` in seconds ends only the wait
-        (``PipelineTimeoutError``), the run goes on; None waits for ever. ``time_limit`` is that of
-        the run: seconds, a timedelta or ``cloaca.NO_LIMIT``, in place of its workflow's and of
+        ``workflow_name`` is its name or ``tenant::package::workflow``, ``context`` a ``Context``, a
+        mapping or None for an empty one. ``timeout`` in seconds ends only the wait
+        (``PipelineTimeoutError``), the run continues; None waits for ever. ``time_limit`` is that
+        of the run: seconds, a timedelta or ``cloaca.NO_LIMIT``, in place of its workflow's and of
         ``pipeline_timeout_seconds``. A run that passes its limit, or that of the run whose body
         calls this, becomes Failed and raises ``PipelineTimeoutError`` here. An unknown name raises
         ``WorkflowNotFoundError``, a name of several workflows ``AmbiguousWorkflowError``, both a
@@ -165,13 +165,13 @@ class Client:
         send: tuple[str, object] | None = None,
         by: str | None = None,
     ) -> RunHandle:
-        """Accept a run and go on; it is durable when this returns.
+        """Accept a run and return; it is durable when this returns.
 
         The same ``idempotency_key`` (1 to 255 characters) for the same workflow gives the run that
         has it already, as it is: ``created`` of the handle is False. With ``failed_policy="retry"``
-        such a run that has Failed or was Cancelled is begun again, as ``retry`` does. ``list_runs``
-        can filter by ``tags``; ``time_limit``, the options that say when the run starts, and errors
-        are as in ``execute``.
+        such a run that has Failed or was Cancelled is retried, as by ``retry``. ``list_runs`` can
+        filter by ``tags``; ``time_limit``, the options that say when the run starts, and errors are
+        as in ``execute``.
 
         ``send``, a pair of an event and its payload, is a first message to the run, written in the
         commit that makes it. A run that has the key already gets it as well, as from ``send``, also
@@ -277,7 +277,7 @@ class Client:
         reason: str | None = None,
         by: str | None = None,
     ) -> Steered:
-        """Let a paused run go on; see ``RunHandle.resume``."""
+        """Resume a paused run; see ``RunHandle.resume``."""
         from cloaca_core.features.steering.operations import Resume
 
         return self._do(Resume(run_id, context, reason, by))
@@ -329,14 +329,14 @@ class Client:
         reason: str | None = None,
         by: str | None = None,
     ) -> RunHandle:
-        """Begin a run again that has Failed or was Cancelled, with the same id: its next round.
+        """Retry a run that has Failed or was Cancelled, under the same id: its next round.
 
         The tasks run again that failed, were cancelled or never started, or those of ``tasks``, and
-        all that depend on them; the results of all others stay. Attempt numbers go on, and
+        all that depend on them; the results of all others stay. Attempt numbers continue, and
         ``handle.idempotency_key`` is the same. With ``children``, the failed runs that those tasks
-        had executed are begun again first. Of two calls at once, one begins the round. The time
-        limit counts from the start of the round; ``time_limit``, as in ``execute``, is for this
-        round and later ones, in place of the one that the run was submitted with.
+        had executed are retried first. Of two calls at once, one begins the round. The time limit
+        counts from the start of the round; ``time_limit``, as in ``execute``, is for this round and
+        later ones, in place of the one that the run was submitted with.
 
         A run in another state raises ``RunStateError``, also one whose body would find a child that
         is still Cancelling; ``tasks`` that the workflow has not raise ``TaskNotFoundError``, an
@@ -384,13 +384,13 @@ class Client:
         reason: str | None = None,
         by: str | None = None,
     ) -> bool:
-        """Have no runner start a run of this workflow, in any process, until it is resumed.
+        """Pause a workflow: no runner, in any process, starts a run of it until it is resumed.
 
         ``workflow_name`` is as in ``execute``; the workflow need not be registered here. Runs that
-        a runner has in progress go on, and no run changes its state: new ones, also those of
+        a runner has in progress continue, and no run changes its status: new ones, also those of
         schedules and triggers, are Pending and wait. ``until`` is a datetime with a zone, or RFC
-        3339 text: then the workflow goes on by itself. Returns False, and changes nothing, if it is
-        paused already.
+        3339 text: then the workflow is resumed by itself. Returns False, and changes nothing, if it
+        is paused already.
         """
         from cloaca_core.features.steering.operations import PauseWorkflow
 
@@ -466,7 +466,7 @@ class Client:
         by: str | None = None,
         dry_run: bool = False,
     ) -> BulkResult:
-        """Let all paused runs of a selection go on; see ``cancel_many``."""
+        """Resume all paused runs of a selection; see ``cancel_many``."""
         from cloaca_core.operations.bulk import SteerMany
 
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
@@ -596,12 +596,12 @@ class Client:
         return self._do(Health())
 
     def drain_runner(self, runner_id: str, *, by: str | None = None) -> bool:
-        """Ask a runner of this database to leave, wherever it runs. As soon as it hears of it, it
-        shuts down, as by ``shutdown()`` in its own program: it claims no more runs, waits
-        ``shutdown_grace_seconds`` for its bodies and gives back what is left. Then its calls raise
-        ``RunnerClosedError``. This returns at once: True if such a runner is registered and was not
-        declared dead, also if it was asked before. ``by`` is who asks, for ``actions()``; this user
-        at this host by default.
+        """Ask a runner of this database to shut down, wherever it runs. As soon as it reads the
+        request, it shuts down, as by ``shutdown()`` in its own program: it claims no more runs,
+        waits ``shutdown_grace_seconds`` for its bodies and gives back what is left. Then its calls
+        raise ``RunnerClosedError``. This returns at once: True if such a runner is registered and
+        was not declared dead, also if it was asked before. ``by`` is who asks, for ``actions()``;
+        this user at this host by default.
         """
         from cloaca_core.operations.claiming import DrainRunner
 
@@ -721,9 +721,9 @@ class Client:
         tick does not change, and it does not matter whether earlier runs have ended. The period is
         from ``start`` on and before ``end``, datetimes with a zone or RFC 3339, with at most
         100,000 ticks, all of them past. At most ``limit`` ticks run, 1,000 by default, the oldest.
-        Their runs begin with the keys of runs made late. Each tick has at most one run for ever,
-        so the same call again goes on where this one ended, also after an error. ``actions()``
-        tells who asked, if there were ticks to run: ``by``, or this user at this host. Errors are
+        Their runs begin with the keys of runs made late. Each tick has at most one run for ever, so
+        the same call again continues where this one ended, also after an error. ``actions()`` tells
+        who asked, if there were ticks to run: ``by``, or this user at this host. Errors are
         ``ScheduleError`` (a ValueError) "Failed to back-fill schedule: …".
         """
         from cloaca_core.features.schedules.operations.backfill import RunBackfill

@@ -104,7 +104,7 @@ class DefaultRunner(Client):
         self._do(Start())
 
     def stop(self) -> None:
-        """Claim no further runs; those of this runner go on, new ones wait in the table."""
+        """Claim no further runs; runs of this runner continue, new runs wait in the table."""
         from cloaca_core.operations.claiming import Stop
 
         self._do(Stop())

@@ -72,7 +72,7 @@ class RunHandle(BaseHandle):
         return self._do(Events(self._id))
 
     def attempts(self) -> list[AttemptInfo]:
-        """All attempts of all tasks so far, by task; those of earlier rounds as well."""
+        """All attempts of all tasks so far, by task, earlier rounds included."""
         from cloaca_core.operations.history import Attempts
 
         return self._do(Attempts(self._id))
@@ -99,7 +99,7 @@ class RunHandle(BaseHandle):
     ) -> list[LogLine]:
         """The lines that bodies have logged, by ``logging`` and ``handle.log``, in the order in
         which they were written; of one task or attempt, if given, and after a line that was read
-        before (or its ``position``). The ``limit`` first of them.
+        before (or its ``position``). At most ``limit`` lines, the first ones.
 
         A line is there a tenth of a second after it was logged, the last ones of an attempt when
         that is recorded. The first 5,000 lines of an attempt (and 512 KiB) are kept, and its last.
@@ -116,7 +116,7 @@ class RunHandle(BaseHandle):
         after: LogLine | int | None = None,
     ) -> Iterator[LogLine]:
         """The lines as they come, from the first one or ``after`` another, up to the end of the
-        run. Blocks while there is none; those of other processes come within 200 ms.
+        run. Blocks while there is none; lines of other processes come within 200 ms.
         """
         from cloaca_core.features.task_logs.operations import followed
 
@@ -124,15 +124,15 @@ class RunHandle(BaseHandle):
 
     def outputs(self) -> dict[str, dict[str, Any]]:
         """The keys that each completed task has set in the context, with their values, by task;
-        also of a run that failed, was cancelled or goes on.
+        also of a run that failed, was cancelled or is still under way.
         """
         from cloaca_core.operations.history import Outputs
 
         return self._do(Outputs(self._id))
 
     def explain(self) -> Explanation:
-        """Why the run and each of its tasks waits, was skipped or failed; who may execute it, and
-        why no runner does. Only looks; ``print`` shows all of it.
+        """Why the run and each of its tasks waits, was skipped or failed; which runners may execute
+        it, and why none does. Only looks; ``print`` shows all of it.
         """
         from cloaca_core.operations.explain import Explain
 
@@ -140,8 +140,8 @@ class RunHandle(BaseHandle):
 
     def watch(self) -> Iterator[RunSnapshot]:
         """The run and its tasks now, and again each time that something of them has changed, here
-        or in another process; the last snapshot is that of its end. A caller that takes its time
-        misses those between. Leave the loop when you like: the run does not notice.
+        or in another process; the last snapshot shows the end. A slow caller misses snapshots in
+        between. Leave the loop when you like: the run does not notice.
         """
         return watch(self._caller.host, self._id)
 
@@ -180,8 +180,8 @@ class RunHandle(BaseHandle):
     ) -> Steered:
         """Start no more tasks of the run until it is resumed; returns at once.
 
-        Bodies that run go on to their end and are recorded. ``until`` is a datetime with a zone, or
-        RFC 3339 text: then the run goes on by itself. A run that has ended raises
+        Running bodies continue to their end and are recorded. ``until`` is a datetime with a zone,
+        or RFC 3339 text: then the run is resumed by itself. A run that has ended raises
         ``RunEndedError``, one that is being cancelled ``RunStateError``; one that is paused already
         stays so: ``changed`` is False.
 
@@ -201,7 +201,7 @@ class RunHandle(BaseHandle):
         reason: str | None = None,
         by: str | None = None,
     ) -> Steered:
-        """Let a paused run go on, and the runs that were paused with it. Errors as ``pause``;
+        """Resume a paused run, and the runs that were paused with it. Errors as ``pause``;
         ``changed`` is False if it is not paused.
 
         The keys of ``context`` are replaced in the input of every task that starts from then on,
