@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 class Explain(NamedTuple):
-    """Why a run and each of its tasks is as it is, and who may execute it."""
+    """The reasons why a run and each of its tasks is in its status, and which runners may execute
+    it.
+    """
 
     run_id: str
 

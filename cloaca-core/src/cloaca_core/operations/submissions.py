@@ -81,9 +81,9 @@ class Execute(NamedTuple):
 
 
 class Submit(Submission):
-    """Accept a run, with a first message to it; returns its id, or the id of the run that has the
-    key already, and whether the run was made. The submission is noted as an act only if ``by`` says
-    who asks.
+    """Accept a run, with a first message to it. Returns its id, or the id of the run that has the
+    key already, and whether the run was made. The submission is recorded as an act only if ``by``
+    names a caller.
     """
 
     __slots__ = ()
@@ -146,7 +146,7 @@ class SubmitMany(Submissions):
             yield Call(partial(_sent, caller.host, request, _submitting, only), unchanged)
 
     def pages_of_body(self, caller: Caller) -> Iterator[Call[list[tuple[str, bool]]]]:
-        """The same for a body, each run as one call of it: if the body runs again, it finds them.
+        """As above for a body, each run as one call of it: if the body runs again, it finds them.
         Their commits are shared.
         """
         for request in caller.requests().many(self):

@@ -105,18 +105,18 @@ class RoundInfo:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A wish about a run or (``run_id`` None) a workflow: ``kind`` is ``cancel``, ``pause``,
-    ``resume``, ``retry``, ``fork``, ``send``, ``approve``, ``submit`` if it was said who asks, or
-    ``expire`` for a run that had not begun in time. Or one about a schedule (``add_schedule``,
-    ``change_schedule``, ``enable_schedule``, ``disable_schedule``, ``backfill_schedule``,
-    ``delete_schedule``), a trigger (``enable_trigger``, ``disable_trigger``) or a runner
-    (``drain_runner``), or what a call of ``prune`` has deleted.
+    """A request about a run or (``run_id`` None) a workflow: ``kind`` is ``cancel``, ``pause``,
+    ``resume``, ``retry``, ``fork``, ``send``, ``approve``, ``submit`` if the caller gave a name, or
+    ``expire`` for a run that had not begun in time. Or a request about a schedule
+    (``add_schedule``, ``change_schedule``, ``enable_schedule``, ``disable_schedule``,
+    ``backfill_schedule``, ``delete_schedule``), a trigger (``enable_trigger``, ``disable_trigger``)
+    or a runner (``drain_runner``), or the runs that a call of ``prune`` has deleted.
 
-    ``by`` is who has asked; ``changed`` is False if it was so already. Of schedules, triggers and
-    runners only what changed something is there. Runs that one call has cancelled, paused or
-    resumed share an ``id``. ``at`` is RFC 3339 in UTC. ``reason`` is the event of a ``send``,
-    ``TASK: CHOICE`` of an ``approve``, and names the schedule, trigger or runner. ``workflow_name``
-    is empty for a runner, and for a trigger without a workflow.
+    ``by`` is the caller; ``changed`` is False if the request changed nothing. For schedules,
+    triggers and runners only requests that changed something are listed. Runs that one call has
+    cancelled, paused or resumed share an ``id``. ``at`` is RFC 3339 in UTC. ``reason`` is the event
+    of a ``send``, ``TASK: CHOICE`` of an ``approve``, and names the schedule, trigger or runner.
+    ``workflow_name`` is empty for a runner, and for a trigger without a workflow.
     """
 
     id: str
@@ -130,7 +130,7 @@ class Action:
 
     @property
     def mark(self) -> str:
-        """Its place among all actions: ``Observer.actions(before=…)`` goes on from there."""
+        """Its place among all actions: ``Observer.actions(before=…)`` continues from it."""
         return "/".join([self.at, self.id, self.run_id or ""])
 
 
@@ -177,7 +177,7 @@ def run_events(history: History) -> list[RunEvent]:
 
 
 def _origin(history: History) -> str | None:
-    """Which run it follows, or who has submitted it, if that is known."""
+    """The run that it follows, or its submitter, if known."""
     for each in history.follow_ups:
         if each.id == history.row.id:
             return f"follows run {each.follows}"
@@ -307,7 +307,7 @@ class Rounds:
             self._restarts.setdefault(each.task_id, []).append(each)
 
     def settled(self, attempt: AttemptRow) -> AttemptRow:
-        """The attempt as the end of its round leaves it."""
+        """The attempt as it is after the end of its round."""
         return settled(attempt, self._ended_at.get(self.of(attempt), self._present_end))
 
     def of(self, attempt: AttemptRow) -> int:

@@ -31,10 +31,10 @@ MESSAGES_SHOWN: Final = 1000
 
 
 class History(NamedTuple):
-    """A run with its past: all attempts, and of a run that was retried also its earlier rounds and
+    """A run with its past: all attempts, and for a retried run also its earlier rounds and
     restarted tasks. ``acts`` are newest first. ``follow_ups`` are the runs that follow its ends,
-    and the run itself if it follows another. ``messages`` are those that were sent to it, which are
-    not among the acts. ``names`` are those of the runners that have run its attempts.
+    and the run itself if it follows another. ``messages`` were sent to it; they are not among the
+    acts. ``names`` has the runners that have run its attempts.
     """
 
     row: RunRow
@@ -112,7 +112,7 @@ async def messages_of(store: Store, run_id: str) -> list[MessageRow]:
 
 
 async def awaited_by(store: Store, row: RunRow, attempts: Sequence[AttemptRow]) -> Awaited:
-    """The ends for which these attempts may wait; only read where one of them waits."""
+    """The ends for which these attempts may wait. Read only if one of them waits."""
     if row.ended_at is not None or all(a.status != TaskStatus.WAITING for a in attempts):
         return Awaited()
     recorded = await store.recorded_run(row.id, CHILDREN_SHOWN)

@@ -147,8 +147,8 @@ def _without_attempt(task_id: str, cancelled: RunRow | None) -> TaskResult:
 
 
 def left_by(row: AttemptRow, run: RunRow) -> AttemptRow:
-    """The attempt as its run leaves it. A cancel cuts off an attempt that ran, and a retry that was
-    due.
+    """The attempt as it is after the end of its run. A cancel cuts off an attempt that ran, and a
+    retry that was due.
     """
     if run.status == states.RunStatus.CANCELLED and (
         row.ended_at is None or row.retry_at is not None
@@ -163,7 +163,7 @@ def left_by(row: AttemptRow, run: RunRow) -> AttemptRow:
 
 
 def settled(row: AttemptRow, run_ended_at: int | None) -> AttemptRow:
-    """The attempt as the end of its run leaves it. The row itself may still be as a dead process
+    """The attempt as it is after the end of its run. The row itself may still be as a dead process
     wrote it: a run that is past its deadline when it is taken over ends at once.
     """
     if run_ended_at is None:
@@ -176,8 +176,8 @@ def settled(row: AttemptRow, run_ended_at: int | None) -> AttemptRow:
 def children_of_task(
     run_id: str, task_id: str, children: Iterable[UnendedChild]
 ) -> list[UnendedChild]:
-    """Those of a run's children that bodies of this task have submitted; where none says so by its
-    key, those with keys of the user's own, which may be of any task.
+    """The children of a run that bodies of this task have submitted. If no key names the task: the
+    children with keys of the user's own, which may belong to any task.
     """
     own = f"{run_id}{SEPARATOR}"
     known = [child for child in children if _key(child).startswith(f"{own}{task_id}{SEPARATOR}")]

@@ -129,7 +129,7 @@ def only_waits_for_slots(run: ActiveRun, attempts: Sequence[Attempt]) -> bool:
     """Whether no body of a run has begun here, and all its ready tasks, whose attempts these are,
     wait for a slot.
     """
-    if not attempts or not run.life.goes_on or run.waits is not None:
+    if not attempts or not run.life.may_begin or run.waits is not None:
         return False
     begun_here = any(row.epoch == run.epoch for row in run.latest.values())
     return not begun_here and all(map(_waits, attempts))

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def explanation(facts: Facts) -> Explanation:
-    """Why a run and each of its tasks is as it is, and who may execute it."""
+    """The reasons why a run and each of its tasks is in its status, and which runners may execute
+    it.
+    """
     run = facts.recorded.row
     tasks = explained_tasks(facts)
     whys = why_run(facts, tasks)

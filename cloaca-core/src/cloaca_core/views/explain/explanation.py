@@ -12,7 +12,9 @@ from cloaca_core.views.explain.words import listed
 from cloaca_core.views.task_results import Wait
 
 LINES: Final = 20
-"""Tasks of which each has a line; of more, those in one state for one reason share a line."""
+"""Up to this number of tasks, each has a line; of more tasks, those in one status for one reason
+share a line.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,8 +80,8 @@ def _judged_here(facts: Facts, here: Here, owns: str) -> tuple[bool, str]:
 
 
 def change_of_version(facts: Facts, here: Here) -> str | None:
-    """Tell how the run goes on if this process has another version of its workflow. A run that was
-    made without a version begins under any.
+    """How the run is resumed if this process has another version of its workflow. A run that was
+    made without a version may begin under any.
     """
     run = facts.recorded.row
     if here.version in (None, run.runs_by) or not run.version or facts.active is not None:
@@ -97,14 +97,14 @@ def change_of_version(facts: Facts, here: Here) -> str | None:
 
 
 def _misfit(tasks: Sequence[str]) -> str:
-    """Why a runner leaves a run: for tasks that it lacks, or for its version alone."""
+    """The reason why a runner releases a run: tasks that it lacks, or its version alone."""
     return f"lacks {listed(tasks)}" if tasks else "is another one (version_policy)"
 
 
 def lacking_runners(facts: Facts) -> dict[str, tuple[str, ...]]:
-    """The live runners that leave a run to others, oldest first, with the tasks that they lack:
-    runners that have recorded it, and the runner of this process if it is about to. They lack none
-    of a run that is for runners of its version alone.
+    """The live runners that release a run to others, oldest first, with the tasks that they lack:
+    runners that have recorded it, and the runner of this process if it is about to. If the run is
+    only for runners of its version, they lack none.
     """
     noted = facts.recorded.lacking
     found = {}

@@ -227,7 +227,7 @@ def _not_due(facts: Facts, tasks: Sequence[TaskExplanation], due_at: int) -> lis
 
 
 def _retry(facts: Facts) -> Why | None:
-    """The next attempt that is due first, if tasks wait for theirs."""
+    """The earliest next attempt, if tasks wait for theirs."""
     waiting = {
         task: known.row.retry_at
         for task, known in latest_attempts(facts).items()
@@ -244,7 +244,7 @@ def _retry(facts: Facts) -> Why | None:
 
 
 def _parked(facts: Facts) -> list[Why]:
-    """Where a waiting run is kept, and which runner resumes it."""
+    """Where a waiting run is, and which runner resumes it."""
     live = [each for each in facts.runners if not each.is_gone(facts.now)]
     parked = "no runner has it in memory meanwhile"
     if live:

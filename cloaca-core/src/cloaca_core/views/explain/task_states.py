@@ -23,7 +23,9 @@ class Why(NamedTuple):
 
 
 class Attempts(NamedTuple):
-    """The latest attempt of a task, and how many of its attempts counted up to that one."""
+    """The latest attempt of a task, and the number of its attempts, up to that one, that
+    counted.
+    """
 
     row: AttemptRow
     used: int
@@ -79,7 +81,7 @@ class TaskStates:
 
 
 def latest_attempts(facts: Facts) -> dict[str, Attempts]:
-    """The latest attempt of each task that counts, as the end of the run leaves it."""
+    """The latest attempt of each task that counts, as it is after the end of the run."""
     recorded = facts.recorded
     first = first_attempts(recorded.restarts)
     attempts = counted_attempts(recorded.attempts, recorded.restarts)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def explained_tasks(facts: Facts) -> tuple[TaskExplanation, ...]:
-    """The tasks in definition order, then those that the definition lacks."""
+    """The tasks in definition order, then tasks that the definition lacks."""
     return tuple(_Tasks(facts).explained())
 
 
@@ -170,7 +170,7 @@ class _Tasks:
 
 
 def _of_executor(row: AttemptRow) -> str:
-    """What follows an attempt whose executor failed, not its body."""
+    """The next step after an attempt whose executor failed, not its body."""
     if row.reason_code == ReasonCode.WORKER_LOST:
         lost = counted(row.crashes, "worker has", "workers have")
         return f"; {lost} died in it, and after more than max_recovery_attempts it fails for good"

@@ -61,7 +61,7 @@ def _span(length: int) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names; of many the first ones, and how many more there are."""
+    """Names as text; of many names the first ones, and the number of the others."""
     if len(names) <= NAMED:
         *before, last = names
         return f"{', '.join(before)} and {last}" if before else last
