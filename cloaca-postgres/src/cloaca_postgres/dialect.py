@@ -117,8 +117,8 @@ class PostgresDialect:
         try:
             return await self._timed(self._reads, steps)
         except StoreUnavailableError:
-            # Reading may be repeated: the use of a broken connection reveals it, and the next
-            # one is new.
+            # Reading may be repeated: the use of a broken connection reveals it, and then the
+            # pool has no idle one.
             return await self._timed(self._reads, steps)
 
     async def _timed(self, pool: Pool, steps: Sequence[Step], *, first: bool = False) -> Answers:

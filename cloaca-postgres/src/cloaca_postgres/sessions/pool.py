@@ -72,6 +72,11 @@ class Pool:
         except StoreReadOnlyError:
             session.close()  # a new session may be allowed to write, perhaps on a new server
             raise
+        except StoreUnavailableError:
+            if session.closed:  # what has broken it may have broken the others: the next is new
+                for idle in list(self._idle):
+                    idle.close()
+            raise
         finally:
             self._give_back(session)
 

@@ -282,6 +282,33 @@ async def test_a_lost_session_is_replaced() -> None:
     assert await scene.run() == 1
 
 
+@pytest.mark.virtual_time
+async def test_after_a_session_has_broken_in_use_the_next_is_new() -> None:
+    """A server that restarts breaks them all, and a read is tried twice only."""
+    scene = Scene(3)
+    busy = await scene.busy()
+    assert await scene.run() == 1
+    scene.sessions[0].close()
+
+    with pytest.raises(StoreUnavailableError, match="lost"):
+        await busy
+    assert await scene.run() == 2
+    assert scene.sessions[1].closed
+
+
+@pytest.mark.virtual_time
+async def test_a_statement_that_fails_ends_no_other_session() -> None:
+    scene = Scene(3)
+    busy = await scene.busy()
+    assert await scene.run() == 1
+    scene.sessions[0].failures = [errors.QueryCanceled()]
+    scene.sessions[0].go.set()
+
+    with pytest.raises(StoreUnavailableError):
+        await busy
+    assert not scene.sessions[1].closed
+
+
 async def test_a_session_lost_in_use_makes_room_for_who_waits() -> None:
     scene = Scene(1)
     await scene.run()
