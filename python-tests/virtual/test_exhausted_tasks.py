@@ -14,8 +14,8 @@ from model.virtual_engine import Program, World, world
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.handles.task_handle import TaskHandle
-from cloaca_core.definition.rules import task_failed
 from cloaca_core.definition.task import task
+from cloaca_core.definition.written_rules import task_failed
 from cloaca_core.run.order import Order
 
 pytestmark = pytest.mark.virtual_time

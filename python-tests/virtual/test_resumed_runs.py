@@ -11,8 +11,8 @@ from model.virtual_engine import Program, World, world
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
-from cloaca_core.definition.rules import context_value
 from cloaca_core.definition.task import task
+from cloaca_core.definition.written_rules import context_value
 from cloaca_core.run.order import Order
 
 pytestmark = pytest.mark.virtual_time

@@ -39,7 +39,13 @@ from cloaca_core.definition.retries.policy import (
 from cloaca_core.definition.retries.retry_after import (
     RetryAfter as RetryAfter,
 )
-from cloaca_core.definition.rules import (
+from cloaca_core.definition.task import (
+    task as task,
+)
+from cloaca_core.definition.workflow import (
+    Workflow as Workflow,
+)
+from cloaca_core.definition.written_rules import (
     all_of as all_of,
     always as always,
     any_of as any_of,
@@ -50,12 +56,6 @@ from cloaca_core.definition.rules import (
     task_failed as task_failed,
     task_skipped as task_skipped,
     task_success as task_success,
-)
-from cloaca_core.definition.task import (
-    task as task,
-)
-from cloaca_core.definition.workflow import (
-    Workflow as Workflow,
 )
 from cloaca_core.distributions import is_installed as _is_installed, require as _require
 from cloaca_core.errors import (

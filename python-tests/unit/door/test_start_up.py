@@ -47,7 +47,7 @@ DOOR = {
     "cloaca_core.definition.graph", "cloaca_core.definition.registry",
     "cloaca_core.definition.retries.policy", "cloaca_core.definition.retries.retry_after",
     "cloaca_core.definition.retries.condition", "cloaca_core.definition.rules",
-    "cloaca_core.definition.task",
+    "cloaca_core.definition.task", "cloaca_core.definition.written_rules",
     "cloaca_core.definition.task_block", "cloaca_core.definition.handles.task_handle",
     "cloaca_core.definition.workflow", "cloaca_core.errors", "cloaca_core.logs",
     "cloaca_core.distributions", "cloaca_core.values.states",

@@ -15,9 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, cast
 
 from cloaca_core.definition.retries.condition import RetryCondition
 from cloaca_core.definition.retries.policy import BackoffStrategy, RetryPolicy
-from cloaca_core.definition.rules import Rule, parse_rule, to_dict
+from cloaca_core.definition.rules import Rule
 from cloaca_core.definition.version_change import fingerprints
 from cloaca_core.definition.waits.record import read_wait, written_wait
+from cloaca_core.definition.written_rules import (
+    parse_rule,
+    to_dict,
+)
 from cloaca_core.values.definition_rows import WhenEndedRow
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.payloads.json_values import JsonValue, decode, encode

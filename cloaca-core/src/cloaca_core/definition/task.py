@@ -18,7 +18,8 @@ from cloaca_core.definition.callables import call_signature, is_async_callable, 
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.fingerprint import UNLESS_NONE
 from cloaca_core.definition.retries.policy import RetryCondition, RetryPolicy, policy_from_arguments
-from cloaca_core.definition.rules import Rule, parse_rule
+from cloaca_core.definition.rules import Rule
+from cloaca_core.definition.written_rules import parse_rule
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.values.arguments import above_zero, wrong_type
 from cloaca_core.values.namespace import check_name

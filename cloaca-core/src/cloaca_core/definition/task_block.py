@@ -11,7 +11,10 @@ from collections import defaultdict
 from types import MethodType
 from typing import TypeAlias
 
-from cloaca_core.definition.rules import FunctionName, rename_tasks
+from cloaca_core.definition.rules import (
+    FunctionName,
+    rename_tasks,
+)
 from cloaca_core.definition.task import DeclaredTask, Task
 from cloaca_core.errors import DefinitionError, WorkflowValidationError
 from cloaca_core.values.namespace import SEPARATOR

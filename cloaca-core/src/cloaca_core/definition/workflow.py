@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.definition import graph
 from cloaca_core.definition.fingerprint import fingerprint
-from cloaca_core.definition.rules import Chosen, rule_choices, rule_tasks
+from cloaca_core.definition.rules import (
+    Chosen,
+    rule_choices,
+    rule_tasks,
+)
 from cloaca_core.definition.task import Task
 from cloaca_core.errors import TaskNotFoundError, WorkflowValidationError
 from cloaca_core.values.arguments import text

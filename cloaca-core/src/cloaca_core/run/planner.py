@@ -10,13 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, assert_never
 
-from cloaca_core.definition.rules import Rule, asks_none_failed, evaluate
+from cloaca_core.definition.rules import (
+    Rule,
+    asks_none_failed,
+)
 from cloaca_core.definition.waits.kinds import REJECT, Approval, NodeWait
 from cloaca_core.run.contexts import Contexts
 from cloaca_core.run.graph import PlanGraph
 from cloaca_core.run.merge import Change
 from cloaca_core.run.reasons import RULE_NOT_MET, Reason, rejected, upstream_failed
 from cloaca_core.run.replacements import Keys
+from cloaca_core.run.trigger_rules import evaluate
 from cloaca_core.values.payloads.json_values import JsonValue
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.wording import tasks_failed

@@ -12,9 +12,15 @@ from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry, default_registry
-from cloaca_core.definition.rules import all_of, any_of, parse_rule, task_failed, task_success
 from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
+from cloaca_core.definition.written_rules import (
+    all_of,
+    any_of,
+    parse_rule,
+    task_failed,
+    task_success,
+)
 from cloaca_core.errors import CloacaError, DefinitionError
 
 

@@ -12,7 +12,8 @@ from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.nodes.sleep import sleep
 from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.registry import Registry
-from cloaca_core.definition.rules import (
+from cloaca_core.definition.task import task
+from cloaca_core.definition.written_rules import (
     RuleDict,
     all_of,
     always,
@@ -25,7 +26,6 @@ from cloaca_core.definition.rules import (
     task_skipped,
     task_success,
 )
-from cloaca_core.definition.task import task
 
 ABROAD = context_value("abroad", "==", True)
 

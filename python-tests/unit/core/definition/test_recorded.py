@@ -18,10 +18,15 @@ from cloaca_core.definition.recorded import (
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.retries.condition import RetryCondition
 from cloaca_core.definition.retries.policy import BackoffStrategy, RetryPolicy
-from cloaca_core.definition.rules import context_value, none_of, parse_rule, task_failed
 from cloaca_core.definition.task import task
 from cloaca_core.definition.version_change import fingerprints
 from cloaca_core.definition.workflow import Workflow
+from cloaca_core.definition.written_rules import (
+    context_value,
+    none_of,
+    parse_rule,
+    task_failed,
+)
 from cloaca_core.values.definition_rows import DefinitionRow, WhenEndedRow
 from cloaca_core.values.times.no_limit import NO_LIMIT
 

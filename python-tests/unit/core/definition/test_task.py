@@ -16,8 +16,11 @@ import pytest
 from tables import each_row
 
 from cloaca_core.definition.retries.policy import RetryPolicy
-from cloaca_core.definition.rules import always, task_success
 from cloaca_core.definition.task import DeclaredTask, Task, current_collector, task
+from cloaca_core.definition.written_rules import (
+    always,
+    task_success,
+)
 from cloaca_core.errors import CloacaError, DefinitionError, DefinitionTypeError
 from cloaca_core.values.times.no_limit import NO_LIMIT
 

@@ -9,9 +9,13 @@ import pytest
 from tables import each_row
 
 from cloaca_core.definition.retries.policy import RetryPolicy
-from cloaca_core.definition.rules import parse_rule, rule_tasks, task_success
+from cloaca_core.definition.rules import rule_tasks
 from cloaca_core.definition.task import DeclaredTask, Options
 from cloaca_core.definition.task_block import Block
+from cloaca_core.definition.written_rules import (
+    parse_rule,
+    task_success,
+)
 from cloaca_core.errors import DefinitionError, WorkflowValidationError
 from cloaca_core.values.node import Reference
 

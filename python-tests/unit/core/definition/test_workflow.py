@@ -13,7 +13,11 @@ from tables import each_row
 
 from cloaca_core.definition.fingerprint import fingerprint
 from cloaca_core.definition.retries.policy import RetryPolicy
-from cloaca_core.definition.rules import (
+from cloaca_core.definition.task import Task
+from cloaca_core.definition.waits.kinds import Approval, Sleep
+from cloaca_core.definition.when_ended import WhenEnded
+from cloaca_core.definition.workflow import Workflow
+from cloaca_core.definition.written_rules import (
     RuleDict,
     all_of,
     chosen,
@@ -21,10 +25,6 @@ from cloaca_core.definition.rules import (
     task_failed,
     task_success,
 )
-from cloaca_core.definition.task import Task
-from cloaca_core.definition.waits.kinds import Approval, Sleep
-from cloaca_core.definition.when_ended import WhenEnded
-from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import (
     CloacaError,
     DefinitionTypeError,

@@ -13,7 +13,9 @@ from tables import each_row
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.registry import Registry
-from cloaca_core.definition.rules import (
+from cloaca_core.definition.task import task as task_decorator
+from cloaca_core.definition.waits.kinds import Approval, WaitFor
+from cloaca_core.definition.written_rules import (
     all_of,
     always,
     any_of,
@@ -24,8 +26,6 @@ from cloaca_core.definition.rules import (
     task_skipped,
     task_success,
 )
-from cloaca_core.definition.task import task as task_decorator
-from cloaca_core.definition.waits.kinds import Approval, WaitFor
 from cloaca_core.run.graph import PlanGraph, plan_graph
 from cloaca_core.run.merge import UNCHANGED, Change
 from cloaca_core.run.planner import (

@@ -10,8 +10,11 @@ from tables import each_row
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
-from cloaca_core.definition.rules import always, task_failed
 from cloaca_core.definition.task import task
+from cloaca_core.definition.written_rules import (
+    always,
+    task_failed,
+)
 from cloaca_core.run.graph import PlanGraph, plan_graph
 from cloaca_core.run.rerun import Choice, fork, memos_kept, rerun
 from cloaca_core.run.rows import AttemptRow, RestartRow

@@ -11,7 +11,8 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.retries.policy import policy_from_arguments
-from cloaca_core.definition.rules import Operator, context_value
+from cloaca_core.definition.rules import Operator
+from cloaca_core.definition.written_rules import context_value
 from cloaca_core.errors import ConfigError, DefinitionError
 from cloaca_core.features.schedules.timing.catch_up import catch_up_policy
 from cloaca_core.features.schedules.timing.overlap import overlap_policy

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
 from cloaca_core.definition.retries.policy import RetryPolicy
-from cloaca_core.definition.rules import parse_rule
 from cloaca_core.definition.task import (
     DeclaredTask,
     Options,
@@ -15,6 +14,7 @@ from cloaca_core.definition.task import (
     no_open_block,
 )
 from cloaca_core.definition.waits.kinds import NodeWait
+from cloaca_core.definition.written_rules import parse_rule
 from cloaca_core.errors import RunnerUsageError
 from cloaca_core.values.namespace import check_name
 from cloaca_core.values.node import Node, Reference

@@ -12,9 +12,12 @@ from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.nodes.sleep import sleep
 from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.registry import Registry
-from cloaca_core.definition.rules import chosen, task_success
 from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
+from cloaca_core.definition.written_rules import (
+    chosen,
+    task_success,
+)
 from cloaca_core.errors import DefinitionError, DefinitionTypeError, WorkflowValidationError
 from cloaca_core.values.node import Node
 

@@ -18,7 +18,7 @@ from model.facts_by_hand import (
 )
 from tables import each_row
 
-from cloaca_core.definition import rules
+from cloaca_core.definition import written_rules as rules
 from cloaca_core.engine.execute.usage import Usage
 from cloaca_core.features.explain.facts import Active, Facts
 from cloaca_core.features.explain.records import Suspect, UnendedChild

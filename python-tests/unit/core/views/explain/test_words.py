@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tables import each_row
 
-from cloaca_core.definition import rules
+from cloaca_core.definition import written_rules as rules
 from cloaca_core.values.times.instants import SECOND
 from cloaca_core.views.explain.words import instant, listed, place_of, rule_text, short, when
 

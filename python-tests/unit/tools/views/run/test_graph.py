@@ -7,9 +7,9 @@ from model.families import attempt, family, run, view
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
-from cloaca_core.definition.rules import always
 from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
+from cloaca_core.definition.written_rules import always
 from cloaca_tools.views.run.graph import Drawn, graph_of_run, graph_of_workflow
 
 
