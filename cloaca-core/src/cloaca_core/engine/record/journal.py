@@ -204,7 +204,7 @@ class Journal:
             if self._is_full:
                 self._measure()
             while self._parts:
-                await self._write(*self._parts[0])
+                await self._write(self._parts[0])
         if not (self._inbox or self._riders_due):
             self._is_awake = False
             self._work.clear()
@@ -229,13 +229,9 @@ class Journal:
         for _ in entries:
             self._inbox.popleft()
 
-    async def _write(
-        self,
-        entries: Sequence[Entry],
-        marks: Sequence[AttemptRow],
-        lines: Sequence[Rider],
-    ) -> None:
+    async def _write(self, part: Part) -> None:
         """Commit the first part, trying until it succeeds, and give each entry its outcome."""
+        entries, marks, lines = part
         began = asyncio.get_running_loop().time() if self.watchers else 0.0
         try:
             batch = batch_of(self._runner_id.current, entries, marks, lines)
