@@ -181,6 +181,10 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.definition.handles.async_handle import (
         AsyncTaskHandle as AsyncTaskHandle,
     )
+    from cloaca_core.definition.handles.child_handle import (
+        AsyncChildHandle as AsyncChildHandle,
+        ChildHandle as ChildHandle,
+    )
     from cloaca_core.definition.nodes.approval import (
         approval as approval,
     )
@@ -319,6 +323,8 @@ __all__ = [
     "NoLimit",
     "TaskHandle",
     "AsyncTaskHandle",
+    "ChildHandle",
+    "AsyncChildHandle",
     # observe
     "RunHandle",
     "AsyncRunHandle",
@@ -462,6 +468,8 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "AsyncRunHandle": "cloaca_core.client.async_handles",
         "RunHandle": "cloaca_core.client.handles",
         "AsyncTaskHandle": "cloaca_core.definition.handles.async_handle",
+        "AsyncChildHandle": "cloaca_core.definition.handles.child_handle",
+        "ChildHandle": "cloaca_core.definition.handles.child_handle",
         "SqliteTenants": "cloaca_core.client.sqlite_tenants",
         "OpenApproval": "cloaca_core.features.waits.approvals",
         "Backfill": "cloaca_core.features.schedules.results",

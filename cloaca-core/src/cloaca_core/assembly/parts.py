@@ -13,6 +13,8 @@ from cloaca_core.assembly.bodies import Bodies
 from cloaca_core.assembly.health import Health
 from cloaca_core.engine.kernel import Kernel
 from cloaca_core.engine.stages import FeatureHooks
+from cloaca_core.features.child_runs.child_ends import ChildEnds
+from cloaca_core.features.child_runs.child_runs import ChildRuns
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
 from cloaca_core.features.executors.lazy_pools import LazyPools
@@ -168,7 +170,9 @@ class Parts(Kernel):
             base.ids,
             reading.completion.notice_ends_elsewhere,
             base.subjects,
+            base.config.shutdown_grace_seconds,
         )
+        ChildEnds(base.runs, self.bodies.waits.number, base.subjects)
         came = self.bodies.waits.came
         self.messages = Messages(store, reading.reader, base.ids, came, base.subjects)
         return FeatureHooks(
@@ -179,6 +183,9 @@ class Parts(Kernel):
         )
 
     def _add_rest(self) -> None:
+        self.child_runs = ChildRuns(
+            self.store, self.base.runs, self.submission.submitter, self.reading.reader
+        )
         self.firing = Firing(self.base, self.store, self._redact, self.part_died)
         self.upkeep = Upkeep(self.base, self.store, self.claims.unserved.has_released)
 

@@ -41,13 +41,15 @@ class Mail:
         self._loop = asyncio.get_running_loop()
         self._reading: dict[ActiveRun, asyncio.Task[None]] = {}
 
-    def read(self, run: ActiveRun, *, some_unnumbered: bool = False) -> None:
-        """Read the messages of the run that are unknown here, unless a read is under way. With
+    def read(self, run: ActiveRun, *, some_unnumbered: bool = False) -> bool:
+        """Read the messages of the run that are unknown here; false if a read is under way. With
         ``some_unnumbered``, some messages may have no number yet.
         """
-        if run not in self._reading:
-            reading = self._read_messages(run, some_unnumbered=some_unnumbered)
-            self._reading[run] = self._loop.create_task(reading)
+        if run in self._reading:
+            return False
+        reading = self._read_messages(run, some_unnumbered=some_unnumbered)
+        self._reading[run] = self._loop.create_task(reading)
+        return True
 
     async def _read_messages(self, run: ActiveRun, *, some_unnumbered: bool) -> None:
         """Read the unread messages of a run that are unknown here. First give numbers to messages
