@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from cloaca_core.features.child_runs.records import TOLD_ENDS
-from cloaca_core.run.rows import RunRow
+from collections.abc import Collection
+
+from cloaca_core.features.child_runs.records import NODE_CHILDREN, TOLD_ENDS
+from cloaca_core.run.rows import NewRun, RunRow
 from cloaca_core.store.batch import Batch
 from cloaca_core.store.messages import MessageRow
+from cloaca_core.values.child_kinds import NODE
 from cloaca_core.values.waits import RUN
 
 
@@ -15,6 +18,33 @@ class MemoryChildRuns:
     def __init__(self) -> None:
         self.runs: dict[str, RunRow] = {}
         self.mailbox: dict[tuple[str, str], MessageRow] = {}
+
+    def insert(self, run: NewRun, *, joins_pause: bool = True) -> str:
+        """Insert a run unless it is there or its key is taken; the id of who has the key."""
+        raise NotImplementedError
+
+    def start_children(self, batch: Batch, parents: Collection[str]) -> None:
+        """Insert the children of nodes of these runs."""
+        for each in batch.of(NODE_CHILDREN):
+            if each.run_id in parents:
+                self.insert(
+                    NewRun(
+                        id=each.id,
+                        workflow=each.workflow,
+                        version=each.version,
+                        input=each.input,
+                        tags=each.tags,
+                        idempotency_key=each.idempotency_key,
+                        parent_id=each.run_id,
+                        owner=None,
+                        created_at=each.created_at,
+                        priority=each.priority,
+                        time_limit=each.time_limit,
+                        deadline_at=each.deadline_at,
+                        child_kind=NODE,
+                    ),
+                    joins_pause=False,
+                )
 
     def tell_ends(self, batch: Batch) -> None:
         """Tell the parents of the ends that a batch has written."""

@@ -123,6 +123,9 @@ class MemoryStore(
         self.bring(batch)
         stop_requests = self.stop_requests_of(current)
         timed_out = self.note_waits(batch, current)
+        self.start_children(
+            batch, [each for each in current if not self.is_cancelled(self.runs[each])]
+        )
         for attempt in batch.attempts:
             if attempt.run_id in current:
                 self._record(attempt._replace(runner=self.numbers.get(batch.runner_id)))

@@ -53,6 +53,33 @@ def test_a_runner_that_has_parent_and_children_is_killed_at(
     each_child_ran_once(fleet, parent)
 
 
+@pytest.mark.parametrize(
+    "point",
+    [
+        *(f"journal.before_commit:{count}" for count in (2, 4, 6)),
+        *(f"journal.after_commit:{count}" for count in (1, 2, 4, 6)),
+        "child.after_end:1",
+        "child.after_end:2",
+        "wait.after_open:1",
+        "wait.after_open:2",
+        "wait.before_close:1",
+    ],
+)
+def test_a_runner_that_has_a_run_of_nodes_and_their_children_is_killed_at(
+    fleet: Fleet, point: str
+) -> None:
+    victim = fleet.start(fault=point)
+    victim.tell("submit", "nested")
+    victim.exit_code()
+    ((parent,),) = fleet.query("SELECT id FROM cloaca_run WHERE parent_id IS NULL")
+
+    rescuer = fleet.start()
+
+    nodes = {"first": {"trail": ["x", "a"]}, "second": {"trail": ["x", "a", "a"]}}
+    assert rescuer.result(parent) == ("Completed", nodes)
+    each_child_ran_once(fleet, parent)
+
+
 @BOTH
 @pytest.mark.parametrize("evict", [0, 10], ids=["leaving", "staying"])
 def test_the_owner_of_the_parent_is_killed_while_others_run_its_children(

@@ -132,6 +132,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _awaited(registry)
     _submitter(registry)
     _caller(registry)
+    _nested(registry)
     _busy(registry)
     _parent(runner, registry)
     _maker(runner, registry)
@@ -231,6 +232,13 @@ def _caller(registry: cloaca.Registry) -> None:
             started = await handle.start_workflow("one", {"trail": ["x"]})
             ran = await handle.run_workflow("one", {"trail": ["y"]}, key="second")
             context["trails"] = [(await started.result())["trail"], ran["trail"]]
+
+
+def _nested(registry: cloaca.Registry) -> None:
+    """Nodes that are runs of another workflow, in a chain."""
+    with cloaca.WorkflowBuilder("nested", registry=registry):
+        first = cloaca.child("first", "one", context={"trail": cloaca.constant(["x"])})
+        cloaca.child("second", "one", context={"trail": ("first", "trail")}, dependencies=[first])
 
 
 def _maker(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry) -> None:

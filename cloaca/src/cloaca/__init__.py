@@ -72,6 +72,7 @@ from cloaca_core.errors import (
     BodyCancelled as BodyCancelled,
     BodySignal as BodySignal,
     BodySuspended as BodySuspended,
+    ChildFailedError as ChildFailedError,
     CloacaError as CloacaError,
     ConfigError as ConfigError,
     ConfigTypeError as ConfigTypeError,
@@ -188,6 +189,10 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.definition.nodes.approval import (
         approval as approval,
     )
+    from cloaca_core.definition.nodes.child import (
+        child as child,
+        constant as constant,
+    )
     from cloaca_core.definition.nodes.sleep import (
         sleep as sleep,
     )
@@ -282,6 +287,8 @@ __all__ = [
     "TaskNamespace",
     "WorkflowContext",
     # nodes that wait
+    "child",
+    "constant",
     "sleep",
     "wait_for",
     "approval",
@@ -412,6 +419,7 @@ __all__ = [
     "RunFailedError",
     "VersionChangedError",
     "RunCancelledError",
+    "ChildFailedError",
     "RunStateError",
     "RunEndedError",
     "AlreadyDecidedError",
@@ -506,6 +514,8 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "explain_schedule": "cloaca_core.features.schedules.timing.explain",
         # few workflows wait
         "approval": "cloaca_core.definition.nodes.approval",
+        "child": "cloaca_core.definition.nodes.child",
+        "constant": "cloaca_core.definition.nodes.child",
         "sleep": "cloaca_core.definition.nodes.sleep",
         "wait_for": "cloaca_core.definition.nodes.wait_for",
         "MISSING": "cloaca_core.values.missing",

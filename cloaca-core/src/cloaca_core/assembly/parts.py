@@ -15,6 +15,7 @@ from cloaca_core.engine.kernel import Kernel
 from cloaca_core.engine.stages import FeatureHooks
 from cloaca_core.features.child_runs.child_ends import ChildEnds
 from cloaca_core.features.child_runs.child_runs import ChildRuns
+from cloaca_core.features.child_runs.nodes import ChildNodes
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
 from cloaca_core.features.executors.lazy_pools import LazyPools
@@ -183,8 +184,20 @@ class Parts(Kernel):
         )
 
     def _add_rest(self) -> None:
-        self.child_runs = ChildRuns(
-            self.store, self.base.runs, self.submission.submitter, self.reading.reader
+        base = self.base
+        self.child_runs = child_runs = ChildRuns(
+            self.store, base.runs, self.submission.submitter, self.reading.reader
+        )
+        ChildNodes(
+            self.store,
+            base.registry,
+            base.ids,
+            base.clock,
+            self.bodies.waits,
+            self.orchestration.orchestrator,
+            base.subjects,
+            self.definitions.find,
+            child_runs.ended,
         )
         self.firing = Firing(self.base, self.store, self._redact, self.part_died)
         self.upkeep = Upkeep(self.base, self.store, self.claims.unserved.has_released)

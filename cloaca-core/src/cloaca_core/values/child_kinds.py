@@ -11,9 +11,13 @@ RUN_WORKFLOW: Final = "run_workflow"
 """A body waits for it from the start."""
 START_WORKFLOW: Final = "start_workflow"
 """A body may ask for its result later."""
+NODE: Final = "node"
+"""A node waits for it."""
 
-_CALL: Final = re.compile(r"[0-9]+(-[0-9a-f]{16})?|k=.+", re.DOTALL)
+_CALL: Final = re.compile(r"[0-9]+(-[0-9a-f]{16})?|k=.+|i-1\.[0-9]+@[0-9]+", re.DOTALL)
 _DIGITS: Final = 16
+_NO_ITEM: Final = -1
+"""In the place of the index of an item of a map."""
 
 
 def call_with_key(key: str) -> str:
@@ -24,6 +28,11 @@ def call_with_key(key: str) -> str:
 def call_with_input(number: int, digest: str) -> str:
     """A call by its number in the attempt and the digest of the child's input."""
     return f"{number}-{digest[:_DIGITS]}"
+
+
+def node_key(run_id: str, node_id: str, decision: int, iteration: int = 0) -> str:
+    """The key of the child run of a node; of which there may be several rounds, with one input."""
+    return f"{run_id}::{node_id}::i{_NO_ITEM}.{iteration}@{decision}"
 
 
 def is_call(text: str) -> bool:

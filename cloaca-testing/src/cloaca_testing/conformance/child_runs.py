@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.child_runs.records import TOLD_ENDS, ToldEnd
+from cloaca_core.features.child_runs.records import NODE_CHILDREN, TOLD_ENDS, NodeChild, ToldEnd
 from cloaca_core.features.steering.records import Parent, Reopening, StoppedWithParent
-from cloaca_core.run.rows import NewRun, Park
+from cloaca_core.run.rows import NewRun, Park, RunFilter
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.child_kinds import RUN_WORKFLOW
@@ -17,6 +17,7 @@ from cloaca_testing.conformance.commits import batch_with, claimed, record, stor
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
+    WORKFLOW,
     act,
     message,
     new_run,
@@ -147,6 +148,54 @@ class ChildRunConformance:
         assert sent is not None
         assert (sent.number, sent.refusal) == (3, "")
 
+    # -- children of nodes -------------------------------------------------------------------
+
+    async def test_a_node_starts_a_child_that_any_runner_may_claim(self, store: Store) -> None:
+        await _begin(store)
+        row = _node_child("c", tags='{"of":"node"}', priority=3, time_limit=-1, deadline_at=LATER)
+
+        await _start(store, row)
+
+        found = await stored(store, "c")
+        assert (found.status, found.owner, found.parent_id) == ("Pending", None, "p")
+        assert (found.input, found.tags, found.priority) == (row.input, row.tags, 3)
+        assert (found.time_limit, found.deadline_at, found.child_kind) == (-1, LATER, "node")
+        assert [each.id for each in await store.list_runs(RunFilter(tags=(("of", "node"),)))] == [
+            "c"
+        ]
+        assert [each.idempotency_key for each in await store.children(["p"])] == ["p::sub::c"]
+        assert await claimed(store) == ["c"]
+
+    async def test_a_child_of_a_node_is_inserted_once(self, store: Store) -> None:
+        await _begin(store)
+
+        await _start(store, _node_child("c"))
+        await _start(store, _node_child("c"))
+        await _start(store, _node_child("d")._replace(idempotency_key="p::sub::c"))
+
+        assert [each.id for each in await store.children(["p"])] == ["c"]
+
+    async def test_a_runner_that_has_lost_the_run_starts_no_child_of_it(self, store: Store) -> None:
+        await _begin(store)
+        await store.register(runner("r2"))
+
+        await _start(store, _node_child("a"), runner_id="r2")
+        await _start(store, _node_child("b"), epoch=2)
+        await store.fence("r1", 0)
+        await _start(store, _node_child("c"))
+
+        assert await store.children(["p"]) == []
+
+    async def test_a_run_that_is_being_cancelled_starts_no_child_of_a_node(
+        self, store: Store
+    ) -> None:
+        await _begin(store)
+        await store.cancel(["p"], act(), DEADLINE, children=True)
+
+        await _start(store, _node_child("c"))
+
+        assert await store.children(["p"]) == []
+
     # -- parents that fail -------------------------------------------------------------------
 
     async def test_a_run_that_fails_cancels_the_children_for_which_it_waited(
@@ -221,6 +270,38 @@ async def _begin(store: Store, *children: NewRun) -> None:
     await submit(store, new_run("p"))
     for each in children:
         await submit(store, each)
+
+
+def _node_child(
+    run_id: str,
+    *,
+    tags: str = "{}",
+    priority: int = 0,
+    time_limit: int | None = None,
+    deadline_at: int | None = None,
+) -> NodeChild:
+    """The child of a node of the parent."""
+    return NodeChild(
+        run_id="p",
+        id=run_id,
+        workflow=WORKFLOW,
+        version="0123456789abcdef",
+        input='{"n":1}',
+        tags=tags,
+        idempotency_key=f"p::sub::{run_id}",
+        created_at=NOW,
+        priority=priority,
+        time_limit=time_limit,
+        deadline_at=deadline_at,
+    )
+
+
+async def _start(
+    store: Store, child: NodeChild, *, epoch: int = 1, runner_id: str = "r1"
+) -> Committed:
+    """Commit the child of a node."""
+    rows = NODE_CHILDREN.rows([child])
+    return await store.commit(Batch(runner_id, [], [], [], {"p": epoch}, rows=rows))
 
 
 async def _end(

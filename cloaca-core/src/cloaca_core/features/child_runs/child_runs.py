@@ -53,10 +53,7 @@ class ChildRuns:
         if row.parent_id is None:
             return
         if await self._store.runs_above(row.id, DEEPEST) >= DEEPEST - 1:
-            raise RunnerUsageError(
-                f"run {row.id} has {DEEPEST - 1} runs above it already: a tree of runs is at most "
-                f"{DEEPEST} deep; does {row.workflow} run itself without end?"
-            )
+            raise too_deep(row)
 
     async def ended(self, run_id: str, number: int) -> RunRow:
         """A run as this round of it has ended."""
@@ -66,3 +63,11 @@ class ChildRuns:
         if (earlier := await self._reader.of_round(row, number)) is None:
             raise no_run(run_id)
         return earlier[0]
+
+
+def too_deep(row: RunRow) -> RunnerUsageError:
+    """Make the error for a run that can have no child, as its tree is too deep."""
+    return RunnerUsageError(
+        f"run {row.id} has {DEEPEST - 1} runs above it already: a tree of runs is at most "
+        f"{DEEPEST} deep; does {row.workflow} run itself without end?"
+    )

@@ -33,6 +33,23 @@ WHERE child.owner = :runner_id AND child.ended_at IS NULL AND child.cancel_at IS
 ON CONFLICT DO NOTHING;
 
 
+-- name: insert_node_child
+-- Add the child runs of nodes whose runs the runner still owns; not of one that is being cancelled. What a
+-- fenced runner sends adds none: the next owner may start the node with another input.
+INSERT INTO cloaca_run (
+    id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
+    priority, time_limit, deadline_at, child_kind, epoch, status
+)
+SELECT
+    :new.id, :new.workflow, :new.version, :new.input, :new.tags, :new.idempotency_key, run.id,
+    coalesce(run.root_id, run.id), :new.created_at, :new.created_at, :new.priority, :new.time_limit,
+    :new.deadline_at, 'node', 0, 'Pending'
+FROM :rows AS new, cloaca_run AS run, cloaca_runner AS runner
+WHERE run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
+    AND run.cancel_at IS NULL AND runner.id = run.owner AND runner.fenced = 0
+ON CONFLICT DO NOTHING;
+
+
 -- name: runs_above
 -- Count the runs above this one, at most :most of them.
 WITH RECURSIVE lineage (id, depth) AS (

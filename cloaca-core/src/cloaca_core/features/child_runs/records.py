@@ -1,4 +1,4 @@
-"""The row of a child's end that its parent is told of; forms as in ``run.rows``."""
+"""The rows of child runs that the journal writes; forms as in ``run.rows``."""
 
 from typing import Final, NamedTuple
 
@@ -12,3 +12,24 @@ class ToldEnd(NamedTuple):
 
 
 TOLD_ENDS: Final = Kind[ToldEnd]("told_ends")
+
+
+class NodeChild(NamedTuple):
+    """The child run of a node of ``run_id``, to be inserted without an owner. It counts if its
+    parent is still the runner's.
+    """
+
+    run_id: str
+    id: str
+    workflow: str
+    version: str
+    input: str
+    tags: str
+    idempotency_key: str
+    created_at: int
+    priority: int
+    time_limit: int | None
+    deadline_at: int | None
+
+
+NODE_CHILDREN: Final = Kind[NodeChild]("node_children", lambda child: len(child.input))

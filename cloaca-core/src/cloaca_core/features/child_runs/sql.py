@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.base import Queries, SqlPart, Statements
 from cloaca_core.store.sql.dialect import Dialect
 from cloaca_core.store.sql.queries import Statement
 
 
-class ChildRunQueries(Statements, file="child_runs.sql"):
+class ChildRunQueries(Statements, file="child_runs.sql", news={"insert_node_child": Change.RUNS}):
     """Child runs for which their parents wait."""
 
+    insert_node_child: Statement
     tell_parents: Statement
     tell_of_cancelled: Statement
     runs_above: Statement

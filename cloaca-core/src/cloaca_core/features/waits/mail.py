@@ -59,8 +59,8 @@ class Mail:
         sent, seen = waits.sent, waits.seen
         try:
             if some_unnumbered:
-                await _persistently(lambda: self._store.number_messages([run.id], now))
-            unread = await _persistently(lambda: self._store.messages([run.id], seen))
+                await persistently(lambda: self._store.number_messages([run.id], now))
+            unread = await persistently(lambda: self._store.messages([run.id], seen))
         except StoreError as error:
             del self._reading[run]
             self._guarded(run, _give_up, error)
@@ -78,7 +78,7 @@ class Mail:
             reading.cancel()
 
 
-async def _persistently(ask: Callable[[], Awaitable[T]]) -> T:
+async def persistently(ask: Callable[[], Awaitable[T]]) -> T:
     """The answer of the database. Retries as long as it cannot be reached."""
     backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
     while True:
