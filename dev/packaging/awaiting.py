@@ -28,7 +28,6 @@ from ruff import find_ruff_bin
 from dev.console import TaskFailed
 
 NAMES: Final[Mapping[str, str]] = {
-    "ChildHandle": "AsyncChildHandle",
     "Client": "AsyncClient",
     "DefaultRunner": "AsyncRunner",
     "Iterator": "AsyncIterator",

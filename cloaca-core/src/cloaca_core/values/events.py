@@ -20,7 +20,6 @@ RunEventKind: TypeAlias = Literal[
     "expired",
     "sent",
     "approved",
-    "child_ended",
 ]
 """Events of a run as a whole."""
 

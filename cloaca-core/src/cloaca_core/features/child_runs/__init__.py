@@ -1,1 +1,0 @@
-"""Child runs for which bodies of their parent wait as for an event."""
