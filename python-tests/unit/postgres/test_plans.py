@@ -311,7 +311,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "reopen_run": _STEERED | {"id": "a1", "now": 1, "time_limit": None},
     "acted": _STEERED | {"id": "a1"},
     "conclude_act": _STEERED | {"id": "a1"},
-    "list_wishes": {"runner_id": "third"},
+    "list_stop_requests": {"runner_id": "third"},
     "next_steered": {},
     "list_not_begun": {"now": FINISHED, "limit": LIMIT},
     "note_expiry": _STEERED | _ACT,
@@ -532,7 +532,7 @@ _READ = frozenset(
         *(
             "next_due_run",
             "list_stopped_with_parents",
-            "list_wishes",
+            "list_stop_requests",
             "next_steered",
             "list_pauses_over",
         ),

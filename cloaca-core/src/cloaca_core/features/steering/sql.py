@@ -43,7 +43,7 @@ class SteeringQueries(
     conclude_act: Statement
     forget_act: Statement
     acted: Statement
-    list_wishes: Statement
+    list_stop_requests: Statement
     parents_to_follow: Statement
     list_unnumbered: Statement
     next_steered: Statement
@@ -145,7 +145,7 @@ class SqlSteering(SqlPart):
         follow, late = q.parents_to_follow, q.list_unnumbered
         asked, parents, ((due_at,),), ((steered_at,),), unnumbered = await self._dialect.read(
             [
-                Step(q.list_wishes, q.list_wishes.bind(runner_id=runner_id)),
+                Step(q.list_stop_requests, q.list_stop_requests.bind(runner_id=runner_id)),
                 Step(follow, follow.bind(limit=limit)),
                 Step(due, due.bind(workflows=self._dialect.array(workflows))),
                 Step(q.next_steered),

@@ -238,7 +238,7 @@ JOIN cloaca_run AS run ON run.id = act.run_id
 WHERE act.run_id IN :ids AND act.id = :id;
 
 
--- name: list_wishes
+-- name: list_stop_requests
 -- The runs of this runner that must be paused or cancelled, how often keys of runs were replaced, and how many
 -- messages were sent to those that have unread ones.
 SELECT id, epoch,

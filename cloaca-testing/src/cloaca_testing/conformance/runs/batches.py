@@ -207,7 +207,7 @@ class CommitConformance:
 
         assert committed == Committed(frozenset(), {}, frozenset())
 
-    # -- commit: when it has landed ----------------------------------------------------------
+    # -- commit: when it is durable ----------------------------------------------------------
 
     async def test_who_waits_for_a_batch_hears_of_it_once_before_its_answer(
         self, store: Store

@@ -39,7 +39,7 @@ async def scene() -> Scene:
 
 
 def cancel(scene: Scene, run: ActiveRun, grace: float = GRACE) -> None:
-    """As after a look at the stop_requests: the table has it as well."""
+    """As after a read of the requests: the table has it as well."""
     scene.journal.stop_requests[run.id] = RunStatus.CANCELLED
     scene.orchestrator.control.cancel(run, WHY, NOW + round(grace * SECOND))
 
@@ -187,7 +187,7 @@ async def test_what_was_prepared_ahead_of_a_record_does_not_begin(scene: Scene) 
 async def test_what_began_before_the_loop_heard_of_the_record_is_told_when_it_does(
     scene: Scene,
 ) -> None:
-    """The record was committed before the stop_request, which the engine has read meanwhile."""
+    """The record was committed before the request, which the engine has read meanwhile."""
     run = scene.adopt(CHAIN)
     scene.executor.run()
     record = await scene.journal.entry()

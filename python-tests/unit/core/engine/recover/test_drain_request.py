@@ -1,4 +1,4 @@
-"""A runner sees once that it was asked to leave, and heeds no stop_request about another one."""
+"""A runner sees once that it was asked to leave, and ignores a request about another one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wishes reach the owner of a run, also if a commit meets them first, or the news are older."""
+"""Requests reach the owner of a run, also if a commit finds them first, or the news are older."""
 
 from __future__ import annotations
 
