@@ -164,8 +164,10 @@ def test_every_address_of_a_page_works_where_it_is_mounted(
 
     text = browser.get(f"{prefix}/runs").text
     addresses = {unescape(each) for each in ADDRESS.findall(text)}
-    # One of each path: what comes after it is read in the same way wherever the page is.
-    paths = {urlsplit(each).path: each for each in addresses if not each.endswith(NOT_BARE)}
+    # One of each path: what comes after it is read in the same way wherever the page is. Sorted,
+    # so that each run of the test follows the same ones.
+    followable = [each for each in sorted(addresses) if not each.endswith(NOT_BARE)]
+    paths = {urlsplit(each).path: each for each in followable}
     followed = {each: browser.get(each) for each in paths.values()}
 
     assert f"{prefix}/runs/{run.id}" in addresses
