@@ -608,6 +608,21 @@ class TestErrors:
         assert good.committed.owned == {"good"}
 
 
+async def test_a_watcher_is_called_after_each_turn_until_there_is_none() -> None:
+    """When it reads, the tables have the rows."""
+    desk = await opened(most_keys=None)
+    batches: list[int] = []
+    desk.journal.after_turns(lambda: batches.append(len(desk.store.batches)))
+    for run_id in "ab":
+        desk.journal.add(NewRuns(run_id).entry)
+        await desk.written(1)
+    desk.journal.after_turns(None)
+    desk.journal.add(NewRuns("c").entry)
+    await desk.written(1)
+
+    assert batches == [1, 2]
+
+
 class TestFaults:
     """Errors of ours, anywhere in a turn: the next one goes on with what was not committed."""
 
