@@ -42,11 +42,13 @@ class Bodies:
     ) -> None:
         control, runs = orchestrator.control, orchestrator.runs
         attempts, records, ports = control.attempts, control.records, control.ports
-        self.memos = memos = Memos(
+        memos = Memos(
             partial(write_memo, records), store.memos, attempts.cleared, executor.call_made
         )
+        self.memos: Memos = memos
         bodies = BodyWaits(evict_after, memos, attempts.waiting_bodies, control.review_again)
-        self.waits = waits = Waits(store, evict_after, runs, clock, bodies, orchestrator, records)
+        waits = Waits(store, evict_after, runs, clock, bodies, orchestrator, records)
+        self.waits: Waits = waits
         memos.waiter = waits
         ports.gates = (waits.gate,)
         ports.waits = waits

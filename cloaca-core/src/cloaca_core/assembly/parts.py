@@ -57,10 +57,10 @@ class Firing:
         self, base: Base, store: Store, redact: Redaction, part_died: Callable[[str], None]
     ) -> None:
         journal, registry = base.journal, base.registry
-        self.schedule_loop = ScheduleLoop(
+        self.schedule_loop: ScheduleLoop = ScheduleLoop(
             store, journal, registry, base.config, base.ids, base.subjects
         )
-        self.trigger_loop = TriggerLoop(
+        self.trigger_loop: TriggerLoop = TriggerLoop(
             store,
             journal,
             registry,
@@ -78,17 +78,17 @@ class Upkeep:
 
     def __init__(self, base: Base, store: Store, has_released: Callable[[], bool]) -> None:
         clock, days = base.clock, base.config.retention_days
-        self.unserved = UnservedWatch(
+        self.unserved: UnservedWatch = UnservedWatch(
             store, base.registry, base.runner_id, base.liveness, has_released, clock, base.subjects
         )
-        self.pruner = Pruner(
+        self.pruner: Pruner = Pruner(
             store,
             base.ids,
             clock,
             None if days is None else days * DAY_US,
             was_set=not isinstance(days, UsualDays),
         )
-        self.sweeps = Sweeps(self.pruner, clock)
+        self.sweeps: Sweeps = Sweeps(self.pruner, clock)
 
 
 class Parts(Kernel):
@@ -111,7 +111,7 @@ class Parts(Kernel):
     ) -> None:
         self.store = store
         self._redact = redact
-        self.definitions = RecordedDefinitions(store, registry, clock)
+        self.definitions: RecordedDefinitions = RecordedDefinitions(store, registry, clock)
         self._captures = False
 
         def log_book(clock: Clock) -> LogBook:
@@ -133,7 +133,7 @@ class Parts(Kernel):
             versions=self.definitions,
         )
         base = self.base
-        self.health = Health(
+        self.health: Health = Health(
             runner_id=base.runner_id if base.works else None,
             runs=base.runs,
             capacity=base.capacity,
@@ -149,7 +149,7 @@ class Parts(Kernel):
     def _add_features(self) -> FeatureHooks:
         base, store, reading = self.base, self.store, self.reading
         orchestrator = self.orchestration.orchestrator
-        self.bodies = Bodies(
+        self.bodies: Bodies = Bodies(
             orchestrator,
             store,
             base.executor,
@@ -157,9 +157,11 @@ class Parts(Kernel):
             base.config.evict_after_seconds,
             base.ids.next,
         )
-        self.recorder = DefinitionRecorder(store, base.registry, base.clock, base.subjects)
-        self.run_logs = RunLogs(store, reading.reader, reading.watchers)
-        self.steering = steering = Steering(
+        self.recorder: DefinitionRecorder = DefinitionRecorder(
+            store, base.registry, base.clock, base.subjects
+        )
+        self.run_logs: RunLogs = RunLogs(store, reading.reader, reading.watchers)
+        steering = Steering(
             store,
             self.definitions,
             base.registry.namespaces if base.works else list,
@@ -169,8 +171,9 @@ class Parts(Kernel):
             reading.completion.notice_ends_elsewhere,
             base.subjects,
         )
+        self.steering: Steering = steering
         came = self.bodies.waits.came
-        self.messages = Messages(store, reading.reader, base.ids, came, base.subjects)
+        self.messages: Messages = Messages(store, reading.reader, base.ids, came, base.subjects)
         return FeatureHooks(
             past=[partial(read, store) for read in (read_forks, read_replacements, read_waits)],
             stop_with_parents=steering.children.stop_with_parents,
@@ -179,8 +182,8 @@ class Parts(Kernel):
         )
 
     def _add_rest(self) -> None:
-        self.firing = Firing(self.base, self.store, self._redact, self.part_died)
-        self.upkeep = Upkeep(self.base, self.store, self.claims.unserved.has_released)
+        self.firing: Firing = Firing(self.base, self.store, self._redact, self.part_died)
+        self.upkeep: Upkeep = Upkeep(self.base, self.store, self.claims.unserved.has_released)
 
     def _turns(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         base, turns = self.base, {**super()._turns()}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cloaca_core.engine.execute.body_log import NoLogs
 from cloaca_core.engine.observe.changes import Changes
 from cloaca_core.engine.recover.drain_request import DrainRequest
-from cloaca_core.engine.runtime.supervisor import supervised
+from cloaca_core.engine.runtime.supervisor import SupervisedLoop, supervised
 from cloaca_core.engine.stages import (
     Base,
     Claims,
@@ -61,7 +61,7 @@ class Kernel:
         versions: Versions | None = None,
     ) -> None:
         self._broken = broken
-        self.base = base = Base(
+        base = Base(
             store,
             config,
             registry,
@@ -73,19 +73,26 @@ class Kernel:
             pools=pools,
             logs=logs,
         )
+        self.base: Base = base
         versions = RegisteredVersions(registry) if versions is None else versions
-        self.orchestration = Orchestration(base)
+        self.orchestration: Orchestration = Orchestration(base)
         orchestrator = self.orchestration.orchestrator
-        self.reading = Reading(base, orchestrator, versions)
+        self.reading: Reading = Reading(base, orchestrator, versions)
         completion, added = self.reading.completion, self._add_features()
-        self.claims = Claims(base, orchestrator, self.orchestration.adoption, versions, added)
-        self.submission = Submission(base, self.orchestration, completion, self.claims, added)
-        self.drain_request = DrainRequest(store, base.runner_id, self.claims.pause, asked_to_leave)
+        self.claims: Claims = Claims(
+            base, orchestrator, self.orchestration.adoption, versions, added
+        )
+        self.submission: Submission = Submission(
+            base, self.orchestration, completion, self.claims, added
+        )
+        self.drain_request: DrainRequest = DrainRequest(
+            store, base.runner_id, self.claims.pause, asked_to_leave
+        )
         ended = completion.notice_ends_elsewhere
-        self.changes = Changes(store, base.subjects, self._anything_changed, ended)
+        self.changes: Changes = Changes(store, base.subjects, self._anything_changed, ended)
         self._add_rest()
         fixed = {"lease": self.claims.lease.interval / 4}
-        self.loops = supervised(self._turns(), clock, fixed, self._faulted)
+        self.loops: list[SupervisedLoop] = supervised(self._turns(), clock, fixed, self._faulted)
         store.on_connected(self.connected)
 
     # -- hooks for features ------------------------------------------------------------------

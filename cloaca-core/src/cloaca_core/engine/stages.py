@@ -30,7 +30,7 @@ from cloaca_core.engine.record.attempt_rows import StartMarks
 from cloaca_core.engine.record.journal import Journal, Riders
 from cloaca_core.engine.recover.lease import Lease
 from cloaca_core.engine.recover.liveness import Liveness
-from cloaca_core.engine.recover.process_identity import this_process
+from cloaca_core.engine.recover.process_identity import ProcessIdentity, this_process
 from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.engine.recover.takeover import Takeover
 from cloaca_core.engine.runtime.store_clock import StoreClock
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.engine.claim.claimer import ReadPast
     from cloaca_core.engine.execute.executor import Executor, Pools
+    from cloaca_core.engine.orchestrate.attempts import Attempts
     from cloaca_core.run.rows import RunRow
     from cloaca_core.store.protocol import KernelStore
     from cloaca_core.values.times.clock import Clock
@@ -124,25 +125,28 @@ class Base:
         pools: Pools | None,
         logs: Callable[[Clock], BodyLogs],
     ) -> None:
-        self.subjects = Subjects()
+        self.subjects: Subjects = Subjects()
         self.alone = alone
         self.store = store
         self.config = config
         self.registry = registry
-        self.clock = clock = StoreClock(store, clock)
-        self.works = works and store.writable
-        self.ids = RunIds(clock)
-        self.identity = this_process()
-        self.liveness = Liveness(store, self.identity)
-        self.runner_id = RunnerId(config.runner_id or self.ids.next())
+        clock = StoreClock(store, clock)
+        self.clock: Clock = clock
+        self.works: bool = works and store.writable
+        self.ids: RunIds = RunIds(clock)
+        self.identity: ProcessIdentity = this_process()
+        self.liveness: Liveness = Liveness(store, self.identity)
+        self.runner_id: RunnerId = RunnerId(config.runner_id or self.ids.next())
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
-        self.executor = executor(*slots, asyncio.get_running_loop(), part_died, pools)
-        self.start_marks = StartMarks(self.executor)
-        self.runs = ActiveRuns()
-        self.capacity = Capacity(config.max_active_runs, self.runs)
+        self.executor: Executor = executor(*slots, asyncio.get_running_loop(), part_died, pools)
+        self.start_marks: StartMarks = StartMarks(self.executor)
+        self.runs: ActiveRuns = ActiveRuns()
+        self.capacity: Capacity = Capacity(config.max_active_runs, self.runs)
         self.capacity.paused = not self.works
-        self.logs = logs(clock)
-        self.journal = Journal(store, self.runner_id, self.start_marks, self.logs, part_died)
+        self.logs: BodyLogs = logs(clock)
+        self.journal: Journal = Journal(
+            store, self.runner_id, self.start_marks, self.logs, part_died
+        )
 
     def log_fields(self) -> dict[str, str]:
         """Returns the fields of a log record of this runner."""
@@ -153,7 +157,7 @@ class Orchestration:
     """Takes runs from step to step, until they end or the engine does."""
 
     def __init__(self, base: Base) -> None:
-        self.orchestrator = Orchestrator(
+        self.orchestrator: Orchestrator = Orchestrator(
             base.config,
             base.executor,
             base.journal,
@@ -165,9 +169,11 @@ class Orchestration:
             base.logs,
             never_evicts=base.alone,
         )
-        self.attempts = self.orchestrator.attempts
-        self.adoption = Adoption(self.orchestrator, base.config.default_trigger_rule, base.clock)
-        self.grace = GracePeriod(
+        self.attempts: Attempts = self.orchestrator.attempts
+        self.adoption: Adoption = Adoption(
+            self.orchestrator, base.config.default_trigger_rule, base.clock
+        )
+        self.grace: GracePeriod = GracePeriod(
             base.config, base.runs, base.journal, base.start_marks, base.runner_id
         )
 
@@ -177,10 +183,10 @@ class Reading:
 
     def __init__(self, base: Base, orchestrator: Orchestrator, versions: Versions) -> None:
         store, subjects = base.store, base.subjects
-        self.reader = RunReader(store, base.runs, versions.of_run)
+        self.reader: RunReader = RunReader(store, base.runs, versions.of_run)
         drop = orchestrator.control.drop
-        self.completion = Completion(store, base.runs, self.reader, drop, subjects)
-        self.watchers = Watchers(store, base.journal.after_turns, subjects)
+        self.completion: Completion = Completion(store, base.runs, self.reader, drop, subjects)
+        self.watchers: Watchers = Watchers(store, base.journal.after_turns, subjects)
 
 
 class Claims:
@@ -197,24 +203,28 @@ class Claims:
         store, runner_id, clock = base.store, base.runner_id, base.clock
         seconds, needed = base.config.lease_seconds, base.capacity.is_in_use
         identity, subjects = base.identity, base.subjects
-        self.lease = Lease(
+        self.lease: Lease = Lease(
             store, runner_id, identity, seconds, needed, clock, subjects, self._sharing
         )
-        self.takeover = Takeover(
+        self.takeover: Takeover = Takeover(
             store, self.lease, runner_id, identity, subjects, clock, self._see_others
         )
-        self.unserved = UnservedRuns(store, base.registry, runner_id, versions, subjects)
+        self.unserved: UnservedRuns = UnservedRuns(
+            store, base.registry, runner_id, versions, subjects
+        )
         self._serves = serves = self.unserved.serves
         executor, backlog = base.executor, orchestrator.attempts.backlog
-        self.work_requests = WorkRequests(
+        self.work_requests: WorkRequests = WorkRequests(
             executor, backlog, base.capacity, self.takeover, serves, self.lease.prove
         )
-        self.share = FairShare(
+        self.share: FairShare = FairShare(
             self.takeover, executor, backlog, self.work_requests.run_ended, subjects
         )
         known = base.registry.namespaces
-        self.work_sharing = WorkSharing(orchestrator, base.capacity, self.share, known, clock)
-        self.claimer = Claimer(
+        self.work_sharing: WorkSharing = WorkSharing(
+            orchestrator, base.capacity, self.share, known, clock
+        )
+        self.claimer: Claimer = Claimer(
             store,
             self.lease,
             base.capacity,
@@ -257,8 +267,8 @@ class Submission:
         claims: Claims,
         added: FeatureHooks,
     ) -> None:
-        self.run_rows = RunRows(base.runs, base.ids, base.clock)
-        self.submitter = Submitter(
+        self.run_rows: RunRows = RunRows(base.runs, base.ids, base.clock)
+        self.submitter: Submitter = Submitter(
             base.store,
             base.journal,
             claims.lease if base.works else None,
@@ -271,5 +281,5 @@ class Submission:
             alone=base.alone,
         )
         bodies = orchestration.attempts.waiting_bodies
-        self.waits = RunWaits(base.runs, self.submitter, completion, bodies)
-        self.parked = ParkedRuns(self.submitter, completion)
+        self.waits: RunWaits = RunWaits(base.runs, self.submitter, completion, bodies)
+        self.parked: ParkedRuns = ParkedRuns(self.submitter, completion)
