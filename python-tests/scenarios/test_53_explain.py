@@ -668,9 +668,10 @@ def test_a_run_that_completed_says_so(runner: cloaca.DefaultRunner) -> None:
 
 
 def test_a_program_that_may_only_look_and_lacks_the_code_gets_the_same(
-    runner: cloaca.DefaultRunner, database_url: str, held: Held
+    held: Held, open_runner: OpenRunner, database_url: str
 ) -> None:
-    run = runner.submit("held")
+    # Opened once the workflow is registered: the definition is recorded by then.
+    run = open_runner().submit("held")
     assert held.inside.wait(WAIT)
     with client_of(looking(database_url)) as watcher:
         found = watcher.explain(run.id)
