@@ -18,6 +18,7 @@ from itertools import chain
 from typing import Final, TypeVar, TypeVarTuple
 
 import aiosqlite
+from aiosqlite.core import _STOP_RUNNING_SENTINEL, _connection_worker_thread, _TxQueue
 
 from cloaca_core.errors import StoreError, StoreUnavailableError
 from cloaca_core.store.sql.dialect import Step
@@ -64,7 +65,7 @@ class Connection(aiosqlite.Connection):
         self, uri: str, *, path: str, busy_timeout: float, read_only: bool = False
     ) -> None:
         super().__init__(lambda: connect(uri, path, read_only=read_only), iter_chunk_size=64)
-        self._thread.daemon = True
+        self._thread = threading.Thread(target=_work, args=(self._tx,), daemon=True)
         self._uri = uri
         self.path = path
         self._busy_timeout = busy_timeout
@@ -100,6 +101,7 @@ class Connection(aiosqlite.Connection):
     def stop(self) -> asyncio.Future[object] | None:
         """Tell the thread to close and end; the future is done when it has."""
         self._stopped = super().stop()
+        self._tx.put((None, lambda: _STOP_RUNNING_SENTINEL))  # see ``_work``
         return self._stopped
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -252,6 +254,21 @@ class Connection(aiosqlite.Connection):
                     raise
             if self._closing.wait(random.uniform(*_RETRY_S)):  # noqa: S311 - no secret: jitter
                 return attempt(*args)
+
+
+def _work(tasks: _TxQueue) -> None:
+    """Work on a connection's thread as aiosqlite does, also where nobody can be answered any more.
+
+    aiosqlite's worker ends, with a traceback, when it answers to a loop that has closed; a loop may
+    close before the disk answers, see ``Connection.close``. So it begins again: the connection is
+    still to be closed, or, if that was the answer, the next task is to end.
+    """
+    while True:
+        try:
+            _connection_worker_thread(tasks)
+        except RuntimeError:  # from ``call_soon_threadsafe``; errors of tasks are caught before
+            continue
+        return
 
 
 async def hop(connection: aiosqlite.Connection, function: Callable[[sqlite3.Connection], T]) -> T:

@@ -18,6 +18,7 @@ from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement
 from cloaca_sqlite.dialect import SqliteDialect
+from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.opening import open_dialect
 from cloaca_sqlite.url import parse
 from cloaca_testing.conformance.commits import submit
@@ -107,6 +108,28 @@ async def test_closing_does_not_wait_for_a_disk_that_hangs(
     assert not writing.done()
     release.set()
     await writing
+
+
+async def test_a_disk_that_answers_after_the_loop_has_closed_is_answered_quietly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloaca_sqlite.driver._CLOSE_TIMEOUT_S", 0.0)
+    release = threading.Event()
+
+    async def close_while_it_hangs() -> Connection:
+        dialect = await open_dialect(parse(str(tmp_path / "slow.db")), StoreOptions())
+        writer = dialect._writer
+        writing = asyncio.create_task(writer.transact(lambda _: release.wait()))
+        await asyncio.sleep(0)
+        await dialect.close()
+        writing.cancel()
+        return writer
+
+    writer = await asyncio.to_thread(asyncio.run, close_while_it_hangs())
+    release.set()
+    await asyncio.to_thread(writer._thread.join)  # an error of the thread would fail the test
+
+    assert writer._connection is None
 
 
 async def test_free_pages_are_given_back_in_steps(tmp_path: Path) -> None:
