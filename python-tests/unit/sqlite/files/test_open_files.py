@@ -98,6 +98,7 @@ async def reopen_inherited(
         await second.open()
     finally:
         await second.close()
+        files.add(first.raw.file)  # in the process that has forked, it is still noted
         await first.close()
 
 
