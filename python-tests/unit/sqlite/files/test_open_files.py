@@ -91,6 +91,7 @@ async def reopen_inherited(
     """Open a file, fork as far as it matters, and open a file in the child."""
     first = connection(path)
     await first.open()
+    assert (open_file := first.raw.file)
     between()
     files.inherit()
     second = connection(again)
@@ -98,7 +99,7 @@ async def reopen_inherited(
         await second.open()
     finally:
         await second.close()
-        files.add(first.raw.file)  # in the process that has forked, it is still noted
+        files.add(open_file)  # in the process that has forked, it is still noted
         await first.close()
 
 

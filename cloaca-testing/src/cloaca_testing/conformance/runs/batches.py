@@ -61,13 +61,15 @@ class CommitConformance:
             "dead",  # fenced
         ],
     )
+    @pytest.mark.parametrize("priority", [0, 1], ids=["plain", "with an option"])
     async def test_a_run_without_a_live_owner_waits_to_be_claimed(
-        self, store: Store, owner: str | None
+        self, store: Store, owner: str | None, priority: int
     ) -> None:
         await store.register(runner("dead"))
         await store.fence("dead", 0)
+        new = new_run("a", owner=owner, priority=priority)
 
-        committed = await submit(store, new_run("a", owner=owner), runner_id=owner or "r1")
+        committed = await submit(store, new, runner_id=owner or "r1")
 
         assert committed.owned == frozenset()
         run = await stored(store, "a")

@@ -646,11 +646,15 @@ class TestFaults:
             with pytest.raises(MemoryError):
                 await idle.journal.turn()
         idle.journal.add(rows[1])
+        idle.book.waiting = [AttemptLines("later", 1, [chunk("later")], [], None)]
+        await idle.written(1)
+        idle.book.due()
         await idle.written(1)
 
-        (batch,) = idle.store.batches
+        batch, later = idle.store.batches
         assert [row.task_id for row in batch.attempts] == ["a", "b"]
         assert batch.of(LINES) == [chunk("run")]
+        assert later.of(LINES) == [chunk("later")]
 
     async def test_a_record_of_which_no_row_can_be_made_is_tried_once_more(
         self, idle: Desk
