@@ -91,7 +91,8 @@ async def reopen_inherited(
     """Open a file, fork as far as it matters, and open a file in the child."""
     first = connection(path)
     await first.open()
-    assert (open_file := first.raw.file)
+    open_file = first.raw.file
+    assert open_file is not None
     between()
     files.inherit()
     second = connection(again)
