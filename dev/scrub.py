@@ -9,10 +9,10 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from dev import scratch
 from dev.console import say, step
 from dev.databases import cluster, services
 from dev.docs.site import SITE
@@ -27,8 +27,9 @@ _CACHES = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", "*.egg-
 def scrub(*, deep: bool = False, placeholders: bool = False) -> None:
     """Remove environments, artefacts and caches; put generated files back, or stubs in place."""
     step("removing environments, artefacts and caches")
-    for path in cluster.sweep(Path(tempfile.gettempdir())):
-        say(f"  stopped a server whose keeper was gone: {path.name}")
+    for place in scratch.folders():
+        for path in cluster.sweep(place):
+            say(f"  stopped a server whose keeper was gone: {path.name}")
     if deep:
         services.down(volumes=True)
     for path in [*_leftovers(), *(_deep_leftovers() if deep else ())]:

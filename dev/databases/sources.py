@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, assert_never
 
+from dev import scratch
 from dev.console import TaskFailed
 from dev.databases import cluster, maintenance, programs, services
 
@@ -55,10 +56,13 @@ def server(*, durable: bool = False) -> Iterator[str]:
             _require_answer(url, origin)
             yield url
         case Installed(binaries):
-            with _folder() as folder, cluster.running(folder, binaries, durable=durable) as url:
+            with (
+                _folder(durable=durable) as folder,
+                cluster.running(folder, binaries, durable=durable) as url,
+            ):
                 yield url
         case FromIndex():
-            with _folder() as folder:
+            with _folder(durable=durable) as folder:
                 binaries = programs.embedded(folder / "embedded")
                 with cluster.running(folder, binaries, durable=durable) as url:
                     yield url
@@ -81,9 +85,12 @@ def source(environ: Mapping[str, str], started: str | None, binaries: Path | Non
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def _folder(*, durable: bool) -> Iterator[Path]:
     """A temporary folder, which a server's keeper may remove first."""
-    with tempfile.TemporaryDirectory(prefix=cluster.PREFIX, ignore_cleanup_errors=True) as name:
+    where = None if durable else scratch.folder()
+    with tempfile.TemporaryDirectory(
+        prefix=cluster.PREFIX, dir=where, ignore_cleanup_errors=True
+    ) as name:
         yield Path(name)
 
 

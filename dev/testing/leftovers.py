@@ -30,9 +30,11 @@ _PATIENCE_SECONDS = 5.0
 
 
 @contextmanager
-def run_folder() -> Iterator[Path]:
-    """Make a run's folder and remove it afterwards; if this run is killed, the next one does."""
-    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name:
+def run_folder(within: Path | None = None) -> Iterator[Path]:
+    """Make a run's folder, in this one if that is given, and remove it afterwards; if this run is
+    killed, the next one does.
+    """
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=within, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with (folder / "not-yet-in-use").open("wb") as file:
             _take(file.fileno())

@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
-from dev import process_groups
+from dev import process_groups, scratch
 from dev.console import environment, run, say, step
 from dev.databases import sources, urls
 from dev.databases.programs import VARIABLE
@@ -46,14 +45,19 @@ _NO_TESTS = 5
 def test(wanted: Wanted) -> Counts:
     """Build, install, run, report; fails when a test failed, or when there was none."""
     jobs = plan(wanted, interpreters.installed())
-    leftovers.sweep(Path(tempfile.gettempdir()))
+    for place in scratch.folders():
+        leftovers.sweep(place)
     package()
     if any(job.share.name.startswith(BROWSER) for job in jobs):
         browser.provide()
-    with leftovers.run_folder() as folder, _server_for(jobs) as settings:
+    with (
+        leftovers.run_folder() as environments,
+        leftovers.run_folder(scratch.folder()) as folder,
+        _server_for(jobs) as settings,
+    ):
         if VARIABLE in settings:
             leftovers.sweep_server(settings[VARIABLE])
-        pythons = _environments(folder, list(dict.fromkeys(job.target for job in jobs)))
+        pythons = _environments(environments, list(dict.fromkeys(job.target for job in jobs)))
         outcomes = _run_all(jobs, pythons, folder, settings, wanted.expression)
         results.merge(outcomes)
     return results.conclude(outcomes)

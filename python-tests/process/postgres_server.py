@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dev import scratch
 from dev.databases import programs
 from dev.databases.cluster import PREFIX, Cluster, note_keeper, url_of
 
@@ -32,7 +33,9 @@ class Server:
 @contextmanager
 def server() -> Iterator[Server]:
     """A server in a folder of its own, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(
+        prefix=PREFIX, dir=scratch.folder(), ignore_cleanup_errors=True
+    ) as name:
         binaries = programs.installed() or programs.embedded(Path(name) / "embedded")
         cluster = Cluster(Path(name), binaries)
         try:

@@ -25,7 +25,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in (*MADE, *CACHES, *DEEP, *TYPED, ".venv/lib/__pycache__"):
         (root / name).mkdir(parents=True, exist_ok=True)
         (root / name / "file").touch()
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("dev.scratch.folders", lambda: [tmp_path])
     monkeypatch.setattr("dev.packaging.rendering.generate", list)
     monkeypatch.setattr("dev.databases.services.down", lambda *, volumes: None)
     return root
