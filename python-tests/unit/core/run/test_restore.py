@@ -122,6 +122,17 @@ def test_the_latest_attempt_counts_in_any_order(graph: PlanGraph) -> None:
     assert restore(graph, [second, first]).known == {0: Completed(Change({}, []))}
 
 
+def test_a_body_whose_executor_once_broke_is_known_by_that_also_when_its_runner_has_died(
+    graph: PlanGraph,
+) -> None:
+    broke = FAILED._replace(ended_at=70, retry_at=77, reason_code="pool_broke", crashes=1)
+    mark = attempt("r", number=2, status=TaskStatus.RUNNING, crashes=1)
+
+    assert restore(graph, [broke, mark]).resume == {
+        0: Resume(2, crashes=1, uncounted=1, shared=True)
+    }
+
+
 def test_attempts_that_did_not_count_are_counted_of_each_task(graph: PlanGraph) -> None:
     free = FAILED._replace(ended_at=70, retry_at=77, reason_code="not_counted")
     paid = FAILED._replace(ended_at=70, retry_at=77)
