@@ -16,6 +16,8 @@ from process.fleet import Fleet, Worker
 GRAPH = ["a", "b", "c", "d"]
 SHORT = 0.6
 """Seconds of a lease that is to be lost."""
+LONG = 60.0
+"""Seconds of one that is kept, on a busy machine too."""
 GRACE = 0.1
 POINTS = [
     ("submit.after_commit", 1),
@@ -38,9 +40,16 @@ def fate(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def stopped(fleet: Fleet, point: str, count: int, name: str = "chain") -> tuple[Worker, str]:
+def lease_for(fate: str) -> float:
+    """Seconds of the lease of an owner with this fate."""
+    return SHORT if fate == "stands still" else LONG
+
+
+def stopped(
+    fleet: Fleet, point: str, count: int, fate: str, name: str = "chain"
+) -> tuple[Worker, str]:
     """A worker that has submitted a run and stands at a point, and the run."""
-    owner = fleet.start(stop=f"{point}:{count}", lease_seconds=SHORT)
+    owner = fleet.start(stop=f"{point}:{count}", lease_seconds=lease_for(fate))
     owner.tell("submit", name)
     owner.await_stop()
     ((run_id,),) = fleet.query("SELECT id FROM cloaca_run WHERE parent_id IS NULL")
@@ -74,7 +83,7 @@ def is_as_ever(fleet: Fleet, run_id: str) -> None:
 @pytest.mark.parametrize(("point", "count"), POINTS)
 def test_a_cancel_meets_its_run_at(fleet: Fleet, point: str, count: int, fate: str) -> None:
     other = fleet.start(lease_seconds=SHORT)
-    owner, run_id = stopped(fleet, point, count)
+    owner, run_id = stopped(fleet, point, count, fate)
     _, changed = other.steer("cancel", run_id, GRACE)
     at_once = started(fleet, run_id)
     meet(owner, fate)
@@ -92,7 +101,10 @@ def test_a_cancel_meets_its_run_at(fleet: Fleet, point: str, count: int, fate: s
     executed = fleet.executions(run_id)
     assert other.result(other.submit("one"))[0] == "Completed"
     assert fleet.executions(run_id) == executed
-    assert max(executed.values(), default=1) == 1
+    # On a busy machine, one that stands still may lose its runs before the cancel.
+    ((recoveries,),) = fleet.query("SELECT recoveries FROM cloaca_run WHERE id = ?", run_id)
+    assert max(executed.values(), default=1) <= 1 + int(recoveries)
+    assert fate == "stands still" or recoveries == 0
     is_as_ever(fleet, run_id)
 
 
@@ -102,7 +114,7 @@ def test_a_cancel_during_the_claim(fleet: Fleet, fate: str) -> None:
     other.tell("stop")
     other.hear("stopped")
     run_id = other.submit("chain")
-    owner = fleet.start(stop="claim.after_commit:1", lease_seconds=SHORT)
+    owner = fleet.start(stop="claim.after_commit:1", lease_seconds=lease_for(fate))
     owner.await_stop()
     assert other.steer("cancel", run_id, GRACE) == ("Cancelling", "True")
     meet(owner, fate)
@@ -196,7 +208,7 @@ def test_of_a_cancel_and_a_pause_at_once_the_cancel_is_carried_out(fleet: Fleet)
 
 def test_no_child_escapes_a_body_that_makes_them_all_the_time(fleet: Fleet, fate: str) -> None:
     other = fleet.start(lease_seconds=SHORT)
-    owner = fleet.start(lease_seconds=SHORT)
+    owner = fleet.start(lease_seconds=lease_for(fate))
     run_id = owner.submit("maker")
     owner.hear("made")
     if fate == "stands still":
@@ -224,7 +236,7 @@ def test_no_child_escapes_a_body_that_makes_them_all_the_time(fleet: Fleet, fate
 @pytest.mark.parametrize(("point", "count"), POINTS)
 def test_a_pause_meets_its_run_at(fleet: Fleet, point: str, count: int, fate: str) -> None:
     other = fleet.start(lease_seconds=SHORT)
-    owner, run_id = stopped(fleet, point, count)
+    owner, run_id = stopped(fleet, point, count, fate)
     at_once = started(fleet, run_id)
     paused = other.steer("pause", run_id)
     if paused == ("RunEndedError", "Completed"):
@@ -263,7 +275,7 @@ def test_a_pause_meets_its_run_at(fleet: Fleet, point: str, count: int, fate: st
 
 def test_a_takeover_leaves_a_run_paused(fleet: Fleet, fate: str) -> None:
     other = fleet.start(lease_seconds=SHORT)
-    owner = fleet.start(hold=["b"], lease_seconds=SHORT)
+    owner = fleet.start(hold=["b"], lease_seconds=lease_for(fate))
     run_id = owner.submit("chain")
     owner.hear("holding")
     assert other.steer("pause", run_id) == ("Paused", "True")
