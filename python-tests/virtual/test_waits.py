@@ -18,6 +18,7 @@ from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.nodes.sleep import sleep
 from cloaca_core.definition.nodes.wait_for import wait_for
+from cloaca_core.definition.retries.retry_after import RetryAfter
 from cloaca_core.definition.task import task
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.run.order import Order
@@ -291,6 +292,43 @@ async def test_a_body_sleeps_until_its_instant_however_often_it_is_begun_again()
         assert now() - start == pytest.approx(8, abs=0.5)
         assert len(begun) == 2
         assert w.attempts(run_id)[0].crashes == 0
+
+
+async def test_when_a_run_comes_due_only_what_is_due_first_goes_on() -> None:
+    """Its retries, the sleep of a body and a node have an instant each; it leaves in between."""
+    async with world() as w:
+        seen: list[tuple[str, int]] = []
+        start = now()
+
+        def note(name: str) -> None:
+            seen.append((name, round(now() - start)))
+
+        async def fails_once(handle: AsyncTaskHandle, seconds: int) -> None:
+            if handle.attempt == 1:
+                raise RetryAfter(seconds)
+            note(f"retry {seconds}")
+
+        async def soon(_: Context, handle: AsyncTaskHandle) -> None:
+            await fails_once(handle, 20)
+
+        async def late(_: Context, handle: AsyncTaskHandle) -> None:
+            await fails_once(handle, 80)
+
+        async def sleeps(_: Context, handle: AsyncTaskHandle) -> None:
+            await handle.sleep(40)
+            note("body")
+
+        with WorkflowBuilder("flow", registry=w.registry):
+            task(soon)
+            task(late)
+            task(sleeps)
+            sleep("nap", seconds=60)
+            task(id="after", dependencies=["nap"])(lambda _: note("node"))
+        program = await w.start(evict_after_seconds=0)
+
+        assert (await program.wait(await program.submit())).row.status == "Completed"
+
+    assert seen == [("retry 20", 20), ("body", 40), ("node", 60), ("retry 80", 80)]
 
 
 async def test_a_body_that_another_task_waits_for_does_not_leave() -> None:

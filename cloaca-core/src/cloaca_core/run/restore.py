@@ -7,7 +7,7 @@ tried again keeps its number and its due time, so a new owner keeps the back-off
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence, Set as AbstractSet
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set as AbstractSet
 from typing import NamedTuple, cast
 
 from cloaca_core.run.counting import first_attempts
@@ -124,19 +124,22 @@ def anew(row: AttemptRow) -> Resume:
     return Resume(row.attempt + 1, uncounted=row.attempt)
 
 
-def come_due(past: Restored, now: int) -> Restored:
-    """The past of a run that was claimable because its time had come. The first of its retries is
-    due now, by the clock of any machine, and the others as much later as planned.
+def first_due(past: Restored, others: Iterable[int]) -> int | None:
+    """The instant for which a run was claimable, if that was because its time had come: the first
+    at which a retry is due, or something else of it, at ``others``.
     """
-    instants = [each.retry_at for each in past.resume.values() if each.retry_at is not None]
-    if not instants:
-        return past
-    late = now - min(instants)
-    resume = {
-        task: each if each.retry_at is None else each._replace(retry_at=each.retry_at + late)
-        for task, each in past.resume.items()
+    retries = [each.retry_at for each in past.resume.values() if each.retry_at is not None]
+    return min([*retries, *others], default=None)
+
+
+def shifted(resume: Mapping[int, Resume], late: int) -> dict[int, Resume]:
+    """These retries so many µs later: the instant that is first due is now, by the clock of any
+    machine, and the others are as much later as planned.
+    """
+    return {
+        unit: each if each.retry_at is None else each._replace(retry_at=each.retry_at + late)
+        for unit, each in resume.items()
     }
-    return past._replace(resume=resume)
 
 
 def _fact(row: AttemptRow) -> Known | None:

@@ -13,7 +13,7 @@ from cloaca_core.logs import SafeLogger
 from cloaca_core.run.active_run import ActiveRun, ActiveRunFactory
 from cloaca_core.run.merge import Change
 from cloaca_core.run.reasons import Reason
-from cloaca_core.run.restore import Restored, come_due, restore
+from cloaca_core.run.restore import Restored, first_due, restore, shifted
 from cloaca_core.values.payloads.json_values import JsonValue, decode
 from cloaca_core.values.states import ReasonCode
 
@@ -32,19 +32,21 @@ log = SafeLogger("cloaca.engine")
 class PastRows(NamedTuple):
     """Rows of a claimed run from before the claim: its attempts, the tasks that were restarted, the
     source of a fork, and replaced keys. Each function of ``adopt`` hands the run, before it
-    resumes, to a feature that has rows of it.
+    resumes, to a feature that has rows of it, with the instant that came if the run was claimable
+    because its time had come. ``due`` are the instants at which rows of features are due.
     """
 
     attempts: list[AttemptRow]
     restarts: list[RestartRow]
     forks: list[ForkRow]
     replacements: list[ReplacementRow]
-    adopt: list[Callable[[ActiveRun], None]]
+    adopt: list[Callable[[ActiveRun, int | None], None]]
+    due: list[int]
 
     @classmethod
     def none(cls) -> PastRows:
         """No rows, for a run of which nothing was read yet."""
-        return cls([], [], [], [], [])
+        return cls([], [], [], [], [], [])
 
 
 NO_PAST: Final = PastRows.none()
@@ -86,13 +88,16 @@ class Adoption:
             past: Restored | None = None
             if recorded.attempts:
                 past = restore(graph, recorded.attempts, recorded.restarts)
+            came: int | None = None
             if past is not None and row.came_due:
-                past = come_due(past, self._clock.wall())
+                came = first_due(past, recorded.due)
+                late = 0 if came is None else self._clock.wall() - came
+                past = past._replace(resume=shifted(past.resume, late))
             patches = patches_of(graph, recorded.forks) if recorded.forks else None
             replaced = keys_of(recorded.replacements) if recorded.replacements else ()
             run = self._factory.make(row, graph, _input_of(row), past, patches, replaced)
             for hand_over in recorded.adopt:
-                hand_over(run)
+                hand_over(run, came)
             if refusal is None:
                 self._orchestrator.adopt(run)
             else:

@@ -30,6 +30,9 @@ async def read_waits(store: WaitStore, past: Mapping[str, PastRows]) -> None:
         for message in await store.messages(waiting):
             messages.setdefault(message.run_id, []).append(message)
     for run_id, rows in waits.items():
+        past[run_id].due.extend(
+            [row.due_at for row in rows if row.due_at is not None and not row.timed_out]
+        )
         past[run_id].adopt.append(partial(go_on_waiting, rows, messages.get(run_id, [])))
 
 
@@ -40,11 +43,13 @@ def _may_wait(past: PastRows) -> bool:
     return any(attempt.status in _OPEN for attempt in past.attempts)
 
 
-def go_on_waiting(rows: Sequence[WaitRow], unread: Sequence[MessageRow], run: ActiveRun) -> None:
+def go_on_waiting(
+    rows: Sequence[WaitRow], unread: Sequence[MessageRow], run: ActiveRun, came: int | None
+) -> None:
     """Let a run wait as its last owner did. If the run was claimable because its time had come, the
-    first of its waits is due, by the clock of any machine.
+    waits of that instant are due, by the clock of any machine.
     """
     row = run.row
     waits = run.waits = restored(run.graph.position, rows, unread, row.messages, run.resume)
-    if row.came_due and (first := waits.next_due()) is not None:
-        waits.due_now = first
+    if came is not None:
+        waits.due_now = came

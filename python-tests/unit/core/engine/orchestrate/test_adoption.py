@@ -125,6 +125,7 @@ async def test_one_that_waits_goes_on_with_its_waits_and_messages(
     past = NO_PAST._replace(
         attempts=[attempt("r", "go", status="Waiting")],
         adopt=[partial(go_on_waiting, [wait], [other])],
+        due=[due_at],
     )
 
     adoption.resume(builder.workflow, row(epoch=2, messages=5, came_due=came_due), past)
