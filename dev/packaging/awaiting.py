@@ -28,6 +28,7 @@ from ruff import find_ruff_bin
 from dev.console import TaskFailed
 
 NAMES: Final[Mapping[str, str]] = {
+    "ChildHandle": "AsyncChildHandle",
     "Client": "AsyncClient",
     "DefaultRunner": "AsyncRunner",
     "Iterator": "AsyncIterator",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Final
 
 from model.memory_memos import MemoryMemos
 from model.memory_task_logs import MemoryTaskLogs
@@ -28,6 +29,9 @@ from cloaca_core.store.messages import NewMessage
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.waits import APPROVAL, NEVER
 
+FAILED: Final = "the run that waited for it has failed"
+"""Why children are cancelled for which a run waited."""
+
 
 @dataclass
 class Marks:
@@ -40,6 +44,7 @@ class Marks:
     paused_until: int | None = None
     children_at: int | None = None
     cancels_children: bool = False
+    cancels_awaited: bool = False
     descends: bool = False
     replacements: int = 0
     start_by: int | None = None
@@ -82,6 +87,10 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
 
     def follow_recorded(self, run_id: str) -> None:
         """Insert what follows a run that has ended."""
+        raise NotImplementedError
+
+    def tell_parent(self, run_id: str) -> None:
+        """Tell the parent of a run that it has ended, if the parent may wait for that."""
         raise NotImplementedError
 
     def marks_of(self, run: RunRow) -> Marks:
@@ -205,6 +214,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
             ended_at=now,
         )
         self.follow_recorded(run.id)
+        self.tell_parent(run.id)
 
     def _stop_requests(self, runner_id: str) -> list[StopRequest]:
         found = []
@@ -265,7 +275,8 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         parent_id: str | None = None,
     ) -> dict[str, Acted]:
         known = None if parent_id is None else self.runs.get(parent_id)
-        is_over = known is None or not self.marks_of(known).cancels_children
+        marked = self.marks_of(known) if known is not None else None
+        is_over = marked is None or not (marked.cancels_children or marked.cancels_awaited)
         if parent_id is not None and is_over:
             return self._acted([each for each in run_ids if (each, act.id) in self.noted], act)
         for run in self._in_order(run_ids):
@@ -594,7 +605,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
             marks.claimable_at = act.now
             marks.cancel_at = marks.paused_at = marks.paused_until = marks.children_at = None
             marks.start_by = marks.rests_since = None
-            marks.cancels_children = False
+            marks.cancels_children = marks.cancels_awaited = False
             self._let_children_go(run, [run.id])
             self.forget_waits(run.id)
             for key in [key for key in self.unserved if key[0] == run.id]:
@@ -818,8 +829,8 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         for run in self.runs.values():
             children_at = self.marks_of(run).children_at
             is_over = run.ended_at is not None or self.marks_of(run).descends
-            if children_at is not None and (is_over or self._children_under_way(run.id)):
-                parents.append((children_at, Parent(run.id, run.steer_reason or "", children_at)))
+            if children_at is not None and (is_over or self._to_cancel(run)):
+                parents.append((children_at, self._parent(run, children_at)))
         return [parent for _, parent in sorted(parents)] + self._paused_parents()
 
     def _paused_parents(self) -> list[Parent]:
@@ -839,10 +850,16 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         is_paused = self.marks_of(run).pause_id is not None
         return is_paused and run.owner is not None and run.ended_at is None
 
+    def _parent(self, run: RunRow, children_at: int) -> Parent:
+        """A run whose children are to be cancelled."""
+        if self.marks_of(run).cancels_awaited:
+            return Parent(run.id, FAILED, children_at, 1)
+        return Parent(run.id, run.steer_reason or "", children_at)
+
     async def ended_parents(self, run_ids: Collection[str]) -> list[Parent]:
         marked = [(run, self.marks_of(run).children_at) for run in self._in_order(run_ids)]
         return [
-            Parent(run.id, run.steer_reason or "", children_at)
+            self._parent(run, children_at)
             for run, children_at in marked
             if children_at is not None and run.ended_at is not None
         ]
@@ -853,7 +870,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         found = [
             (parent.id, child)
             for parent in self._in_order(parent_ids)
-            for child in self._children_under_way(parent.id)
+            for child in self._to_cancel(parent)
         ]
         return found[:limit]
 
@@ -863,6 +880,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         found = [
             (parent.id, child)
             for parent in self._in_order(parent_ids)
+            if not self.marks_of(parent).cancels_awaited
             for child in self._descendants(parent.id, parent_ids)
         ]
         return found[:limit]
@@ -871,12 +889,13 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         found = []
         for run in self._in_order(run_ids):
             parent = self.parent_of(run.parent_id, detached=self.marks_of(run).detached)
-            while parent is not None and not self.marks_of(parent).cancels_children:
+            while parent is not None and not self._cancels(parent, run):
                 goes_on = parent.ended_at is None or parent.round > 1
                 detached = goes_on or self.marks_of(parent).detached
                 parent = self.parent_of(parent.parent_id, detached=detached)
             if parent is not None:
-                found.append(StoppedWithParent(run.id, parent.id, parent.steer_reason or ""))
+                because = self._parent(parent, 0).because
+                found.append(StoppedWithParent(run.id, parent.id, because))
         return found
 
     async def paused_with_parents(self, run_ids: Collection[str]) -> list[StoppedWithParent]:
@@ -901,7 +920,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
     async def forget_children(self, parent_ids: Collection[str]) -> None:
         for parent in self._in_order(parent_ids):
             marks, followers = self.marks_of(parent), self._followers(parent.id, parent_ids)
-            if not followers:
+            if not (self._to_cancel(parent) if marks.cancels_awaited else followers):
                 marks.descends = False
                 if parent.ended_at is not None:
                     marks.children_at = None
@@ -909,6 +928,26 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
                 marks.pause_descends = False
                 if not self._may_submit(parent):
                     marks.pause_follows = False
+
+    def _cancels(self, parent: RunRow, child: RunRow) -> bool:
+        """Whether a run cancels one of its tree: all of them, or a child for which it waited."""
+        marks = self.marks_of(parent)
+        awaited = child.parent_id == parent.id and child.child_kind is not None
+        return marks.cancels_children or (marks.cancels_awaited and awaited)
+
+    def _to_cancel(self, parent: RunRow) -> list[str]:
+        """The children of a run that are to be cancelled with it and are not yet."""
+        under_way = self._children_under_way(parent.id)
+        if not self.marks_of(parent).cancels_awaited:
+            return under_way
+        return [each for each in under_way if self.runs[each].child_kind is not None]
+
+    def mark_failed(self, run: RunRow) -> None:
+        """Note that a run that has failed cancels the children for which it waited, if any."""
+        marks = self.marks_of(run)
+        under_way = [self.runs[each] for each in self._children_under_way(run.id)]
+        if any(child.child_kind is not None for child in under_way):
+            marks.cancels_awaited, marks.children_at = True, run.ended_at
 
     def _children_under_way(self, parent_id: str) -> list[str]:
         """Children that are to be cancelled with their parent and are not yet."""

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Collection
 from typing import Self
 
+from model.memory_child_runs import MemoryChildRuns
 from model.memory_definitions import MemoryDefinitions
 from model.memory_follow_ups import MemoryFollowUps
 from model.memory_memos import MemoryMemos
@@ -50,6 +51,7 @@ FINAL = {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus
 
 
 class MemoryStore(
+    MemoryChildRuns,
     MemoryFollowUps,
     MemorySchedules,
     MemoryTriggers,
@@ -121,6 +123,9 @@ class MemoryStore(
         self.bring(batch)
         stop_requests = self.stop_requests_of(current)
         timed_out = self.note_waits(batch, current)
+        self.start_children(
+            batch, [each for each in current if not self.is_cancelled(self.runs[each])]
+        )
         for attempt in batch.attempts:
             if attempt.run_id in current:
                 self._record(attempt._replace(runner=self.numbers.get(batch.runner_id)))
@@ -130,8 +135,11 @@ class MemoryStore(
         for end in batch.ends:
             run_row = self.runs.get(end.id)
             if run_row is not None and end.id in current and run_row.ended_at is None:
-                self.runs[end.id] = self._ended(run_row, end)
+                self.runs[end.id] = ended = self._ended(run_row, end)
+                if ended.status == RunStatus.FAILED:
+                    self.mark_failed(ended)
         self.follow_ends(batch, current)
+        self.tell_ends(batch)
         self.park(batch, current)
         self.make_way(batch)
         self.start_next()
@@ -153,9 +161,14 @@ class MemoryStore(
         )
 
     def _is_refused(self, run: NewRun) -> bool:
-        """Whether a new run is not inserted since its parent is being cancelled, or was."""
+        """Whether a new run is not inserted since its parent is being cancelled, or was, or was to
+        wait for it and has ended.
+        """
         parent = self.parent_of(run.parent_id, detached=bool(run.detached))
-        return parent is not None and self.is_cancelled(parent)
+        if parent is None:
+            return False
+        is_over = run.child_kind is not None and parent.ended_at is not None
+        return is_over or self.is_cancelled(parent)
 
     def _ended(self, run: RunRow, end: RunEnd) -> RunRow:
         """A run with its end, which is another one if the run is to be cancelled."""
@@ -229,6 +242,7 @@ class MemoryStore(
                 due_at=run.due_at,
                 time_limit=run.time_limit,
                 deadline_at=run.deadline_at,
+                child_kind=run.child_kind,
             )
             self.runs[run.id] = self.inherit_pause(row) if joins_pause else row
         return run.id

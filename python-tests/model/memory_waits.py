@@ -22,7 +22,7 @@ from cloaca_core.run.rows import AttemptRow, RunRow
 from cloaca_core.store.batch import Batch
 from cloaca_core.store.messages import MESSAGES, MessageRow, NewMessage, Sent
 from cloaca_core.values.states import TaskStatus
-from cloaca_core.values.waits import APPROVAL
+from cloaca_core.values.waits import APPROVAL, RUN
 
 _FINAL: Final = {
     TaskStatus.COMPLETED,
@@ -190,7 +190,9 @@ class MemoryWaits:
             return "ended"
         if new.kind == APPROVAL and (closed := self._why_closed(run.id, new.name)):
             return closed
-        unread = [each for each in self._messages(run.id) if each.taken_by is None]
+        unread = [
+            each for each in self._messages(run.id) if each.taken_by is None and each.kind != RUN
+        ]
         return "full" if run.messages >= most and len(unread) >= most else ""
 
     def _why_closed(self, run_id: str, name: str) -> str:

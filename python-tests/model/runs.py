@@ -9,6 +9,7 @@ from typing import Any
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.handles.child_calls import BegunChild, ChildCall
 from cloaca_core.definition.handles.wait_calls import BodyCalls, WaitCall
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
@@ -89,6 +90,18 @@ class NoSteps:
 
     async def submit_many_async(self, *call: object) -> object:
         raise AssertionError(call)
+
+    def start_workflow(self, asked: ChildCall) -> BegunChild:
+        raise AssertionError(asked)
+
+    async def start_workflow_async(self, asked: ChildCall) -> BegunChild:
+        raise AssertionError(asked)
+
+    def child_result(self, child: BegunChild, seconds: float | None) -> Context:
+        raise AssertionError(child, seconds)
+
+    async def child_result_async(self, child: BegunChild, seconds: float | None) -> Context:
+        raise AssertionError(child, seconds)
 
     def wait(self, call: WaitCall) -> object:
         raise AssertionError(call)

@@ -25,6 +25,7 @@ AT_LEAST_ONCE = {
 """Points between the start of a body and the commit of what it did."""
 NEVER_REACHED_ALONE = {
     "claim.after_commit",
+    "child.after_end",
     "wait.after_open",
     "wait.before_close",
     "body.left",

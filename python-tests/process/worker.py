@@ -131,6 +131,8 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _poison(registry)
     _awaited(registry)
     _submitter(registry)
+    _caller(registry)
+    _nested(registry)
     _busy(registry)
     _parent(runner, registry)
     _maker(runner, registry)
@@ -209,6 +211,34 @@ def _submitter(registry: cloaca.Registry) -> None:
             children = [handle.submit("one"), *handle.submit_many("one", [None, None])]
             note(handle)
             context["children"] = [child.result().status for child in children]
+
+
+def _caller(registry: cloaca.Registry) -> None:
+    """Bodies that run workflows as children, and wait for them."""
+    with cloaca.WorkflowBuilder("caller", registry=registry):
+
+        @cloaca.task(id="c")
+        def calls(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            note(handle)
+            started = handle.start_workflow("one", {"trail": ["x"]})
+            ran = handle.run_workflow("one", {"trail": ["y"]}, key="second")
+            context["trails"] = [started.result()["trail"], ran["trail"]]
+
+    with cloaca.WorkflowBuilder("caller-async", registry=registry):
+
+        @cloaca.task(id="c")
+        async def calls_async(context: cloaca.Context, handle: cloaca.AsyncTaskHandle) -> None:
+            note(handle)
+            started = await handle.start_workflow("one", {"trail": ["x"]})
+            ran = await handle.run_workflow("one", {"trail": ["y"]}, key="second")
+            context["trails"] = [(await started.result())["trail"], ran["trail"]]
+
+
+def _nested(registry: cloaca.Registry) -> None:
+    """Nodes that are runs of another workflow, in a chain."""
+    with cloaca.WorkflowBuilder("nested", registry=registry):
+        first = cloaca.child("first", "one", context={"trail": cloaca.constant(["x"])})
+        cloaca.child("second", "one", context={"trail": ("first", "trail")}, dependencies=[first])
 
 
 def _maker(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry) -> None:

@@ -263,6 +263,10 @@ class RunFailedError(CloacaError, RuntimeError):
         self.status = status
 
 
+class ChildFailedError(RunFailedError):
+    """The child run of a node has failed: ``run_id`` is the child's."""
+
+
 class RunCancelledError(RunFailedError):
     """The run was cancelled; the message holds the reason."""
 

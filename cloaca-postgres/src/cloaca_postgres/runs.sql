@@ -98,8 +98,8 @@ live AS MATERIALIZED (
 )
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
-    priority, due_at, detached, time_limit, deadline_at, start_by, trace, owner, epoch, status,
-    started_at
+    priority, due_at, detached, time_limit, deadline_at, start_by, trace, child_kind, owner, epoch,
+    status, started_at
 )
 SELECT
     :new.id, :new.workflow, :new.version, :new.input, :new.tags, :new.idempotency_key, :new.parent_id,
@@ -112,7 +112,7 @@ SELECT
     ) END,
     :new.created_at, coalesce(:new.due_at, :new.created_at),
     :new.priority, :new.due_at, :new.detached, :new.time_limit, :new.deadline_at, :new.start_by,
-    :new.trace, live.id,
+    :new.trace, :new.child_kind, live.id,
     CASE WHEN live.id IS NULL THEN 0 ELSE 1 END,
     CASE WHEN live.id IS NULL THEN 'Pending' ELSE 'Running' END,
     CASE WHEN live.id IS NULL THEN NULL ELSE :new.created_at END
@@ -137,6 +137,7 @@ END
             SELECT 1 FROM cloaca_run AS parent
             WHERE parent.id IN [:new.parent_id]
                 AND parent.cancel_at IS NULL AND parent.status <> 'Cancelled'
+                AND (:new.child_kind IS NULL OR parent.ended_at IS NULL)
                 AND NOT EXISTS (
                     SELECT 1 FROM cloaca_tombstone AS gone
                     WHERE gone.root_id = coalesce(parent.root_id, parent.id)
@@ -252,7 +253,23 @@ SET ended_at = :new.ended_at,
     steer_reason = CASE WHEN run.cancel_at IS NOT NULL THEN run.steer_reason END,
     reason_code = CASE WHEN run.cancel_at IS NULL THEN :new.reason_code ELSE 'cancelled' END,
     limit_seconds = CASE WHEN run.cancel_at IS NULL THEN :new.limit_seconds END,
-    reason_tasks = CASE WHEN run.cancel_at IS NULL THEN :new.reason_tasks END
+    reason_tasks = CASE WHEN run.cancel_at IS NULL THEN :new.reason_tasks END,
+    children_at = CASE
+        WHEN :new.status = 'Failed' AND run.cancel_at IS NULL AND EXISTS (
+            SELECT 1 FROM cloaca_run AS child
+            WHERE child.parent_id = run.id AND child.parent_id IS NOT NULL
+                AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+                AND child.child_kind IS NOT NULL
+        ) THEN :new.ended_at ELSE run.children_at
+    END,
+    cancels_children = CASE
+        WHEN :new.status = 'Failed' AND run.cancel_at IS NULL AND EXISTS (
+            SELECT 1 FROM cloaca_run AS child
+            WHERE child.parent_id = run.id AND child.parent_id IS NOT NULL
+                AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+                AND child.child_kind IS NOT NULL
+        ) THEN 3 ELSE run.cancels_children
+    END
 FROM :rows AS new
 JOIN cloaca_runner AS runner ON runner.id = :new.runner_id AND runner.fenced = 0
 WHERE run.id IN [:new.id] AND run.owner = :new.runner_id AND run.epoch = :new.fence

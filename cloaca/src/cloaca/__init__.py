@@ -72,6 +72,7 @@ from cloaca_core.errors import (
     BodyCancelled as BodyCancelled,
     BodySignal as BodySignal,
     BodySuspended as BodySuspended,
+    ChildFailedError as ChildFailedError,
     CloacaError as CloacaError,
     ConfigError as ConfigError,
     ConfigTypeError as ConfigTypeError,
@@ -181,8 +182,16 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.definition.handles.async_handle import (
         AsyncTaskHandle as AsyncTaskHandle,
     )
+    from cloaca_core.definition.handles.child_handle import (
+        AsyncChildHandle as AsyncChildHandle,
+        ChildHandle as ChildHandle,
+    )
     from cloaca_core.definition.nodes.approval import (
         approval as approval,
+    )
+    from cloaca_core.definition.nodes.child import (
+        child as child,
+        constant as constant,
     )
     from cloaca_core.definition.nodes.sleep import (
         sleep as sleep,
@@ -278,6 +287,8 @@ __all__ = [
     "TaskNamespace",
     "WorkflowContext",
     # nodes that wait
+    "child",
+    "constant",
     "sleep",
     "wait_for",
     "approval",
@@ -319,6 +330,8 @@ __all__ = [
     "NoLimit",
     "TaskHandle",
     "AsyncTaskHandle",
+    "ChildHandle",
+    "AsyncChildHandle",
     # observe
     "RunHandle",
     "AsyncRunHandle",
@@ -406,6 +419,7 @@ __all__ = [
     "RunFailedError",
     "VersionChangedError",
     "RunCancelledError",
+    "ChildFailedError",
     "RunStateError",
     "RunEndedError",
     "AlreadyDecidedError",
@@ -462,6 +476,8 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "AsyncRunHandle": "cloaca_core.client.async_handles",
         "RunHandle": "cloaca_core.client.handles",
         "AsyncTaskHandle": "cloaca_core.definition.handles.async_handle",
+        "AsyncChildHandle": "cloaca_core.definition.handles.child_handle",
+        "ChildHandle": "cloaca_core.definition.handles.child_handle",
         "SqliteTenants": "cloaca_core.client.sqlite_tenants",
         "OpenApproval": "cloaca_core.features.waits.approvals",
         "Backfill": "cloaca_core.features.schedules.results",
@@ -498,6 +514,8 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "explain_schedule": "cloaca_core.features.schedules.timing.explain",
         # few workflows wait
         "approval": "cloaca_core.definition.nodes.approval",
+        "child": "cloaca_core.definition.nodes.child",
+        "constant": "cloaca_core.definition.nodes.child",
         "sleep": "cloaca_core.definition.nodes.sleep",
         "wait_for": "cloaca_core.definition.nodes.wait_for",
         "MISSING": "cloaca_core.values.missing",

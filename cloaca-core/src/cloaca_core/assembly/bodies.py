@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from cloaca_core.features.child_runs.calls import AttemptChildRuns
+from cloaca_core.features.child_runs.rows import told_end_rows
 from cloaca_core.features.follow_ups.rows import follow_up_rows
 from cloaca_core.features.steps.memo_entry import write_memo
 from cloaca_core.features.steps.memos import Memos
 from cloaca_core.features.steps.part import MemoStore
 from cloaca_core.features.waits.body_waits import BodyWaits
-from cloaca_core.features.waits.calls import AttemptWaits
 from cloaca_core.features.waits.part import WaitStore
 from cloaca_core.features.waits.waits import Waits
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from cloaca_core.engine.execute.executor import Executor
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.rows import RunEnd
+    from cloaca_core.store.batch import Rows
     from cloaca_core.values.times.clock import Clock
 
 
@@ -53,5 +57,10 @@ class Bodies:
         ports.gates = (waits.gate,)
         ports.waits = waits
         ports.calls = memos
-        ports.body_calls = partial(AttemptWaits, memos, children=runs.children)
-        ports.follow_ups = partial(follow_up_rows, new_id)
+        ports.body_calls = partial(AttemptChildRuns, memos, children=runs.children)
+        ports.with_end = partial(_with_end, new_id)
+
+
+def _with_end(new_id: Callable[[], str], run: ActiveRun, end: RunEnd) -> Rows:
+    """The rows of features that count with an end."""
+    return {**follow_up_rows(new_id, run, end), **told_end_rows(run)}

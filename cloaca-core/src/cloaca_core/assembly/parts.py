@@ -13,6 +13,9 @@ from cloaca_core.assembly.bodies import Bodies
 from cloaca_core.assembly.health import Health
 from cloaca_core.engine.kernel import Kernel
 from cloaca_core.engine.stages import FeatureHooks
+from cloaca_core.features.child_runs.child_ends import ChildEnds
+from cloaca_core.features.child_runs.child_runs import ChildRuns
+from cloaca_core.features.child_runs.nodes import ChildNodes
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
 from cloaca_core.features.executors.lazy_pools import LazyPools
@@ -170,8 +173,10 @@ class Parts(Kernel):
             base.ids,
             reading.completion.notice_ends_elsewhere,
             base.subjects,
+            base.config.shutdown_grace_seconds,
         )
         self.steering: Steering = steering
+        ChildEnds(base.runs, self.bodies.waits.number, base.subjects)
         came = self.bodies.waits.came
         self.messages: Messages = Messages(store, reading.reader, base.ids, came, base.subjects)
         return FeatureHooks(
@@ -182,6 +187,21 @@ class Parts(Kernel):
         )
 
     def _add_rest(self) -> None:
+        base = self.base
+        self.child_runs: ChildRuns = child_runs = ChildRuns(
+            self.store, base.runs, self.submission.submitter, self.reading.reader
+        )
+        ChildNodes(
+            self.store,
+            base.registry,
+            base.ids,
+            base.clock,
+            self.bodies.waits,
+            self.orchestration.orchestrator,
+            base.subjects,
+            self.definitions.find,
+            child_runs.ended,
+        )
         self.firing: Firing = Firing(self.base, self.store, self._redact, self.part_died)
         self.upkeep: Upkeep = Upkeep(self.base, self.store, self.claims.unserved.has_released)
 

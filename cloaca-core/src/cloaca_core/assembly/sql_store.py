@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core.features.child_runs.commit import ChildRunCommit
+from cloaca_core.features.child_runs.sql import SqlChildRuns
 from cloaca_core.features.definitions.sql import SqlDefinitions
 from cloaca_core.features.explain.sql import SqlRecordedRuns
 from cloaca_core.features.follow_ups.commit import FollowUpCommit
@@ -41,6 +43,7 @@ COMMIT_PARTS: Final[Sequence[MakePart]] = (
     MemoCommit,
     TaskLogCommit,
     FollowUpCommit,
+    ChildRunCommit,
 )
 """The features that write rows with a batch. At each stage they come in this order, which is part
 of correctness.
@@ -54,6 +57,7 @@ class SqlStore(
     SqlSteering,
     SqlPausedWorkflows,
     SqlChildren,
+    SqlChildRuns,
     SqlReruns,
     SqlDefinitions,
     SqlFollowUps,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from cloaca_core.features.child_runs.part import ChildRunStore
 from cloaca_core.features.definitions.part import DefinitionStore
 from cloaca_core.features.explain.part import RecordedRunStore
 from cloaca_core.features.follow_ups.part import FollowUpStore
@@ -15,7 +16,6 @@ from cloaca_core.features.task_logs.part import TaskLogStore
 from cloaca_core.features.telemetry.part import GaugeStore
 from cloaca_core.features.triggers.part import TriggerStore
 from cloaca_core.features.upkeep.part import UpkeepStore
-from cloaca_core.features.waits.part import WaitStore
 
 if TYPE_CHECKING:
     from cloaca_core.features.transfer.part import Transfer
@@ -33,7 +33,7 @@ class Store(
     RecordedRunStore,
     TaskLogStore,
     UpkeepStore,
-    WaitStore,
+    ChildRunStore,
     Protocol,
 ):
     """One open database. Every backend opens one; the conformance tests check it."""

@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING
 from cloaca_core.client.handles import RunHandle
 from cloaca_core.engine.calls.waiting import refuse_blocking_call
 from cloaca_core.engine.execute.current_work import CURRENT_WORK
-from cloaca_core.operations.submissions import Submit, SubmitMany, telling_accepted
+from cloaca_core.features.child_runs.operations import EndOfChild
+from cloaca_core.operations.submissions import BeginChild, Submit, SubmitMany, telling_accepted
+from cloaca_core.views.results import PipelineResult
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.caller import Caller
     from cloaca_core.client.async_handles import AsyncRunHandle
+    from cloaca_core.definition.context import Context
+    from cloaca_core.definition.handles.child_calls import BegunChild, ChildCall
     from cloaca_core.definition.submission import Submission, Submissions
     from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.run.rows import RunRow
 
 
 class BodyChildren:
@@ -58,9 +63,36 @@ class BodyChildren:
                 handles += [AsyncRunHandle(self._caller, *each) for each in await page]
         return handles
 
+    def begin_child(self, attempt: Attempt, asked: ChildCall) -> BegunChild:
+        """Start a child run, or find it."""
+        with _calling(attempt):
+            return BeginChild(asked).call(self._caller).wait()
+
+    async def begin_child_async(self, attempt: Attempt, asked: ChildCall) -> BegunChild:
+        """The same, awaited."""
+        with _calling(attempt):
+            return await BeginChild(asked).call(self._caller)
+
+    def child_result(self, attempt: Attempt, run_id: str, number: int) -> Context:
+        """The final context of a child that has ended."""
+        with _calling(attempt):
+            return _final_context(EndOfChild(run_id, number).call(self._caller).wait())
+
+    async def child_result_async(self, attempt: Attempt, run_id: str, number: int) -> Context:
+        """The same, awaited."""
+        with _calling(attempt):
+            return _final_context(await EndOfChild(run_id, number).call(self._caller))
+
     def database(self) -> concurrent.futures.Future[str | None]:
         """The identity of the database."""
         return self._caller.host.database()
+
+
+def _final_context(row: RunRow) -> Context:
+    """The context with which a run has ended; an error if it has not completed."""
+    result = PipelineResult(row, ())
+    result.raise_for_status()
+    return result.final_context
 
 
 @contextmanager

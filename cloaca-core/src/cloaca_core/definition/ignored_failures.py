@@ -23,7 +23,7 @@ from cloaca_core.definition.rules import (
     asks_none_failed,
     rule_tasks,
 )
-from cloaca_core.definition.waits.kinds import REJECT, Approval, NodeWait, Sleep, WaitFor
+from cloaca_core.definition.waits.kinds import REJECT, Approval, Child, NodeWait, Sleep, WaitFor
 from cloaca_core.values.missing import Missing
 from cloaca_core.values.states import TaskStatus
 
@@ -100,6 +100,8 @@ def _may_fail(wait: NodeWait | None) -> bool:
         case Approval(timeout=timeout, default=default):
             ends = timeout is not None and isinstance(default, Missing)
             return ends or REJECT in wait.choices
+        case Child():
+            return True
         case _:
             assert_never(wait)
 

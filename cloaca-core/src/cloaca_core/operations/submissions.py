@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cloaca_core.definition.submission import NO_OPTIONS, StartOptions, Submission, Submissions
-from cloaca_core.engine.calls.arguments import numbered
+from cloaca_core.engine.calls.arguments import keyed_child, numbered
 from cloaca_core.engine.calls.call import Call, unchanged
 from cloaca_core.engine.calls.user_code import calling_work
 from cloaca_core.engine.calls.waiting import checked_timeout, raise_if_cancelled
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cloaca_core.assembly.engine import Engine
     from cloaca_core.assembly.host import EngineHost
     from cloaca_core.definition.context import ContextLike
+    from cloaca_core.definition.handles.child_calls import BegunChild, ChildCall
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.engine.observe.completion import Ended
     from cloaca_core.engine.runtime.thread_calls import ParkedCall
@@ -127,6 +128,28 @@ class BeginHere(Submission):
         request = replace(_requested(self, caller), by_right=True)
         return Call(
             lambda: _sent(caller.host, numbered(request), _submitting_one, first), unchanged
+        )
+
+
+class BeginChild(NamedTuple):
+    """Start a child run of the body that calls, or find the one that this call has started."""
+
+    asked: ChildCall
+
+    def call(self, caller: Caller) -> Call[BegunChild]:
+        """See ``Operation``."""
+        asked, host = self.asked, caller.host
+        request = caller.requests().request(
+            asked.workflow_name,
+            [asked.context],
+            tags=asked.tags,
+            time_limit=asked.time_limit,
+            start=asked.start,
+        )
+        request = replace(request, child_kind=asked.kind)
+        return Call(
+            lambda: _sent(host, keyed_child(request, asked.key), _beginning_child, first),
+            unchanged,
         )
 
 
@@ -248,6 +271,11 @@ def _submitting(request: Request) -> Callable[[Engine], Coroutine[Any, Any, list
 def _submitting_one(request: Request) -> Callable[[Engine], Coroutine[Any, Any, tuple[str, bool]]]:
     """Submit one run."""
     return lambda engine: engine.submit_one(request)
+
+
+def _beginning_child(request: Request) -> Callable[[Engine], Coroutine[Any, Any, BegunChild]]:
+    """Start a child run."""
+    return lambda engine: engine.begin_child(request)
 
 
 def _submitting_each(

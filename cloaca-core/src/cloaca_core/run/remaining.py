@@ -49,10 +49,10 @@ def remaining_of(
 
 
 def _rests(ready: set[int], waits: Waiting, bodies: Mapping[int, int]) -> bool:
-    """Whether each task that has begun, or is to begin, is a waiting node or a waiting body. A
-    retry that waits for its time is neither.
+    """Whether each task that has begun, or is to begin, is a waiting node or a waiting body, and
+    none waits for a run. A retry that waits for its time is neither.
     """
-    if waits.is_ending() or not ready:
+    if waits.is_ending() or waits.has_runs or not ready:
         return False
     return ready <= waits.resting() | _bodies_that_wait(waits, bodies)
 

@@ -24,6 +24,8 @@ class NewRun(NamedTuple):
     limit, None if none was given. ``deadline_at`` is the deadline of its parent. If it has not
     begun by ``start_by``, it is cancelled. ``trace`` is the trace in which it was submitted, or
     None. With ``asked_by`` the submission is recorded as an act, under the id of the run.
+    ``child_kind`` says how its parent waits for it, as in ``values.child_kinds``; None for a run
+    for which its parent need not wait.
     """
 
     id: str
@@ -43,6 +45,7 @@ class NewRun(NamedTuple):
     start_by: int | None = None
     trace: str | None = None
     asked_by: str | None = None
+    child_kind: str | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -88,7 +91,8 @@ class RunRow(NamedTuple):
     was claimed because its time had come. ``version`` is the version that it was submitted with, or
     that a retry was planned by; ``ran_version`` the version that its last owner used, None if that
     is the same. Only a claim fills ``claimable_at``, since when the run was claimable, and
-    ``trace``, as in ``NewRun``. ``queue`` is the queue in which it may be claimed.
+    ``trace``, as in ``NewRun``. ``queue`` is the queue in which it may be claimed. ``child_kind``
+    is as in ``NewRun``.
     """
 
     id: str
@@ -123,6 +127,7 @@ class RunRow(NamedTuple):
     trace: str | None = None
     ran_version: str | None = None
     queue: str = DEFAULT_QUEUE
+    child_kind: str | None = None
 
     @property
     def runs_by(self) -> str:

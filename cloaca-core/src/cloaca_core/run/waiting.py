@@ -17,6 +17,10 @@ class Waiting(Protocol):
     def has_news(self) -> bool:
         """Whether messages were sent that are not read yet."""
 
+    @property
+    def has_runs(self) -> bool:
+        """Whether any wait is for the end of a run."""
+
     def is_ending(self) -> bool:
         """Whether the end of a wait is being written."""
 

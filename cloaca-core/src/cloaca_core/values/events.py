@@ -20,6 +20,7 @@ RunEventKind: TypeAlias = Literal[
     "expired",
     "sent",
     "approved",
+    "child_ended",
 ]
 """Events of a run as a whole."""
 

@@ -16,3 +16,17 @@ EVENT: Final = "event"
 
 APPROVAL: Final = "approval"
 """``kind`` of a wait for a person's decision, and of the message that is the decision."""
+
+
+RUN: Final = "run"
+"""``kind`` of a wait for the end of a child run, and of the message that tells of this end."""
+
+
+def end_name(run_id: str, round_: int) -> str:
+    """The name of the end of a round of a child run: of the wait for it, and of its message."""
+    return run_id if round_ == 1 else f"{run_id}:{round_}"
+
+
+def run_of_end(name: str) -> str:
+    """The child run of such a name."""
+    return name.partition(":")[0]

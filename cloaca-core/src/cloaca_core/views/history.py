@@ -18,8 +18,9 @@ from cloaca_core.values import states
 from cloaca_core.values.events import OF_ACTS
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import RunStatus, TaskStatus
+from cloaca_core.values.payloads.json_values import decode
 from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
-from cloaca_core.values.waits import APPROVAL
+from cloaca_core.values.waits import APPROVAL, RUN, run_of_end
 from cloaca_core.views.results import run_status_name
 from cloaca_core.views.task_results import settled, task_status_name
 
@@ -43,7 +44,8 @@ class RunEvent:
     ``paused``, ``resumed``, ``retried``, ``forked`` for what was asked of it, with ``by NAME:
     REASON`` as its ``detail``, and ``expired`` if it had not begun in time. ``sent`` is a message,
     with ``by NAME: EVENT``, ``approved`` the decision of the approval ``task_id``, with ``by NAME:
-    CHOICE``. ``created`` has ``by NAME`` if it was said who has submitted the run, ``task_started``
+    CHOICE``. ``child_ended`` is the end of a child run for which a body may wait, with its id and
+    state. ``created`` has ``by NAME`` if it was said who has submitted the run, ``task_started``
     the process and the host of its runner. ``at`` is RFC 3339 in UTC.
 
     A run that was retried has started and ended once in each round. The results that a fork began
@@ -215,6 +217,10 @@ def _act_event(act: ActRow) -> tuple[int, RunEvent]:
 
 def _message_event(row: MessageRow) -> tuple[int, RunEvent]:
     at = rfc3339(row.sent_at)
+    if row.kind == RUN:
+        status = cast("dict[str, str]", decode(row.payload))["status"]
+        detail = f"run {run_of_end(row.name)}: {status}"
+        return row.sent_at, RunEvent(at, "child_ended", detail=detail)
     if row.kind != APPROVAL:
         return row.sent_at, RunEvent(at, "sent", detail=_told(row.sent_by, row.name))
     decided = decided_in(row.payload)

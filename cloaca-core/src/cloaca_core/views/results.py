@@ -52,9 +52,9 @@ class RunInfo(Shown):
     were given up: 0 for a run that no runner owns, None for one of another process. ``forked_from``
     is the run that a fork was made of, ``follows`` the run whose end this one follows, by
     ``WorkflowBuilder.when_ended``. ``waits_for`` is its wait for a person, else for an event, else
-    for an instant; the oldest of several. Listings have None for these four, but those of an
-    ``Observer`` tell ``waits_for``. ``runner_gone`` is true while a runner owns the run that has
-    died or lost its lease; only an ``Observer`` tells it, of one run and in lists.
+    for an instant, else for a child run; the oldest of several. Listings have None for these four,
+    but those of an ``Observer`` tell ``waits_for``. ``runner_gone`` is true while a runner owns the
+    run that has died or lost its lease; only an ``Observer`` tells it, of one run and in lists.
     """
 
     id: str

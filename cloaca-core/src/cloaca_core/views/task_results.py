@@ -14,7 +14,7 @@ from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.option_names import TaskStatus, WaitKind
 from cloaca_core.values.times.instants import SECOND
 from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
-from cloaca_core.values.waits import APPROVAL, EVENT, SLEEP
+from cloaca_core.values.waits import APPROVAL, EVENT, RUN, SLEEP, run_of_end
 
 if TYPE_CHECKING:
     from cloaca_core.features.explain.records import UnendedChild
@@ -194,7 +194,7 @@ def waits_of_attempt(row: AttemptRow, waits: Iterable[WaitRow]) -> list[WaitRow]
     return sorted(own, key=lambda each: each.opened_at)
 
 
-WAITS: Final = (APPROVAL, EVENT, SLEEP)
+WAITS: Final = (APPROVAL, EVENT, SLEEP, RUN)
 """Kinds of waits of nodes and bodies: first the kinds that people can end."""
 
 
@@ -205,8 +205,10 @@ def main_wait(waits: Iterable[WaitRow]) -> WaitRow | None:
 
 
 def shown_wait(wait: WaitRow) -> Wait:
-    """A wait for an instant, an event or a person as users see it."""
+    """A wait for an instant, an event, a person or a child run as users see it."""
     name = wait.task_id if wait.kind == SLEEP else wait.name
+    if wait.kind == RUN:
+        name = run_of_end(name)
     kind = cast("WaitKind", wait.kind)
     return Wait(kind, name, rfc3339_or_none(wait.due_at), rfc3339(wait.opened_at))
 

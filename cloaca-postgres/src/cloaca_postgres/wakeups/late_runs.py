@@ -37,6 +37,7 @@ AS_OF: Final[Mapping[str, str]] = {
     "insert_unowned_run": "created_at",
     "insert_tick_run": "created_at",
     "insert_event_run": "created_at",
+    "insert_node_child": "created_at",
     "insert_fork": "created_at",
     "follow_ends": "now",
     "follow_cancelled": "now",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from cloaca_testing.conformance.child_runs import ChildRunConformance
 from cloaca_testing.conformance.definitions import DefinitionConformance
 from cloaca_testing.conformance.recorded_runs import RecordedRunConformance
 from cloaca_testing.conformance.runs.batches import CommitConformance
@@ -79,6 +80,7 @@ class StoreConformance(
     MessageConformance,
     ApprovalConformance,
     UpkeepConformance,
+    ChildRunConformance,
 ):
     """Define a fixture ``store``: an open, empty store."""
 

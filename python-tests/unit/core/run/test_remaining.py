@@ -13,7 +13,7 @@ from cloaca_core.run.life import Remaining
 from cloaca_core.run.remaining import UnderWay, remaining_of
 from cloaca_core.run.restore import Resume
 from cloaca_core.run.time_limit import Deadline
-from cloaca_core.values.waits import APPROVAL, EVENT, NEVER, SLEEP
+from cloaca_core.values.waits import APPROVAL, EVENT, NEVER, RUN, SLEEP
 
 A, B = 0, 1
 GRAPH = graph_of(a={}, b={}, below={"dependencies": ["a"]})
@@ -39,15 +39,15 @@ class Here:
     ) -> OpenWait:
         return self._wait(task, 0, "go", due_at, kind, since)
 
-    def body(self, task: int, *names: str, calls: int | None = None) -> None:
+    def body(self, task: int, *names: str, calls: int | None = None, kind: str = EVENT) -> None:
         """A body is here that waits for these events, in so many calls in all."""
         self.bodies[task] = len(names) if calls is None else calls
         for name in names:
-            self._wait(task, 1, name, None, EVENT, NOW).attended = True
+            self._wait(task, 1, name, None, kind, NOW).attended = True
 
-    def was_suspended(self, task: int, due_at: int | None = None) -> None:
+    def was_suspended(self, task: int, due_at: int | None = None, kind: str = EVENT) -> None:
         """A body waits, and has left."""
-        self._wait(task, 1, "go", due_at, EVENT, NOW)
+        self._wait(task, 1, "go", due_at, kind, NOW)
         self.waits.suspended[task] = Resume(was_suspended=True)
 
     def _wait(
@@ -117,6 +117,16 @@ def a_body_that_waits_for_a_child_too(here: Here) -> None:
     here.body(B, "go", calls=2)
 
 
+def a_body_that_waits_for_a_child_as_for_an_event(here: Here) -> None:
+    here.node(A)
+    here.body(B, "child", kind=RUN)
+
+
+def a_body_that_has_left_for_a_child(here: Here) -> None:
+    here.node(A)
+    here.was_suspended(B, kind=RUN)
+
+
 def a_body_that_waits_no_more(here: Here) -> None:
     here.node(A)
     here.body(B, "go", calls=0)
@@ -166,6 +176,8 @@ def nothing(here: Here) -> None:
         (a_body_that_waits, True, True, False),
         (a_body_that_waits_for_two, True, True, False),
         (a_body_that_waits_for_a_child_too, True, False, False),
+        (a_body_that_waits_for_a_child_as_for_an_event, True, False, False),
+        (a_body_that_has_left_for_a_child, False, False, True),
         (a_body_that_waits_no_more, True, False, False),
         (a_body_that_is_to_leave, True, False, False),
         (a_node_beside_a_retry, False, False, True),
@@ -194,6 +206,7 @@ def test_it_rests_while_all_waits_and_is_idle_while_nothing_goes_on_by_itself(
         (retries, NOW + 7, NOW + 7),
         (retries, NOW + 9, NOW + 8),
         (nodes, NOW + 7, NOW + 8),  # its time limit stands still
+        (a_body_that_has_left_for_a_child, NOW + 7, NOW + 7),  # it counts on
     ],
 )
 def test_it_goes_on_with_the_first_of_its_waits_retries_and_its_deadline(
@@ -210,6 +223,7 @@ def test_it_goes_on_with_the_first_of_its_waits_retries_and_its_deadline(
     ("kind", "evict_after", "evict_at"),
     [
         (EVENT, EVICT_AFTER, NOW - 2 + EVICT_AFTER),
+        (RUN, EVICT_AFTER, NOW - 2 + EVICT_AFTER),
         (EVENT, None, None),
         (APPROVAL, EVICT_AFTER, None),
         (SLEEP, EVICT_AFTER, None),

@@ -13,7 +13,8 @@ if TYPE_CHECKING:  # a program that only defines workflows does not load them
     from datetime import datetime
 
     from cloaca_core.client.async_handles import AsyncRunHandle
-    from cloaca_core.definition.context import ContextLike
+    from cloaca_core.definition.context import Context, ContextLike
+    from cloaca_core.definition.handles.child_handle import AsyncChildHandle
     from cloaca_core.definition.handles.steps import AsyncSteps, AsyncTypedSteps
     from cloaca_core.definition.retries.policy import RetryPolicy
     from cloaca_core.values.option_names import FailedPolicyName
@@ -161,3 +162,48 @@ class AsyncTaskHandle(AttemptHandle):
         asked = Submissions(workflow_name, contexts, tags, time_limit, start)
         handles: list[AsyncRunHandle] = await self._steps.submit_many_async(asked)
         return handles
+
+    async def run_workflow(
+        self,
+        workflow_name: str,
+        context: ContextLike = None,
+        *,
+        key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
+        priority: int | None = None,
+    ) -> Context:
+        """Run a workflow as a child of this run, wait for its end, and return its final context.
+        See ``TaskHandle.run_workflow``.
+        """
+        from cloaca_core.definition.handles.child_calls import child_call
+        from cloaca_core.values.child_kinds import RUN_WORKFLOW
+
+        options = (key, tags, time_limit, priority)
+        child = await self._steps.start_workflow_async(
+            child_call(RUN_WORKFLOW, workflow_name, context, *options)
+        )
+        return await self._steps.child_result_async(child, None)
+
+    async def start_workflow(
+        self,
+        workflow_name: str,
+        context: ContextLike = None,
+        *,
+        key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
+        priority: int | None = None,
+    ) -> AsyncChildHandle:
+        """Start a workflow as ``run_workflow`` does and go on: ``result()`` of the answer waits
+        for its end. So several children run at once.
+        """
+        from cloaca_core.definition.handles.child_calls import child_call
+        from cloaca_core.definition.handles.child_handle import AsyncChildHandle
+        from cloaca_core.values.child_kinds import START_WORKFLOW
+
+        options = (key, tags, time_limit, priority)
+        child = await self._steps.start_workflow_async(
+            child_call(START_WORKFLOW, workflow_name, context, *options)
+        )
+        return AsyncChildHandle(child, self._steps)

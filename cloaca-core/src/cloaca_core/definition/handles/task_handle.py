@@ -16,7 +16,8 @@ if TYPE_CHECKING:  # a program that only defines workflows does not load them
     from datetime import datetime
 
     from cloaca_core.client.handles import RunHandle
-    from cloaca_core.definition.context import ContextLike
+    from cloaca_core.definition.context import Context, ContextLike
+    from cloaca_core.definition.handles.child_handle import ChildHandle
     from cloaca_core.definition.handles.steps import Steps, TypedSteps
     from cloaca_core.definition.handles.wait_calls import BodyCalls
     from cloaca_core.definition.retries.policy import RetryPolicy
@@ -306,3 +307,55 @@ class TaskHandle(AttemptHandle):
         asked = Submissions(workflow_name, contexts, tags, time_limit, start)
         handles: list[RunHandle] = self._steps.submit_many(asked)
         return handles
+
+    def run_workflow(
+        self,
+        workflow_name: str,
+        context: ContextLike = None,
+        *,
+        key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
+        priority: int | None = None,
+    ) -> Context:
+        """Run a workflow as a child of this run, wait for its end, and return its final context. A
+        child that failed raises ``RunFailedError``, one that was cancelled ``RunCancelledError``.
+
+        Waits as ``wait_for`` does: the body gives its slot back, leaves memory if that takes longer
+        than ``evict_after_seconds``, and runs again from its top when the child has ended. Then it
+        finds the child by the number of this call and the child's input; where the order of calls
+        may change, give each a ``key``. A further attempt starts anew a child that failed. The
+        child is cancelled with this run, also if that fails. Options are those of
+        ``Client.submit``.
+        """
+        from cloaca_core.definition.handles.child_calls import child_call
+        from cloaca_core.values.child_kinds import RUN_WORKFLOW
+
+        options = (key, tags, time_limit, priority)
+        child = self._steps.start_workflow(
+            child_call(RUN_WORKFLOW, workflow_name, context, *options)
+        )
+        return self._steps.child_result(child, None)
+
+    def start_workflow(
+        self,
+        workflow_name: str,
+        context: ContextLike = None,
+        *,
+        key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
+        priority: int | None = None,
+    ) -> ChildHandle:
+        """Start a workflow as ``run_workflow`` does and go on: ``result()`` of the answer waits for
+        its end. So several children run at once.
+        """
+        from cloaca_core.definition.handles.child_calls import child_call
+        from cloaca_core.definition.handles.child_handle import ChildHandle
+        from cloaca_core.values.child_kinds import START_WORKFLOW
+
+        options = (key, tags, time_limit, priority)
+        child = self._steps.start_workflow(
+            child_call(START_WORKFLOW, workflow_name, context, *options)
+        )
+        return ChildHandle(child, self._steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cloaca_core.definition.handles.steps import StepRunner
 from cloaca_core.definition.submission import Submission, Submissions
@@ -16,10 +16,14 @@ from cloaca_core.values.times.durations import LONGEST, Duration, read_seconds
 from cloaca_core.values.times.instants import Instant
 from cloaca_core.values.waits import APPROVAL, EVENT, SLEEP
 
+if TYPE_CHECKING:
+    from cloaca_core.definition.context import Context
+    from cloaca_core.definition.handles.child_calls import BegunChild, ChildCall
+
 
 class ChildMaker(Protocol):
-    """Submits runs for one attempt. The answers are handles of runs, which this part of the program
-    does not know.
+    """Submits runs for one attempt. The answers of ``submit`` are handles of runs, which this part
+    of the program does not know.
     """
 
     def submit(self, asked: Submission) -> Any:
@@ -33,6 +37,18 @@ class ChildMaker(Protocol):
 
     async def submit_many_async(self, asked: Submissions) -> Any:
         """As ``submit_many``, on a loop."""
+
+    def start_workflow(self, asked: ChildCall) -> BegunChild:
+        """Start a child run, or find it; on a thread that may block."""
+
+    async def start_workflow_async(self, asked: ChildCall) -> BegunChild:
+        """As ``start_workflow``, on a loop."""
+
+    def child_result(self, child: BegunChild, seconds: float | None) -> Context:
+        """The final context of a child run, once it has ended; on a thread that may block."""
+
+    async def child_result_async(self, child: BegunChild, seconds: float | None) -> Context:
+        """As ``child_result``, on a loop."""
 
 
 @dataclass(frozen=True, slots=True)

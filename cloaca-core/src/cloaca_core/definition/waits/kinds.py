@@ -1,4 +1,4 @@
-"""The kinds of nodes that wait: for a time, for an event, for a decision. Only data."""
+"""The kinds of nodes that wait: for a time, an event, a decision, a run. Only data."""
 
 from __future__ import annotations
 
@@ -61,5 +61,31 @@ class Approval:
     reject_policy: RejectPolicyName = "skip"
 
 
-NodeWait: TypeAlias = Sleep | WaitFor | Approval
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value that a child run gets as it is; made by ``cloaca.constant``."""
+
+    value: JsonValue = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """Waits for the end of a run of ``workflow``, which it starts.
+
+    Its input is the context of the node, or has the keys of ``context``, each from a path of that
+    context or with a constant. ``outputs`` are the keys of its final context that are kept; None
+    for all. ``time_limit`` is in the form of rows, ``tags`` are pairs.
+    """
+
+    kind: ClassVar[Literal["child"]] = "child"
+
+    workflow: str
+    context: tuple[tuple[str, tuple[str, ...] | Constant], ...] | None = None
+    outputs: tuple[str, ...] | None = None
+    priority: int | None = None
+    time_limit: int | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+NodeWait: TypeAlias = Sleep | WaitFor | Approval | Child
 """The wait of a node without a body."""

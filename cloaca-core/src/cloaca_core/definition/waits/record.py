@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
-from cloaca_core.definition.waits.kinds import Approval, NodeWait, Sleep, WaitFor
+from cloaca_core.definition.waits.kinds import Approval, Child, Constant, NodeWait, Sleep, WaitFor
 from cloaca_core.values.missing import MISSING, Missing
 from cloaca_core.values.payloads.json_values import JsonValue
 from cloaca_core.values.times.instants import instant_text, read_instant
@@ -38,6 +38,17 @@ def written_wait(wait: NodeWait) -> dict[str, JsonValue]:
                 "reject_policy": wait.reject_policy,
                 **_written_default(wait.default),
             }
+        case Child():
+            return {
+                "workflow": wait.workflow,
+                "context": None
+                if wait.context is None
+                else dict(map(_written_source, wait.context)),
+                "outputs": None if wait.outputs is None else list(wait.outputs),
+                "priority": wait.priority,
+                "time_limit": wait.time_limit,
+                "tags": dict(wait.tags),
+            }
         case _:
             assert_never(wait)
 
@@ -63,8 +74,30 @@ def read_wait(kind: str, read: Mapping[str, Any]) -> NodeWait | None:
                 default=read.get(_DEFAULT, MISSING),
                 reject_policy=read["reject_policy"],
             )
+        case Child.kind:
+            context, outputs = read["context"], read["outputs"]
+            return Child(
+                read["workflow"],
+                None if context is None else tuple(map(_read_source, context.items())),
+                None if outputs is None else tuple(outputs),
+                read["priority"],
+                read["time_limit"],
+                tuple(read["tags"].items()),
+            )
         case _:
             return None
+
+
+def _written_source(item: tuple[str, tuple[str, ...] | Constant]) -> tuple[str, JsonValue]:
+    key, source = item
+    if isinstance(source, Constant):
+        return key, {"constant": source.value}
+    return key, {"path": list(source)}
+
+
+def _read_source(item: tuple[str, Mapping[str, Any]]) -> tuple[str, tuple[str, ...] | Constant]:
+    key, source = item
+    return key, Constant(source["constant"]) if "constant" in source else tuple(source["path"])
 
 
 def _written_default(default: JsonValue | Missing) -> dict[str, JsonValue]:

@@ -234,6 +234,25 @@ def numbered(request: Request) -> Request:
     return replace(request, idempotency_key=key, further_keys=further_keys)
 
 
+def keyed_child(request: Request, key: str | None) -> Request:
+    """The request of a child run as it is sent, by the body that waits for it: a body that runs
+    again finds the child by the key that it gives, or by the number of the call and the child's
+    input. Called once, as ``numbered``.
+    """
+    from cloaca_core.values.child_kinds import call_with_input, call_with_key  # few bodies have any
+    from cloaca_core.values.payloads.digests import digest_of
+
+    caller = calling_work()
+    assert caller is not None, "only the handle of a body starts child runs"
+    attempt = caller.attempt
+    if key is not None:
+        call = call_with_key(key)
+    else:
+        call = call_with_input(attempt.next_call(), digest_of(request.data[0]))
+    first, *further_keys = attempt.keys_of(call)
+    return replace(request, idempotency_key=first, further_keys=further_keys)
+
+
 def _placed(error: ContextError, index: int | None) -> ContextError:
     """The error with the index of its context at the head of its path."""
     if index is None:

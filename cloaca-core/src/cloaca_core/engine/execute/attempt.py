@@ -125,7 +125,8 @@ class AttemptWork(Work):
         A key is used when the run with the key before it has failed.
         """
 
-    def _next_call(self) -> int:
+    def next_call(self) -> int:
+        """The number of its next call that starts a run."""
         with _COUNTING:
             self.calls += 1
             return self.calls
@@ -249,8 +250,11 @@ class Attempt(AttemptWork):
         return self.tools.logs.redact
 
     def child_keys(self) -> list[str]:
+        return self.keys_of(str(self.next_call()))
+
+    def keys_of(self, call: str) -> list[str]:
         """Keys made of run, task and call. Each further attempt may submit a failed run anew."""
-        key = SEPARATOR.join([self.owner.id, self.task.id, str(self._next_call())])
+        key = SEPARATOR.join([self.owner.id, self.task.id, call])
         return [key, *(f"{key}{SEPARATOR}{number}" for number in range(2, self.number + 1))]
 
     def begin(self) -> None:

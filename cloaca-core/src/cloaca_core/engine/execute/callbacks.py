@@ -59,7 +59,7 @@ class FollowUp(AttemptWork):
         their own.
         """
         attempt = self._attempt
-        parts = (attempt.owner.id, attempt.task.id, self._name, attempt.number, self._next_call())
+        parts = (attempt.owner.id, attempt.task.id, self._name, attempt.number, self.next_call())
         return [SEPARATOR.join(map(str, parts))]
 
 

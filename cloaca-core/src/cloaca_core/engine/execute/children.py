@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from cloaca_core.errors import RunnerUsageError
 
 if TYPE_CHECKING:
+    from cloaca_core.definition.context import Context
+    from cloaca_core.definition.handles.child_calls import BegunChild, ChildCall
     from cloaca_core.definition.submission import Submission, Submissions
     from cloaca_core.engine.execute.attempt import Attempt
 
@@ -28,6 +30,18 @@ class Front(Protocol):
 
     async def submit_many_async(self, attempt: Attempt, asked: Submissions) -> Any:
         """As ``submit_many``, on a loop."""
+
+    def begin_child(self, attempt: Attempt, asked: ChildCall) -> BegunChild:
+        """Start a child run, or find the one that this call of the body has started."""
+
+    async def begin_child_async(self, attempt: Attempt, asked: ChildCall) -> BegunChild:
+        """The same on a loop."""
+
+    def child_result(self, attempt: Attempt, run_id: str, number: int) -> Context:
+        """The final context of a child whose round ``number`` has ended; an error if it failed."""
+
+    async def child_result_async(self, attempt: Attempt, run_id: str, number: int) -> Context:
+        """The same on a loop."""
 
     def database(self) -> concurrent.futures.Future[str | None]:
         """The identity of this engine's database; None if no other program can open it."""

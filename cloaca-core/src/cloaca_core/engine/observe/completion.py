@@ -210,6 +210,8 @@ class Completion:
         self.recent.add(ended)
         self._waiters.wake(run.id, ended)
         _tell_of_end(row)
+        if row.child_kind is not None:
+            self._subjects.child_ended.publish(run)
 
     def fail_all(self, error: Exception) -> None:
         """Fail all waits, now and from now on: the runner ends."""
@@ -326,6 +328,7 @@ def _row_of_end(row: RunRow, end: RunEnd) -> RunRow:
         row.trace,
         row.ran_version,
         row.queue,
+        row.child_kind,
     )
 
 

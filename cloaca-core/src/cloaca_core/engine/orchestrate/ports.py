@@ -87,8 +87,8 @@ def _nothing_follows(_: ActiveRun, __: RunEnd) -> Rows:
 
 class Ports:
     """The ports of one engine; at first they do nothing. ``gates`` are asked in their order.
-    ``body_calls`` makes the object behind the handle of a body. ``follow_ups`` returns the rows of
-    features that count with the end of a run, if its workflow asks for any.
+    ``body_calls`` makes the object behind the handle of a body. ``with_end`` returns the rows of
+    features that count with the end of a run, if its workflow asks for any or its parent may wait.
     """
 
     waits: WaitPort
@@ -97,4 +97,4 @@ class Ports:
         self.gates: Sequence[Gate] = ()
         self.calls: CallPort = _NoCalls()
         self.body_calls: Callable[[Attempt], BodyCalls] = _no_body_calls
-        self.follow_ups: Callable[[ActiveRun, RunEnd], Rows] = _nothing_follows
+        self.with_end: Callable[[ActiveRun, RunEnd], Rows] = _nothing_follows

@@ -142,7 +142,9 @@ class RunRecords:
         beside: Sequence[Beside] = (),
     ) -> None:
         """Write an end; it closes all waits of the run."""
-        with_end = self._ports.follow_ups(run, end) if run.graph.when_ended else NO_ROWS
+        with_end = NO_ROWS
+        if run.graph.when_ended or run.row.child_kind is not None:
+            with_end = self._ports.with_end(run, end)
         if run.waits is not None:
             beside = [*beside, *self._ports.waits.over(run)]
         self._journal.add(

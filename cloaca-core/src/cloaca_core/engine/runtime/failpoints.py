@@ -23,6 +23,7 @@ POINTS: Final = (
     "journal.after_commit",
     "run.before_end",
     "run.after_end",
+    "child.after_end",
     "wait.after_open",
     "wait.before_close",
     "body.left",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.engine.submit.start import AT_ONCE
-from cloaca_core.run.rows import NewRun, RunRow
+from cloaca_core.run.rows import DEFAULT_QUEUE, NewRun, RunRow
 from cloaca_core.store.batch import NO_ROWS
 from cloaca_core.store.messages import MESSAGES
 from cloaca_core.values.namespace import SEPARATOR
@@ -45,7 +45,7 @@ class Request:
     the run that has the key, if that has failed. With ``by_right`` a body of ours waits for the
     run: it begins even if no place is free, as its parent holds one. ``message`` is sent in the
     commit that inserts the run, of which there is only one then; its ``run_id`` is filled in later.
-    ``asked_by`` is recorded as the caller who submitted it.
+    ``asked_by`` is recorded as the caller who submitted it. ``child_kind`` is as in ``NewRun``.
     """
 
     workflow: Workflow | RecordedWorkflow | Unregistered
@@ -62,6 +62,7 @@ class Request:
     message: NewMessage | None = None
     trace: str | None = None
     asked_by: str | None = None
+    child_kind: str | None = None
 
     @property
     def is_by_name(self) -> bool:
@@ -188,6 +189,7 @@ class RunRows:
             start_by,
             request.trace,
             request.asked_by,
+            request.child_kind,
         )
 
 
@@ -224,4 +226,7 @@ def owned_row(row: NewRun, messages: int = 0) -> RunRow:
         messages,
         row.created_at,  # claimable_at
         row.trace,
+        None,  # ran_version
+        DEFAULT_QUEUE,
+        row.child_kind,
     )

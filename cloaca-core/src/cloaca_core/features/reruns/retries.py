@@ -21,6 +21,7 @@ from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import CloacaError, RunStateError, no_run
 from cloaca_core.features.reruns.retry_plans import RETRIED, Ended, Plan, Planned, RetryPlans
 from cloaca_core.features.steering.records import Reopening
+from cloaca_core.values.child_kinds import is_call
 from cloaca_core.values.namespace import SEPARATOR, short_name
 from cloaca_core.values.states import RunStatus
 
@@ -270,7 +271,7 @@ def _latest_of_calls(
             continue
         task, _, call = key.removeprefix(prefix).partition(SEPARATOR)
         call, _, again = call.partition(SEPARATOR)
-        if task not in tasks[child.parent_id] or not call.isdigit() or not (again or "1").isdigit():
+        if task not in tasks[child.parent_id] or not is_call(call) or not (again or "1").isdigit():
             continue  # of a follow-up, whose runs are begun anew with each attempt
         place, number = (child.parent_id, task, call), int(again or 1)
         if place not in latest or latest[place][0] < number:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.features.steering.acts import RUNS_PER_ACT
 from cloaca_core.features.steering.records import Parent
+from cloaca_core.values.times.instants import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -23,11 +24,19 @@ if TYPE_CHECKING:
 
 
 class Children:
-    """Belongs to the engine's loop."""
+    """Belongs to the engine's loop. Owners of children whose parent has failed have ``grace``
+    seconds to end them.
+    """
 
     def __init__(
-        self, store: SteeringStore, acts: Acts, ends: UnseenEnds, subjects: Subjects
+        self,
+        store: SteeringStore,
+        acts: Acts,
+        ends: UnseenEnds,
+        subjects: Subjects,
+        grace: float = 0.0,
     ) -> None:
+        self._grace = round(grace * SECOND)
         self._store = store
         self._acts = acts
         self._ends = ends
@@ -69,7 +78,8 @@ class Children:
     async def _cancel_with(self, parent: Parent, run_ids: list[str]) -> None:
         assert parent.deadline is not None
         act, ended = self._acts.of_parent(parent), parent.run_id
-        await self._store.cancel(run_ids, act, parent.deadline, children=True, parent_id=ended)
+        deadline = act.now + self._grace if parent.has_failed else parent.deadline
+        await self._store.cancel(run_ids, act, deadline, children=True, parent_id=ended)
         failpoints.hit("steer.after_level")
         self._ends.note()  # a body here may wait for one of them
         self._subjects.claimable.publish()

@@ -5,6 +5,9 @@
 -- cancelled) and pause_follows (to be paused or let go on). A parent that is paused with its children has
 -- the id of that pause in pause_id; a child to which it has come has the same id in paused_with.
 --
+-- A parent that has failed cancels the children for which it waited (child_kind), and leaves the others:
+-- its cancels_children is 3.
+--
 -- Children of an attached child that has ended follow the run above it, at any depth. They are found
 -- from below, among the runs of the tree that are under way, however many have ended. Once
 -- after an act they are looked for even if all children have ended: cancels_children and pause_follows
@@ -32,12 +35,26 @@ WITH RECURSIVE lineage (id, above) AS (
     UNION ALL
     SELECT lineage.id, ended.parent_id
     FROM lineage CROSS JOIN cloaca_run AS ended
-    WHERE ended.id = lineage.above AND ended.cancels_children IS NULL
+    WHERE ended.id = lineage.above
+        AND (ended.cancels_children IS NULL OR ended.cancels_children = 3)
         AND +ended.ended_at IS NOT NULL AND ended.round = 1 AND ended.detached = 0
 )
-SELECT lineage.id, parent.id AS parent_id, coalesce(parent.steer_reason, '') AS because
+SELECT
+    lineage.id, parent.id AS parent_id,
+    CASE
+        WHEN parent.cancels_children = 3 THEN 'the run that waited for it has failed'
+        ELSE coalesce(parent.steer_reason, '')
+    END AS because
 FROM lineage CROSS JOIN cloaca_run AS parent
 WHERE parent.id = lineage.above AND parent.cancels_children IS NOT NULL
+    AND (
+        parent.cancels_children <> 3
+        OR EXISTS (
+            SELECT 1 FROM cloaca_run AS awaited
+            WHERE awaited.id = lineage.id AND awaited.parent_id = parent.id
+                AND awaited.child_kind IS NOT NULL
+        )
+    )
 ORDER BY lineage.id;
 
 
@@ -56,7 +73,13 @@ ORDER BY child.id;
 
 -- name: list_ended_parents
 -- Those of these runs that have ended and whose children are still to be cancelled.
-SELECT id, coalesce(steer_reason, '') AS because, children_at
+SELECT
+    id,
+    CASE
+        WHEN cancels_children = 3 THEN 'the run that waited for it has failed'
+        ELSE coalesce(steer_reason, '')
+    END AS because,
+    children_at, CASE WHEN cancels_children = 3 THEN 1 ELSE 0 END AS has_failed
 FROM cloaca_run WHERE id IN :ids AND children_at IS NOT NULL AND +ended_at IS NOT NULL
 ORDER BY id;
 
@@ -66,6 +89,13 @@ ORDER BY id;
 SELECT parent_id, id FROM cloaca_run
 WHERE parent_id IN :ids AND parent_id IS NOT NULL AND ended_at IS NULL AND detached = 0
     AND cancel_at IS NULL
+    AND (
+        child_kind IS NOT NULL
+        OR NOT EXISTS (
+            SELECT 1 FROM cloaca_run AS parent
+            WHERE parent.id = cloaca_run.parent_id AND parent.cancels_children = 3
+        )
+    )
 ORDER BY parent_id, id LIMIT :limit;
 
 
@@ -83,7 +113,9 @@ WITH RECURSIVE lineage (id, parent_id, above) AS (
         AND NOT ended.id IN :ids
 )
 SELECT above, id FROM lineage
-WHERE above IN :ids AND parent_id <> above
+WHERE above IN :ids AND parent_id <> above AND NOT EXISTS (
+    SELECT 1 FROM cloaca_run AS top WHERE top.id = lineage.above AND top.cancels_children = 3
+)
 ORDER BY above, id LIMIT :limit;
 
 
@@ -211,9 +243,18 @@ WITH RECURSIVE lineage (id, parent_id, above) AS (
         AND NOT ended.id IN :ids
 )
 UPDATE cloaca_run
-SET children_at = CASE WHEN ended_at IS NULL THEN children_at END, cancels_children = 1
+SET children_at = CASE WHEN ended_at IS NULL THEN children_at END,
+    cancels_children = CASE cancels_children WHEN 3 THEN 3 ELSE 1 END
 WHERE id IN :ids AND children_at IS NOT NULL AND (ended_at IS NOT NULL OR cancels_children = 2)
-    AND NOT id IN (SELECT lineage.above FROM lineage WHERE lineage.above IS NOT NULL);
+    AND CASE
+        WHEN cancels_children = 3 THEN NOT EXISTS (
+            SELECT 1 FROM cloaca_run AS child
+            WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
+                AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+                AND child.child_kind IS NOT NULL
+        )
+        ELSE NOT id IN (SELECT lineage.above FROM lineage WHERE lineage.above IS NOT NULL)
+    END;
 
 
 -- name: forget_pauses

@@ -34,12 +34,15 @@ class StopRequest(NamedTuple):
 
 class Parent(NamedTuple):
     """A run that was cancelled, and whose children must be cancelled by ``deadline``; or, with
-    None, a run that was paused or resumed, and whose children must follow it.
+    None, a run that was paused or resumed, and whose children must follow it. A run that
+    ``has_failed`` (0 or 1) cancels the children for which it waited; its deadline is when it
+    failed.
     """
 
     run_id: str
     because: str
     deadline: int | None
+    has_failed: int = 0
 
 
 class StoppedWithParent(NamedTuple):

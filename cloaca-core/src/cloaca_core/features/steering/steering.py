@@ -47,13 +47,14 @@ class Steering:
         ids: RunIds,
         hear_of_ends: Callable[[], Awaitable[None]],
         subjects: Subjects,
+        grace: float = 0.0,
     ) -> None:
         self._store = store
         self._acts = acts = Acts(ids, store.wall)
         self._subjects = subjects
         ends, newest = UnseenEnds(hear_of_ends), NewestDefinitions(definitions)
         self.due_runs: DueRuns = DueRuns(store, acts, ends, subjects)
-        self.children: Children = Children(store, acts, ends, subjects)
+        self.children: Children = Children(store, acts, ends, subjects, grace)
         self.loop: SteeringLoop = SteeringLoop(
             store,
             workflows,

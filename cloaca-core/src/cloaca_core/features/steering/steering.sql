@@ -260,10 +260,16 @@ ORDER BY id;
 -- Runs that were cancelled, and whose children are still to be, with the deadline; then runs that were
 -- paused or resumed, and whose children are still to be, without one. A run whose bodies may still submit
 -- children is left out while it has none that would have to follow, and those of ended children do.
-SELECT marked.id, marked.because, marked.children_at
+SELECT marked.id, marked.because, marked.children_at, marked.has_failed
 FROM (
     SELECT * FROM (
-        SELECT run.id, coalesce(run.steer_reason, '') AS because, run.children_at
+        SELECT
+            run.id,
+            CASE
+                WHEN run.cancels_children = 3 THEN 'the run that waited for it has failed'
+                ELSE coalesce(run.steer_reason, '')
+            END AS because,
+            run.children_at, CASE WHEN run.cancels_children = 3 THEN 1 ELSE 0 END AS has_failed
         FROM cloaca_run AS run
         WHERE run.children_at IS NOT NULL AND (
             run.ended_at IS NOT NULL OR run.cancels_children = 2 OR EXISTS (
@@ -277,7 +283,8 @@ FROM (
     UNION ALL
     SELECT * FROM (
         SELECT
-            run.id, coalesce(run.steer_reason, '') AS because, CAST(NULL AS BIGINT) AS children_at
+            run.id, coalesce(run.steer_reason, '') AS because,
+            CAST(NULL AS BIGINT) AS children_at, 0 AS has_failed
         FROM cloaca_run AS run
         WHERE run.pause_follows IS NOT NULL AND (
             run.owner IS NULL OR run.ended_at IS NOT NULL OR run.pause_id IS NULL

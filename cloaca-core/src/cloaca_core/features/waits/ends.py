@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cloaca_core.definition.waits.kinds import Sleep
+from cloaca_core.definition.waits.kinds import Child, Sleep
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.engine.record.run_entry import RunEntry, RunListener
 from cloaca_core.engine.runtime import failpoints
@@ -47,8 +47,11 @@ if TYPE_CHECKING:
 
 class WaitEnds:
     """Belongs to the engine's loop. ``check`` is called after the end of a wait: the run may
-    continue, or have nothing left to do.
+    continue, or have nothing left to do. ``run_ended`` ends a node that waits for a run: the
+    feature that has such nodes sets it, once.
     """
+
+    run_ended: Callable[[ActiveRun, OpenWait, MessageRow], None]
 
     def __init__(
         self,
@@ -73,9 +76,11 @@ class WaitEnds:
             return
         if not wait.row.is_of_node:
             self._remember(run, wait, value_of_message(message), message.number)
+        elif isinstance(node, Child):
+            self.run_ended(run, wait, message)
         elif node is not None and not isinstance(node, Sleep):
             outcome = outcome_of_message(node, run.graph.tasks[task].id, message.payload)
-            self._end_node(run, wait, outcome, message.number)
+            self.end_node(run, wait, outcome, message.number)
 
     def by_time(self, run: ActiveRun, wait: OpenWait) -> None:
         """The time of a wait is over. The wait ends, unless the table has a message that is unknown
@@ -95,7 +100,7 @@ class WaitEnds:
     def _end_timed_out(self, run: ActiveRun, wait: OpenWait) -> None:
         node, task_id = run.graph.tasks[wait.key.task].wait, wait.row.task_id
         if wait.row.is_of_node and node is not None:
-            self._end_node(run, wait, outcome_of_timeout(node, task_id, self._clock.wall()), None)
+            self.end_node(run, wait, outcome_of_timeout(node, task_id, self._clock.wall()), None)
         else:
             self._remember(run, wait, value_of_timeout(wait.row, self._clock.wall()), None)
 
@@ -110,9 +115,10 @@ class WaitEnds:
             wait.ending = False
             self._mail.read(run, some_unnumbered=True)
 
-    def _end_node(
+    def end_node(
         self, run: ActiveRun, wait: OpenWait, outcome: WaitOutcome, message: int | None
     ) -> None:
+        """End a node by the message of this number, or by time."""
         if failpoints.watches:
             failpoints.hit("wait.before_close")
         open_waits(run).remove(wait)

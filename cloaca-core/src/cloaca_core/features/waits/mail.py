@@ -41,13 +41,15 @@ class Mail:
         self._loop = asyncio.get_running_loop()
         self._reading: dict[ActiveRun, asyncio.Task[None]] = {}
 
-    def read(self, run: ActiveRun, *, some_unnumbered: bool = False) -> None:
-        """Read the messages of the run that are unknown here, unless a read is under way. With
+    def read(self, run: ActiveRun, *, some_unnumbered: bool = False) -> bool:
+        """Read the messages of the run that are unknown here; false if a read is under way. With
         ``some_unnumbered``, some messages may have no number yet.
         """
-        if run not in self._reading:
-            reading = self._read_messages(run, some_unnumbered=some_unnumbered)
-            self._reading[run] = self._loop.create_task(reading)
+        if run in self._reading:
+            return False
+        reading = self._read_messages(run, some_unnumbered=some_unnumbered)
+        self._reading[run] = self._loop.create_task(reading)
+        return True
 
     async def _read_messages(self, run: ActiveRun, *, some_unnumbered: bool) -> None:
         """Read the unread messages of a run that are unknown here. First give numbers to messages
@@ -57,8 +59,8 @@ class Mail:
         sent, seen = waits.sent, waits.seen
         try:
             if some_unnumbered:
-                await _persistently(lambda: self._store.number_messages([run.id], now))
-            unread = await _persistently(lambda: self._store.messages([run.id], seen))
+                await persistently(lambda: self._store.number_messages([run.id], now))
+            unread = await persistently(lambda: self._store.messages([run.id], seen))
         except StoreError as error:
             del self._reading[run]
             self._guarded(run, _give_up, error)
@@ -76,7 +78,7 @@ class Mail:
             reading.cancel()
 
 
-async def _persistently(ask: Callable[[], Awaitable[T]]) -> T:
+async def persistently(ask: Callable[[], Awaitable[T]]) -> T:
     """The answer of the database. Retries as long as it cannot be reached."""
     backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
     while True:

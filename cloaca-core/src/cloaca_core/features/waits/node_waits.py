@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import TypeAlias, assert_never, cast
 
-from cloaca_core.definition.waits.kinds import REJECT, Approval, NodeWait, Sleep, WaitFor
+from cloaca_core.definition.waits.kinds import REJECT, Approval, Child, NodeWait, Sleep, WaitFor
 from cloaca_core.errors import (
     ApprovalRejectedError,
     CloacaError,
@@ -46,6 +46,8 @@ def due_at(
             return opened_at + _us(_given(wait.seconds))
         case WaitFor() | Approval():
             return None if wait.timeout is None else opened_at + _us(wait.timeout)
+        case Child():
+            return None
         case _:
             assert_never(wait)
 
@@ -73,6 +75,8 @@ def outcome_of_timeout(wait: NodeWait, task_id: str, now: Instant) -> WaitOutcom
             if isinstance(wait.default, Missing):
                 return no_decision(task_id, task_id, _given(wait.timeout))
             return _decided(wait, task_id, decision(wait.default, at=now))
+        case Child():
+            raise AssertionError("the wait for a run is not over by time")
         case _:
             assert_never(wait)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core.features.waits.records import ClosedWait, WaitRow
 from cloaca_core.store.messages import MessageRow
-from cloaca_core.values.waits import EVENT
+from cloaca_core.values.waits import EVENT, RUN
 
 if TYPE_CHECKING:
     from cloaca_core.features.steps.records import MemoRow
@@ -49,8 +49,8 @@ class OpenWait:
 
     @property
     def is_for_event(self) -> bool:
-        """Whether an event ends it; that may come at any moment."""
-        return self.row.kind == EVENT
+        """Whether an event or the end of a run ends it; that may come at any moment."""
+        return self.row.kind in (EVENT, RUN)
 
     def closed(self, message: int | None = None) -> ClosedWait:
         """The row that closes it."""
@@ -229,6 +229,11 @@ class OpenWaits:
     def attended(self) -> Counter[int]:
         """For each task whose body is in this process: the number of waits that the body is in."""
         return Counter(key.task for key, wait in self._waits.items() if wait.attended)
+
+    @property
+    def has_runs(self) -> bool:
+        """Whether any is for the end of a run."""
+        return any(wait.row.kind == RUN for wait in self._waits.values())
 
     def is_ending(self) -> bool:
         """Whether the end of a wait is being written."""

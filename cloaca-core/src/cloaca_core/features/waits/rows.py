@@ -24,7 +24,7 @@ from cloaca_core.run.watcher import EndedWait
 from cloaca_core.store.messages import MessageRow, NewMessage
 from cloaca_core.values.payloads.json_values import encode
 from cloaca_core.values.times.instants import SECOND, Instant, instant_text
-from cloaca_core.values.waits import APPROVAL, EVENT, SLEEP
+from cloaca_core.values.waits import APPROVAL, EVENT, RUN, SLEEP
 
 if TYPE_CHECKING:
     from cloaca_core.engine.execute.attempt import Attempt
@@ -50,6 +50,13 @@ def row_of_node(node: NodeWait, mark: AttemptRow, due_at: int | None) -> WaitRow
     return WaitRow(
         mark.run_id, mark.task_id, kind, name, 0, mark.attempt, "", mark.started_at, due_at, detail
     )
+
+
+def row_of_run(mark: AttemptRow, name: str) -> WaitRow:
+    """The wait of a node for the end of a run, which opens with this row of its attempt."""
+    assert mark.started_at is not None, "a node has opened"
+    key = (mark.run_id, mark.task_id, RUN, name, 0)
+    return WaitRow(*key, mark.attempt, "", mark.started_at, None)
 
 
 def row_of_body(attempt: Attempt, asked: AskedWait, now: int) -> WaitRow:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from cloaca_core.definition.waits.kinds import Sleep
+from cloaca_core.definition.waits.kinds import Child, Sleep
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import CloacaError, name_taken
@@ -26,7 +26,13 @@ from cloaca_core.features.waits.open_waits import (
     open_waits,
     waits_of,
 )
-from cloaca_core.features.waits.rows import WaitRows, row_of_body, row_of_message, row_of_node
+from cloaca_core.features.waits.rows import (
+    WaitRows,
+    row_of_body,
+    row_of_message,
+    row_of_node,
+    row_of_run,
+)
 from cloaca_core.run.life import State
 from cloaca_core.run.restore import resumption
 from cloaca_core.store.messages import NewMessage
@@ -37,6 +43,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core.engine.orchestrate.run_records import RunRecords
+    from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.features.steps.asked_wait import AskedWait
     from cloaca_core.features.steps.memos import BodyCall
     from cloaca_core.features.waits.body_waits import BodyWaits
@@ -55,7 +62,11 @@ class OwnedRuns(Protocol):
 
 
 class Waits:
-    """Belongs to the engine's loop."""
+    """Belongs to the engine's loop. ``begin_child`` begins a node that waits for a run: the feature
+    that has such nodes sets it, once.
+    """
+
+    begin_child: Callable[[ActiveRun, int, Resume, Child], None]
 
     def __init__(
         self,
@@ -76,7 +87,7 @@ class Waits:
         self._loop = asyncio.get_running_loop()
         self._timers: dict[ActiveRun, asyncio.TimerHandle] = {}
         self._mail = Mail(store, clock, kernel.guarded, self.check)
-        self._ends = WaitEnds(clock, bodies, self._mail, kernel, records, self.check)
+        self.ends: WaitEnds = WaitEnds(clock, bodies, self._mail, kernel, records, self.check)
 
     # -- begin -------------------------------------------------------------------------------
 
@@ -98,10 +109,10 @@ class Waits:
         """Open the wait of a node, unless an earlier owner has. The end of the wait starts the next
         tasks.
         """
-        if not self._is_open(run, task, resume.attempt):
+        if not self.is_open(run, task, resume.attempt):
             self._open(run, task, resume)
 
-    def _is_open(self, run: ActiveRun, task: int, attempt: int) -> bool:
+    def is_open(self, run: ActiveRun, task: int, attempt: int) -> bool:
         """Whether the node waits already: an earlier owner has opened its wait."""
         waits = waits_of(run)
         return waits is not None and any(wait.row.attempt == attempt for wait in waits.of(task))
@@ -109,8 +120,11 @@ class Waits:
     def _open(self, run: ActiveRun, task: int, resume: Resume) -> None:
         """Open the wait of a node. A sleep that is over already is only ended."""
         node, task_id = run.graph.tasks[task].wait, run.graph.tasks[task].id
-        now = self._clock.wall()
         assert node is not None
+        if isinstance(node, Child):
+            self.begin_child(run, task, resume, node)
+            return
+        now = self._clock.wall()
         try:
             due = due_at(node, task_id, now, run.plan.contexts.given(task))
         except CloacaError as error:
@@ -118,7 +132,7 @@ class Waits:
             self._kernel.fail(run, task, row, str(row.error))
             return
         if isinstance(node, Sleep) and due is not None and due <= now:
-            self._ends.conclude(
+            self.ends.conclude(
                 run, task, outcome_of_timeout(node, task_id, now), resume.attempt, now
             )
             return
@@ -127,18 +141,46 @@ class Waits:
         wait = open_waits(run).add(task, row_of_node(node, mark, due))
         self._write(run, wait, [mark])
 
-    def _write(self, run: ActiveRun, wait: OpenWait, marks: Sequence[AttemptRow] = ()) -> None:
+    def open_for_run(
+        self,
+        run: ActiveRun,
+        task: int,
+        attempt: int,
+        name: str,
+        beside: Sequence[Beside] = (),
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        """Open a node that waits for the end of this name. ``beside`` is written with that; then
+        ``then`` is called.
+        """
+        mark = attempt_rows.of_node(run, task, attempt, self._clock.wall())
+        run.latest[task] = mark
+        wait = open_waits(run).add(task, row_of_run(mark, name))
+        self._write(run, wait, [mark], beside, then)
+
+    def _write(
+        self,
+        run: ActiveRun,
+        wait: OpenWait,
+        marks: Sequence[AttemptRow] = (),
+        beside: Sequence[Beside] = (),
+        then: Callable[[], None] | None = None,
+    ) -> None:
         """Have the row of a wait written."""
         open_waits(run).opening += 1
-        rows = WaitRows(opened=[wait.row])
-        self._records.note(run, marks, [rows], partial(self._opened, run, wait))
+        rows = [WaitRows(opened=[wait.row]), *beside]
+        self._records.note(run, marks, rows, partial(self._opened, run, wait, then))
 
-    def _opened(self, run: ActiveRun, wait: OpenWait) -> None:
+    def _opened(
+        self, run: ActiveRun, wait: OpenWait, then: Callable[[], None] | None = None
+    ) -> None:
         """The row of a wait is durable. Waits that open together are checked once, as there may be
         thousands.
         """
         if failpoints.watches:
             failpoints.hit("wait.after_open")
+        if then is not None:
+            then()
         waits = open_waits(run)
         wait.durable = True
         waits.opening -= 1
@@ -165,6 +207,12 @@ class Waits:
         else:
             self._kernel.guarded(run, self.messages_sent, run, number)
 
+    def number(self, run: ActiveRun) -> bool:
+        """Read the messages of a run that has waits, those without a number too; false if the run
+        has none, or is being read.
+        """
+        return waits_of(run) is not None and self._mail.read(run, some_unnumbered=True)
+
     # -- go on -------------------------------------------------------------------------------
 
     def check(self, run: ActiveRun) -> None:
@@ -180,9 +228,9 @@ class Waits:
                 return
             bodies_only = life.state is State.PAUSING
             for wait, message in waits.matches(bodies_only=bodies_only):
-                self._ends.by_message(run, wait, message)
+                self.ends.by_message(run, wait, message)
             for wait in waits.due(self._clock.wall(), bodies_only=bodies_only):
-                self._ends.by_time(run, wait)
+                self.ends.by_time(run, wait)
         if run.life.state is not State.OVER:
             self._look_again(run, waits)
             self._kernel.review(run)
@@ -277,7 +325,7 @@ class Waits:
     def _is_away(self, run: ActiveRun, task: int) -> None:
         waits = open_waits(run)
         if task in waits.suspended and not waits.of(task) and run.life.state is not State.OVER:
-            self._ends.run_again(run, task)
+            self.ends.run_again(run, task)
         self.check(run)
 
     # -- forget ------------------------------------------------------------------------------

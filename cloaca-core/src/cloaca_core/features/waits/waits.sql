@@ -106,7 +106,8 @@ WHERE run.id IN [:new.run_id] AND run.messages = 0 AND EXISTS (
 
 -- name: insert_message
 -- Add a message to a run that has not ended, unless it is there, or one with its key; nor if so many are
--- unread (a run that was sent fewer has fewer), nor an approval of which no wait is open.
+-- unread (a run that was sent fewer has fewer; ends of children do not count), nor an approval of which
+-- no wait is open.
 INSERT INTO cloaca_message (
     run_id, id, number, kind, name, payload, dedupe_key, sent_by, sent_at
 )
@@ -129,7 +130,8 @@ WHERE run.id = :run_id AND run.ended_at IS NULL
         OR (
             SELECT count(*) FROM (
                 SELECT 1 FROM cloaca_message AS unread
-                WHERE unread.run_id = run.id AND unread.taken_by IS NULL LIMIT :most
+                WHERE unread.run_id = run.id AND unread.taken_by IS NULL AND unread.kind <> 'run'
+                LIMIT :most
             ) AS counted
         ) < :most
     )

@@ -241,18 +241,31 @@ def orphans_of(runs: Sequence[NewRun], parents: Sequence[Row] | None) -> frozens
     """The ids of new runs whose parents do not exist or are hidden."""
     if parents is None:  # none of them has one
         return frozenset()
-    found = {parent_id for parent_id, _ in parents}
+    found = {parent_id for parent_id, _, _ in parents}
     return frozenset(
         [run.id for run in runs if run.belongs_to is not None and run.belongs_to not in found]
     )
 
 
 def _refused(runs: Sequence[NewRun], parents: Sequence[Row] | None) -> frozenset[str]:
-    """The ids of new runs whose parents are being cancelled, or were."""
+    """The ids of new runs whose parents are being cancelled, or were, or were to wait for them and
+    have ended.
+    """
     if parents is None:  # none of them has one
         return frozenset()
-    cancelled = {parent_id for parent_id, is_cancelled in parents if is_cancelled}
-    return frozenset([run.id for run in runs if run.belongs_to in cancelled] if cancelled else ())
+    cancelled = {parent_id for parent_id, is_cancelled, _ in parents if is_cancelled}
+    over = {parent_id for parent_id, _, is_over in parents if is_over}
+    if not over:  # an end is one, too
+        return frozenset(
+            [run.id for run in runs if run.belongs_to in cancelled] if cancelled else ()
+        )
+    return frozenset(
+        [
+            run.id
+            for run in runs
+            if run.belongs_to in cancelled or (run.child_kind and run.belongs_to in over)
+        ]
+    )
 
 
 def _parents_of(runs: Sequence[NewRun]) -> set[str]:

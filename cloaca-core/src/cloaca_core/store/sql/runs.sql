@@ -14,11 +14,11 @@
 -- Add a run. If :owner is a live runner, it owns the run from the start, unless the run waits for
 -- its time or its workflow is paused; otherwise the run has no owner. Executed again, or with an
 -- idempotency key that another run has, it changes nothing; nor if its parent is being cancelled, or
--- was, or if the tree of its parent is hidden.
+-- was, or if the tree of its parent is hidden; nor if the parent was to wait for it and has ended.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
-    priority, due_at, detached, time_limit, deadline_at, start_by, trace, owner, epoch, status,
-    started_at
+    priority, due_at, detached, time_limit, deadline_at, start_by, trace, child_kind, owner, epoch,
+    status, started_at
 )
 SELECT
     :id, :workflow, :version, :input, :tags, CAST(:idempotency_key AS TEXT),
@@ -29,7 +29,7 @@ SELECT
     :created_at, coalesce(CAST(:due_at AS BIGINT), :created_at),
     :priority, CAST(:due_at AS BIGINT), :detached,
     CAST(:time_limit AS BIGINT), CAST(:deadline_at AS BIGINT), CAST(:start_by AS BIGINT),
-    CAST(:trace AS TEXT), runner.id,
+    CAST(:trace AS TEXT), CAST(:child_kind AS TEXT), runner.id,
     CASE WHEN runner.id IS NULL THEN 0 ELSE 1 END,
     CASE WHEN runner.id IS NULL THEN 'Pending' ELSE 'Running' END,
     CASE WHEN runner.id IS NULL THEN NULL ELSE :created_at END
@@ -43,6 +43,7 @@ WHERE (
             SELECT 1 FROM cloaca_run AS parent
             WHERE parent.id = CAST(:parent_id AS TEXT)
                 AND parent.cancel_at IS NULL AND parent.status <> 'Cancelled'
+                AND (CAST(:child_kind AS TEXT) IS NULL OR parent.ended_at IS NULL)
                 AND NOT EXISTS (
                     SELECT 1 FROM cloaca_tombstone AS gone
                     WHERE gone.root_id = coalesce(parent.root_id, parent.id)
@@ -58,7 +59,7 @@ ON CONFLICT DO NOTHING;
 -- cancelled: who claims the run does (list_stopped_with_parents).
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
-    priority, due_at, detached, time_limit, deadline_at, start_by, trace, epoch, status
+    priority, due_at, detached, time_limit, deadline_at, start_by, trace, child_kind, epoch, status
 )
 SELECT
     :id, :workflow, :version, :input, :tags, CAST(:idempotency_key AS TEXT),
@@ -68,7 +69,8 @@ SELECT
     ),
     :created_at, coalesce(CAST(:due_at AS BIGINT), :created_at), :priority,
     CAST(:due_at AS BIGINT), :detached, CAST(:time_limit AS BIGINT),
-    CAST(:deadline_at AS BIGINT), CAST(:start_by AS BIGINT), CAST(:trace AS TEXT), 0, 'Pending'
+    CAST(:deadline_at AS BIGINT), CAST(:start_by AS BIGINT), CAST(:trace AS TEXT),
+    CAST(:child_kind AS TEXT), 0, 'Pending'
 WHERE (
         CAST(:parent_id AS TEXT) IS NULL OR :detached = 1
         OR EXISTS (
@@ -93,10 +95,12 @@ FOR KEY SHARE OF root;
 
 
 -- name: find_parents
--- Find which of these runs are there and not hidden, and whether each is being cancelled, or was.
+-- Find which of these runs are there and not hidden, whether each is being cancelled, or was, and whether
+-- it has ended.
 SELECT
     run.id,
-    CASE WHEN run.cancel_at IS NOT NULL OR run.status = 'Cancelled' THEN 1 ELSE 0 END AS is_cancelled
+    CASE WHEN run.cancel_at IS NOT NULL OR run.status = 'Cancelled' THEN 1 ELSE 0 END AS is_cancelled,
+    CASE WHEN run.ended_at IS NULL THEN 0 ELSE 1 END AS is_over
 FROM cloaca_run AS run
 WHERE run.id IN :ids
     AND NOT EXISTS (
@@ -197,7 +201,8 @@ WHERE run.id IN [wanted.value] AND run.owner = :runner_id
 -- name: end_run
 -- Write the end of a run, its last change, if the runner still owns it. The run keeps its owner, so
 -- that the same batch, sent again, gets the same answer. A run that is to be cancelled ends as
--- Cancelled, even if the runner saw it end otherwise.
+-- Cancelled, even if the runner saw it end otherwise. One that fails leaves a mark if it has children
+-- under way for which it waited (see features/steering/children.sql).
 UPDATE cloaca_run
 SET ended_at = :ended_at,
     status = CASE WHEN cancel_at IS NULL THEN :status ELSE 'Cancelled' END,
@@ -214,6 +219,22 @@ SET ended_at = :ended_at,
     END,
     reason_tasks = CASE
         WHEN cancel_at IS NULL THEN CAST(:reason_tasks AS TEXT)
+    END,
+    children_at = CASE
+        WHEN :status = 'Failed' AND cancel_at IS NULL AND EXISTS (
+            SELECT 1 FROM cloaca_run AS child
+            WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
+                AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+                AND child.child_kind IS NOT NULL
+        ) THEN :ended_at ELSE children_at
+    END,
+    cancels_children = CASE
+        WHEN :status = 'Failed' AND cancel_at IS NULL AND EXISTS (
+            SELECT 1 FROM cloaca_run AS child
+            WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
+                AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+                AND child.child_kind IS NOT NULL
+        ) THEN 3 ELSE cancels_children
     END
 WHERE id = :id AND owner = :runner_id AND epoch = :fence AND ended_at IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.states import ReasonCode, RunStatus
 from cloaca_core.values.times.rfc3339 import rfc3339
-from cloaca_core.values.waits import NEVER
+from cloaca_core.values.waits import NEVER, RUN
 from cloaca_core.values.wording import counted
 from cloaca_core.views.explain.runners import change_of_version, how_it_went, lacking_runners
 from cloaca_core.views.explain.task_states import Why, latest_attempts, owner_is_gone
@@ -176,7 +176,8 @@ def _end_of_limit(facts: Facts) -> str:
 
 def _waits(tasks: Sequence[TaskExplanation]) -> Why | None:
     """The wait of a node or a body that is shown first: a wait that a person can end."""
-    waiting = [each for code in WAITS for each in tasks if each.code == code]
+    codes = ["child_run" if kind == RUN else kind for kind in WAITS]
+    waiting = [each for code in codes for each in tasks if each.code == code]
     if not waiting:
         return None
     first, others = waiting[0], len(waiting) - 1

@@ -13,6 +13,7 @@ from cloaca_core.values import option_names
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.states import UNCOUNTED, ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.times.rfc3339 import rfc3339
+from cloaca_core.values.waits import RUN
 from cloaca_core.values.wording import counted
 from cloaca_core.views.explain.explanation import TaskExplanation
 from cloaca_core.views.explain.task_starts import Starts
@@ -124,7 +125,8 @@ class _Tasks:
         text = f"{text}{self._progress(row)}"
         if self._run.status == RunStatus.CANCELLING:
             return Why("cancelling", f"{text}; the run is being cancelled")
-        return Why(waits[0].kind, text, shown_wait(waits[0]))
+        code = "child_run" if waits[0].kind == RUN else waits[0].kind
+        return Why(code, text, shown_wait(waits[0]))
 
     def _retried(self, task: str, known: Attempts, retry_at: int) -> Why:
         now, active = self._facts.now, self._facts.active

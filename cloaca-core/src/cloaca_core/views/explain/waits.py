@@ -1,4 +1,4 @@
-"""Describes the waits of nodes and bodies: for an instant, an event, a person. Pure."""
+"""Describes the waits of nodes and bodies: for an instant, an event, a person, a run. Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from cloaca_core.features.waits.decisions import asked_in
 from cloaca_core.features.waits.records import WaitRow
+from cloaca_core.values.namespace import short_name
 from cloaca_core.values.states import ReasonCode, TaskStatus
-from cloaca_core.values.waits import APPROVAL, EVENT, SLEEP
+from cloaca_core.values.waits import APPROVAL, EVENT, RUN, SLEEP, run_of_end
 from cloaca_core.values.wording import counted
 from cloaca_core.views.explain.words import listed, moment, short
 from cloaca_core.views.task_results import waits_of_attempt
@@ -52,7 +53,11 @@ def bodies_in_memory(facts: Facts, latest: Sequence[AttemptRow]) -> list[str]:
 def unread_text(facts: Facts) -> str | None:
     """The messages to a run that are unread and that nothing waits for; None if there are none."""
     wanted = {(each.kind, each.name) for each in facts.recorded.waits if not each.timed_out}
-    left = [each for each in facts.recorded.unread if (each.kind, each.name) not in wanted]
+    left = [
+        each
+        for each in facts.recorded.unread
+        if (each.kind, each.name) not in wanted and each.kind != RUN
+    ]
     if not left:
         return None
     count = sum(each.messages for each in left)
@@ -73,9 +78,19 @@ def _awaited(facts: Facts, wait: WaitRow) -> str:
         choices = " or ".join(map(repr, asked.choices))
         end = come or f"run.approve({wait.name!r}, …) decides, with {choices}"
         return f"waits for a person {since}: {short(asked.prompt)}; {end}"
+    if wait.kind == RUN:
+        return f"waits for the end of {_child(facts, run_of_end(wait.name))} {since}"
     assert wait.kind == EVENT, wait.kind
     end = come or f"runner.send(run_id, {wait.name!r}, …) ends that"
     return f"waits for the event {wait.name} {since}; {end}"
+
+
+def _child(facts: Facts, run_id: str) -> str:
+    """A child run, and its state."""
+    for each in facts.recorded.children:
+        if each.id == run_id:
+            return f"run {run_id} of {short_name(each.workflow)}, which is {each.status},"
+    return f"run {run_id}, which has ended: a runner is to tell its body,"
 
 
 def _until(facts: Facts, wait: WaitRow) -> str:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-_SHAPES: Final = {"sleep": ("([", "])"), "event": ("([", "])"), "approval": ("{{", "}}")}
+_SHAPES: Final = {
+    "sleep": ("([", "])"),
+    "event": ("([", "])"),
+    "approval": ("{{", "}}"),
+    "child": ("[[", "]]"),
+}
 _COLOURS: Final = {
     "Completed": "fill:#d3f2dc,stroke:#1a7f37,color:#0b3317",
     "Failed": "fill:#ffd8d3,stroke:#b3261e,color:#45100c",

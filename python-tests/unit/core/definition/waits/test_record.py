@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tables import each_row
 
-from cloaca_core.definition.waits.kinds import Approval, NodeWait, Sleep, WaitFor
+from cloaca_core.definition.waits.kinds import Approval, Child, Constant, NodeWait, Sleep, WaitFor
 from cloaca_core.definition.waits.record import read_wait, written_wait
 from cloaca_core.values.payloads.json_values import decode, encode
 
@@ -17,6 +17,9 @@ WAITS: list[NodeWait] = [
     WaitFor("paid", 5.0, {"n": [1]}),
     Approval("Pay?", ("approve", "reject")),
     Approval("Pay?", ("a",), None, {"type": "object"}, 60.0, "a", "fail"),
+    Child("double"),
+    Child("double", (), (), -3, -1, (("of", "node"),)),
+    Child("double", (("n", ("a", "b")), ("unit", Constant(["kg"])), ("x", Constant(None))), ("n",)),
 ]
 
 

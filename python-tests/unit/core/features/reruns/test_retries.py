@@ -244,6 +244,19 @@ async def test_of_the_children_of_one_call_the_latest_is_begun(desk: Desk) -> No
     assert desk.rounds() == {"a": 2, "b": 1, "c": 2, "d": 2, "e": 1, "f": 1}
 
 
+async def test_children_for_which_a_body_waited_are_found_by_number_and_input_or_by_its_key(
+    desk: Desk,
+) -> None:
+    await desk.failed("a")
+    keys = ["1-0123456789abcdef", "1-fedcba9876543210", "k=north", "k=north 2", "k=2", "then 1"]
+    for name, key in zip("bcdefg", keys, strict=True):
+        await desk.failed(name, parent="a", key=f"ship {key}")
+
+    await desk.retries.retry("a", None, ORDER, children=True)
+
+    assert desk.rounds() == {"a": 2, "b": 2, "c": 2, "d": 1, "e": 2, "f": 2, "g": 1}
+
+
 async def test_children_may_be_left_alone(desk: Desk) -> None:
     await desk.failed("a")
     await desk.failed("b", parent="a")

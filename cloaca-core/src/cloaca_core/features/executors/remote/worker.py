@@ -267,6 +267,25 @@ class NoCalls:
             "submit_many", "return what to submit, and call submit_many in a task after this one"
         )
 
+    def start_workflow(self, *_: object) -> NoReturn:
+        """Refuse to run a workflow."""
+        self._refuse(
+            "run_workflow or start_workflow",
+            "return its context, and run the workflow in a task after this one",
+        )
+
+    def child_result(self, *_: object) -> NoReturn:
+        """As ``start_workflow``."""
+        self.start_workflow()
+
+    async def start_workflow_async(self, *_: object) -> NoReturn:
+        """As ``start_workflow``."""
+        self.start_workflow()
+
+    async def child_result_async(self, *_: object) -> NoReturn:
+        """As ``start_workflow``."""
+        self.start_workflow()
+
     async def submit_async(self, *_: object) -> NoReturn:
         """As ``submit``."""
         self.submit()

@@ -1,0 +1,114 @@
+"""``child``: a node that runs another workflow, and waits for its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cloaca_core.definition.nodes.declare import declare
+from cloaca_core.definition.waits.kinds import Child, Constant
+from cloaca_core.errors import ContextError, ContextTypeError, DefinitionError, DefinitionTypeError
+from cloaca_core.values.arguments import text, wrong_type
+from cloaca_core.values.node import Node, Reference
+from cloaca_core.values.payloads.json_values import normalise
+from cloaca_core.values.times.durations import Duration
+from cloaca_core.values.times.no_limit import NoLimit
+from cloaca_core.values.times.time_limits import read_time_limit, stored_limit
+
+HIGHEST = 100
+
+
+def child(
+    id: str,  # noqa: A002 - the public name of the parameter
+    workflow_name: str,
+    *,
+    context: Mapping[str, str | tuple[str, ...] | Constant] | None = None,
+    outputs: Sequence[str] | None = None,
+    priority: int | None = None,
+    time_limit: Duration | NoLimit | None = None,
+    tags: Mapping[str, str] | None = None,
+    dependencies: Sequence[Reference] | None = None,
+    trigger_rules: Mapping[str, object] | None = None,
+) -> Node:
+    """Make a node of the workflow whose builder block is open that runs another workflow as a child
+    of its run. The child's final context becomes the value of ``id`` in the context. No runner
+    keeps the run in memory meanwhile.
+
+    * ``id``: as a task's
+    * ``workflow_name``: the name of the workflow, which is looked up when the node starts
+    * ``context``: the child's input: for each key of it a key of this context, a tuple of keys, one
+      within the other, or ``cloaca.constant(value)``; the context that the node sees
+    * ``outputs``: the keys of the child's final context that are kept; all
+    * ``priority``, ``time_limit``, ``tags``: as of ``Client.submit``
+    * ``dependencies``: a list of ids, functions or nodes, also of tasks further down; none
+    * ``trigger_rules``: as a task's. Without one a node is skipped like a task, and also if all
+      tasks that it depends on were skipped by their rules
+
+    The node fails with ``ChildFailedError`` if the child fails, with ``RunCancelledError`` if that
+    is cancelled. ``DefinitionError`` (ValueError) or ``DefinitionTypeError`` (TypeError) names the
+    option, what was given and what is accepted.
+    """
+    limit = None if time_limit is None else read_time_limit("time_limit", time_limit)
+    wait = Child(
+        workflow=text("workflow_name", workflow_name),
+        context=None if context is None else _sources(context),
+        outputs=None if outputs is None else _outputs(outputs),
+        priority=_priority(priority),
+        time_limit=None if limit is None else stored_limit(limit),
+        tags=_tags(tags),
+    )
+    return declare("child", id, wait, dependencies, trigger_rules, in_body="handle.run_workflow")
+
+
+def constant(value: object) -> Constant:
+    """A JSON value that a child run gets as it is."""
+    try:
+        return Constant(normalise(value, "constant"))
+    except ContextTypeError as error:
+        raise DefinitionTypeError(str(error)) from None
+    except ContextError as error:
+        raise DefinitionError(str(error)) from None
+
+
+def _sources(
+    given: object,
+) -> tuple[tuple[str, tuple[str, ...] | Constant], ...]:
+    if not isinstance(given, Mapping):
+        raise wrong_type("context", "a mapping of keys", given)
+    return tuple((text("a key of context", key), _source(key, each)) for key, each in given.items())
+
+
+def _source(key: str, given: object) -> tuple[str, ...] | Constant:
+    if isinstance(given, Constant):
+        return given
+    path = (given,) if isinstance(given, str) else given
+    if not isinstance(path, tuple) or not path or not all(isinstance(each, str) for each in path):
+        raise wrong_type(
+            f"context[{key!r}]", "a key, a tuple of keys or cloaca.constant(...)", given
+        )
+    return path
+
+
+def _outputs(given: object) -> tuple[str, ...]:
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise wrong_type("outputs", "a list of keys", given)
+    return tuple(text("an item of outputs", each) for each in given)
+
+
+def _priority(given: object) -> int | None:
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise wrong_type("priority", "an int", given)
+    if not -HIGHEST <= given <= HIGHEST:
+        raise DefinitionError(f"priority must be -{HIGHEST} to {HIGHEST}, got {given}")
+    return given
+
+
+def _tags(given: object) -> tuple[tuple[str, str], ...]:
+    if given is None:
+        return ()
+    if not isinstance(given, Mapping):
+        raise wrong_type("tags", "a mapping", given)
+    return tuple(
+        (text("a key of tags", key), text(f"tags[{key!r}]", each)) for key, each in given.items()
+    )

@@ -1,0 +1,1 @@
+"""Child runs for which bodies of their parent wait as for an event."""

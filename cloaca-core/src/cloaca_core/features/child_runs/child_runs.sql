@@ -1,0 +1,63 @@
+-- Child runs for which their parents wait. Read the heads of features/steering/steering.sql and
+-- features/waits/waits.sql first.
+--
+-- The end of such a child is a message to its parent, in the transaction that writes the end. It has no
+-- number: so no transaction that ends a run waits for the lock of another run. A runner gives it
+-- one, as to the messages of users' transactions. Its id makes it the only one about that round of the
+-- child. It tells where the result stands, and does not repeat it.
+
+
+-- name: tell_parents
+-- Send the ends of those of these runs that have ended to the parents that may wait for them.
+INSERT INTO cloaca_message (run_id, id, kind, name, payload, sent_at)
+SELECT
+    child.parent_id, child.id || ':' || child.round, 'run',
+    CASE WHEN child.round = 1 THEN child.id ELSE child.id || ':' || child.round END,
+    '{"round":' || child.round || ',"status":"' || child.status || '"}', child.ended_at
+FROM cloaca_run AS child
+WHERE child.id IN :ids AND child.child_kind IS NOT NULL AND child.parent_id IS NOT NULL
+    AND +child.ended_at IS NOT NULL
+ON CONFLICT DO NOTHING;
+
+
+-- name: tell_of_cancelled
+-- The same for runs that mark_cancelled has named. They can be found as long as they have not ended.
+INSERT INTO cloaca_message (run_id, id, kind, name, payload, sent_at)
+SELECT
+    child.parent_id, child.id || ':' || child.round, 'run',
+    CASE WHEN child.round = 1 THEN child.id ELSE child.id || ':' || child.round END,
+    '{"round":' || child.round || ',"status":"Cancelled"}', :now
+FROM cloaca_run AS child
+WHERE child.owner = :runner_id AND child.ended_at IS NULL AND child.cancel_at IS NOT NULL
+    AND child.status = 'Cancelled' AND child.child_kind IS NOT NULL AND child.parent_id IS NOT NULL
+ON CONFLICT DO NOTHING;
+
+
+-- name: insert_node_child
+-- Add the child runs of nodes whose runs the runner still owns; not of one that is being cancelled. What a
+-- fenced runner sends adds none: the next owner may start the node with another input.
+INSERT INTO cloaca_run (
+    id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
+    priority, time_limit, deadline_at, child_kind, epoch, status
+)
+SELECT
+    :new.id, :new.workflow, :new.version, :new.input, :new.tags, :new.idempotency_key, run.id,
+    coalesce(run.root_id, run.id), :new.created_at, :new.created_at, :new.priority, :new.time_limit,
+    :new.deadline_at, 'node', 0, 'Pending'
+FROM :rows AS new, cloaca_run AS run, cloaca_runner AS runner
+WHERE run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
+    AND run.cancel_at IS NULL AND runner.id = run.owner AND runner.fenced = 0
+ON CONFLICT DO NOTHING;
+
+
+-- name: runs_above
+-- Count the runs above this one, at most :most of them.
+WITH RECURSIVE lineage (id, depth) AS (
+    SELECT run.parent_id, 1 FROM cloaca_run AS run
+    WHERE run.id = :run_id AND run.parent_id IS NOT NULL
+    UNION ALL
+    SELECT above.parent_id, lineage.depth + 1
+    FROM lineage CROSS JOIN cloaca_run AS above
+    WHERE above.id = lineage.id AND above.parent_id IS NOT NULL AND lineage.depth < :most
+)
+SELECT count(*) FROM lineage;

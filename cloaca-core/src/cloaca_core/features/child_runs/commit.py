@@ -1,0 +1,56 @@
+"""What child runs write with a batch: their ends, as messages to their parents."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from cloaca_core.features.child_runs.records import NODE_CHILDREN, TOLD_ENDS, NodeChild
+from cloaca_core.features.child_runs.sql import ChildRunQueries
+from cloaca_core.store.sql.base import RunQueries
+from cloaca_core.store.sql.commit_part import GUARD, Array, CommitPart, Steps, guarded
+from cloaca_core.store.sql.dialect import Step
+
+if TYPE_CHECKING:
+    from cloaca_core.store.batch import Batch
+    from cloaca_core.store.sql.base import Queries
+
+
+class ChildRunCommit:
+    """After the ends: a message is sent if its run has ended, by whichever owner."""
+
+    def __init__(self, queries: Queries, array: Array) -> None:
+        self._array = array
+        self._q = queries.of(ChildRunQueries)
+        self._insert_tag = queries.of(RunQueries).insert_tag
+        self._child_row = self._q.insert_node_child.binder(NodeChild._fields + GUARD)
+        self._tag_row = self._insert_tag.binder(("run_id", "tag", "content"))
+
+    def part(self) -> CommitPart:
+        q = self._q
+        return CommitPart(
+            kinds=frozenset((TOLD_ENDS, NODE_CHILDREN)),
+            fence=self._fence,
+            end=self._end,
+            ended=[q.tell_parents],
+            cancelled=[q.tell_of_cancelled],
+        )
+
+    def _fence(self, batch: Batch) -> Steps:
+        """Children come after the locks of their parents."""
+        if not (children := batch.of(NODE_CHILDREN)):
+            return {}
+        insert = self._q.insert_node_child
+        steps = {"node children": Step(insert, rows=guarded(batch, children, self._child_row))}
+        tags = [(each.id, *tag) for each in children for tag in json.loads(each.tags).items()]
+        if tags:
+            steps["tags of node children"] = Step(
+                self._insert_tag, rows=list(map(self._tag_row, tags))
+            )
+        return steps
+
+    def _end(self, batch: Batch) -> Steps:
+        if not batch.of(TOLD_ENDS):
+            return {}
+        ids = self._array(sorted({each.run_id for each in batch.of(TOLD_ENDS)}))
+        return {"told ends": Step(self._q.tell_parents, self._q.tell_parents.bind(ids=ids))}

@@ -1,0 +1,266 @@
+"""Starts the child runs of nodes, and ends the nodes when they have ended.
+
+The row of a child is written in the commit that opens the wait of its node, so an owner that takes
+the run over finds both or neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from cloaca_core.definition.unregistered import Unregistered
+from cloaca_core.definition.waits.kinds import Child
+from cloaca_core.engine.record import attempt_rows
+from cloaca_core.errors import CloacaError, WorkflowNotFoundError
+from cloaca_core.features.child_runs.child_runs import DEEPEST, too_deep
+from cloaca_core.features.child_runs.node_children import child_input, latest_child, outcome_of_end
+from cloaca_core.features.child_runs.records import NODE_CHILDREN, NodeChild
+from cloaca_core.features.waits.mail import persistently
+from cloaca_core.features.waits.open_waits import open_waits
+from cloaca_core.run.life import State
+from cloaca_core.values.child_kinds import node_key
+from cloaca_core.values.payloads.json_values import decode, encode
+from cloaca_core.values.states import RunStatus
+from cloaca_core.values.waits import end_name, run_of_end
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+
+    from cloaca_core.definition.recorded import RecordedWorkflow
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core.engine.record.entries import Draft
+    from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.features.child_runs.part import ChildRunStore
+    from cloaca_core.features.waits.open_waits import OpenWait
+    from cloaca_core.features.waits.waits import Waits
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.restore import Resume
+    from cloaca_core.run.rows import AttemptRow, RunRow
+    from cloaca_core.run.watcher import EndedWait
+    from cloaca_core.store.messages import MessageRow
+    from cloaca_core.values.ids import RunIds
+    from cloaca_core.values.times.clock import Clock
+
+
+class NodeChildRows(NamedTuple):
+    """The child that one entry writes."""
+
+    child: NodeChild
+
+    def add_to(self, draft: Draft) -> None:
+        """Put it into a batch."""
+        draft.put(NODE_CHILDREN, (self.child,))
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it holds."""
+        return NODE_CHILDREN.weight((self.child,))
+
+    def ended_waits(self, _: ActiveRun, __: Sequence[AttemptRow]) -> list[EndedWait]:
+        """It ends no wait."""
+        return []
+
+
+class ChildNodes:
+    """Belongs to the engine's loop. ``find`` finds the record of a workflow that is not registered
+    here, ``ended`` reads a run as a round of it has ended.
+    """
+
+    def __init__(
+        self,
+        store: ChildRunStore,
+        registry: Registry,
+        ids: RunIds,
+        clock: Clock,
+        waits: Waits,
+        kernel: Orchestrator,
+        subjects: Subjects,
+        find: Callable[[Unregistered], Awaitable[RecordedWorkflow]],
+        ended: Callable[[str, int], Awaitable[RunRow]],
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._ids = ids
+        self._clock = clock
+        self._waits = waits
+        self._kernel = kernel
+        self._subjects = subjects
+        self._find = find
+        self._read_end = ended
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        waits.begin_child = self._begin
+        waits.ends.run_ended = self._run_ended
+
+    # -- begin -------------------------------------------------------------------------------
+
+    def _begin(self, run: ActiveRun, task: int, resume: Resume, node: Child) -> None:
+        """A node starts a child, for which it waits."""
+        try:
+            workflow = self._registry.find(node.workflow)
+        except WorkflowNotFoundError:
+            workflow = None
+        except CloacaError as error:  # several have the name
+            self._fail(run, task, resume, error)
+            return
+        is_first = run.row.round == 1 and resume.attempt == 1 and run.row.parent_id is None
+        if workflow is not None and is_first:
+            self._start(run, task, resume, node, workflow, 1)
+        else:
+            self._keep(self._look_up(run, task, resume, node, workflow))
+
+    async def _look_up(
+        self,
+        run: ActiveRun,
+        task: int,
+        resume: Resume,
+        node: Child,
+        workflow: Workflow | RecordedWorkflow | None,
+    ) -> None:
+        """Find the workflow, and the child that an earlier attempt at the node has started."""
+        try:
+            if workflow is None:
+                workflow = await persistently(lambda: self._find(_named(node)))
+            await persistently(lambda: self._refuse_deep(run))
+            children = await persistently(lambda: self._store.children([run.id]))
+            known = latest_child(run.id, run.graph.tasks[task].id, children)
+            row = None
+            if known is not None:
+                row = await persistently(partial(self._store.get_run, known[1]))
+        except CloacaError as error:
+            self._kernel.guarded(run, self._refuse, run, task, resume, error)
+            return
+        self._kernel.guarded(run, self._found, run, task, resume, node, workflow, known, row)
+
+    async def _refuse_deep(self, run: ActiveRun) -> None:
+        above = 0
+        if run.row.parent_id is not None:
+            above = await self._store.runs_above(run.id, DEEPEST)
+        if above >= DEEPEST - 1:
+            raise too_deep(run.row)
+
+    def _refuse(self, run: ActiveRun, task: int, resume: Resume, error: CloacaError) -> None:
+        """The node cannot start, unless it is not to start any more."""
+        if run.life.ready([task]):
+            self._fail(run, task, resume, error)
+
+    def _found(
+        self,
+        run: ActiveRun,
+        task: int,
+        resume: Resume,
+        node: Child,
+        workflow: Workflow | RecordedWorkflow,
+        known: tuple[int, str] | None,
+        row: RunRow | None,
+    ) -> None:
+        """Start a child, unless there is one with the same input that has completed, or goes on:
+        a retry has begun it again.
+        """
+        if not run.life.ready([task]) or self._waits.is_open(run, task, resume.attempt):
+            return
+        if known is None or row is None:
+            self._start(run, task, resume, node, workflow, 1)
+        elif row.input == self._input(run, task, node) and row.status == RunStatus.COMPLETED:
+            self._conclude(run, task, resume, node, row)
+        elif row.input == self._input(run, task, node) and row.ended_at is None:
+            self._waits.open_for_run(run, task, resume.attempt, end_name(row.id, row.round))
+        else:
+            self._start(run, task, resume, node, workflow, known[0] + 1)
+
+    def _start(
+        self,
+        run: ActiveRun,
+        task: int,
+        resume: Resume,
+        node: Child,
+        workflow: Workflow | RecordedWorkflow,
+        decision: int,
+    ) -> None:
+        try:
+            text = self._input(run, task, node)
+        except CloacaError as error:
+            self._fail(run, task, resume, error)
+            return
+        deadline = run.limit.deadline
+        child = NodeChild(
+            run_id=run.id,
+            id=self._ids.next(),
+            workflow=workflow.namespace,
+            version=workflow.version,
+            input=text,
+            tags=encode(dict(node.tags)),
+            idempotency_key=node_key(run.id, run.graph.tasks[task].id, decision),
+            created_at=self._clock.wall(),
+            priority=run.row.priority if node.priority is None else node.priority,
+            time_limit=node.time_limit,
+            deadline_at=None if deadline is None else deadline.at,
+        )
+        self._waits.open_for_run(
+            run,
+            task,
+            resume.attempt,
+            child.id,
+            [NodeChildRows(child)],
+            self._subjects.claimable_here.publish,
+        )
+
+    def _input(self, run: ActiveRun, task: int, node: Child) -> str:
+        given = run.plan.contexts.given(task)
+        return encode(child_input(node, run.graph.tasks[task].id, given))
+
+    def _fail(self, run: ActiveRun, task: int, resume: Resume, error: CloacaError) -> None:
+        now = self._clock.wall()
+        row = attempt_rows.of_node(run, task, resume.attempt, now, now, error=error)
+        self._kernel.fail(run, task, row, str(row.error))
+
+    # -- end ---------------------------------------------------------------------------------
+
+    def _run_ended(self, run: ActiveRun, wait: OpenWait, message: MessageRow) -> None:
+        """The message tells of the end of a child: read its result, then end the node."""
+        number = int(cast("dict[str, int]", decode(message.payload))["round"])
+        self._keep(self._read(run, wait, message, run_of_end(wait.row.name), number))
+
+    async def _read(
+        self, run: ActiveRun, wait: OpenWait, message: MessageRow, run_id: str, number: int
+    ) -> None:
+        try:
+            row = await persistently(lambda: self._read_end(run_id, number))
+        except CloacaError as error:
+            self._kernel.guarded(run, _give_up, error)
+            return
+        self._kernel.guarded(run, self._end, run, wait, message, row)
+
+    def _end(self, run: ActiveRun, wait: OpenWait, message: MessageRow, row: RunRow) -> None:
+        node = run.graph.tasks[wait.key.task].wait
+        if run.life.state is State.OVER or not open_waits(run).has(wait):
+            return
+        assert isinstance(node, Child), "its wait is for a run"
+        outcome = outcome_of_end(node, run.graph.tasks[wait.key.task].id, row)
+        self._waits.ends.end_node(run, wait, outcome, message.number)
+
+    def _conclude(
+        self, run: ActiveRun, task: int, resume: Resume, node: Child, row: RunRow
+    ) -> None:
+        """The child of an earlier round has completed with the same input."""
+        outcome = outcome_of_end(node, run.graph.tasks[task].id, row)
+        self._waits.ends.conclude(run, task, outcome, resume.attempt, self._clock.wall())
+
+    def _keep(self, work: Coroutine[object, object, None]) -> None:
+        """Keep a task of the loop until it has ended: the loop itself would not."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _named(node: Child) -> Unregistered:
+    return Unregistered(node.workflow, f"no workflow {node.workflow!r} is known")
+
+
+def _give_up(error: CloacaError) -> None:
+    """The result of a child cannot be read, so its parent cannot go on."""
+    raise error

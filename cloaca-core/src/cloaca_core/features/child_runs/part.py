@@ -1,0 +1,23 @@
+"""Child runs: the contract of how their parents hear of their ends."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cloaca_core.features.waits.part import WaitStore
+
+
+class ChildRunStore(WaitStore, Protocol):
+    """Child runs with a ``child_kind``.
+
+    Whatever ends such a run (``commit``, ``cancel``, ``expire``, ``release``, ``unregister``,
+    ``take_over``) sends a message to its parent in the same transaction, once for each round of the
+    child: of the kind ``run``, by the name ``values.waits.end_name``, with the JSON object
+    ``{"round": …, "status": …}``. It has no number yet, and is no act. A commit sends those of the
+    runs that ``TOLD_ENDS`` names, if they have ended.
+    """
+
+    async def runs_above(self, run_id: str, most: int) -> int:
+        """How many runs are above this one in its tree, each the parent of the next; ``most`` if
+        there are more. Only reads.
+        """

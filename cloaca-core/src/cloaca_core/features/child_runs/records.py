@@ -1,0 +1,35 @@
+"""The rows of child runs that the journal writes; forms as in ``run.rows``."""
+
+from typing import Final, NamedTuple
+
+from cloaca_core.store.batch import Kind
+
+
+class ToldEnd(NamedTuple):
+    """The parent of ``run_id`` is to be told of the end that this batch writes."""
+
+    run_id: str
+
+
+TOLD_ENDS: Final = Kind[ToldEnd]("told_ends")
+
+
+class NodeChild(NamedTuple):
+    """The child run of a node of ``run_id``, to be inserted without an owner. It counts if its
+    parent is still the runner's.
+    """
+
+    run_id: str
+    id: str
+    workflow: str
+    version: str
+    input: str
+    tags: str
+    idempotency_key: str
+    created_at: int
+    priority: int
+    time_limit: int | None
+    deadline_at: int | None
+
+
+NODE_CHILDREN: Final = Kind[NodeChild]("node_children", lambda child: len(child.input))

@@ -1,0 +1,40 @@
+"""Kinds of child runs that end with a failure of their parent, and the calls in their keys.
+
+A run that a body has submitted or executed has none of the kinds. The idempotency key of a child is
+made of the run, the task and the call; see ``Attempt.keys_of``.
+"""
+
+import re
+from typing import Final
+
+RUN_WORKFLOW: Final = "run_workflow"
+"""A body waits for it from the start."""
+START_WORKFLOW: Final = "start_workflow"
+"""A body may ask for its result later."""
+NODE: Final = "node"
+"""A node waits for it."""
+
+_CALL: Final = re.compile(r"[0-9]+(-[0-9a-f]{16})?|k=.+|i-1\.[0-9]+@[0-9]+", re.DOTALL)
+_DIGITS: Final = 16
+_NO_ITEM: Final = -1
+"""In the place of the index of an item of a map."""
+
+
+def call_with_key(key: str) -> str:
+    """A call to which its body gives a key."""
+    return f"k={key}"
+
+
+def call_with_input(number: int, digest: str) -> str:
+    """A call by its number in the attempt and the digest of the child's input."""
+    return f"{number}-{digest[:_DIGITS]}"
+
+
+def node_key(run_id: str, node_id: str, decision: int, iteration: int = 0) -> str:
+    """The key of the child run of a node; of which there may be several rounds, with one input."""
+    return f"{run_id}::{node_id}::i{_NO_ITEM}.{iteration}@{decision}"
+
+
+def is_call(text: str) -> bool:
+    """Whether a part of a key is a call of a body: the number of a submission, or one of these."""
+    return _CALL.fullmatch(text) is not None

@@ -1,0 +1,80 @@
+"""The part of the store contract that is about child runs, as plain Python over dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from cloaca_core.features.child_runs.records import NODE_CHILDREN, TOLD_ENDS
+from cloaca_core.run.rows import NewRun, RunRow
+from cloaca_core.store.batch import Batch
+from cloaca_core.store.messages import MessageRow
+from cloaca_core.values.child_kinds import NODE
+from cloaca_core.values.waits import RUN
+
+
+class MemoryChildRuns:
+    """Part of ``MemoryStore``, which has the runs and the mailboxes."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, RunRow] = {}
+        self.mailbox: dict[tuple[str, str], MessageRow] = {}
+
+    def insert(self, run: NewRun, *, joins_pause: bool = True) -> str:
+        """Insert a run unless it is there or its key is taken; the id of who has the key."""
+        raise NotImplementedError
+
+    def start_children(self, batch: Batch, parents: Collection[str]) -> None:
+        """Insert the children of nodes of these runs."""
+        for each in batch.of(NODE_CHILDREN):
+            if each.run_id in parents:
+                self.insert(
+                    NewRun(
+                        id=each.id,
+                        workflow=each.workflow,
+                        version=each.version,
+                        input=each.input,
+                        tags=each.tags,
+                        idempotency_key=each.idempotency_key,
+                        parent_id=each.run_id,
+                        owner=None,
+                        created_at=each.created_at,
+                        priority=each.priority,
+                        time_limit=each.time_limit,
+                        deadline_at=each.deadline_at,
+                        child_kind=NODE,
+                    ),
+                    joins_pause=False,
+                )
+
+    def tell_ends(self, batch: Batch) -> None:
+        """Tell the parents of the ends that a batch has written."""
+        for each in batch.of(TOLD_ENDS):
+            self.tell_parent(each.run_id)
+
+    def tell_parent(self, run_id: str) -> None:
+        """Tell the parent of a run that it has ended, if the parent may wait for that."""
+        run = self.runs.get(run_id)
+        if run is None or run.ended_at is None or run.child_kind is None or run.parent_id is None:
+            return
+        end = f"{run.id}:{run.round}"
+        self.mailbox.setdefault(
+            (run.parent_id, end),
+            MessageRow(
+                run_id=run.parent_id,
+                number=0,
+                id=end,
+                kind=RUN,
+                name=run.id if run.round == 1 else end,
+                payload=f'{{"round":{run.round},"status":"{run.status}"}}',
+                dedupe_key=None,
+                sent_by=None,
+                sent_at=run.ended_at,
+                taken_by=None,
+            ),
+        )
+
+    async def runs_above(self, run_id: str, most: int) -> int:
+        count, run = 0, self.runs.get(run_id)
+        while count < most and run is not None and run.parent_id is not None:
+            count, run = count + 1, self.runs.get(run.parent_id)
+        return count

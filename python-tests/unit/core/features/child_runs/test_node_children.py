@@ -1,0 +1,85 @@
+"""The input of a node's child, its key, and what its end makes of the node."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloaca_core.definition.waits.kinds import Child, Constant
+from cloaca_core.engine.submit.request import owned_row
+from cloaca_core.errors import (
+    ChildFailedError,
+    ContextKeyError,
+    ContextValueError,
+    RunCancelledError,
+)
+from cloaca_core.features.child_runs.node_children import child_input, latest_child, outcome_of_end
+from cloaca_core.features.steering.records import ChildRow
+from cloaca_core.run.merge import Change
+from cloaca_core.run.rows import RunRow
+from cloaca_core.values.child_kinds import is_call, node_key
+from cloaca_core.values.namespace import SEPARATOR
+from cloaca_core.values.payloads.json_values import JsonValue
+from cloaca_testing.conformance.rows import new_run
+
+GIVEN: dict[str, JsonValue] = {"order": {"id": 7, "none": None}, "n": 1}
+
+
+def ended(status: str = "Completed", context: str = '{"n":2,"x":3}') -> RunRow:
+    row = owned_row(new_run("c"))
+    return row._replace(status=status, final_context=context, error_message="it broke")
+
+
+def test_the_input_is_the_context_of_the_node_or_made_of_it() -> None:
+    constant = Constant([1])
+    sources = (("id", ("order", "id")), ("none", ("order", "none")), ("list", constant))
+
+    assert child_input(Child("w"), "a", GIVEN) == GIVEN
+    assert child_input(Child("w", ()), "a", GIVEN) == {}
+    made = child_input(Child("w", sources), "a", GIVEN)
+    assert made == {"id": 7, "none": None, "list": [1]}
+    assert made["list"] is not constant.value
+
+
+@pytest.mark.parametrize("path", [("order", "amount"), ("n", "id"), ("nothing",)])
+def test_a_value_that_is_missing_is_named(path: tuple[str, ...]) -> None:
+    with pytest.raises(ContextValueError) as missing:
+        child_input(Child("w", (("x", path),)), "a", GIVEN)
+    assert missing.value.path == ".".join(path)
+
+
+def test_a_child_that_completed_is_the_value_of_its_node() -> None:
+    assert outcome_of_end(Child("w"), "a", ended()) == Change({"a": {"n": 2, "x": 3}}, [])
+    assert outcome_of_end(Child("w", outputs=("x",)), "a", ended()) == Change({"a": {"x": 3}}, [])
+
+
+@pytest.mark.parametrize(
+    ("node", "row", "kind"),
+    [
+        (Child("w"), ended("Failed"), ChildFailedError),
+        (Child("w"), ended("Cancelled"), RunCancelledError),
+        (Child("w", outputs=("x", "z")), ended(), ContextKeyError),
+    ],
+)
+def test_any_other_end_fails_the_node(node: Child, row: RunRow, kind: type[Exception]) -> None:
+    assert type(outcome_of_end(node, "a", row)) is kind
+
+
+def test_the_latest_child_of_a_node_is_found_by_its_key() -> None:
+    keys = [
+        node_key("p", "a", 2),
+        node_key("p", "a", 10),
+        node_key("p", "b", 11),
+        node_key("p", "a", 12, iteration=1),
+        "p::a::1",
+        None,
+    ]
+    rows = [ChildRow("p", f"c{place}", "Failed", key, "w", 1) for place, key in enumerate(keys)]
+
+    assert latest_child("p", "a", rows) == (10, "c1")
+    assert latest_child("p", "z", rows) is None
+
+
+def test_the_key_of_a_node_is_that_of_a_call_which_a_retry_finds() -> None:
+    run_id, task, call = node_key("p", "a", 3).split(SEPARATOR)
+
+    assert (run_id, task, is_call(call)) == ("p", "a", True)
