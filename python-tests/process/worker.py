@@ -133,6 +133,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _submitter(registry)
     _caller(registry)
     _nested(registry)
+    _looping(registry)
     _busy(registry)
     _parent(runner, registry)
     _maker(runner, registry)
@@ -239,6 +240,18 @@ def _nested(registry: cloaca.Registry) -> None:
     with cloaca.WorkflowBuilder("nested", registry=registry):
         first = cloaca.child("first", "one", context={"trail": cloaca.constant(["x"])})
         cloaca.child("second", "one", context={"trail": ("first", "trail")}, dependencies=[first])
+
+
+def _looping(registry: cloaca.Registry) -> None:
+    """A loop of three iterations."""
+    with cloaca.WorkflowBuilder("looping", registry=registry):
+        cloaca.loop(
+            "first",
+            "one",
+            until=cloaca.context_value("trail", "==", ["x", "a", "a"]),
+            max_iterations=3,
+            context={"trail": cloaca.constant(["x"])},
+        )
 
 
 def _maker(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry) -> None:

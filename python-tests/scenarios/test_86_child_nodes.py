@@ -215,6 +215,26 @@ def test_nodes_that_run_their_own_workflow_end_at_fifty_levels(
     assert "at most 50 deep" in str(deepest.error_message)
 
 
+def test_a_retry_starts_another_child_if_the_input_of_the_node_has_changed(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    amounts = [13, 2]
+    with cloaca.WorkflowBuilder("parent"):
+
+        @cloaca.task
+        def amount(context: Context) -> dict[str, Any]:
+            return {"n": amounts.pop(0)}
+
+        cloaca.child("a", "double", dependencies=[amount])
+
+    run = runner.submit("parent")
+    assert run.result(WAIT).status == "Failed"
+    run = runner.retry(run.id, tasks=["amount"])
+
+    assert run.result(WAIT).final_context["a"] == {"n": 2, "double": 4}
+    assert [each.round for each in run.children()] == [1, 2]
+
+
 # -- waits ---------------------------------------------------------------------------------------
 
 

@@ -267,6 +267,16 @@ class ChildFailedError(RunFailedError):
     """The child run of a node has failed: ``run_id`` is the child's."""
 
 
+class LoopError(CloacaError, RuntimeError):
+    """No iteration of a loop has satisfied its condition: ``run_id`` is the last one's."""
+
+    def __init__(self, message: str, *, task_id: str, iterations: int, run_id: str) -> None:
+        super().__init__(message)
+        self.task_id = task_id
+        self.iterations = iterations
+        self.run_id = run_id
+
+
 class RunCancelledError(RunFailedError):
     """The run was cancelled; the message holds the reason."""
 

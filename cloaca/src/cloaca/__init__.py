@@ -88,6 +88,7 @@ from cloaca_core.errors import (
     ExecutorUnavailableError as ExecutorUnavailableError,
     FilterError as FilterError,
     ForeignDatabaseError as ForeignDatabaseError,
+    LoopError as LoopError,
     MailboxFullError as MailboxFullError,
     MissingExtraError as MissingExtraError,
     NewerSchemaError as NewerSchemaError,
@@ -192,6 +193,7 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.definition.nodes.child import (
         child as child,
         constant as constant,
+        loop as loop,
     )
     from cloaca_core.definition.nodes.sleep import (
         sleep as sleep,
@@ -289,6 +291,7 @@ __all__ = [
     # nodes that wait
     "child",
     "constant",
+    "loop",
     "sleep",
     "wait_for",
     "approval",
@@ -420,6 +423,7 @@ __all__ = [
     "VersionChangedError",
     "RunCancelledError",
     "ChildFailedError",
+    "LoopError",
     "RunStateError",
     "RunEndedError",
     "AlreadyDecidedError",
@@ -516,6 +520,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "approval": "cloaca_core.definition.nodes.approval",
         "child": "cloaca_core.definition.nodes.child",
         "constant": "cloaca_core.definition.nodes.child",
+        "loop": "cloaca_core.definition.nodes.child",
         "sleep": "cloaca_core.definition.nodes.sleep",
         "wait_for": "cloaca_core.definition.nodes.wait_for",
         "MISSING": "cloaca_core.values.missing",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cloaca_core.definition.nodes.declare import declare
-from cloaca_core.definition.waits.kinds import Child, Constant
+from cloaca_core.definition.rules import Rule, asks_none_failed, rule_tasks
+from cloaca_core.definition.waits.kinds import Child, Constant, Loop
+from cloaca_core.definition.written_rules import parse_rule
 from cloaca_core.errors import ContextError, ContextTypeError, DefinitionError, DefinitionTypeError
 from cloaca_core.values.arguments import text, wrong_type
 from cloaca_core.values.node import Node, Reference
@@ -59,6 +61,54 @@ def child(
     return declare("child", id, wait, dependencies, trigger_rules, in_body="handle.run_workflow")
 
 
+def loop(
+    id: str,  # noqa: A002 - the public name of the parameter
+    workflow_name: str,
+    *,
+    until: Mapping[str, object],
+    max_iterations: int,
+    context: Mapping[str, str | tuple[str, ...] | Constant] | None = None,
+    outputs: Sequence[str] | None = None,
+    priority: int | None = None,
+    time_limit: Duration | NoLimit | None = None,
+    tags: Mapping[str, str] | None = None,
+    dependencies: Sequence[Reference] | None = None,
+    trigger_rules: Mapping[str, object] | None = None,
+) -> Node:
+    """Make a node of the workflow whose builder block is open that runs another workflow again and
+    again, until the final context of a run satisfies a condition; it becomes the value of ``id``.
+    The input of each run but the first is the final context of the one before, laid over the input
+    of the first.
+
+    * ``until``: a condition on that context: ``context_value(…)``, or ``all_of``, ``any_of`` and
+      ``none_of`` such
+    * ``max_iterations``: after so many runs the node fails with ``LoopError``
+
+    The other options and failures are those of ``child``.
+    """
+    rule = _condition(until)
+    if rule_tasks(rule) or asks_none_failed(rule):
+        raise DefinitionError(
+            "until must be about the context: context_value(...) and all of these"
+        )
+    if isinstance(max_iterations, bool) or not isinstance(max_iterations, int):
+        raise wrong_type("max_iterations", "an int", max_iterations)
+    if max_iterations < 1:
+        raise DefinitionError(f"max_iterations must be at least 1, got {max_iterations}")
+    limit = None if time_limit is None else read_time_limit("time_limit", time_limit)
+    wait = Loop(
+        workflow=text("workflow_name", workflow_name),
+        context=None if context is None else _sources(context),
+        outputs=None if outputs is None else _outputs(outputs),
+        priority=_priority(priority),
+        time_limit=None if limit is None else stored_limit(limit),
+        tags=_tags(tags),
+        until=rule,
+        max_iterations=max_iterations,
+    )
+    return declare("loop", id, wait, dependencies, trigger_rules, in_body="handle.run_workflow")
+
+
 def constant(value: object) -> Constant:
     """A JSON value that a child run gets as it is."""
     try:
@@ -67,6 +117,14 @@ def constant(value: object) -> Constant:
         raise DefinitionTypeError(str(error)) from None
     except ContextError as error:
         raise DefinitionError(str(error)) from None
+
+
+def _condition(given: object) -> Rule:
+    try:
+        return parse_rule(given)
+    except DefinitionError as error:
+        reason = str(error).partition("invalid trigger rule: ")[2]
+        raise type(error)(f"until must be a condition on the context: {reason or error}") from None
 
 
 def _sources(

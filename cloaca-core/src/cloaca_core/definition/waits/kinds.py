@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Literal, TypeAlias
 
+from cloaca_core.definition.rules import Always, Rule
 from cloaca_core.values.missing import MISSING, Missing
 from cloaca_core.values.option_names import RejectPolicyName
 from cloaca_core.values.payloads.json_values import JsonValue
@@ -77,7 +78,7 @@ class Child:
     for all. ``time_limit`` is in the form of rows, ``tags`` are pairs.
     """
 
-    kind: ClassVar[Literal["child"]] = "child"
+    kind: ClassVar[Literal["child", "loop"]] = "child"
 
     workflow: str
     context: tuple[tuple[str, tuple[str, ...] | Constant], ...] | None = None
@@ -85,6 +86,19 @@ class Child:
     priority: int | None = None
     time_limit: int | None = None
     tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loop(Child):
+    """Waits for one run of ``workflow`` after the other, at most ``max_iterations``, until the
+    final context of a run satisfies ``until``. The input of each run but the first is the final
+    context of the run before, laid over the input of the first.
+    """
+
+    kind: ClassVar[Literal["child", "loop"]] = "loop"
+
+    until: Rule = field(default_factory=Always)
+    max_iterations: int = 1
 
 
 NodeWait: TypeAlias = Sleep | WaitFor | Approval | Child

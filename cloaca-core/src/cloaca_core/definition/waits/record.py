@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
-from cloaca_core.definition.waits.kinds import Approval, Child, Constant, NodeWait, Sleep, WaitFor
+from cloaca_core.definition.waits.kinds import (
+    Approval,
+    Child,
+    Constant,
+    Loop,
+    NodeWait,
+    Sleep,
+    WaitFor,
+)
+from cloaca_core.definition.written_rules import parse_rule, to_dict
 from cloaca_core.values.missing import MISSING, Missing
 from cloaca_core.values.payloads.json_values import JsonValue
 from cloaca_core.values.times.instants import instant_text, read_instant
@@ -39,7 +48,11 @@ def written_wait(wait: NodeWait) -> dict[str, JsonValue]:
                 **_written_default(wait.default),
             }
         case Child():
+            loop: dict[str, JsonValue] = {}
+            if isinstance(wait, Loop):
+                loop = {"until": dict(to_dict(wait.until)), "max_iterations": wait.max_iterations}
             return {
+                **loop,
                 "workflow": wait.workflow,
                 "context": None
                 if wait.context is None
@@ -75,17 +88,24 @@ def read_wait(kind: str, read: Mapping[str, Any]) -> NodeWait | None:
                 reject_policy=read["reject_policy"],
             )
         case Child.kind:
-            context, outputs = read["context"], read["outputs"]
-            return Child(
-                read["workflow"],
-                None if context is None else tuple(map(_read_source, context.items())),
-                None if outputs is None else tuple(outputs),
-                read["priority"],
-                read["time_limit"],
-                tuple(read["tags"].items()),
-            )
+            return Child(**_read_child(read))
+        case Loop.kind:
+            most, until = read["max_iterations"], parse_rule(read["until"])
+            return Loop(**_read_child(read), until=until, max_iterations=most)
         case _:
             return None
+
+
+def _read_child(read: Mapping[str, Any]) -> dict[str, Any]:
+    context, outputs = read["context"], read["outputs"]
+    return {
+        "workflow": read["workflow"],
+        "context": None if context is None else tuple(map(_read_source, context.items())),
+        "outputs": None if outputs is None else tuple(outputs),
+        "priority": read["priority"],
+        "time_limit": read["time_limit"],
+        "tags": tuple(read["tags"].items()),
+    }
 
 
 def _written_source(item: tuple[str, tuple[str, ...] | Constant]) -> tuple[str, JsonValue]:

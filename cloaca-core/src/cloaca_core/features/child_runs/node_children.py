@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from cloaca_core.definition.waits.kinds import Child, Constant
+from cloaca_core.definition.waits.kinds import Child, Constant, Loop
 from cloaca_core.errors import (
     ChildFailedError,
     ContextKeyError,
     ContextValueError,
+    LoopError,
     RunCancelledError,
 )
 from cloaca_core.run.merge import Change
+from cloaca_core.run.trigger_rules import evaluate
 from cloaca_core.values.child_kinds import node_key
 from cloaca_core.values.namespace import short_name
-from cloaca_core.values.payloads.json_values import JsonValue, copy_value, decode, shown_path
-from cloaca_core.values.states import RunStatus
+from cloaca_core.values.payloads.json_values import (
+    JsonValue,
+    copy_value,
+    decode,
+    encode,
+    shown_path,
+)
+from cloaca_core.values.states import RunStatus, TaskStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,19 +81,68 @@ def outcome_of_end(node: Child, task_id: str, row: RunRow) -> WaitOutcome:
     return Change({task_id: {key: final[key] for key in node.outputs}}, [])
 
 
-def latest_child(
+class Iteration(NamedTuple):
+    """The place of a child of a node: the decision of the node, and the number in a loop, from 0.
+    It is the ``detail`` of the wait for it.
+    """
+
+    decision: int = 1
+    number: int = 0
+
+    @property
+    def detail(self) -> str:
+        """As the row of the wait has it."""
+        return encode({"decision": self.decision, "iteration": self.number})
+
+    @classmethod
+    def of(cls, detail: str) -> Iteration:
+        """The inverse of ``detail``."""
+        found = cast("dict[str, int]", decode(detail))
+        return cls(found["decision"], found["iteration"])
+
+    def key(self, run_id: str, node_id: str) -> str:
+        """The idempotency key of the child."""
+        return node_key(run_id, node_id, self.decision, self.number)
+
+
+def next_input(
+    node: Child, first: Mapping[str, JsonValue], row: RunRow
+) -> dict[str, JsonValue] | None:
+    """The input of the next iteration after one that has ended so; None if there is none: it has
+    failed, it satisfies the condition, or the node is no loop.
+    """
+    if not isinstance(node, Loop) or row.status != RunStatus.COMPLETED:
+        return None
+    final = cast("dict[str, JsonValue]", decode(row.final_context or "{}"))
+    return None if _is_enough(node, final) else {**first, **final}
+
+
+def _is_enough(node: Loop, final: Mapping[str, JsonValue]) -> bool:
+    return evaluate(node.until, lambda _: TaskStatus.COMPLETED, lambda _: None, final, lambda: True)
+
+
+def endless(node: Loop, task_id: str, row: RunRow) -> LoopError:
+    """Make the error of a loop whose last iteration does not satisfy its condition."""
+    return LoopError(
+        f"no iteration of loop {task_id!r} satisfied its condition, the last of "
+        f"{node.max_iterations} was run {row.id}",
+        task_id=task_id,
+        iterations=node.max_iterations,
+        run_id=row.id,
+    )
+
+
+def children_of_node(
     parent_id: str, task_id: str, children: Iterable[ChildRow]
-) -> tuple[int, str] | None:
-    """The number of a node's latest decision and the id of its child; None before the first one."""
-    found = [
-        (number, child.id)
-        for child in children
-        if (number := _decision(node_key(parent_id, task_id, 0), child.idempotency_key)) is not None
-    ]
-    return max(found, default=None)
+) -> dict[Iteration, str]:
+    """The children of a node, by their places."""
+    found: dict[Iteration, str] = {}
+    for child in children:
+        if (match := _KEY.fullmatch(child.idempotency_key or "")) is not None:
+            iteration = Iteration(int(match["decision"]), int(match["iteration"]))
+            if child.idempotency_key == iteration.key(parent_id, task_id):
+                found[iteration] = child.id
+    return found
 
 
-def _decision(first: str, key: str | None) -> int | None:
-    stem = first.removesuffix("0")
-    number = (key or "").removeprefix(stem)
-    return int(number) if key is not None and key.startswith(stem) and number.isdigit() else None
+_KEY: Final = re.compile(r".*::i-1\.(?P<iteration>[0-9]+)@(?P<decision>[0-9]+)", re.DOTALL)

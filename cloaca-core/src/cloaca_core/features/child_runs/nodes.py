@@ -11,16 +11,22 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from cloaca_core.definition.unregistered import Unregistered
-from cloaca_core.definition.waits.kinds import Child
+from cloaca_core.definition.waits.kinds import Child, Loop
 from cloaca_core.engine.record import attempt_rows
-from cloaca_core.errors import CloacaError, WorkflowNotFoundError
+from cloaca_core.errors import CloacaError, WorkflowNotFoundError, no_run
 from cloaca_core.features.child_runs.child_runs import DEEPEST, too_deep
-from cloaca_core.features.child_runs.node_children import child_input, latest_child, outcome_of_end
+from cloaca_core.features.child_runs.node_children import (
+    Iteration,
+    child_input,
+    children_of_node,
+    endless,
+    next_input,
+    outcome_of_end,
+)
 from cloaca_core.features.child_runs.records import NODE_CHILDREN, NodeChild
 from cloaca_core.features.waits.mail import persistently
 from cloaca_core.features.waits.open_waits import open_waits
 from cloaca_core.run.life import State
-from cloaca_core.values.child_kinds import node_key
 from cloaca_core.values.payloads.json_values import decode, encode
 from cloaca_core.values.states import RunStatus
 from cloaca_core.values.waits import end_name, run_of_end
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
     from cloaca_core.run.watcher import EndedWait
     from cloaca_core.store.messages import MessageRow
     from cloaca_core.values.ids import RunIds
+    from cloaca_core.values.payloads.json_values import JsonValue
     from cloaca_core.values.times.clock import Clock
 
 
@@ -109,7 +116,7 @@ class ChildNodes:
             return
         is_first = run.row.round == 1 and resume.attempt == 1 and run.row.parent_id is None
         if workflow is not None and is_first:
-            self._start(run, task, resume, node, workflow, 1)
+            self._found(run, task, resume, node, workflow, None, ())
         else:
             self._keep(self._look_up(run, task, resume, node, workflow))
 
@@ -127,14 +134,21 @@ class ChildNodes:
                 workflow = await persistently(lambda: self._find(_named(node)))
             await persistently(lambda: self._refuse_deep(run))
             children = await persistently(lambda: self._store.children([run.id]))
-            known = latest_child(run.id, run.graph.tasks[task].id, children)
-            row = None
-            if known is not None:
-                row = await persistently(partial(self._store.get_run, known[1]))
+            known = children_of_node(run.id, run.graph.tasks[task].id, children)
+            latest = max(known, default=None)
+            rows: list[RunRow] = []
+            if latest is not None:
+                both = (known[latest], known[Iteration(latest.decision)])
+                rows = [await persistently(partial(self._row, each)) for each in both]
         except CloacaError as error:
             self._kernel.guarded(run, self._refuse, run, task, resume, error)
             return
-        self._kernel.guarded(run, self._found, run, task, resume, node, workflow, known, row)
+        self._kernel.guarded(run, self._found, run, task, resume, node, workflow, latest, rows)
+
+    async def _row(self, run_id: str) -> RunRow:
+        if (row := await self._store.get_run(run_id)) is None:
+            raise no_run(run_id)
+        return row
 
     async def _refuse_deep(self, run: ActiveRun) -> None:
         above = 0
@@ -155,22 +169,36 @@ class ChildNodes:
         resume: Resume,
         node: Child,
         workflow: Workflow | RecordedWorkflow,
-        known: tuple[int, str] | None,
-        row: RunRow | None,
+        latest: Iteration | None,
+        rows: Sequence[RunRow],
     ) -> None:
-        """Start a child, unless there is one with the same input that has completed, or goes on:
-        a retry has begun it again.
+        """Start a child, unless the latest one goes on, as a retry has begun it again, or has
+        completed: and the first one of them had this input. ``rows`` are those two.
         """
         if not run.life.ready([task]) or self._waits.is_open(run, task, resume.attempt):
             return
-        if known is None or row is None:
-            self._start(run, task, resume, node, workflow, 1)
-        elif row.input == self._input(run, task, node) and row.status == RunStatus.COMPLETED:
+        try:
+            text = encode(self._given(run, task, node))
+        except CloacaError as error:
+            self._fail(run, task, resume, error)
+            return
+        if latest is None:
+            self._start(run, task, resume, node, workflow, Iteration(), text)
+            return
+        row, first = rows
+        anew = Iteration(latest.decision + 1)
+        if first.input != text or row.status in (RunStatus.FAILED, RunStatus.CANCELLED):
+            self._start(run, task, resume, node, workflow, anew, text)
+        elif row.status != RunStatus.COMPLETED:
+            name = end_name(row.id, row.round)
+            self._waits.open_for_run(run, task, resume.attempt, name, latest.detail)
+        elif (further := next_input(node, self._given(run, task, node), row)) is None:
             self._conclude(run, task, resume, node, row)
-        elif row.input == self._input(run, task, node) and row.ended_at is None:
-            self._waits.open_for_run(run, task, resume.attempt, end_name(row.id, row.round))
+        elif isinstance(node, Loop) and latest.number + 1 < node.max_iterations:
+            following = latest._replace(number=latest.number + 1)
+            self._start(run, task, resume, node, workflow, following, encode(further))
         else:
-            self._start(run, task, resume, node, workflow, known[0] + 1)
+            self._start(run, task, resume, node, workflow, anew, text)
 
     def _start(
         self,
@@ -179,39 +207,43 @@ class ChildNodes:
         resume: Resume,
         node: Child,
         workflow: Workflow | RecordedWorkflow,
-        decision: int,
+        iteration: Iteration,
+        text: str,
     ) -> None:
-        try:
-            text = self._input(run, task, node)
-        except CloacaError as error:
-            self._fail(run, task, resume, error)
-            return
+        child = self._child(run, task, node, workflow, iteration, text)
+        beside = [NodeChildRows(child)]
+        then = self._subjects.claimable_here.publish
+        self._waits.open_for_run(
+            run, task, resume.attempt, child.id, iteration.detail, beside, then
+        )
+
+    def _child(
+        self,
+        run: ActiveRun,
+        task: int,
+        node: Child,
+        workflow: Workflow | RecordedWorkflow,
+        iteration: Iteration,
+        text: str,
+    ) -> NodeChild:
         deadline = run.limit.deadline
-        child = NodeChild(
+        return NodeChild(
             run_id=run.id,
             id=self._ids.next(),
             workflow=workflow.namespace,
             version=workflow.version,
             input=text,
             tags=encode(dict(node.tags)),
-            idempotency_key=node_key(run.id, run.graph.tasks[task].id, decision),
+            idempotency_key=iteration.key(run.id, run.graph.tasks[task].id),
             created_at=self._clock.wall(),
             priority=run.row.priority if node.priority is None else node.priority,
             time_limit=node.time_limit,
             deadline_at=None if deadline is None else deadline.at,
         )
-        self._waits.open_for_run(
-            run,
-            task,
-            resume.attempt,
-            child.id,
-            [NodeChildRows(child)],
-            self._subjects.claimable_here.publish,
-        )
 
-    def _input(self, run: ActiveRun, task: int, node: Child) -> str:
-        given = run.plan.contexts.given(task)
-        return encode(child_input(node, run.graph.tasks[task].id, given))
+    def _given(self, run: ActiveRun, task: int, node: Child) -> dict[str, JsonValue]:
+        """The input of the first child."""
+        return child_input(node, run.graph.tasks[task].id, run.plan.contexts.given(task))
 
     def _fail(self, run: ActiveRun, task: int, resume: Resume, error: CloacaError) -> None:
         now = self._clock.wall()
@@ -228,19 +260,54 @@ class ChildNodes:
     async def _read(
         self, run: ActiveRun, wait: OpenWait, message: MessageRow, run_id: str, number: int
     ) -> None:
+        node = run.graph.tasks[wait.key.task].wait
+        workflow: Workflow | RecordedWorkflow | None = None
         try:
             row = await persistently(lambda: self._read_end(run_id, number))
+            if isinstance(node, Loop):
+                workflow = await self._workflow(node)
         except CloacaError as error:
             self._kernel.guarded(run, _give_up, error)
             return
-        self._kernel.guarded(run, self._end, run, wait, message, row)
+        self._kernel.guarded(run, self._end, run, wait, message, row, workflow)
 
-    def _end(self, run: ActiveRun, wait: OpenWait, message: MessageRow, row: RunRow) -> None:
-        node = run.graph.tasks[wait.key.task].wait
+    async def _workflow(self, node: Child) -> Workflow | RecordedWorkflow:
+        try:
+            return self._registry.find(node.workflow)
+        except WorkflowNotFoundError:
+            return await persistently(lambda: self._find(_named(node)))
+
+    def _end(
+        self,
+        run: ActiveRun,
+        wait: OpenWait,
+        message: MessageRow,
+        row: RunRow,
+        workflow: Workflow | RecordedWorkflow | None,
+    ) -> None:
+        task = wait.key.task
+        node = run.graph.tasks[task].wait
         if run.life.state is State.OVER or not open_waits(run).has(wait):
             return
         assert isinstance(node, Child), "its wait is for a run"
-        outcome = outcome_of_end(node, run.graph.tasks[wait.key.task].id, row)
+        outcome = outcome_of_end(node, run.graph.tasks[task].id, row)
+        further = next_input(node, self._given(run, task, node), row)
+        if further is not None and isinstance(node, Loop) and workflow is not None:
+            this = Iteration.of(wait.row.detail)
+            if this.number + 1 < node.max_iterations:
+                following = this._replace(number=this.number + 1)
+                child = self._child(run, task, node, workflow, following, encode(further))
+                self._waits.go_on_with_run(
+                    run,
+                    wait,
+                    message.number,
+                    child.id,
+                    following.detail,
+                    [NodeChildRows(child)],
+                    self._subjects.claimable_here.publish,
+                )
+                return
+            outcome = endless(node, run.graph.tasks[task].id, row)
         self._waits.ends.end_node(run, wait, outcome, message.number)
 
     def _conclude(

@@ -52,11 +52,11 @@ def row_of_node(node: NodeWait, mark: AttemptRow, due_at: int | None) -> WaitRow
     )
 
 
-def row_of_run(mark: AttemptRow, name: str) -> WaitRow:
+def row_of_run(mark: AttemptRow, name: str, detail: str) -> WaitRow:
     """The wait of a node for the end of a run, which opens with this row of its attempt."""
     assert mark.started_at is not None, "a node has opened"
     key = (mark.run_id, mark.task_id, RUN, name, 0)
-    return WaitRow(*key, mark.attempt, "", mark.started_at, None)
+    return WaitRow(*key, mark.attempt, "", mark.started_at, None, detail)
 
 
 def row_of_body(attempt: Attempt, asked: AskedWait, now: int) -> WaitRow:

@@ -147,6 +147,7 @@ class Waits:
         task: int,
         attempt: int,
         name: str,
+        detail: str,
         beside: Sequence[Beside] = (),
         then: Callable[[], None] | None = None,
     ) -> None:
@@ -155,8 +156,25 @@ class Waits:
         """
         mark = attempt_rows.of_node(run, task, attempt, self._clock.wall())
         run.latest[task] = mark
-        wait = open_waits(run).add(task, row_of_run(mark, name))
+        wait = open_waits(run).add(task, row_of_run(mark, name, detail))
         self._write(run, wait, [mark], beside, then)
+
+    def go_on_with_run(
+        self,
+        run: ActiveRun,
+        wait: OpenWait,
+        message: int,
+        name: str,
+        detail: str,
+        beside: Sequence[Beside],
+        then: Callable[[], None],
+    ) -> None:
+        """End the wait of a node by the message of this number, and let it wait for another end."""
+        waits, row = open_waits(run), wait.row
+        waits.remove(wait)
+        following = row._replace(name=name, detail=detail, opened_at=self._clock.wall())
+        closed = WaitRows(closed=[wait.closed(message)])
+        self._write(run, waits.add(wait.key.task, following), (), [closed, *beside], then)
 
     def _write(
         self,

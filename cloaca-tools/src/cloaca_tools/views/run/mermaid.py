@@ -10,6 +10,7 @@ _SHAPES: Final = {
     "event": ("([", "])"),
     "approval": ("{{", "}}"),
     "child": ("[[", "]]"),
+    "loop": ("[[", "]]"),
 }
 _COLOURS: Final = {
     "Completed": "fill:#d3f2dc,stroke:#1a7f37,color:#0b3317",

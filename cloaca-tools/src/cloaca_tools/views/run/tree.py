@@ -37,10 +37,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskNode(TaskResult, Shown):
-    """A task of a run, in the tree. ``kind`` is ``task``, or ``sleep``, ``event`` or ``approval``
-    for a node that waits, None where the definition is not known. ``seconds`` are those of its
-    latest attempt, and so is ``progress``. ``children`` are the runs that its bodies have
-    submitted, detached ones aside. The ``traceback`` is not read.
+    """A task of a run, in the tree. ``kind`` is ``task``, or ``sleep``, ``event``, ``approval``,
+    ``child`` or ``loop`` for a node that waits, None where the definition is not known. ``seconds``
+    are those of its latest attempt, and so is ``progress``. ``children`` are the runs that its
+    bodies have submitted, detached ones aside. The ``traceback`` is not read.
     """
 
     FORM: ClassVar[str] = (

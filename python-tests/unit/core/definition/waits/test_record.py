@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from tables import each_row
 
-from cloaca_core.definition.waits.kinds import Approval, Child, Constant, NodeWait, Sleep, WaitFor
+from cloaca_core.definition.rules import All, ContextValue, Operator
+from cloaca_core.definition.waits.kinds import (
+    Approval,
+    Child,
+    Constant,
+    Loop,
+    NodeWait,
+    Sleep,
+    WaitFor,
+)
 from cloaca_core.definition.waits.record import read_wait, written_wait
 from cloaca_core.values.payloads.json_values import decode, encode
 
@@ -18,6 +27,12 @@ WAITS: list[NodeWait] = [
     Approval("Pay?", ("approve", "reject")),
     Approval("Pay?", ("a",), None, {"type": "object"}, 60.0, "a", "fail"),
     Child("double"),
+    Loop(
+        "double",
+        outputs=("n",),
+        until=All((ContextValue("n", Operator.GREATER_THAN, 9),)),
+        max_iterations=3,
+    ),
     Child("double", (), (), -3, -1, (("of", "node"),)),
     Child("double", (("n", ("a", "b")), ("unit", Constant(["kg"])), ("x", Constant(None))), ("n",)),
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.definition.waits.kinds import Child, Constant
+from cloaca_core.definition.rules import All, ContextValue, Operator
+from cloaca_core.definition.waits.kinds import Child, Constant, Loop
 from cloaca_core.engine.submit.request import owned_row
 from cloaca_core.errors import (
     ChildFailedError,
@@ -12,7 +13,13 @@ from cloaca_core.errors import (
     ContextValueError,
     RunCancelledError,
 )
-from cloaca_core.features.child_runs.node_children import child_input, latest_child, outcome_of_end
+from cloaca_core.features.child_runs.node_children import (
+    Iteration,
+    child_input,
+    children_of_node,
+    next_input,
+    outcome_of_end,
+)
 from cloaca_core.features.steering.records import ChildRow
 from cloaca_core.run.merge import Change
 from cloaca_core.run.rows import RunRow
@@ -64,19 +71,36 @@ def test_any_other_end_fails_the_node(node: Child, row: RunRow, kind: type[Excep
     assert type(outcome_of_end(node, "a", row)) is kind
 
 
-def test_the_latest_child_of_a_node_is_found_by_its_key() -> None:
+def test_the_children_of_a_node_are_found_by_their_keys() -> None:
     keys = [
         node_key("p", "a", 2),
         node_key("p", "a", 10),
+        node_key("p", "a", 10, iteration=1),
         node_key("p", "b", 11),
-        node_key("p", "a", 12, iteration=1),
         "p::a::1",
         None,
     ]
     rows = [ChildRow("p", f"c{place}", "Failed", key, "w", 1) for place, key in enumerate(keys)]
 
-    assert latest_child("p", "a", rows) == (10, "c1")
-    assert latest_child("p", "z", rows) is None
+    found = children_of_node("p", "a", rows)
+
+    assert found == {Iteration(2): "c0", Iteration(10): "c1", Iteration(10, 1): "c2"}
+    assert max(found) == Iteration(10, 1)
+    assert children_of_node("p", "z", rows) == {}
+
+
+def test_a_loop_goes_on_with_the_last_context_laid_over_its_input_until_that_is_enough() -> None:
+    loop = Loop("w", until=All((ContextValue("n", Operator.GREATER_THAN, 2),)), max_iterations=5)
+    first: dict[str, JsonValue] = {"n": 0, "step": 1}
+
+    assert next_input(loop, first, ended()) == {"n": 2, "x": 3, "step": 1}
+    assert next_input(loop, first, ended(context='{"n":3}')) is None
+    assert next_input(loop, first, ended("Failed")) is None
+    assert next_input(Child("w"), first, ended()) is None
+
+
+def test_a_wait_knows_the_place_of_its_child() -> None:
+    assert Iteration.of(Iteration(3, 7).detail) == Iteration(3, 7)
 
 
 def test_the_key_of_a_node_is_that_of_a_call_which_a_retry_finds() -> None:
