@@ -13,7 +13,6 @@ from cloaca_core.assembly.bodies import Bodies
 from cloaca_core.assembly.health import Health
 from cloaca_core.engine.kernel import Kernel
 from cloaca_core.engine.stages import FeatureHooks
-from cloaca_core.features.child_runs.child_ends import ChildEnds
 from cloaca_core.features.child_runs.child_runs import ChildRuns
 from cloaca_core.features.child_runs.nodes import ChildNodes
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
@@ -176,7 +175,6 @@ class Parts(Kernel):
             base.config.shutdown_grace_seconds,
         )
         self.steering: Steering = steering
-        ChildEnds(base.runs, self.bodies.waits.number, base.subjects)
         came = self.bodies.waits.came
         self.messages: Messages = Messages(store, reading.reader, base.ids, came, base.subjects)
         return FeatureHooks(

@@ -48,8 +48,6 @@ class Subjects:
         """
         self.ended: Subject[ActiveRun, RunEnd | None] = Subject()
         """A run that this runner owns has ended. Without an end, only the table knows how."""
-        self.child_ended: Subject[ActiveRun] = Subject()
-        """A run with a ``child_kind`` has ended: its parent does not know of the message yet."""
         self.ended_elsewhere: Subject[()] = Subject()
         """Runs for which callers here wait may have ended in the table, unknown to this engine."""
         self.steered: Subject[()] = Subject()

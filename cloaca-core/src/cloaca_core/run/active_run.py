@@ -35,9 +35,12 @@ class ActiveRun:
 
     Belongs to the engine's loop; bodies read only ``id``, ``epoch``, ``size_bound``, ``graph``,
     ``spans`` and ``cancelled``.
+    ``awaits_children``: it may have children that end if it fails, as this runner or an earlier
+    owner has started some.
     """
 
     __slots__ = (
+        "awaits_children",
         "depth",
         "epoch",
         "graph",
@@ -84,6 +87,7 @@ class ActiveRun:
         self.resume: dict[int, Resume] = restored.resume
         self.latest: dict[int, AttemptRow] = restored.latest
         self.recovered: bool = row.recoveries > 0
+        self.awaits_children: bool = row.epoch > 1
         self.life: Life = Life()
         self.limit: LimitClock = LimitClock(row.stood_still)
         self.size_bound: int = len(row.input.encode())

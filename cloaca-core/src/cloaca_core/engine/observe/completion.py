@@ -12,6 +12,7 @@ from collections.abc import Callable, Container
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
+from cloaca_core.engine.runtime import failpoints
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.rows import AttemptRow, RunEnd, RunRow
 from cloaca_core.store.batch import attempt_weight
@@ -210,8 +211,11 @@ class Completion:
         self.recent.add(ended)
         self._waiters.wake(run.id, ended)
         _tell_of_end(row)
-        if row.child_kind is not None:
-            self._subjects.child_ended.publish(run)
+        if row.child_kind is not None or (run.awaits_children and row.status == RunStatus.FAILED):
+            if failpoints.watches:
+                failpoints.hit("child.after_end")
+            # Its parent is to hear of the message without a number, or its children are cancelled.
+            self._subjects.steered.publish()
 
     def fail_all(self, error: Exception) -> None:
         """Fail all waits, now and from now on: the runner ends."""

@@ -40,6 +40,7 @@ class ChildRuns:
         """
         parent = request.parent
         if parent is not None and self._runs.owns(parent):
+            parent.owner.awaits_children = True
             await self._refuse_deep(parent)
             request = replace(request, by_right=request.child_kind == RUN_WORKFLOW)
         (run_id,), known = await self._submitter.accept(request)

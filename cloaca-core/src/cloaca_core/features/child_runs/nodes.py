@@ -107,6 +107,7 @@ class ChildNodes:
 
     def _begin(self, run: ActiveRun, task: int, resume: Resume, node: Child) -> None:
         """A node starts a child, for which it waits."""
+        run.awaits_children = True
         try:
             workflow = self._registry.find(node.workflow)
         except WorkflowNotFoundError:

@@ -29,11 +29,12 @@ ORDER BY parent_id, id;
 -- Those of these runs whose parent is being cancelled with its children, or was, with its id and why; or,
 -- if the parent has ended otherwise, in its first round, a run above it. They were added when nothing
 -- looked at the parent.
-WITH RECURSIVE lineage (id, above) AS (
-    SELECT child.id, child.parent_id FROM cloaca_run AS child
+WITH RECURSIVE lineage (id, above, is_awaited) AS (
+    SELECT child.id, child.parent_id, CASE WHEN child.child_kind IS NULL THEN 0 ELSE 1 END
+    FROM cloaca_run AS child
     WHERE child.id IN :ids AND child.detached = 0
     UNION ALL
-    SELECT lineage.id, ended.parent_id
+    SELECT lineage.id, ended.parent_id, 0
     FROM lineage CROSS JOIN cloaca_run AS ended
     WHERE ended.id = lineage.above
         AND (ended.cancels_children IS NULL OR ended.cancels_children = 3)
@@ -47,14 +48,7 @@ SELECT
     END AS because
 FROM lineage CROSS JOIN cloaca_run AS parent
 WHERE parent.id = lineage.above AND parent.cancels_children IS NOT NULL
-    AND (
-        parent.cancels_children <> 3
-        OR EXISTS (
-            SELECT 1 FROM cloaca_run AS awaited
-            WHERE awaited.id = lineage.id AND awaited.parent_id = parent.id
-                AND awaited.child_kind IS NOT NULL
-        )
-    )
+    AND (parent.cancels_children <> 3 OR lineage.is_awaited = 1)
 ORDER BY lineage.id;
 
 

@@ -225,12 +225,6 @@ class Waits:
         else:
             self._kernel.guarded(run, self.messages_sent, run, number)
 
-    def number(self, run: ActiveRun) -> bool:
-        """Read the messages of a run that has waits, those without a number too; false if the run
-        has none, or is being read.
-        """
-        return waits_of(run) is not None and self._mail.read(run, some_unnumbered=True)
-
     # -- go on -------------------------------------------------------------------------------
 
     def check(self, run: ActiveRun) -> None:
