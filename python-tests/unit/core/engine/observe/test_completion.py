@@ -25,6 +25,7 @@ from cloaca_core.features.definitions.recorded_definitions import RecordedDefini
 from cloaca_core.features.steering.records import Reopening
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.run.rows import RunEnd, RunRow
+from cloaca_core.values.child_kinds import RUN_WORKFLOW
 from cloaca_testing.conformance.commits import claimed, record, submit
 from cloaca_testing.conformance.rows import act, attempt, new_run, run_end, runner
 
@@ -435,3 +436,25 @@ class TestRecentRuns:
             recent.add(ended(run_id))
 
         assert [run_id for run_id in "abc" if recent.get(run_id)] == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("child_kind", "awaits_children", "status", "wakes"),
+    [
+        (None, False, "Failed", False),
+        (None, True, "Completed", False),
+        (None, True, "Failed", True),  # its children are to be cancelled
+        (RUN_WORKFLOW, False, "Completed", True),  # its parent is to hear of it
+    ],
+)
+async def test_an_end_that_concerns_children_or_a_parent_wakes_the_loop_that_steers(
+    desk: Desk, child_kind: str | None, awaits_children: bool, status: str, wakes: bool
+) -> None:
+    woken: list[None] = []
+    desk.subjects.steered.subscribe(lambda: woken.append(None))
+    run = desk.ours(child_kind=child_kind)
+    run.awaits_children = awaits_children
+
+    desk.subjects.ended.publish(run, run_end("r", status=status))
+
+    assert bool(woken) is wakes
