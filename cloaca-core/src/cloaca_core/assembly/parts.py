@@ -186,7 +186,7 @@ class Parts(Kernel):
 
     def _add_rest(self) -> None:
         base = self.base
-        self.child_runs: ChildRuns = child_runs = ChildRuns(
+        self.child_runs: ChildRuns = ChildRuns(
             self.store, base.runs, self.submission.submitter, self.reading.reader
         )
         ChildNodes(
@@ -198,7 +198,7 @@ class Parts(Kernel):
             self.orchestration.orchestrator,
             base.subjects,
             self.definitions.find,
-            child_runs.ended,
+            self.child_runs.ended,
         )
         self.firing: Firing = Firing(self.base, self.store, self._redact, self.part_died)
         self.upkeep: Upkeep = Upkeep(self.base, self.store, self.claims.unserved.has_released)
