@@ -16,13 +16,11 @@ Context = cloaca.Context
 
 @pytest.fixture(autouse=True)
 def child() -> None:
-    """A workflow that adds a step to a number, and fails where it must not come."""
+    """A workflow that adds a step to a number."""
     with cloaca.WorkflowBuilder("add"):
 
         @cloaca.task(retry_attempts=1)
         def add(context: Context) -> dict[str, Any]:
-            if context["n"] == context.get("fails_at"):
-                raise ValueError("not here")
             return {"n": context["n"] + context["step"]}
 
 
@@ -37,6 +35,20 @@ def up_to_ten(most: int = 5, **options: Any) -> None:
             outputs=["n"],
             **options,
         )
+
+
+def fails_at_four() -> list[bool]:
+    """The same workflow, which fails at 4 until the list has an element."""
+    heals: list[bool] = []
+    with cloaca.WorkflowBuilder("add"):
+
+        @cloaca.task(retry_attempts=1)
+        def add(context: Context) -> dict[str, Any]:
+            if context["n"] == 4 and not heals:
+                raise ValueError("not yet")
+            return {"n": context["n"] + context["step"]}
+
+    return heals
 
 
 @pytest.mark.each_backend
@@ -68,24 +80,32 @@ def test_after_the_last_iteration_the_node_fails(runner: cloaca.DefaultRunner) -
 
 @pytest.mark.each_backend
 def test_a_retry_goes_on_with_the_iteration_that_failed(runner: cloaca.DefaultRunner) -> None:
-    heals = [False]
-    with cloaca.WorkflowBuilder("add"):
-
-        @cloaca.task(retry_attempts=1)
-        def add(context: Context) -> dict[str, Any]:
-            if context["n"] == 4 and not heals[0]:
-                raise ValueError("not yet")
-            return {"n": context["n"] + context["step"]}
-
+    heals = fails_at_four()
     up_to_ten()
     run = runner.submit("up", {"start": 1})
     assert run.result(WAIT).status == "Failed"
     assert len(run.children()) == 2
-    heals[0] = True
+    heals.append(True)
     run = runner.retry(run.id)
 
     assert run.result(WAIT).final_context["a"] == {"n": 10}
     assert [each.round for each in run.children()] == [1, 2, 1]
+
+
+@pytest.mark.each_backend
+def test_each_retry_runs_the_iteration_that_fails_once_more_and_no_other(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    fails_at_four()
+    up_to_ten()
+    run = runner.submit("up", {"start": 1})
+    assert run.result(WAIT).status == "Failed"
+
+    for number in (2, 3):
+        run = runner.retry(run.id)
+
+        assert run.result(WAIT).task_results["a"].error_type == "ChildFailedError"
+        assert [each.round for each in run.children()] == [number, 1]
 
 
 def test_a_retry_of_a_loop_without_an_end_begins_it_anew(runner: cloaca.DefaultRunner) -> None:

@@ -14,7 +14,11 @@ START_WORKFLOW: Final = "start_workflow"
 NODE: Final = "node"
 """A node waits for it."""
 
-_CALL: Final = re.compile(r"[0-9]+(-[0-9a-f]{16})?|k=.+|i-1\.[0-9]+@[0-9]+", re.DOTALL)
+_CALL: Final = re.compile(
+    r"(?P<call>[0-9]+(-[0-9a-f]{16})?|k=.+?)(::(?P<again>[0-9]+))?"
+    r"|(?P<item>i-1)\.(?P<iteration>[0-9]+)@(?P<decision>[0-9]+)",
+    re.DOTALL,
+)
 _DIGITS: Final = 16
 _NO_ITEM: Final = -1
 """In the place of the index of an item of a map."""
@@ -35,6 +39,12 @@ def node_key(run_id: str, node_id: str, decision: int, iteration: int = 0) -> st
     return f"{run_id}::{node_id}::i{_NO_ITEM}.{iteration}@{decision}"
 
 
-def is_call(text: str) -> bool:
-    """Whether a part of a key is a call of a body: the number of a submission, or one of these."""
-    return _CALL.fullmatch(text) is not None
+def place_of_call(text: str) -> tuple[str, tuple[int, int]] | None:
+    """The call in the rest of a key, after run and task, and an order among the runs that the call
+    has started, of which the last one counts. None if the rest is no call: of a follow-up.
+    """
+    if (match := _CALL.fullmatch(text)) is None:
+        return None
+    if (item := match["item"]) is not None:
+        return item, (int(match["decision"]), int(match["iteration"]))
+    return match["call"], (int(match["again"] or 1), 0)

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.values.child_kinds import call_with_input, call_with_key, is_call
+from cloaca_core.values.child_kinds import call_with_input, call_with_key, place_of_call
 
 DIGEST = "0123456789abcdef" * 2
 
 
 @pytest.mark.parametrize(
-    ("text", "is_one"),
+    ("text", "place"),
     [
-        ("3", True),  # of a submission
-        (call_with_input(3, DIGEST), True),
-        (call_with_key("north"), True),
-        (call_with_key("two\nlines"), True),
-        ("", False),
-        ("on_success", False),  # of a callback
-        ("k=", False),
-        ("3-", False),
-        ("3-0123", False),
+        ("3", ("3", (1, 0))),  # of a submission
+        ("3::2", ("3", (2, 0))),
+        (call_with_input(3, DIGEST), ("3-0123456789abcdef", (1, 0))),
+        (call_with_key("north"), ("k=north", (1, 0))),
+        ("k=north::12", ("k=north", (12, 0))),
+        (call_with_key("two\nlines"), ("k=two\nlines", (1, 0))),
+        ("i-1.4@1", ("i-1", (1, 4))),  # of a node
+        ("i-1.0@2", ("i-1", (2, 0))),
+        ("", None),
+        ("on_success", None),  # of a callback
+        ("k=", None),
+        ("3-", None),
+        ("3-0123", None),
+        ("3::x", None),
     ],
 )
-def test_a_call_is_told_from_other_parts_of_keys(text: str, is_one: bool) -> None:
-    assert is_call(text) is is_one
+def test_a_call_has_a_place_and_an_order_among_its_runs(
+    text: str, place: tuple[str, tuple[int, int]] | None
+) -> None:
+    assert place_of_call(text) == place
 
 
 def test_a_call_is_named_for_its_number_and_the_input_or_for_its_key() -> None:

@@ -173,8 +173,8 @@ class ChildNodes:
         latest: Iteration | None,
         rows: Sequence[RunRow],
     ) -> None:
-        """Start a child, unless the latest one goes on, as a retry has begun it again, or has
-        completed: and the first one of them had this input. ``rows`` are those two.
+        """Start a child, unless the latest one goes on, as a retry has begun it again, or has ended
+        since, or had completed: and the first one of them had this input. ``rows`` are those two.
         """
         if not run.life.ready([task]) or self._waits.is_open(run, task, resume.attempt):
             return
@@ -188,8 +188,11 @@ class ChildNodes:
             return
         row, first = rows
         anew = Iteration(latest.decision + 1)
-        if first.input != text or row.status in (RunStatus.FAILED, RunStatus.CANCELLED):
+        has_failed = row.status in (RunStatus.FAILED, RunStatus.CANCELLED)
+        if first.input != text or (has_failed and not resume.children_restarted):
             self._start(run, task, resume, node, workflow, anew, text)
+        elif has_failed:
+            self._conclude(run, task, resume, node, row)
         elif row.status != RunStatus.COMPLETED:
             name = end_name(row.id, row.round)
             self._waits.open_for_run(run, task, resume.attempt, name, latest.detail)
@@ -314,7 +317,7 @@ class ChildNodes:
     def _conclude(
         self, run: ActiveRun, task: int, resume: Resume, node: Child, row: RunRow
     ) -> None:
-        """The child of an earlier round has completed with the same input."""
+        """The latest child has ended with the same input, before the node looked for it."""
         outcome = outcome_of_end(node, run.graph.tasks[task].id, row)
         self._waits.ends.conclude(run, task, outcome, resume.attempt, self._clock.wall())
 

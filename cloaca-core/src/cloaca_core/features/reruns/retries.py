@@ -21,7 +21,7 @@ from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import CloacaError, RunStateError, no_run
 from cloaca_core.features.reruns.retry_plans import RETRIED, Ended, Plan, Planned, RetryPlans
 from cloaca_core.features.steering.records import Reopening
-from cloaca_core.values.child_kinds import is_call
+from cloaca_core.values.child_kinds import place_of_call
 from cloaca_core.values.namespace import SEPARATOR, short_name
 from cloaca_core.values.states import RunStatus
 
@@ -260,20 +260,21 @@ def _batches(planned: Iterable[Planned]) -> Iterator[list[Planned]]:
 def _latest_of_calls(
     children: Iterable[ChildRow], tasks: Mapping[str, Collection[str]]
 ) -> list[ChildRow]:
-    """The latest child of each call that bodies of these tasks, by run, have made. A child with a
-    key of the user's own is none of those: the body finds it, as it is, by that key.
+    """The latest child of each call that these tasks, by run, have made: a node makes one, with
+    all iterations. A child with a key of the user's own is none of those: the body finds it, as it
+    is, by that key.
     """
-    latest: dict[tuple[str, str, str], tuple[int, ChildRow]] = {}
+    latest: dict[tuple[str, str, str], tuple[tuple[int, int], ChildRow]] = {}
     for child in children:
         prefix = f"{child.parent_id}{SEPARATOR}"
         key = child.idempotency_key or ""
         if not key.startswith(prefix):
             continue
-        task, _, call = key.removeprefix(prefix).partition(SEPARATOR)
-        call, _, again = call.partition(SEPARATOR)
-        if task not in tasks[child.parent_id] or not is_call(call) or not (again or "1").isdigit():
+        task, _, rest = key.removeprefix(prefix).partition(SEPARATOR)
+        if task not in tasks[child.parent_id] or (found := place_of_call(rest)) is None:
             continue  # of a follow-up, whose runs are begun anew with each attempt
-        place, number = (child.parent_id, task, call), int(again or 1)
+        call, number = found
+        place = (child.parent_id, task, call)
         if place not in latest or latest[place][0] < number:
             latest[place] = (number, child)
     return [child for _, child in latest.values()]

@@ -23,7 +23,7 @@ from cloaca_core.features.child_runs.node_children import (
 from cloaca_core.features.steering.records import ChildRow
 from cloaca_core.run.merge import Change
 from cloaca_core.run.rows import RunRow
-from cloaca_core.values.child_kinds import is_call, node_key
+from cloaca_core.values.child_kinds import node_key, place_of_call
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.payloads.json_values import JsonValue
 from cloaca_testing.conformance.rows import new_run
@@ -104,6 +104,6 @@ def test_a_wait_knows_the_place_of_its_child() -> None:
 
 
 def test_the_key_of_a_node_is_that_of_a_call_which_a_retry_finds() -> None:
-    run_id, task, call = node_key("p", "a", 3).split(SEPARATOR)
+    run_id, task, call = node_key("p", "a", 3, 5).split(SEPARATOR)
 
-    assert (run_id, task, is_call(call)) == ("p", "a", True)
+    assert (run_id, task, place_of_call(call)) == ("p", "a", ("i-1", (3, 5)))

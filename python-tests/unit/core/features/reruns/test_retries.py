@@ -257,6 +257,18 @@ async def test_children_for_which_a_body_waited_are_found_by_number_and_input_or
     assert desk.rounds() == {"a": 2, "b": 2, "c": 2, "d": 1, "e": 2, "f": 2, "g": 1}
 
 
+async def test_of_the_children_of_a_node_the_last_iteration_of_the_last_decision_is_begun(
+    desk: Desk,
+) -> None:
+    await desk.failed("a")
+    for name, key in (("b", "i-1.0@1"), ("c", "i-1.7@1"), ("d", "i-1.0@2"), ("e", "i-1.1@2")):
+        await desk.failed(name, parent="a", key=f"ship {key}")
+
+    await desk.retries.retry("a", None, ORDER, children=True)
+
+    assert desk.rounds() == {"a": 2, "b": 1, "c": 1, "d": 1, "e": 2}
+
+
 async def test_children_may_be_left_alone(desk: Desk) -> None:
     await desk.failed("a")
     await desk.failed("b", parent="a")
