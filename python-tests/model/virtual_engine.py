@@ -11,8 +11,9 @@ import copy
 import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from model.memory_store import MemoryStore
 from model.quiet import quiet
@@ -21,10 +22,14 @@ from model.virtual_time import BEGINNING, VirtualClock, the_loop
 from cloaca_core.assembly.engine import Engine
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.context import Context
+from cloaca_core.definition.handles.child_calls import BegunChild, ChildCall
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.trigger import trigger
-from cloaca_core.engine.calls.arguments import Requests
+from cloaca_core.engine.calls.arguments import Requests, keyed_child
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.execute.children import Front
 from cloaca_core.engine.execute.executor import Executor, Pools
 from cloaca_core.engine.execute.work import COROUTINES, THREADS, Stage, Work
 from cloaca_core.engine.observe.completion import Ended
@@ -45,6 +50,7 @@ from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.times.clock import Clock
 from cloaca_core.values.times.instants import to_datetime
 from cloaca_core.values.times.no_limit import NO_LIMIT, NoLimit
+from cloaca_core.views.results import PipelineResult
 from cloaca_testing.executor import LoopCoroutines
 
 T = TypeVar("T")
@@ -343,6 +349,26 @@ class VirtualPolls(PollPlaces):
         self._calls.close()
 
 
+class BodyChildren:
+    """Starts the child runs of async bodies, which share the loop of their engine."""
+
+    def __init__(self, engine: Engine, requests: Requests) -> None:
+        self._engine = engine
+        self._requests = requests
+
+    async def begin_child_async(self, _: Attempt, asked: ChildCall) -> BegunChild:
+        """See ``Front``."""
+        request = self._requests.request(asked.workflow_name, [asked.context], start=asked.start)
+        request = keyed_child(replace(request, child_kind=asked.kind), asked.key)
+        return await self._engine.begin_child(request)
+
+    async def child_result_async(self, _: Attempt, run_id: str, number: int) -> Context:
+        """See ``Front``."""
+        result = PipelineResult(await self._engine.child_runs.ended(run_id, number), ())
+        result.raise_for_status()
+        return result.final_context
+
+
 # -- the whole -----------------------------------------------------------------------------------
 
 
@@ -353,6 +379,7 @@ class Program:
         self.engine = engine
         self.store = store
         self._requests = Requests(registry, engine._parts.base.config)
+        engine.runs.children.front = cast(Front, BodyChildren(engine, self._requests))
 
     @property
     def runner_id(self) -> str:
@@ -432,21 +459,23 @@ class World:
         *,
         machine: Clock | None = None,
         broken: Callable[[str], None] = lambda _: None,
+        registry: Registry | None = None,
         **settings: Any,
     ) -> Program:
-        """Start a program, by default by the clock on the wall; it beats seldom and has no time
-        limit, unless the test sets one. Its store's clock is that of its machine, unless that has
-        another one, as a machine beside a database server may. ``broken`` is called with the reason
-        for which its engine cannot go on.
+        """Start a program, by default by the clock on the wall and with all workflows; it beats
+        seldom and has no time limit, unless the test sets one. Its store's clock is that of its
+        machine, unless that has another one, as a machine beside a database server may. ``broken``
+        is called with the reason for which its engine cannot go on.
         """
         clock = clock or self.clock
         view = self.store.view(clock)
         config = DefaultRunnerConfig(**{**CALM, **settings})
-        engine = Engine(view, config, self.registry, machine or clock, VirtualExecutor, broken)
+        registry = registry or self.registry
+        engine = Engine(view, config, registry, machine or clock, VirtualExecutor, broken)
         engine.trigger_loop.places = VirtualPolls(the_loop())
         await engine.start()
         await engine.begin()
-        self.programs.append(Program(engine, view, self.registry))
+        self.programs.append(Program(engine, view, registry))
         await quiet()
         return self.programs[-1]
 
