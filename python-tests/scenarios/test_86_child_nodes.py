@@ -106,6 +106,24 @@ def test_a_value_that_is_missing_fails_the_node_and_names_its_place(
     assert "no workflow 'nowhere' is known" in str(tasks["c"].error)
 
 
+@pytest.mark.each_backend
+def test_what_is_too_large_fails_its_node(open_runner: OpenRunner) -> None:
+    """The input of a child, and the value of a node beside what there is already."""
+    runner = open_runner(max_context_bytes=10_000)
+    with cloaca.WorkflowBuilder("large"):
+        cloaca.child("a", "double", context={"n": "n", "x": "text", "y": "text"})
+        cloaca.child("b", "double", context={"n": "n", "x": "text"})
+        cloaca.child("c", "double", context={"n": "n", "x": "text"}, outputs=["double"])
+
+    run = runner.submit("large", {"n": 1, "text": "x" * 6_000})
+    tasks = run.result(WAIT).task_results
+
+    assert "the child's input is 120" in str(tasks["a"].error)
+    assert "task 'b' would hand on 120" in str(tasks["b"].error)
+    assert tasks["c"].status == "Completed"
+    assert len(run.children()) == 2
+
+
 # -- failures ------------------------------------------------------------------------------------
 
 
@@ -145,7 +163,7 @@ def test_a_run_that_fails_cancels_the_children_of_its_nodes(h: Harness) -> None:
 
     (child,) = run.handle.children()
     assert (run.status, child.status) == ("Failed", "Cancelled")
-    assert str(child.error_message).startswith("the run that waited for it has failed")
+    assert str(child.error_message).startswith("the run that started it has failed")
 
 
 @pytest.mark.each_backend

@@ -199,6 +199,7 @@ class Parts(Kernel):
             base.subjects,
             self.definitions.find,
             self.child_runs.ended,
+            base.config.max_context_bytes,
         )
         self.firing: Firing = Firing(self.base, self.store, self._redact, self.part_died)
         self.upkeep: Upkeep = Upkeep(self.base, self.store, self.claims.unserved.has_released)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from cloaca_core.features.child_runs.records import NODE_CHILDREN, TOLD_ENDS, NodeChild
@@ -10,6 +11,7 @@ from cloaca_core.features.child_runs.sql import ChildRunQueries
 from cloaca_core.store.sql.base import RunQueries
 from cloaca_core.store.sql.commit_part import GUARD, Array, CommitPart, Steps, guarded
 from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.payloads import Payloads
 
 if TYPE_CHECKING:
     from cloaca_core.store.batch import Batch
@@ -21,6 +23,7 @@ class ChildRunCommit:
 
     def __init__(self, queries: Queries, array: Array) -> None:
         self._array = array
+        self._payloads = Payloads(queries.payloads)
         self._q = queries.of(ChildRunQueries)
         self._insert_tag = queries.of(RunQueries).insert_tag
         self._child_row = self._q.insert_node_child.binder(NodeChild._fields + GUARD)
@@ -41,7 +44,10 @@ class ChildRunCommit:
         if not (children := batch.of(NODE_CHILDREN)):
             return {}
         insert = self._q.insert_node_child
-        steps = {"node children": Step(insert, rows=guarded(batch, children, self._child_row))}
+        in_row, inputs = self._payloads.split_inputs(children, attrgetter("id"))
+        steps = {"node children": Step(insert, rows=guarded(batch, in_row, self._child_row))}
+        if inputs is not None:
+            steps["inputs of node children"] = inputs
         tags = [(each.id, *tag) for each in children for tag in json.loads(each.tags).items()]
         if tags:
             steps["tags of node children"] = Step(

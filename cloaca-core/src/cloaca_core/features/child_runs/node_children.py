@@ -69,7 +69,7 @@ def outcome_of_end(node: Child, task_id: str, row: RunRow) -> WaitOutcome:
         message = f"run {row.id} of {name!r} is {row.status}: {row.error_message}"
         kind = RunCancelledError if row.status == RunStatus.CANCELLED else ChildFailedError
         return kind(message, run_id=row.id, status=row.status)
-    final = cast("dict[str, JsonValue]", decode(row.final_context or "{}"))
+    final = _final(row)
     if node.outputs is None:
         return Change({task_id: final}, [])
     if missing := [key for key in node.outputs if key not in final]:
@@ -90,6 +90,11 @@ class Iteration(NamedTuple):
     number: int = 0
 
     @property
+    def next(self) -> Iteration:
+        """The one that follows."""
+        return self._replace(number=self.number + 1)
+
+    @property
     def detail(self) -> str:
         """As the row of the wait has it."""
         return encode({"decision": self.decision, "iteration": self.number})
@@ -108,13 +113,21 @@ class Iteration(NamedTuple):
 def next_input(
     node: Child, first: Mapping[str, JsonValue], row: RunRow
 ) -> dict[str, JsonValue] | None:
-    """The input of the next iteration after one that has ended so; None if there is none: it has
-    failed, it satisfies the condition, or the node is no loop.
+    """The input of the next iteration after one that has ended so; None if there is none."""
+    return {**first, **_final(row)} if goes_on(node, row) else None
+
+
+def goes_on(node: Child, row: RunRow) -> bool:
+    """Whether an iteration follows one that has ended so: not if it has failed, if it satisfies the
+    condition, or if the node is no loop.
     """
     if not isinstance(node, Loop) or row.status != RunStatus.COMPLETED:
-        return None
-    final = cast("dict[str, JsonValue]", decode(row.final_context or "{}"))
-    return None if _is_enough(node, final) else {**first, **final}
+        return False
+    return not _is_enough(node, _final(row))
+
+
+def _final(row: RunRow) -> dict[str, JsonValue]:
+    return cast("dict[str, JsonValue]", decode(row.final_context or "{}"))
 
 
 def _is_enough(node: Loop, final: Mapping[str, JsonValue]) -> bool:
@@ -132,17 +145,19 @@ def endless(node: Loop, task_id: str, row: RunRow) -> LoopError:
     )
 
 
-def children_of_node(
-    parent_id: str, task_id: str, children: Iterable[ChildRow]
-) -> dict[Iteration, str]:
-    """The children of a node, by their places."""
-    found: dict[Iteration, str] = {}
+def children_of_nodes(
+    parent_id: str, children: Iterable[ChildRow]
+) -> dict[str, dict[Iteration, str]]:
+    """The children of nodes, by the ids of these and by their places."""
+    found: dict[str, dict[Iteration, str]] = {}
     for child in children:
         if (match := _KEY.fullmatch(child.idempotency_key or "")) is not None:
             iteration = Iteration(int(match["decision"]), int(match["iteration"]))
-            if child.idempotency_key == iteration.key(parent_id, task_id):
-                found[iteration] = child.id
+            if child.idempotency_key == iteration.key(parent_id, match["node"]):
+                found.setdefault(match["node"], {})[iteration] = child.id
     return found
 
 
-_KEY: Final = re.compile(r".*::i-1\.(?P<iteration>[0-9]+)@(?P<decision>[0-9]+)", re.DOTALL)
+_KEY: Final = re.compile(
+    r"[^:]+::(?P<node>.+)::i-1\.(?P<iteration>[0-9]+)@(?P<decision>[0-9]+)", re.DOTALL
+)

@@ -8,26 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.definition.waits.kinds import Child, Loop
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.errors import CloacaError, WorkflowNotFoundError, no_run
 from cloaca_core.features.child_runs.child_runs import DEEPEST, too_deep
+from cloaca_core.features.child_runs.made_children import MadeChildren, NodeChildRows
 from cloaca_core.features.child_runs.node_children import (
     Iteration,
-    child_input,
-    children_of_node,
-    endless,
+    children_of_nodes,
+    goes_on,
     next_input,
-    outcome_of_end,
 )
-from cloaca_core.features.child_runs.records import NODE_CHILDREN, NodeChild
 from cloaca_core.features.waits.mail import persistently
 from cloaca_core.features.waits.open_waits import open_waits
 from cloaca_core.run.life import State
-from cloaca_core.values.payloads.json_values import decode, encode
+from cloaca_core.values.payloads.json_values import decode
 from cloaca_core.values.states import RunStatus
 from cloaca_core.values.waits import end_name, run_of_end
 
@@ -38,38 +36,20 @@ if TYPE_CHECKING:
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
-    from cloaca_core.engine.record.entries import Draft
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.features.child_runs.part import ChildRunStore
     from cloaca_core.features.waits.open_waits import OpenWait
     from cloaca_core.features.waits.waits import Waits
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.restore import Resume
-    from cloaca_core.run.rows import AttemptRow, RunRow
-    from cloaca_core.run.watcher import EndedWait
+    from cloaca_core.run.rows import RunRow
     from cloaca_core.store.messages import MessageRow
     from cloaca_core.values.ids import RunIds
     from cloaca_core.values.payloads.json_values import JsonValue
     from cloaca_core.values.times.clock import Clock
 
 
-class NodeChildRows(NamedTuple):
-    """The child that one entry writes."""
-
-    child: NodeChild
-
-    def add_to(self, draft: Draft) -> None:
-        """Put it into a batch."""
-        draft.put(NODE_CHILDREN, (self.child,))
-
-    @property
-    def weight(self) -> int:
-        """About how many bytes it holds."""
-        return NODE_CHILDREN.weight((self.child,))
-
-    def ended_waits(self, _: ActiveRun, __: Sequence[AttemptRow]) -> list[EndedWait]:
-        """It ends no wait."""
-        return []
+T = TypeVar("T")
 
 
 class ChildNodes:
@@ -88,24 +68,25 @@ class ChildNodes:
         subjects: Subjects,
         find: Callable[[Unregistered], Awaitable[RecordedWorkflow]],
         ended: Callable[[str, int], Awaitable[RunRow]],
+        max_bytes: int,
     ) -> None:
         self._store = store
         self._registry = registry
-        self._ids = ids
         self._clock = clock
         self._waits = waits
         self._kernel = kernel
         self._subjects = subjects
         self._find = find
         self._read_end = ended
+        self._made = MadeChildren(ids, clock, max_bytes)
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
-        waits.begin_child = self._begin
-        waits.ends.run_ended = self._run_ended
+        self._tasks: dict[ActiveRun, set[asyncio.Task[object]]] = {}
+        self._looks: dict[ActiveRun, asyncio.Task[dict[str, dict[Iteration, str]]]] = {}
+        waits.ends.child_nodes = self
 
     # -- begin -------------------------------------------------------------------------------
 
-    def _begin(self, run: ActiveRun, task: int, resume: Resume, node: Child) -> None:
+    def begin(self, run: ActiveRun, task: int, resume: Resume, node: Child) -> None:
         """A node starts a child, for which it waits."""
         run.awaits_children = True
         try:
@@ -119,7 +100,7 @@ class ChildNodes:
         if workflow is not None and is_first:
             self._found(run, task, resume, node, workflow, None, ())
         else:
-            self._keep(self._look_up(run, task, resume, node, workflow))
+            self._keep(run, self._look_up(run, task, resume, node, workflow))
 
     async def _look_up(
         self,
@@ -133,18 +114,33 @@ class ChildNodes:
         try:
             if workflow is None:
                 workflow = await persistently(lambda: self._find(_named(node)))
-            await persistently(lambda: self._refuse_deep(run))
-            children = await persistently(lambda: self._store.children([run.id]))
-            known = children_of_node(run.id, run.graph.tasks[task].id, children)
+            known = (await self._children(run)).get(run.graph.tasks[task].id, {})
             latest = max(known, default=None)
             rows: list[RunRow] = []
             if latest is not None:
-                both = (known[latest], known[Iteration(latest.decision)])
-                rows = [await persistently(partial(self._row, each)) for each in both]
+                rows = [await persistently(partial(self._row, known[latest]))] * 2
+                if latest.number:
+                    first = known[Iteration(latest.decision)]
+                    rows[1] = await persistently(partial(self._row, first))
         except CloacaError as error:
             self._kernel.guarded(run, self._refuse, run, task, resume, error)
             return
         self._kernel.guarded(run, self._found, run, task, resume, node, workflow, latest, rows)
+
+    async def _children(self, run: ActiveRun) -> dict[str, dict[Iteration, str]]:
+        """The children that nodes of the run have started. The nodes that begin together share one
+        read.
+        """
+        if (look := self._looks.get(run)) is None:
+            look = self._looks[run] = self._keep(run, self._read_children(run))
+        return await asyncio.shield(look)
+
+    async def _read_children(self, run: ActiveRun) -> dict[str, dict[Iteration, str]]:
+        await asyncio.sleep(0)  # the others that begin now ask as well
+        del self._looks[run]  # a node that begins later may have started a child meanwhile
+        await persistently(lambda: self._refuse_deep(run))
+        children = await persistently(lambda: self._store.children([run.id]))
+        return children_of_nodes(run.id, children)
 
     async def _row(self, run_id: str) -> RunRow:
         if (row := await self._store.get_run(run_id)) is None:
@@ -179,7 +175,7 @@ class ChildNodes:
         if not run.life.ready([task]) or self._waits.is_open(run, task, resume.attempt):
             return
         try:
-            text = encode(self._given(run, task, node))
+            text = self._made.text(self._made.given(run, task, node))
         except CloacaError as error:
             self._fail(run, task, resume, error)
             return
@@ -196,13 +192,29 @@ class ChildNodes:
         elif row.status != RunStatus.COMPLETED:
             name = end_name(row.id, row.round)
             self._waits.open_for_run(run, task, resume.attempt, name, latest.detail)
-        elif (further := next_input(node, self._given(run, task, node), row)) is None:
+        elif (further := next_input(node, self._made.given(run, task, node), row)) is None:
             self._conclude(run, task, resume, node, row)
         elif isinstance(node, Loop) and latest.number + 1 < node.max_iterations:
-            following = latest._replace(number=latest.number + 1)
-            self._start(run, task, resume, node, workflow, following, encode(further))
+            self._go_on(run, task, resume, node, workflow, latest.next, further)
         else:
             self._start(run, task, resume, node, workflow, anew, text)
+
+    def _go_on(
+        self,
+        run: ActiveRun,
+        task: int,
+        resume: Resume,
+        node: Child,
+        workflow: Workflow | RecordedWorkflow,
+        iteration: Iteration,
+        given: dict[str, JsonValue],
+    ) -> None:
+        try:
+            text = self._made.text(given)
+        except CloacaError as error:
+            self._fail(run, task, resume, error)
+        else:
+            self._start(run, task, resume, node, workflow, iteration, text)
 
     def _start(
         self,
@@ -214,40 +226,12 @@ class ChildNodes:
         iteration: Iteration,
         text: str,
     ) -> None:
-        child = self._child(run, task, node, workflow, iteration, text)
+        child = self._made.child(run, task, node, workflow, iteration, text)
         beside = [NodeChildRows(child)]
         then = self._subjects.claimable_here.publish
         self._waits.open_for_run(
             run, task, resume.attempt, child.id, iteration.detail, beside, then
         )
-
-    def _child(
-        self,
-        run: ActiveRun,
-        task: int,
-        node: Child,
-        workflow: Workflow | RecordedWorkflow,
-        iteration: Iteration,
-        text: str,
-    ) -> NodeChild:
-        deadline = run.limit.deadline
-        return NodeChild(
-            run_id=run.id,
-            id=self._ids.next(),
-            workflow=workflow.namespace,
-            version=workflow.version,
-            input=text,
-            tags=encode(dict(node.tags)),
-            idempotency_key=iteration.key(run.id, run.graph.tasks[task].id),
-            created_at=self._clock.wall(),
-            priority=run.row.priority if node.priority is None else node.priority,
-            time_limit=node.time_limit,
-            deadline_at=None if deadline is None else deadline.at,
-        )
-
-    def _given(self, run: ActiveRun, task: int, node: Child) -> dict[str, JsonValue]:
-        """The input of the first child."""
-        return child_input(node, run.graph.tasks[task].id, run.plan.contexts.given(task))
 
     def _fail(self, run: ActiveRun, task: int, resume: Resume, error: CloacaError) -> None:
         now = self._clock.wall()
@@ -256,24 +240,28 @@ class ChildNodes:
 
     # -- end ---------------------------------------------------------------------------------
 
-    def _run_ended(self, run: ActiveRun, wait: OpenWait, message: MessageRow) -> None:
+    def ended(self, run: ActiveRun, wait: OpenWait, message: MessageRow) -> None:
         """The message tells of the end of a child: read its result, then end the node."""
         number = int(cast("dict[str, int]", decode(message.payload))["round"])
-        self._keep(self._read(run, wait, message, run_of_end(wait.row.name), number))
+        self._keep(run, self._read(run, wait, message, run_of_end(wait.row.name), number))
 
     async def _read(
         self, run: ActiveRun, wait: OpenWait, message: MessageRow, run_id: str, number: int
     ) -> None:
         node = run.graph.tasks[wait.key.task].wait
-        workflow: Workflow | RecordedWorkflow | None = None
+        assert isinstance(node, Child), "its wait is for a run"
         try:
             row = await persistently(lambda: self._read_end(run_id, number))
-            if isinstance(node, Loop):
-                workflow = await self._workflow(node)
         except CloacaError as error:
             self._kernel.guarded(run, _give_up, error)
             return
-        self._kernel.guarded(run, self._end, run, wait, message, row, workflow)
+        following: Workflow | RecordedWorkflow | CloacaError | None = None
+        if goes_on(node, row):
+            try:
+                following = await self._workflow(node)
+            except CloacaError as error:
+                following = error
+        self._kernel.guarded(run, self._end, run, wait, message, row, following)
 
     async def _workflow(self, node: Child) -> Workflow | RecordedWorkflow:
         try:
@@ -287,45 +275,60 @@ class ChildNodes:
         wait: OpenWait,
         message: MessageRow,
         row: RunRow,
-        workflow: Workflow | RecordedWorkflow | None,
+        following: Workflow | RecordedWorkflow | CloacaError | None,
     ) -> None:
-        task = wait.key.task
-        node = run.graph.tasks[task].wait
+        """End the node, or start the next iteration, of the workflow ``following``; an error if
+        that is not found.
+        """
         if run.life.state is State.OVER or not open_waits(run).has(wait):
             return
+        task = wait.key.task
+        node = run.graph.tasks[task].wait
         assert isinstance(node, Child), "its wait is for a run"
-        outcome = outcome_of_end(node, run.graph.tasks[task].id, row)
-        further = next_input(node, self._given(run, task, node), row)
-        if further is not None and isinstance(node, Loop) and workflow is not None:
-            this = Iteration.of(wait.row.detail)
-            if this.number + 1 < node.max_iterations:
-                following = this._replace(number=this.number + 1)
-                child = self._child(run, task, node, workflow, following, encode(further))
+        outcome = self._made.outcome(run, task, node, row)
+        if following is not None:
+            try:
+                child = self._made.following(run, wait, node, row, following)
+            except CloacaError as error:
+                outcome = error
+            else:
                 self._waits.go_on_with_run(
                     run,
                     wait,
                     message.number,
                     child.id,
-                    following.detail,
+                    Iteration.of(wait.row.detail).next.detail,
                     [NodeChildRows(child)],
                     self._subjects.claimable_here.publish,
                 )
                 return
-            outcome = endless(node, run.graph.tasks[task].id, row)
         self._waits.ends.end_node(run, wait, outcome, message.number)
 
     def _conclude(
         self, run: ActiveRun, task: int, resume: Resume, node: Child, row: RunRow
     ) -> None:
         """The latest child has ended with the same input, before the node looked for it."""
-        outcome = outcome_of_end(node, run.graph.tasks[task].id, row)
+        outcome = self._made.outcome(run, task, node, row)
         self._waits.ends.conclude(run, task, outcome, resume.attempt, self._clock.wall())
 
-    def _keep(self, work: Coroutine[object, object, None]) -> None:
+    def forget(self, run: ActiveRun) -> None:
+        """The run is over, or this runner no longer owns it."""
+        self._looks.pop(run, None)
+        for task in self._tasks.pop(run, ()):
+            task.cancel()
+
+    def _keep(self, run: ActiveRun, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
         """Keep a task of the loop until it has ended: the loop itself would not."""
         task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.setdefault(run, set()).add(task)
+        task.add_done_callback(partial(self._is_done, run))
+        return task
+
+    def _is_done(self, run: ActiveRun, task: asyncio.Task[object]) -> None:
+        if (tasks := self._tasks.get(run)) is not None:
+            tasks.discard(task)
+            if not tasks:
+                del self._tasks[run]
 
 
 def _named(node: Child) -> Unregistered:

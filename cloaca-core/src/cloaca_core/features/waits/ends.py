@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cloaca_core.definition.waits.kinds import Child, Sleep
 from cloaca_core.engine.record import attempt_rows
@@ -40,18 +40,29 @@ if TYPE_CHECKING:
     from cloaca_core.features.waits.body_waits import BodyWaits
     from cloaca_core.features.waits.mail import Mail
     from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.restore import Resume
     from cloaca_core.run.rows import AttemptRow
     from cloaca_core.store.batch import Committed
     from cloaca_core.values.times.clock import Clock
 
 
+class ChildNodes(Protocol):
+    """The nodes that wait for runs which they start."""
+
+    def begin(self, run: ActiveRun, task: int, resume: Resume, node: Child) -> None:
+        """Start the run for which a node waits."""
+
+    def ended(self, run: ActiveRun, wait: OpenWait, message: MessageRow) -> None:
+        """The message tells of the end of the run for which a node waits."""
+
+    def forget(self, run: ActiveRun) -> None:
+        """The parent is over, or this runner no longer owns it."""
+
+
 class WaitEnds:
     """Belongs to the engine's loop. ``check`` is called after the end of a wait: the run may
-    continue, or have nothing left to do. ``run_ended`` ends a node that waits for a run: the
-    feature that has such nodes sets it, once.
+    continue, or have nothing left to do. ``child_nodes`` is set once all parts are made.
     """
-
-    run_ended: Callable[[ActiveRun, OpenWait, MessageRow], None]
 
     def __init__(
         self,
@@ -68,6 +79,7 @@ class WaitEnds:
         self._kernel = kernel
         self._records = records
         self._check = check
+        self.child_nodes: ChildNodes | None = None
 
     def by_message(self, run: ActiveRun, wait: OpenWait, message: MessageRow) -> None:
         """The message ends a wait."""
@@ -77,7 +89,8 @@ class WaitEnds:
         if not wait.row.is_of_node:
             self._remember(run, wait, value_of_message(message), message.number)
         elif isinstance(node, Child):
-            self.run_ended(run, wait, message)
+            assert self.child_nodes is not None, "all parts are made"
+            self.child_nodes.ended(run, wait, message)
         elif node is not None and not isinstance(node, Sleep):
             outcome = outcome_of_message(node, run.graph.tasks[task].id, message.payload)
             self.end_node(run, wait, outcome, message.number)

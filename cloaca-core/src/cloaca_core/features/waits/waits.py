@@ -62,11 +62,7 @@ class OwnedRuns(Protocol):
 
 
 class Waits:
-    """Belongs to the engine's loop. ``begin_child`` begins a node that waits for a run: the feature
-    that has such nodes sets it, once.
-    """
-
-    begin_child: Callable[[ActiveRun, int, Resume, Child], None]
+    """Belongs to the engine's loop."""
 
     def __init__(
         self,
@@ -122,7 +118,8 @@ class Waits:
         node, task_id = run.graph.tasks[task].wait, run.graph.tasks[task].id
         assert node is not None
         if isinstance(node, Child):
-            self.begin_child(run, task, resume, node)
+            assert self.ends.child_nodes is not None, "all parts are made"
+            self.ends.child_nodes.begin(run, task, resume, node)
             return
         now = self._clock.wall()
         try:
@@ -360,6 +357,8 @@ class Waits:
         """The run is over, or this runner no longer owns it."""
         self._disarm(run)
         self._mail.forget(run)
+        if (nodes := self.ends.child_nodes) is not None:
+            nodes.forget(run)
         for wait in open_waits(run):
             self._bodies.forget(wait)
 

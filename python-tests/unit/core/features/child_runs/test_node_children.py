@@ -16,7 +16,7 @@ from cloaca_core.errors import (
 from cloaca_core.features.child_runs.node_children import (
     Iteration,
     child_input,
-    children_of_node,
+    children_of_nodes,
     next_input,
     outcome_of_end,
 )
@@ -82,11 +82,14 @@ def test_the_children_of_a_node_are_found_by_their_keys() -> None:
     ]
     rows = [ChildRow("p", f"c{place}", "Failed", key, "w", 1) for place, key in enumerate(keys)]
 
-    found = children_of_node("p", "a", rows)
+    found = children_of_nodes("p", rows)
 
-    assert found == {Iteration(2): "c0", Iteration(10): "c1", Iteration(10, 1): "c2"}
-    assert max(found) == Iteration(10, 1)
-    assert children_of_node("p", "z", rows) == {}
+    assert found == {
+        "a": {Iteration(2): "c0", Iteration(10): "c1", Iteration(10, 1): "c2"},
+        "b": {Iteration(11): "c3"},
+    }
+    assert max(found["a"]) == Iteration(10, 1)
+    assert children_of_nodes("q", rows) == {}
 
 
 def test_a_loop_goes_on_with_the_last_context_laid_over_its_input_until_that_is_enough() -> None:
