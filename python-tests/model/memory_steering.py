@@ -29,7 +29,7 @@ from cloaca_core.store.messages import NewMessage
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.waits import APPROVAL, NEVER
 
-FAILED: Final = "the run that waited for it has failed"
+FAILED: Final = "the run that started it has failed"
 """Why children are cancelled for which a run waited."""
 
 

@@ -358,9 +358,11 @@ class BodyChildren:
 
     async def begin_child_async(self, _: Attempt, asked: ChildCall) -> BegunChild:
         """See ``Front``."""
-        request = self._requests.request(asked.workflow_name, [asked.context], start=asked.start)
+        request = self._requests.request(
+            asked.workflow_name, [asked.context], start=asked.start, by_name=True
+        )
         request = keyed_child(replace(request, child_kind=asked.kind), asked.key)
-        return await self._engine.begin_child(request)
+        return await self._engine.child_runs.begin(request)
 
     async def child_result_async(self, _: Attempt, run_id: str, number: int) -> Context:
         """See ``Front``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -13,16 +14,23 @@ from model.virtual_time import the_loop
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
-from cloaca_core.definition.nodes.child import child
+from cloaca_core.definition.nodes.child import child, loop
 from cloaca_core.definition.nodes.sleep import sleep
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
+from cloaca_core.definition.written_rules import context_value
+from cloaca_core.errors import RunFailedError
+from cloaca_core.features.steering.records import ChildRow
+from cloaca_core.run.order import Order
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.runs import OnCommit
 
 pytestmark = pytest.mark.virtual_time
 
 HOUR = 3600
+RETRY: dict[str, Any] = {"retry_attempts": 2, "retry_delay_ms": 1000, "retry_jitter": False}
+PAUSE, RESUME = Order("pause", "ann", None), Order("resume", "ann", None)
+RETRIED = Order("retry", "ann", None)
 EVICTED_AFTER = 10
 """Seconds, of ``evict_after_seconds``."""
 
@@ -80,11 +88,13 @@ async def test_a_parent_in_memory_goes_on_at_the_instant_of_the_end(parent: Any)
         assert the_loop().time() - begun == pytest.approx(5, abs=0.5)
 
 
+@pytest.mark.parametrize("parent", [node, body])
 async def test_a_child_that_ends_elsewhere_while_its_parent_is_being_parked_is_heard(
-    monkeypatch: pytest.MonkeyPatch,
+    parent: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Only the other program has its workflow."""
     async with world() as w:
-        node(w)
+        parent(w)
         elsewhere = Registry()
         ends(elsewhere, EVICTED_AFTER + 5)
         await w.start(registry=elsewhere)
@@ -143,3 +153,117 @@ async def test_a_parent_that_fails_cancels_the_one_run_that_there_is_beside_it()
         (below,) = [run for run in w.runs() if run.parent_id == ended.row.id]
         assert (ended.row.status, below.status) == ("Failed", "Cancelled")
         assert the_loop().time() - begun == pytest.approx(60, abs=1)
+
+
+# -- what an attempt gets ------------------------------------------------------------------------
+
+
+async def test_a_time_out_counts_for_its_own_attempt() -> None:
+    async with world() as w:
+        ends(w.registry, 7)
+
+        async def flow(_: Context, handle: AsyncTaskHandle) -> dict[str, Any]:
+            below = await handle.start_workflow("below")
+            return {"c": dict(await below.result(timeout=5))}
+
+        w.define(flow, **RETRY)
+        program = await w.start()
+
+        ended = await program.execute()
+
+        assert ended.row.final_context == '{"c":{"from":"below"}}'
+        assert [each.error_type for each in w.attempts(ended.row.id)] == [
+            "PipelineTimeoutError",
+            None,
+        ]
+        assert len(w.runs()) == 2
+
+
+async def test_a_body_that_runs_again_hears_of_the_round_for_which_it_waits() -> None:
+    """A person has begun the next one before the body was told of the end of the first."""
+    async with world() as w:
+        begun: list[float] = []
+
+        async def fails_once(_: Context) -> None:
+            begun.append(the_loop().time())
+            await asyncio.sleep(60 if len(begun) == 1 else HOUR)
+            if len(begun) == 1:
+                raise ValueError("no")
+
+        w.define(fails_once, "below", retry_attempts=1)
+
+        async def flow(_: Context, handle: AsyncTaskHandle) -> dict[str, Any]:
+            try:
+                await handle.run_workflow("below")
+            except RunFailedError:
+                return {"c": "failed"}
+            return {"c": "completed"}
+
+        w.define(flow)
+        program = await w.start()
+        steering = program.engine.steering
+        run_id = await program.submit()
+        await asyncio.sleep(EVICTED_AFTER + 1)
+        await steering.pause([run_id], PAUSE, None, children=False)
+        await asyncio.sleep(60)
+        (below,) = [run for run in w.runs() if run.parent_id == run_id]
+        assert below.status == "Failed"
+        await steering.retries.retry(below.id, None, RETRIED, children=True)
+        await quiet()
+        assert len(begun) == 2
+
+        await steering.resume([run_id], RESUME)
+        await quiet()
+
+        assert w.run(run_id).final_context == '{"c":"failed"}'
+
+
+# -- nodes ---------------------------------------------------------------------------------------
+
+
+async def test_nodes_that_begin_together_share_one_read_of_earlier_children(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with world() as w:
+        ends(w.registry, 5)
+        with WorkflowBuilder("fan", registry=w.registry):
+            for name in "abc":
+                child(name, "below")
+        with WorkflowBuilder("flow", registry=w.registry):
+            child("top", "fan")
+        program = await w.start()
+        children, asked = program.store.children, list[list[str]]()
+
+        async def counted(parent_ids: Collection[str]) -> list[ChildRow]:
+            asked.append(list(parent_ids))
+            return await children(parent_ids)
+
+        monkeypatch.setattr(program.store, "children", counted)
+        ended = await program.execute()
+
+        (fan,) = [run.id for run in w.runs() if run.parent_id == ended.row.id]
+        assert ended.row.status == "Completed"
+        assert asked == [[fan]]
+
+
+async def test_a_loop_whose_workflow_is_no_longer_to_be_told_fails_as_it_goes_on() -> None:
+    """The one whose condition is satisfied does not look for it any more."""
+    async with world() as w:
+        ends(w.registry, 5)
+        with WorkflowBuilder("flow", registry=w.registry):
+            for name, value in (("goes on", "above"), ("ends", "below")):
+                loop(name, "below", until=context_value("from", "==", value), max_iterations=3)
+        program = await w.start()
+        run_id = await program.submit()
+        await quiet()
+        with WorkflowBuilder("below", package="other", registry=w.registry):
+            sleep("nap", seconds=1)
+
+        ended = await program.wait(run_id)
+
+        found = {each.task_id: (each.status, each.error_type) for each in w.attempts(run_id)}
+        assert ended.row.status == "Failed"
+        assert found == {
+            "goes on": ("Failed", "AmbiguousWorkflowError"),
+            "ends": ("Completed", None),
+        }

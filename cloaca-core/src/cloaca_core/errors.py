@@ -282,7 +282,8 @@ class RunCancelledError(RunFailedError):
 
 
 class VersionChangedError(RunFailedError):
-    """The workflow has changed since the run began, and its version policy is "fail".
+    """The workflow has changed since the run began, and its version policy is "fail"; or a body has
+    started the child run that it names by a key with another input.
 
     ``tasks`` are the ids of those that differ, as far as that is known.
     """

@@ -21,6 +21,7 @@ from cloaca_core.errors import (
     ConfigError,
     StoreReadOnlyError,
 )
+from cloaca_core.features.child_runs.child_runs import ChildCalls
 from cloaca_core.logs import SafeLogger
 from cloaca_core.values.payloads.redaction import Redaction
 from cloaca_core.values.times.clock import SYSTEM_CLOCK, Clock
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from cloaca_core.assembly.store import Store
     from cloaca_core.config import DefaultRunnerConfig
-    from cloaca_core.definition.handles.child_calls import BegunChild
     from cloaca_core.definition.registry import Registry
     from cloaca_core.engine.claim.claimer import Claimer
     from cloaca_core.engine.execute.attempt import AttemptWork
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from cloaca_core.engine.runtime.thread_calls import ParkedCall
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.engine.submit.request import Request
-    from cloaca_core.features.child_runs.child_runs import ChildRuns
     from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
     from cloaca_core.features.executors.supply import Supply
     from cloaca_core.features.explain.explainer import Explainer
@@ -111,6 +110,9 @@ class Engine:
         self._steering = parts.steering
         self._lifecycle = Lifecycle(parts)
         self.resolver: Resolver = Resolver(parts, self.database, self._lifecycle.check_open)
+        self.child_runs: ChildCalls = ChildCalls(
+            parts.child_runs, self.resolver.resolve, self._lifecycle.check_open
+        )
         self.meter: Meter = Meter(parts, self._lifecycle.check_open)
         self.registry: Registry = base.registry
         self.config: DefaultRunnerConfig = base.config
@@ -180,17 +182,6 @@ class Engine:
         if known and (message := request.message_to_earlier(run_id)) is not None:
             await self._parts.messages.send(message)
         return run_id, not known
-
-    async def begin_child(self, request: Request) -> BegunChild:
-        """Start a child run for a body that waits for it, or find the one that it has started."""
-        self._lifecycle.check_open()
-        return await self._parts.child_runs.begin(await self.resolver.resolve(request))
-
-    @property
-    def child_runs(self) -> ChildRuns:
-        """Reads the ends of child runs; ``RunnerClosedError`` once the engine shuts down."""
-        self._lifecycle.check_open()
-        return self._parts.child_runs
 
     def outgoing(self, request: Request) -> tuple[Outbox, NewRun, NewMessage | None]:
         """The row of a run for its submitter to write, a message to the run if the request has one,

@@ -64,7 +64,8 @@ class Resolver:
             with suppress(StoreUnavailableError):  # the next submission tries again
                 await self._recorder.record_unknown(workflow)
         if isinstance(workflow, Unregistered):
-            return replace(request, workflow=await self.find(workflow))
+            # Other runners execute its runs: none of the inputs is needed here.
+            return replace(request, workflow=await self.find(workflow), data=())
         return request
 
     async def find(self, wanted: Unregistered) -> RecordedWorkflow:

@@ -132,7 +132,9 @@ class BeginHere(Submission):
 
 
 class BeginChild(NamedTuple):
-    """Start a child run of the body that calls, or find the one that this call has started."""
+    """Start a child run of the body that calls, or find the one that this call has started. Its
+    workflow is registered here, or recorded by another program, whose runners execute it.
+    """
 
     asked: ChildCall
 
@@ -145,6 +147,7 @@ class BeginChild(NamedTuple):
             tags=asked.tags,
             time_limit=asked.time_limit,
             start=asked.start,
+            by_name=True,
         )
         request = replace(request, child_kind=asked.kind)
         return Call(
@@ -275,7 +278,7 @@ def _submitting_one(request: Request) -> Callable[[Engine], Coroutine[Any, Any, 
 
 def _beginning_child(request: Request) -> Callable[[Engine], Coroutine[Any, Any, BegunChild]]:
     """Start a child run."""
-    return lambda engine: engine.begin_child(request)
+    return lambda engine: engine.child_runs.begin(request)
 
 
 def _submitting_each(

@@ -27,6 +27,11 @@ def end_name(run_id: str, round_: int) -> str:
     return run_id if round_ == 1 else f"{run_id}:{round_}"
 
 
+def round_of_end(name: str) -> int:
+    """The round of the child run whose end has this name."""
+    return int(name.partition(":")[2] or 1)
+
+
 def run_of_end(name: str) -> str:
     """The child run of such a name."""
     return name.partition(":")[0]

@@ -21,13 +21,14 @@ from cloaca_testing.conformance.rows import (
     act,
     message,
     new_run,
+    overdue,
     run_end,
     runner,
     wait,
 )
 
 DEADLINE = LATER + 30
-FAILED = "the run that waited for it has failed"
+FAILED = "the run that started it has failed"
 
 
 def child(run_id: str, *, owner: str | None = "r1", parent: str = "p") -> NewRun:
@@ -79,9 +80,9 @@ class ChildRunConformance:
     @pytest.mark.parametrize("how", ["cancel", "expire", "release", "unregister", "take over"])
     async def test_an_end_without_its_owner_is_told(self, store: Store, how: str) -> None:
         owned = how in ("release", "unregister", "take over")
-        late = child("c", owner="r2" if owned else None)._replace(
-            start_by=NOW if how == "expire" else None
-        )
+        late = child("c", owner="r2" if owned else None)
+        if how == "expire":
+            late = overdue("c")._replace(parent_id="p", child_kind=RUN_WORKFLOW)
         await _begin(store)
         await store.register(runner("r2"))
         await submit(store, late, runner_id="r2" if owned else "r1")

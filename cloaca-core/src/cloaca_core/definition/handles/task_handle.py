@@ -324,9 +324,9 @@ class TaskHandle(AttemptHandle):
         Waits as ``wait_for`` does: the body gives its slot back, leaves memory if that takes longer
         than ``evict_after_seconds``, and runs again from its top when the child has ended. Then it
         finds the child by the number of this call and the child's input; where the order of calls
-        may change, give each a ``key``. A further attempt starts anew a child that failed. The
-        child is cancelled with this run, also if that fails. Options are those of
-        ``Client.submit``.
+        may change, give each a ``key``; with another input than before that raises
+        ``VersionChangedError``. A further attempt starts anew a child that failed. The child is
+        cancelled with this run, also if that fails. Options are those of ``Client.submit``.
         """
         from cloaca_core.definition.handles.child_calls import child_call
         from cloaca_core.values.child_kinds import RUN_WORKFLOW

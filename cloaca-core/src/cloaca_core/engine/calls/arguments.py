@@ -97,9 +97,10 @@ class Requests:
         time_limit: Duration | NoLimit | None = None,
         start: StartOptions = NO_OPTIONS,
         failed_policy: FailedPolicyName = "keep",
+        by_name: bool = False,
     ) -> Request:
-        """A checked request."""
-        workflow = self._workflow(workflow_name)
+        """A checked request; with ``by_name``, also for a name that is not registered."""
+        workflow = self._workflow(workflow_name, by_name=by_name)
         asked = checked_start(start)
         limit = None if time_limit is None else checked_time_limit(time_limit)
         inputs = self._inputs((None, context) for context in contexts)
@@ -131,11 +132,11 @@ class Requests:
         workflow = self._workflow(name)
         return workflow if isinstance(workflow, Unregistered) else None
 
-    def _workflow(self, name: str) -> Workflow | Unregistered:
+    def _workflow(self, name: str, *, by_name: bool = False) -> Workflow | Unregistered:
         try:
             return self._registry.find(name)
         except WorkflowNotFoundError as error:
-            if self._by_name:
+            if self._by_name or by_name:
                 return Unregistered(name, f"{EXECUTION}Workflow not found in registry: {name}")
             message = f"{EXECUTION}{error}"
             raise WorkflowNotFoundError(message, name=name) from None

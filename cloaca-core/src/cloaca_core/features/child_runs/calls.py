@@ -12,15 +12,17 @@ from cloaca_core.definition.handles.wait_calls import WaitCall
 from cloaca_core.errors import PipelineTimeoutError, RunnerUsageError
 from cloaca_core.features.child_runs.rows import awaited_end
 from cloaca_core.features.waits.calls import AttemptWaits
+from cloaca_core.features.waits.rows import is_of_message
 from cloaca_core.values.waits import RUN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cloaca_core.definition.context import Context
     from cloaca_core.definition.handles.child_calls import BegunChild, ChildCall
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.execute.children import Children
+    from cloaca_core.features.steps.records import MemoRow
     from cloaca_core.features.steps.steps import MemoKeeper
 
 
@@ -66,6 +68,17 @@ class AttemptChildRuns(AttemptWaits):
                 number = self._hear(child, told, seconds)
         front = self._children.opened()
         return await front.child_result_async(self._attempt, child.run_id, number)
+
+    def _take(self, found: Sequence[MemoRow] | None) -> None:
+        """A time-out counts for its own attempt: a further one waits anew."""
+        own = self._attempt.number
+        super()._take(
+            [
+                memo
+                for memo in found or ()
+                if memo.kind != RUN or memo.attempt == own or is_of_message(memo)
+            ]
+        )
 
     def _known_end(self, child: BegunChild) -> int | None:
         """The round whose end this body knows of without a wait. One that has completed does not

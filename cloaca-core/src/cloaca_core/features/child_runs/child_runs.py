@@ -6,11 +6,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.definition.handles.child_calls import BegunChild
-from cloaca_core.errors import RunnerUsageError, no_run
+from cloaca_core.errors import RunnerUsageError, VersionChangedError, no_run
+from cloaca_core.features.waits.open_waits import waits_of
 from cloaca_core.values.child_kinds import RUN_WORKFLOW
+from cloaca_core.values.namespace import SEPARATOR
+from cloaca_core.values.payloads.digests import digest_of
+from cloaca_core.values.payloads.json_values import decode
 from cloaca_core.values.states import RunStatus
+from cloaca_core.values.waits import RUN, round_of_end, run_of_end
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.observe.run_reader import RunReader
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
@@ -47,6 +54,9 @@ class ChildRuns:
         if not known:
             return BegunChild(run_id, 1)
         row = await self._reader.get_run(run_id)
+        _refuse_other_input(request, row)
+        if parent is not None and (number := _round_waited_for(parent, run_id)) is not None:
+            return BegunChild(run_id, number)
         return BegunChild(run_id, row.round, row.status == RunStatus.COMPLETED)
 
     async def _refuse_deep(self, parent: Attempt) -> None:
@@ -64,6 +74,59 @@ class ChildRuns:
         if (earlier := await self._reader.of_round(row, number)) is None:
             raise no_run(run_id)
         return earlier[0]
+
+
+class ChildCalls:
+    """Answers bodies until the engine shuts down: then ``check_open`` raises ``RunnerClosedError``.
+    ``resolve`` puts a workflow in place of a name.
+    """
+
+    def __init__(
+        self,
+        child_runs: ChildRuns,
+        resolve: Callable[[Request], Awaitable[Request]],
+        check_open: Callable[[], None],
+    ) -> None:
+        self._child_runs = child_runs
+        self._resolve = resolve
+        self._check_open = check_open
+
+    async def begin(self, request: Request) -> BegunChild:
+        """Start a child run, or find the one that this call has started."""
+        self._check_open()
+        return await self._child_runs.begin(await self._resolve(request))
+
+    async def ended(self, run_id: str, number: int) -> RunRow:
+        """A run as this round of it has ended."""
+        self._check_open()
+        return await self._child_runs.ended(run_id, number)
+
+
+def _refuse_other_input(request: Request, row: RunRow) -> None:
+    """Refuse a child that was started with another input: its result is not that of this call. Such
+    a child has a key that its body gives.
+    """
+    if digest_of(decode(row.input)) == digest_of(decode(request.texts[0])):
+        return
+    _, _, name = (request.idempotency_key or "").partition(f"{SEPARATOR}k=")
+    raise VersionChangedError(
+        f"run {row.id}, which this task has started with key={name!r}, has another input: give "
+        "each input a key of its own",
+        run_id=row.id,
+        status=row.status,
+    )
+
+
+def _round_waited_for(attempt: Attempt, run_id: str) -> int | None:
+    """The round of a child for which this attempt waits already, or has waited: the body runs again
+    from its top. A person may have begun another round of the child since.
+    """
+    if (waits := waits_of(attempt.owner)) is None:
+        return None
+    open_ = [wait.row.name for wait in waits.of(attempt.index) if wait.row.kind == RUN]
+    over = [key.name for key in waits.ended if (key.task, key.kind) == (attempt.index, RUN)]
+    rounds = [round_of_end(name) for name in open_ + over if run_of_end(name) == run_id]
+    return min(rounds, default=None)
 
 
 def too_deep(row: RunRow) -> RunnerUsageError:

@@ -8,7 +8,7 @@ from cloaca_core.engine.calls.call import Call, unchanged
 
 if TYPE_CHECKING:
     from cloaca_core.engine.calls.call import CallerOf
-    from cloaca_core.features.child_runs.child_runs import ChildRuns
+    from cloaca_core.features.child_runs.child_runs import ChildCalls
     from cloaca_core.run.rows import RunRow
 
 
@@ -16,7 +16,7 @@ class ChildRunEngine(Protocol):
     """The part of an engine that has child runs."""
 
     @property
-    def child_runs(self) -> ChildRuns:
+    def child_runs(self) -> ChildCalls:
         """Begins child runs, and reads their ends."""
 
 

@@ -43,7 +43,7 @@ WITH RECURSIVE lineage (id, above, is_awaited) AS (
 SELECT
     lineage.id, parent.id AS parent_id,
     CASE
-        WHEN parent.cancels_children = 3 THEN 'the run that waited for it has failed'
+        WHEN parent.cancels_children = 3 THEN 'the run that started it has failed'
         ELSE coalesce(parent.steer_reason, '')
     END AS because
 FROM lineage CROSS JOIN cloaca_run AS parent
@@ -70,7 +70,7 @@ ORDER BY child.id;
 SELECT
     id,
     CASE
-        WHEN cancels_children = 3 THEN 'the run that waited for it has failed'
+        WHEN cancels_children = 3 THEN 'the run that started it has failed'
         ELSE coalesce(steer_reason, '')
     END AS because,
     children_at, CASE WHEN cancels_children = 3 THEN 1 ELSE 0 END AS has_failed

@@ -266,7 +266,7 @@ FROM (
         SELECT
             run.id,
             CASE
-                WHEN run.cancels_children = 3 THEN 'the run that waited for it has failed'
+                WHEN run.cancels_children = 3 THEN 'the run that started it has failed'
                 ELSE coalesce(run.steer_reason, '')
             END AS because,
             run.children_at, CASE WHEN run.cancels_children = 3 THEN 1 ELSE 0 END AS has_failed

@@ -86,11 +86,11 @@ def _awaited(facts: Facts, wait: WaitRow) -> str:
 
 
 def _child(facts: Facts, run_id: str) -> str:
-    """A child run, and its state."""
+    """A child run, and its state if it is under way and one of the first, which were read."""
     for each in facts.recorded.children:
         if each.id == run_id:
             return f"run {run_id} of {short_name(each.workflow)}, which is {each.status},"
-    return f"run {run_id}, which has ended: a runner is to tell its body,"
+    return f"run {run_id}"
 
 
 def _until(facts: Facts, wait: WaitRow) -> str:
