@@ -29,7 +29,6 @@ pytestmark = pytest.mark.virtual_time
 
 HOUR = 3600
 RETRY: dict[str, Any] = {"retry_attempts": 2, "retry_delay_ms": 1000, "retry_jitter": False}
-PAUSE, RESUME = Order("pause", "ann", None), Order("resume", "ann", None)
 RETRIED = Order("retry", "ann", None)
 EVICTED_AFTER = 10
 """Seconds, of ``evict_after_seconds``."""
@@ -180,8 +179,9 @@ async def test_a_time_out_counts_for_its_own_attempt() -> None:
 
 
 async def test_a_body_that_runs_again_hears_of_the_round_for_which_it_waits() -> None:
-    """A person has begun the next one before the body was told of the end of the first."""
+    """Its process has died, and a person has begun the next round meanwhile."""
     async with world() as w:
+        elsewhere = Registry()
         begun: list[float] = []
 
         async def fails_once(_: Context) -> None:
@@ -190,7 +190,8 @@ async def test_a_body_that_runs_again_hears_of_the_round_for_which_it_waits() ->
             if len(begun) == 1:
                 raise ValueError("no")
 
-        w.define(fails_once, "below", retry_attempts=1)
+        with WorkflowBuilder("below", registry=elsewhere):
+            task(id="t", retry_attempts=1)(fails_once)
 
         async def flow(_: Context, handle: AsyncTaskHandle) -> dict[str, Any]:
             try:
@@ -200,22 +201,23 @@ async def test_a_body_that_runs_again_hears_of_the_round_for_which_it_waits() ->
             return {"c": "completed"}
 
         w.define(flow)
-        program = await w.start()
-        steering = program.engine.steering
-        run_id = await program.submit()
-        await asyncio.sleep(EVICTED_AFTER + 1)
-        await steering.pause([run_id], PAUSE, None, children=False)
-        await asyncio.sleep(60)
+        other = await w.start(registry=elsewhere)
+        dying = await w.start(evict_after_seconds=HOUR, lease_seconds=30)
+        run_id = await dying.submit()
+        await quiet()
+        assert len(w.store.open_waits) == 1
+        dying.store.answers.clear()
+        await asyncio.sleep(61)
         (below,) = [run for run in w.runs() if run.parent_id == run_id]
         assert below.status == "Failed"
-        await steering.retries.retry(below.id, None, RETRIED, children=True)
+        retries = other.engine.steering.retries
+        await retries.retry(below.id, None, RETRIED, children=True)
         await quiet()
         assert len(begun) == 2
 
-        await steering.resume([run_id], RESUME)
-        await quiet()
+        ended = await (await w.start(evict_after_seconds=2 * HOUR)).wait(run_id)
 
-        assert w.run(run_id).final_context == '{"c":"failed"}'
+        assert ended.row.final_context == '{"c":"failed"}'
 
 
 # -- nodes ---------------------------------------------------------------------------------------

@@ -136,8 +136,7 @@ class ChildNodes:
         return await asyncio.shield(look)
 
     async def _read_children(self, run: ActiveRun) -> dict[str, dict[Iteration, str]]:
-        await asyncio.sleep(0)  # the others that begin now ask as well
-        del self._looks[run]  # a node that begins later may have started a child meanwhile
+        self._looks.pop(run, None)  # a node that begins later may have started a child meanwhile
         await persistently(lambda: self._refuse_deep(run))
         children = await persistently(lambda: self._store.children([run.id]))
         return children_of_nodes(run.id, children)
