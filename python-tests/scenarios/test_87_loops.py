@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from scenarios.steering import until
 
 import cloaca
 from cloaca.testing import crash_at_every_point
@@ -24,8 +25,9 @@ def child() -> None:
             return {"n": context["n"] + context["step"]}
 
 
-def up_to_ten(most: int = 5, **options: Any) -> None:
-    with cloaca.WorkflowBuilder("up"):
+def up_to_ten(most: int = 5, policy: Literal["fail", "pause"] = "fail") -> None:
+    with cloaca.WorkflowBuilder("up") as builder:
+        builder.exhausted_policy(policy)
         cloaca.loop(
             "a",
             "add",
@@ -33,7 +35,6 @@ def up_to_ten(most: int = 5, **options: Any) -> None:
             max_iterations=most,
             context={"n": "start", "step": cloaca.constant(3)},
             outputs=["n"],
-            **options,
         )
 
 
@@ -106,6 +107,23 @@ def test_each_retry_runs_the_iteration_that_fails_once_more_and_no_other(
 
         assert run.result(WAIT).task_results["a"].error_type == "ChildFailedError"
         assert [each.round for each in run.children()] == [number, 1]
+
+
+def test_a_loop_that_paused_its_run_goes_on_with_the_iteration_that_failed(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    heals = fails_at_four()
+    up_to_ten(policy="pause")
+    run = runner.submit("up", {"start": 1})
+    until(lambda: run.status() == "Paused")
+    run.resume()
+    until(lambda: run.status() == "Paused" and len(run.children()) > 2)
+    heals.append(True)
+    run.resume()
+
+    assert run.result(WAIT).final_context["a"] == {"n": 10}
+    newest_first = ["Completed", "Completed", "Failed", "Failed", "Completed"]
+    assert [each.status for each in run.children()] == newest_first
 
 
 def test_a_retry_of_a_loop_without_an_end_begins_it_anew(runner: cloaca.DefaultRunner) -> None:

@@ -95,6 +95,11 @@ class Iteration(NamedTuple):
         return self._replace(number=self.number + 1)
 
     @property
+    def again(self) -> Iteration:
+        """The same one, as the node begins it once more."""
+        return self._replace(decision=self.decision + 1)
+
+    @property
     def detail(self) -> str:
         """As the row of the wait has it."""
         return encode({"decision": self.decision, "iteration": self.number})
@@ -132,6 +137,13 @@ def _final(row: RunRow) -> dict[str, JsonValue]:
 
 def _is_enough(node: Loop, final: Mapping[str, JsonValue]) -> bool:
     return evaluate(node.until, lambda _: TaskStatus.COMPLETED, lambda _: None, final, lambda: True)
+
+
+def first_of(children: Iterable[Iteration]) -> Iteration:
+    """The child with which the node has begun: its input was that of the node. A later decision may
+    have begun with a further iteration, which had failed.
+    """
+    return max([each for each in children if not each.number])
 
 
 def endless(node: Loop, task_id: str, row: RunRow) -> LoopError:

@@ -19,6 +19,7 @@ from cloaca_core.features.child_runs.made_children import MadeChildren, NodeChil
 from cloaca_core.features.child_runs.node_children import (
     Iteration,
     children_of_nodes,
+    first_of,
     goes_on,
     next_input,
 )
@@ -120,8 +121,7 @@ class ChildNodes:
             if latest is not None:
                 rows = [await persistently(partial(self._row, known[latest]))] * 2
                 if latest.number:
-                    first = known[Iteration(latest.decision)]
-                    rows[1] = await persistently(partial(self._row, first))
+                    rows[1] = await persistently(partial(self._row, known[first_of(known)]))
         except CloacaError as error:
             self._kernel.guarded(run, self._refuse, run, task, resume, error)
             return
@@ -169,7 +169,8 @@ class ChildNodes:
         rows: Sequence[RunRow],
     ) -> None:
         """Start a child, unless the latest one goes on, as a retry has begun it again, or has ended
-        since, or had completed: and the first one of them had this input. ``rows`` are those two.
+        since, or had completed: and the first one of them had this input. One that has failed is
+        started once more with its input. ``rows`` are those two.
         """
         if not run.life.ready([task]) or self._waits.is_open(run, task, resume.attempt):
             return
@@ -184,8 +185,10 @@ class ChildNodes:
         row, first = rows
         anew = Iteration(latest.decision + 1)
         has_failed = row.status in (RunStatus.FAILED, RunStatus.CANCELLED)
-        if first.input != text or (has_failed and not resume.children_restarted):
+        if first.input != text:
             self._start(run, task, resume, node, workflow, anew, text)
+        elif has_failed and not resume.children_restarted:
+            self._start(run, task, resume, node, workflow, latest.again, row.input)
         elif has_failed:
             self._conclude(run, task, resume, node, row)
         elif row.status != RunStatus.COMPLETED:

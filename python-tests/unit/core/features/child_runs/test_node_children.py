@@ -17,6 +17,7 @@ from cloaca_core.features.child_runs.node_children import (
     Iteration,
     child_input,
     children_of_nodes,
+    first_of,
     next_input,
     outcome_of_end,
 )
@@ -100,6 +101,15 @@ def test_a_loop_goes_on_with_the_last_context_laid_over_its_input_until_that_is_
     assert next_input(loop, first, ended(context='{"n":3}')) is None
     assert next_input(loop, first, ended("Failed")) is None
     assert next_input(Child("w"), first, ended()) is None
+
+
+def test_a_loop_goes_on_with_the_iteration_that_failed_and_had_begun_with_its_first() -> None:
+    failed = Iteration(3, 2)  # its input was the last context of 2.1
+    children = [Iteration(1), Iteration(2), Iteration(2, 1), failed, failed.again]
+
+    assert failed.again == Iteration(4, 2)
+    assert (first_of(children), max(children)) == (Iteration(2), failed.again)
+    assert first_of([*children, Iteration(5)]) == Iteration(5)
 
 
 def test_a_wait_knows_the_place_of_its_child() -> None:
