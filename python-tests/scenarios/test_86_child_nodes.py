@@ -253,6 +253,31 @@ def test_a_retry_starts_another_child_if_the_input_of_the_node_has_changed(
     assert [each.round for each in run.children()] == [1, 2]
 
 
+def test_an_input_with_its_keys_in_another_order_is_the_same(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    made: list[dict[str, Any]] = [{"n": 2, "m": 1}, {"m": 1, "n": 2}]
+    with cloaca.WorkflowBuilder("parent"):
+
+        @cloaca.task
+        def first(context: Context) -> dict[str, Any]:
+            return made.pop(0)
+
+        node = cloaca.child("a", "double", dependencies=[first])
+
+        @cloaca.task(retry_attempts=1, dependencies=[node])
+        def last(context: Context) -> None:
+            if made:
+                raise ValueError("once more")
+
+    run = runner.submit("parent")
+    assert run.result(WAIT).status == "Failed"
+    run = runner.retry(run.id, tasks=["first"])
+
+    assert run.result(WAIT).status == "Completed"
+    assert [each.round for each in run.children()] == [1]
+
+
 # -- waits ---------------------------------------------------------------------------------------
 
 

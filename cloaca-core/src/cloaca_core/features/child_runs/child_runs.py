@@ -10,8 +10,7 @@ from cloaca_core.errors import RunnerUsageError, VersionChangedError, no_run
 from cloaca_core.features.waits.open_waits import waits_of
 from cloaca_core.values.child_kinds import RUN_WORKFLOW
 from cloaca_core.values.namespace import SEPARATOR
-from cloaca_core.values.payloads.digests import digest_of
-from cloaca_core.values.payloads.json_values import decode
+from cloaca_core.values.payloads.digests import are_equal
 from cloaca_core.values.states import RunStatus
 from cloaca_core.values.waits import RUN, round_of_end, run_of_end
 
@@ -106,7 +105,7 @@ def _refuse_other_input(request: Request, row: RunRow) -> None:
     """Refuse a child that was started with another input: its result is not that of this call. Such
     a child has a key that its body gives.
     """
-    if digest_of(decode(row.input)) == digest_of(decode(request.texts[0])):
+    if are_equal(row.input, request.texts[0]):
         return
     _, _, name = (request.idempotency_key or "").partition(f"{SEPARATOR}k=")
     raise VersionChangedError(

@@ -26,6 +26,7 @@ from cloaca_core.features.child_runs.node_children import (
 from cloaca_core.features.waits.mail import persistently
 from cloaca_core.features.waits.open_waits import open_waits
 from cloaca_core.run.life import State
+from cloaca_core.values.payloads.digests import are_equal
 from cloaca_core.values.payloads.json_values import decode
 from cloaca_core.values.states import RunStatus
 from cloaca_core.values.waits import end_name, run_of_end
@@ -185,7 +186,7 @@ class ChildNodes:
         row, first = rows
         anew = Iteration(latest.decision + 1)
         has_failed = row.status in (RunStatus.FAILED, RunStatus.CANCELLED)
-        if first.input != text:
+        if not are_equal(first.input, text):
             self._start(run, task, resume, node, workflow, anew, text)
         elif has_failed and not resume.children_restarted:
             self._start(run, task, resume, node, workflow, latest.again, row.input)
