@@ -248,6 +248,60 @@ async def test_nodes_that_begin_together_share_one_read_of_earlier_children(
         assert asked == [[fan]]
 
 
+def fan(w: World) -> None:
+    """The workflow ``flow`` has a child whose node looks for earlier children of its run."""
+    ends(w.registry, 5)
+    with WorkflowBuilder("fan", registry=w.registry):
+        child("c", "below")
+    with WorkflowBuilder("flow", registry=w.registry):
+        child("top", "fan")
+
+
+async def test_a_run_whose_children_cannot_be_read_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world() as w:
+        fan(w)
+        program = await w.start()
+
+        async def broken(_: Collection[str]) -> list[ChildRow]:
+            raise RuntimeError("a fault of the engine")
+
+        monkeypatch.setattr(program.store, "children", broken)
+        run_id = await program.submit()
+        await quiet()
+
+        (below,) = [run for run in w.runs() if run.parent_id == run_id]
+        assert (w.run(run_id).status, below.status) == ("Failed", "Failed")
+        assert "a fault of the engine" in str(below.error_message)
+
+
+async def test_a_run_that_is_over_does_not_read_its_children(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with world() as w:
+        fan(w)
+        program = await w.start()
+        reads: list[str] = []
+
+        async def never(_: Collection[str]) -> list[ChildRow]:
+            reads.append("begun")
+            try:
+                await asyncio.sleep(HOUR)
+            finally:
+                reads.append("ended")
+            return []
+
+        monkeypatch.setattr(program.store, "children", never)
+        run_id = await program.submit()
+        await quiet()
+        (below,) = [run for run in w.runs() if run.parent_id == run_id]
+        run = program.engine.runs.get(below.id)
+        assert run is not None
+        program.engine._parts.orchestration.orchestrator.control.drop(run)
+        await quiet()
+
+        assert reads == ["begun", "ended"]
+
+
 async def test_a_loop_whose_workflow_is_no_longer_to_be_told_fails_as_it_goes_on() -> None:
     """The one whose condition is satisfied does not look for it any more."""
     async with world() as w:

@@ -102,6 +102,7 @@ class ChildNodes:
         if workflow is not None and is_first:
             self._found(run, task, resume, node, workflow, None, ())
         else:
+            open_waits(run)  # a run that has waits tells when it is over
             self._keep(run, self._look_up(run, task, resume, node, workflow))
 
     async def _look_up(
@@ -332,12 +333,17 @@ class ChildNodes:
             tasks.discard(task)
             if not tasks:
                 del self._tasks[run]
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, CloacaError):
+            return  # of a read: the nodes that wait for it fail
+        if error is not None and run.life.state is not State.OVER:
+            self._kernel.guarded(run, _give_up, error)
 
 
 def _named(node: Child) -> Unregistered:
     return Unregistered(node.workflow, f"no workflow {node.workflow!r} is known")
 
 
-def _give_up(error: CloacaError) -> None:
-    """The result of a child cannot be read, so its parent cannot go on."""
+def _give_up(error: BaseException) -> None:
+    """The children of a run cannot be read, so it cannot go on."""
     raise error
