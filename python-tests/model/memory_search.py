@@ -16,6 +16,7 @@ from cloaca_core.features.search.records import (
     Failure,
     Found,
     Kin,
+    Link,
     RunSearch,
     WorkflowCounts,
 )
@@ -47,6 +48,15 @@ class MemorySearches(MemoryRecordedRun):
         children = await self.children([run.id for run in rows[:most]])
         by_parent = groupby(children, key=lambda each: each.parent_id)
         return Kin(rows[:most], [each for _, own in by_parent for each in list(own)[:counted]])
+
+    async def runs_below(self, run_id: str, depth: int, most: int) -> list[RunRow]:
+        return list((await self.family(run_id, depth, most, 0)).rows)
+
+    async def links(self, run_ids: Collection[str], most: int) -> list[Link]:
+        known = [run.id for run in self._newest()[::-1] if run.id in run_ids]
+        numbers = Counter([each.parent_id for each in await self.children(known)])
+        keys = {run_id: key for (_, key), run_id in self.keys.items()}
+        return [Link(each, keys.get(each), min(numbers[each], most)) for each in known]
 
     async def actors(self, names: Collection[str]) -> list[str]:
         known = {row.asked_by for row in self.noted.values()}
@@ -132,7 +142,8 @@ class MemorySearches(MemoryRecordedRun):
             case "workflow":
                 return run.workflow == value
             case "parent":
-                return run.parent_id == value
+                is_top = run.parent_id is None or self.marks_of(run).detached
+                return is_top if value == "" else run.parent_id == value
             case "id":
                 return run.id.startswith(value)
             case "tag":

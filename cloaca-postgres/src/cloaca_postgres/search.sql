@@ -30,7 +30,9 @@ WHERE run.id IN :ids
         WHERE ((term.value ->> 1) = '1') = CASE term.value ->> 0
             WHEN 'status' THEN (term.value -> 3) ? run.status
             WHEN 'workflow' THEN (term.value -> 3) ? run.workflow
-            WHEN 'parent' THEN (term.value -> 3) ? coalesce(run.parent_id, '')
+            WHEN 'parent' THEN
+                (term.value -> 3) ? coalesce(run.parent_id, '')
+                OR (run.detached = 1 AND (term.value -> 3) ? '')
             WHEN 'id' THEN EXISTS (
                 SELECT 1 FROM jsonb_array_elements_text(term.value -> 3) AS given
                 WHERE substr(run.id, 1, length(given)) = given

@@ -103,6 +103,9 @@ WHERE (:since IS NULL OR run.created_at >= :since)
             WHEN 'workflow' THEN run.workflow IN (SELECT value FROM json_each(term.value -> 3))
             WHEN 'parent' THEN
                 coalesce(run.parent_id, '') IN (SELECT value FROM json_each(term.value -> 3))
+                OR (
+                    run.detached = 1 AND '' IN (SELECT value FROM json_each(term.value -> 3))
+                )
             WHEN 'id' THEN EXISTS (
                 SELECT 1 FROM json_each(term.value -> 3) AS given
                 WHERE substr(run.id, 1, length(given.value)) = given.value

@@ -252,6 +252,7 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
         RunSnapshot as RunSnapshot,
         WorkflowResult as WorkflowResult,
     )
+    from cloaca_core.views.run_tree import RunBranch as RunBranch
     from cloaca_core.views.task_results import (
         Progress as Progress,
         TaskResult as TaskResult,
@@ -343,6 +344,7 @@ __all__ = [
     "TaskResult",
     "RunInfo",
     "RunSnapshot",
+    "RunBranch",
     "Observer",
     "Steered",
     "BulkResult",
@@ -496,6 +498,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "TaskExplanation": "cloaca_core.views.explain.explanation",
         "RunInfo": "cloaca_core.views.results",
         "RunSnapshot": "cloaca_core.views.results",
+        "RunBranch": "cloaca_core.views.run_tree",
         # few programs look at runs other than their own
         "Observer": "cloaca_tools.observer",
         "Steered": "cloaca_core.features.steering.results",

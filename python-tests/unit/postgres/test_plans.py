@@ -489,7 +489,9 @@ _SEARCHED: dict[str, dict[str, object]] = {
     "ended_ids": _PAGE | {"value": "Failed"},
     "workflow_ids": _PAGE | {"value": "rare"},
     "child_ids": _PAGE | {"value": "few"},
+    "top_ids": _PAGE | {"before": "i"},  # the runs below others are newer
     "list_family": _FAMILY,
+    "list_links": {"ids": ["parent", "few"], "most": LIMIT},
     "list_children_of_family": _FAMILY | {"counted": LIMIT, "above": "~"},
     "tagged_ids": _PAGE | {"key": "some", "value": "rare"},
     "acted_ids": _PAGE | {"value": "bob"},

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.task_logs.views import LogLine
     from cloaca_core.views.explain.explanation import Explanation
     from cloaca_core.views.history import AttemptInfo, RoundInfo, RunEvent
+    from cloaca_core.views.run_tree import RunBranch
 
 
 T = TypeVar("T")
@@ -87,6 +88,15 @@ class AsyncRunHandle(BaseHandle):
         them by ``list_runs(parent_id=…)``.
         """
         return await self._do(ListRuns(Selection(parent_id=self._id), limit))
+
+    async def tree(self, *, limit: int = 1_000) -> RunBranch:
+        """The run with the runs that its bodies and nodes have begun, the runs below these and
+        so on, each with the task that began it; detached runs are left out. See
+        ``RunHandle.tree``.
+        """
+        from cloaca_core.operations.tree import Tree
+
+        return await self._do(Tree(self._id, limit))
 
     async def logs(
         self,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.task_logs.views import LogLine
     from cloaca_core.views.explain.explanation import Explanation
     from cloaca_core.views.history import AttemptInfo, RoundInfo, RunEvent
+    from cloaca_core.views.run_tree import RunBranch
 
 T = TypeVar("T")
 
@@ -88,6 +89,16 @@ class RunHandle(BaseHandle):
         by ``list_runs(parent_id=…)``.
         """
         return self._do(ListRuns(Selection(parent_id=self._id), limit))
+
+    def tree(self, *, limit: int = 1_000) -> RunBranch:
+        """The run with the runs that its bodies and nodes have begun, the runs below these and so
+        on, each with the task that began it; detached runs are left out. ``limit`` counts all runs
+        of the tree: it has the nearest ones, and ``hidden`` says how many children of a run it
+        leaves out. A tree goes 50 levels deep.
+        """
+        from cloaca_core.operations.tree import Tree
+
+        return self._do(Tree(self._id, limit))
 
     def logs(
         self,

@@ -1,11 +1,13 @@
-"""Kinds of child runs that end with a failure of their parent, and the calls in their keys.
+"""Kinds of child runs that end with a failure of their parent, and the places in their keys.
 
 A run that a body has submitted or executed has none of the kinds. The idempotency key of a child is
 made of the run, the task and the call; see ``Attempt.keys_of``.
 """
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
+
+from cloaca_core.values.namespace import SEPARATOR
 
 RUN_WORKFLOW: Final = "run_workflow"
 """A body waits for it from the start."""
@@ -48,3 +50,26 @@ def place_of_call(text: str) -> tuple[str, tuple[int, int]] | None:
     if (item := match["item"]) is not None:
         return item, (int(match["decision"]), int(match["iteration"]))
     return match["call"], (int(match["again"] or 1), 0)
+
+
+class Place(NamedTuple):
+    """The place of a child run in its parent: the task or node that began it, and of a body the
+    call, which is its number in the attempt or the key that it was given. ``iteration`` counts from
+    0 and is 0 for each child of a node that is no loop; None for the child of a body.
+    """
+
+    task: str
+    call: str | None = None
+    iteration: int | None = None
+
+
+def place_of(parent_id: str, key: str | None) -> Place | None:
+    """The place of a child, by its idempotency key; None for a key that its user has chosen."""
+    own, _, rest = (key or "").partition(SEPARATOR)
+    task, _, call = rest.partition(SEPARATOR)
+    if own != parent_id or (match := _CALL.fullmatch(call)) is None:
+        return None
+    if (iteration := match["iteration"]) is not None:
+        return Place(task, iteration=int(iteration))
+    given = match["call"]
+    return Place(task, given[2:] if given.startswith("k=") else given.partition("-")[0])

@@ -55,6 +55,8 @@ class RunInfo(Shown):
     for an instant, else for a child run; the oldest of several. Listings have None for these four,
     but those of an ``Observer`` tell ``waits_for``. ``runner_gone`` is true while a runner owns the
     run that has died or lost its lease; only an ``Observer`` tells it, of one run and in lists.
+    ``children`` is the number of runs that it has begun, detached ones aside, up to 1,000; only the
+    lists of an ``Observer`` tell it.
     """
 
     id: str
@@ -76,6 +78,7 @@ class RunInfo(Shown):
     due_at: str | None = None
     ran_version: str | None = field(default=None, kw_only=True)
     runner_gone: bool | None = field(default=None, kw_only=True)
+    children: int | None = field(default=None, kw_only=True)
     active_bodies: int | None = None
     forked_from: str | None = None
     follows: str | None = None
@@ -223,6 +226,7 @@ def run_info(
     waits: Sequence[WaitRow] = (),
     *,
     runner_gone: bool | None = None,
+    children: int | None = None,
 ) -> RunInfo:
     """A run's line in a listing, or the run alone, with facts that listings do not read."""
     main = main_wait(waits)
@@ -246,6 +250,7 @@ def run_info(
         due_at=None if row.due_at == NEVER else rfc3339_or_none(row.due_at),
         ran_version=ran_version(row),
         runner_gone=runner_gone,
+        children=children,
         active_bodies=active_bodies,
         forked_from=forked_from,
         follows=follows,

@@ -37,8 +37,12 @@ def run_columns(rows: Sequence[Form]) -> list[Column]:
         Column("STATUS", lambda row: row["status"], is_status=True),
         when("CREATED", "created_at"),
         Column("TOOK", lambda row: duration(row["seconds"]), right=True),
+        *([_CHILDREN] if any(row.get("children") for row in rows) else []),
         Column("ABOUT", run_remark, gives_way=True),
     ]
+
+
+_CHILDREN = Column("CHILDREN", lambda row: str(row["children"] or ""), right=True)
 
 
 def fact_lines(facts: Mapping[str, str | None]) -> list[str]:

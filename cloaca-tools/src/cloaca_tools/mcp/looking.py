@@ -12,6 +12,7 @@ from cloaca_tools.mcp.database import Database
 from cloaca_tools.mcp.schemas import flag, text, whole
 from cloaca_tools.mcp.tool import Tool
 from cloaca_tools.views import json_form
+from cloaca_tools.views.lists.filters import listed, parse
 from cloaca_tools.views.run.changes import masked_change
 
 RUN: Final = text(
@@ -23,8 +24,8 @@ _FILTER: Final = text(
     "Terms [-]key:value[,value] with spaces between them; all must be met, of several values one, "
     "and - is for not. Keys: status (Pending, Running, Waiting, Paused, Cancelling, Completed, "
     "Failed, Cancelled), workflow, tag.KEY, since, until, ended-since (2h, 1d12h, a date, RFC "
-    "3339), task, error, parent, by, id. Example: status:failed since:1d -workflow:import. "
-    "Default: all runs."
+    "3339), task, error, parent (a run; none for runs at the top, any for all), by, id. Example: "
+    "status:failed since:1d -workflow:import. Default: parent:none."
 )
 
 
@@ -43,8 +44,8 @@ def list_runs(
     before: str | None = None,
 ) -> Form:
     """The runs that match, newest first."""
-    terms = [filter] if filter.strip() else []
-    found = database.observer.runs(*terms, limit=limit, before=before).wait()
+    wanted = listed(parse(filter))
+    found = database.observer.runs(wanted, limit=limit, before=before).wait()
     return page("runs", [run.to_dict() for run in found.runs], lambda row: row["id"], found.next)
 
 
@@ -63,6 +64,11 @@ def get_run(
         changes = tuple([masked_change(each, redact) for each in change.changes])
         form["change"] = replace(change, changes=changes).to_dict()
     return form
+
+
+def get_tree(database: Database, run: str, limit: int = 100) -> Form:
+    """A run with the runs below it, without their tasks."""
+    return {"tree": database.client.get_run(database.run_id(run)).tree(limit=limit).to_dict()}
 
 
 def explain_run(database: Database, run: str) -> Form:
@@ -141,6 +147,15 @@ LOOKING: Final = (
             "task": text("A task of the run that has had an attempt."),
             "attempt": whole("An attempt of this task. Default: the latest.", 1, 1_000_000),
         },
+    ),
+    Tool(
+        "get_tree",
+        "Show the runs below a run",
+        "Show a run with the runs that its tasks and nodes have begun, the runs below these and so "
+        "on, each with its state, the task that began it, and the iteration or call; without their "
+        "tasks. The nearest are shown; hidden counts others.",
+        get_tree,
+        {"run": RUN, "limit": whole("At most so many runs. Default: 100.", 1, 1_000)},
     ),
     Tool(
         "explain_run",

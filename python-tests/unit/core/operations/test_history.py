@@ -19,6 +19,7 @@ from cloaca_core.features.steering.operations import Cancel, PauseWorkflow
 from cloaca_core.operations.history import Actions, Attempts, Events, Outputs, Rounds
 from cloaca_core.operations.runs import End
 from cloaca_core.operations.submissions import Submit
+from cloaca_core.operations.tree import Tree
 
 WAIT = 60
 
@@ -97,7 +98,7 @@ def test_what_was_asked_is_told_newest_first_and_no_more_than_is_wanted(do: Do) 
     assert asked[1] == asked[0][:1]
 
 
-@each_row("operation", [Events, Attempts, Rounds, Outputs])
+@each_row("operation", [Events, Attempts, Rounds, Outputs, Tree])
 def test_an_unknown_run_is_refused_when_it_is_looked_for(
     caller: Caller,
     operation: Callable[[str], Operation[object]],

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.values.child_kinds import call_with_input, call_with_key, place_of_call
+from cloaca_core.values.child_kinds import (
+    Place,
+    call_with_input,
+    call_with_key,
+    node_key,
+    place_of,
+    place_of_call,
+)
 
 DIGEST = "0123456789abcdef" * 2
 
@@ -37,3 +44,24 @@ def test_a_call_has_a_place_and_an_order_among_its_runs(
 def test_a_call_is_named_for_its_number_and_the_input_or_for_its_key() -> None:
     assert call_with_input(3, DIGEST) == "3-0123456789abcdef"
     assert call_with_key("3") == "k=3"
+
+
+@pytest.mark.parametrize(
+    ("key", "place"),
+    [
+        ("r::load::3", Place("load", "3")),
+        (f"r::load::{call_with_input(3, DIGEST)}", Place("load", "3")),
+        (f"r::load::{call_with_key('a-b')}", Place("load", "a-b")),
+        (f"r::load::{call_with_key('3')}::2", Place("load", "3")),  # of a second attempt
+        (node_key("r", "load", 2), Place("load", iteration=0)),
+        (node_key("r", "load", 1, 4), Place("load", iteration=4)),
+        ("r::load::on_success::1", None),  # of a callback
+        ("other::load::3", None),
+        ("order 7", None),
+        (None, None),
+    ],
+)
+def test_a_key_says_which_task_began_the_run_and_by_which_call(
+    key: str | None, place: Place | None
+) -> None:
+    assert place_of("r", key) == place

@@ -19,6 +19,7 @@ LOOKING = [
     "list_workflows",
     "list_runs",
     "get_run",
+    "get_tree",
     "explain_run",
     "get_logs",
     "get_graph",

@@ -30,7 +30,7 @@ def test_the_form_of_a_run() -> None:
     assert keys(run_info(ROW, LATE)) == (
         "id workflow_name workflow version status created_at started_at ended_at seconds "
         "error_message tags round priority parent_id schedule_id reason due_at ran_version "
-        "runner_gone active_bodies forked_from follows waits_for"
+        "runner_gone children active_bodies forked_from follows waits_for"
     )
 
 

@@ -11,6 +11,7 @@ from cloaca_core.features.search.records import (
     Failure,
     Found,
     Kin,
+    Link,
     RunSearch,
     WorkflowCounts,
 )
@@ -26,12 +27,13 @@ class SearchStore(KernelStore, Protocol):
 
     async def search(self, wanted: RunSearch) -> Found:
         """The matching runs among the next ``look_at`` runs, newest first; hidden runs never match.
-        If a condition has an index in that order, only runs that match it are looked at. A run that
+        If a condition has an index in that order, only runs that match it are looked at. If none
+        has, and ``AT_TOP`` is one, runs below others are passed over and not counted. A run that
         changes meanwhile is returned with its last values, if at all.
         """
 
     async def count_found(self, wanted: RunSearch) -> Counted:
-        """How many runs ``search`` would find."""
+        """How many runs ``search`` would find; runs that it passes over are looked at here."""
 
     async def runs_of(self, run_ids: Collection[str]) -> list[RunRow]:
         """The runs of these ids that exist, newest first, without payloads."""
@@ -41,6 +43,12 @@ class SearchStore(KernelStore, Protocol):
         ``depth`` levels, the nearest ones, and of each of these the first ``counted`` children. No
         rows if there is no such run.
         """
+
+    async def runs_below(self, run_id: str, depth: int, most: int) -> list[RunRow]:
+        """The rows of ``family``."""
+
+    async def links(self, run_ids: Collection[str], most: int) -> list[Link]:
+        """The links of these runs that exist, by id; children are counted up to ``most``."""
 
     async def actors(self, names: Collection[str]) -> list[str]:
         """The people who have acted and have one of these names, alone or followed by ``@``, in

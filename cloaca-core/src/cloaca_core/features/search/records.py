@@ -1,7 +1,7 @@
 """The rows of searches; forms as in ``run.rows``."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from cloaca_core.features.steering.records import ChildRow
 from cloaca_core.run.rows import RunRow
@@ -14,8 +14,9 @@ ConditionKind: TypeAlias = Literal[
 class Condition(NamedTuple):
     """A condition on a run: it must match one of the ``values``; if ``negated``, none of them.
 
-    ``status``, ``workflow``, ``parent`` (an id) and ``tag``, whose ``key`` is the key of the tag,
-    are equal to a value. ``task``: an attempt of that task was begun. ``error``: a part of the
+    ``status``, ``workflow``, ``parent`` (an id, or "" for a run at the top of its tree: one without
+    a parent, or detached from it) and ``tag``, whose ``key`` is the key of the tag, are equal to a
+    value. ``task``: an attempt of that task was begun. ``error``: a part of the
     error message; A to Z match in either case. ``by``: a person who acted on the run. ``id``: its
     beginning. ``reason``: the code of the latest attempt of one of its tasks, unless a retry has
     made that history.
@@ -25,6 +26,10 @@ class Condition(NamedTuple):
     values: tuple[str, ...]
     negated: bool = False
     key: str = ""
+
+
+AT_TOP: Final = Condition("parent", ("",))
+"""A run is at the top of its tree: it has no parent, or is detached from it."""
 
 
 class RunSearch(NamedTuple):
@@ -58,6 +63,16 @@ class Kin(NamedTuple):
 
     rows: Sequence[RunRow]
     children: Sequence[ChildRow]
+
+
+class Link(NamedTuple):
+    """The links of a run to the runs around it: the ``key`` that it was submitted with, which names
+    its place in its parent, and how many ``children`` it has, without detached ones.
+    """
+
+    run_id: str
+    key: str | None
+    children: int
 
 
 class Counted(NamedTuple):

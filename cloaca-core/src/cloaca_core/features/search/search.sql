@@ -41,6 +41,14 @@ WHERE workflow = :value AND id < :before AND id >= :after
 ORDER BY id DESC LIMIT :most;
 
 
+-- name: top_ids
+-- The newest runs at the top of their trees: without a parent, or detached from it. The runs below them
+-- that are newer are passed over; no index has only the top, for each run would have to be in it.
+SELECT id FROM cloaca_run
+WHERE (parent_id IS NULL OR detached = 1) AND id < :before AND id >= :after
+ORDER BY id DESC LIMIT :most;
+
+
 -- name: child_ids
 -- The newest runs that bodies of one run have submitted.
 SELECT id FROM cloaca_run
@@ -97,6 +105,19 @@ CROSS JOIN cloaca_run AS child
 WHERE child.parent_id = near.id AND child.parent_id IS NOT NULL AND child.detached = 0
     AND child.id < coalesce(near.bound, :above)
 ORDER BY child.parent_id, child.id;
+
+
+-- name: list_links
+-- The key of each of these runs, and how many children it has that are not detached, up to a number.
+SELECT run.id, run.idempotency_key, (
+    SELECT count(*) FROM (
+        SELECT 1 FROM cloaca_run AS child
+        WHERE child.parent_id = run.id AND child.parent_id IS NOT NULL AND child.detached = 0
+        LIMIT :most
+    ) AS own
+)
+FROM cloaca_run AS run WHERE run.id IN :ids
+ORDER BY run.id;
 
 
 -- name: tagged_ids

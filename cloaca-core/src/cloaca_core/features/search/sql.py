@@ -9,12 +9,14 @@ from itertools import islice, pairwise
 from typing import Final
 
 from cloaca_core.features.search.records import (
+    AT_TOP,
     Claimable,
     Condition,
     Counted,
     Failure,
     Found,
     Kin,
+    Link,
     RunSearch,
     WorkflowCounts,
 )
@@ -42,9 +44,11 @@ class SearchQueries(Statements, file="search.sql"):
     count_active: Statement
     ended_ids: Statement
     workflow_ids: Statement
+    top_ids: Statement
     child_ids: Statement
     list_family: Statement
     list_children_of_family: Statement
+    list_links: Statement
     tagged_ids: Statement
     acted_ids: Statement
     match_runs: Statement
@@ -65,7 +69,7 @@ class SqlSearches(SqlPart):
         self._search = queries.of(SearchQueries)
 
     async def search(self, wanted: RunSearch) -> Found:
-        looked_at = await self._next_ids(wanted)
+        looked_at = await self._next_ids(wanted, top_only=AT_TOP in wanted.conditions)
         if not looked_at:
             return Found((), None)
         (rows,) = await self._dialect.read([self._match(looked_at, wanted)])
@@ -93,6 +97,17 @@ class SqlSearches(SqlPart):
         statements = (q.list_family, q.list_children_of_family)
         runs, children = await self._dialect.read(steps_of(statements, asked))
         return Kin(list(map(RunRow._make, runs)), list(map(ChildRow._make, children)))
+
+    async def runs_below(self, run_id: str, depth: int, most: int) -> list[RunRow]:
+        rows = await self._read(self._search.list_family, run_id=run_id, depth=depth, most=most)
+        return list(map(RunRow._make, rows))
+
+    async def links(self, run_ids: Collection[str], most: int) -> list[Link]:
+        if not run_ids:
+            return []
+        asked = self._dialect.array(run_ids)
+        rows = await self._read(self._search.list_links, ids=asked, most=most)
+        return list(map(Link._make, rows))
 
     async def actors(self, names: Collection[str]) -> list[str]:
         asked = self._dialect.array(names)
@@ -152,17 +167,20 @@ class SqlSearches(SqlPart):
         rows = await self._read(self._search.longest_claimable)
         return next(map(Claimable._make, rows), None)
 
-    async def _next_ids(self, wanted: RunSearch) -> list[str]:
+    async def _next_ids(self, wanted: RunSearch, *, top_only: bool = False) -> list[str]:
         """The ids of the runs to look at, newest first. Of the lists of all conditions that have an
         index, it is the list that reaches the farthest back, as that condition matches the fewest
-        runs.
+        runs. Without such a condition it is all runs, or with ``top_only`` the runs at the top.
         """
         known: dict[str, object] = {
             "before": AFTER_EVERY_ID if wanted.before is None else wanted.before,
             "after": wanted.after or "",
             "most": wanted.look_at,
         }
-        listed = [self._lists_of(each, known) for each in leading_conditions(wanted.conditions)]
+        leading = leading_conditions(wanted.conditions)
+        listed = [self._lists_of(each, known) for each in leading]
+        if top_only and leading == [None]:
+            listed = [[(self._search.top_ids, known)]]
         steps = [Step.of(*each) for lists in listed for each in lists]
         answers = iter(await self._dialect.read(steps))
         found = [_merged([next(answers) for _ in lists], wanted.look_at) for lists in listed]
@@ -214,7 +232,11 @@ def _reached(looked_at: Sequence[str], wanted: RunSearch) -> str | None:
 
 def leading_conditions(conditions: Sequence[Condition]) -> Sequence[Condition | None]:
     """The conditions by whose indexes a search may go; None is the index of all runs."""
-    able = [each for each in conditions if not each.negated and each.kind in _INDEXED]
+    able = [
+        each
+        for each in conditions
+        if not each.negated and each.kind in _INDEXED and "" not in each.values
+    ]
     return sorted(able, key=lambda each: _INDEXED.index(each.kind))[:_TRIED] or [None]
 
 

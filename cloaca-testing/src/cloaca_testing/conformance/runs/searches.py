@@ -9,11 +9,13 @@ import pytest
 
 from cloaca_core.assembly.store import Store
 from cloaca_core.features.search.records import (
+    AT_TOP,
     Claimable,
     Condition,
     Counted,
     Failure,
     Kin,
+    Link,
     RunSearch,
     WorkflowCounts,
 )
@@ -97,6 +99,10 @@ class SearchConformance:
             ((OF_X, no(Condition("tag", ("1",), key="tier"))), "c"),
             ((OF_A,), "dc"),
             ((no(OF_A),), "ba"),
+            ((AT_TOP,), "ba"),
+            ((no(AT_TOP),), "dc"),
+            ((AT_TOP, OF_OTHER), "b"),
+            ((Condition("parent", ("", "a")),), "dcba"),
             ((OF_A, OF_OTHER), "c"),
             ((LOADED,), "ca"),
             ((no(LOADED),), "db"),
@@ -184,6 +190,33 @@ class SearchConformance:
         assert [each.id for each in alone.children] == ["k0", "k1"]
         assert [row.id for row in some.rows] == ["a", "k0", "k1"]
         assert [each.id for each in some.children] == ["k0", "k1", "k2", "l"]
+
+    async def test_a_run_and_those_below_it_are_read_with_their_links(self, store: Store) -> None:
+        await submit(store, new_run("a", owner=None), new_run("other", owner=None))
+        kids = [new_run(f"k{n}", owner=None, parent="a", key=f"a::load::{n}") for n in range(3)]
+        await submit(store, *kids, new_run("d", owner=None, parent="a", detached=True))
+        await submit(store, new_run("l", owner=None, parent="k1", key="mine"))
+
+        rows = await store.runs_below("a", 9, 4)
+
+        assert [row.id for row in rows] == ["a", "k0", "k1", "k2"]
+        assert [row.id for row in await store.runs_below("k1", 9, 9)] == ["k1", "l"]
+        assert await store.runs_below("none", 9, 9) == []
+        assert await store.links(["k1", "l", "gone", "a"], 2) == [
+            Link("a", None, 2),
+            Link("k1", "a::load::1", 1),
+            Link("l", "mine", 0),
+        ]
+        assert await store.links([], 2) == []
+
+    async def test_a_detached_run_is_at_the_top(self, store: Store) -> None:
+        await submit(store, new_run("a", owner=None))
+        await submit(store, new_run("b", owner=None, parent="a"))
+        await submit(store, new_run("c", owner=None, parent="a", detached=True))
+
+        assert await self._found(store, RunSearch((AT_TOP,))) == "ca"
+        assert await self._found(store, RunSearch((no(AT_TOP),))) == "b"
+        assert await self._found(store, RunSearch((OF_A,))) == "cb"
 
     async def test_several_looks_can_be_one_transaction(self, searched: Store) -> None:
         store = searched.together()

@@ -14,6 +14,7 @@ from cloaca_tools.cli.output import cut
 from cloaca_tools.cli.words import PLAIN_SIGNS, SIGNS, STYLES, ago, clock
 
 if TYPE_CHECKING:
+    from cloaca_core.views.run_tree import RunBranch
     from cloaca_tools.views import RunLine, RunTree, TaskNode
 
 _QUIET: Final = ("Completed", "NotStarted", "Skipped")
@@ -89,12 +90,31 @@ def _below(tree: RunTree, branch: str) -> Iterator[Line]:
         yield _run_line(child.run, inner)
         yield from _below(child, inner)
     if tree.hidden:
-        hidden = f"{tree.hidden} more runs below"
-        yield Line(inner, hidden, "", None, "", runs=False, is_run=True)
+        yield _hidden(tree.hidden, inner)
 
 
-def _run_line(run: RunLine, branch: str) -> Line:
-    name = run.workflow_name if branch else f"{run.workflow_name} {run.id}"
+def _hidden(number: int, branch: str) -> Line:
+    return Line(branch, f"{number} more runs below", "", None, "", runs=False, is_run=True)
+
+
+def branch_lines(tree: RunBranch, branch: str = "") -> Iterator[Line]:
+    """The lines of a run and of those below it, without their tasks."""
+    yield _run_line(tree.run, branch, _place(tree))
+    for child in tree.children:
+        yield from branch_lines(child, f"{branch}  ")
+    if tree.hidden:
+        yield _hidden(tree.hidden, f"{branch}  ")
+
+
+def _place(tree: RunBranch) -> str:
+    """The beginning of a run's line: the task that began it, and the iteration or call."""
+    number = tree.iteration or tree.call
+    place = f"{tree.task or ''}{f'[{number}]' if number else ''}"
+    return f"{place}  " if place else ""
+
+
+def _run_line(run: RunLine, branch: str, place: str = "") -> Line:
+    name = f"{place}{run.workflow_name}" if branch else f"{run.workflow_name} {run.id}"
     about = run_about(run)
     runs = run.status == "Running"
     top = not branch

@@ -24,6 +24,7 @@ from cloaca_tools.cli.output import (
 from cloaca_tools.cli.runs.leaving import leaving
 from cloaca_tools.cli.where import Where, database_options, pass_where
 from cloaca_tools.cli.words import clock
+from cloaca_tools.views.lists.filters import listed, parse
 
 if TYPE_CHECKING:
     from cloaca_tools.cli.output import Form
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cloaca_tools.views.run.shown_run import RanIn, ShownRun
 
 LIMIT = 20
+_OF_TREE = 1_000
 
 
 @click.command("list", cls=CommandWithTerms)
@@ -53,14 +55,18 @@ def list_(
     before: str | None,
     group: str | None,
 ) -> None:
-    """List runs, newest first; those that meet all TERMs."""
+    """List runs, newest first; those that meet all TERMs.
+
+    Without a TERM the list has the runs at the top, which no other run has begun: parent:any lists
+    all runs, parent:RUN the children of one, and `cloaca runs tree RUN` all runs below it.
+    """
     if group is not None:
         if before is not None:
             raise click.UsageError("--group takes the newest runs, and no --before")
         _list_groups(where, out, terms, limit)
         return
     with where.observing() as observer:
-        page = observer.runs(*terms, limit=limit, before=before).wait()
+        page = observer.runs(listed(parse(*terms)), limit=limit, before=before).wait()
     rows = [run.to_dict() for run in page.runs]
     out.listing("runs", rows, run_columns(rows), following=page.next, empty="No such runs.")
 
@@ -150,6 +156,27 @@ def _place(ran: RanIn) -> str:
 def _wait_form(run: RunLine) -> Form:
     form: Form = run.to_dict()["waits_for"]
     return form
+
+
+@click.command()
+@click.argument("run", shell_complete=RUNS)
+@click.option("--limit", type=click.IntRange(1, 100_000), default=_OF_TREE, show_default=True)
+@database_options
+@output_options
+@pass_where
+def tree(where: Where, out: Output, run: str, limit: int) -> None:
+    """Draw the runs below a run, each under the run that has begun it.
+
+    Each has the task that has begun it, and the number of the iteration or call. It is the nearest
+    runs that are shown, at most --limit, and the others are counted.
+    """
+    from cloaca_tools.cli.runs.lines import branch_lines, laid_out
+    from cloaca_tools.observer import Observer
+
+    with where.looking() as client:
+        run_id = Observer(client).resolve(run).wait()
+        found = client.get_run(run_id).tree(limit=limit)
+    out.one("tree", found.to_dict(), lambda: laid_out([*branch_lines(found)], terminal_width()))
 
 
 @click.command()

@@ -14,6 +14,7 @@ _AGAIN = "cloaca_tools.cli.runs.begin_again"
 COMMANDS = {
     "list": Part(_LOOK, "list_", "List runs, newest first."),
     "show": Part(_LOOK, "show", "Show a run with its tasks and the runs below it."),
+    "tree": Part(_LOOK, "tree", "Draw the runs below a run."),
     "watch": Part("cloaca_tools.cli.runs.watch", "command", "Watch a run to its end."),
     "tail": Part(_LOOK, "tail", "Write a line for each new event of a run."),
     "logs": Part(

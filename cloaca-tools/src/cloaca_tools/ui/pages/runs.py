@@ -19,6 +19,7 @@ from cloaca_tools.ui.runs.bulk_result import bulk_done
 from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.ui.words.texts import up_to_99
 from cloaca_tools.views import RunPage
+from cloaca_tools.views.lists.filters import listed
 
 if TYPE_CHECKING:
     from cloaca_tools.views.lists.filters import Filter
@@ -61,6 +62,7 @@ async def runs(visit: Visit) -> Response:
     return await visit.page(
         "runs.html",
         line=line,
+        listed=str(listed(line.filter)),
         hints=HINTS,
         page=page,
         rows=rows,
@@ -82,13 +84,13 @@ async def _page(visit: Visit, line: FilterLine, before: str | None) -> RunPage:
     """
     if line.error:
         return RunPage((), None)
-    return await visit.site.observer.runs(line.filter, limit=PAGE, before=before)
+    return await visit.site.observer.runs(listed(line.filter), limit=PAGE, before=before)
 
 
 async def _tally(visit: Visit, filter_: Filter) -> Tally | None:
     if any(term.key in _SLOW for term in filter_.terms):
         return None
-    return await visit.site.observer.tally(filter_, most=COUNTED)
+    return await visit.site.observer.tally(listed(filter_), most=COUNTED)
 
 
 def _total(page: RunPage, before: str | None, tally: Tally | None) -> str:

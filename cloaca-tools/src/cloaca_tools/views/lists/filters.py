@@ -37,6 +37,11 @@ KEYS: Final = (
 SINGLE: Final = ("since", "until", "ended-since")
 """Keys of which a term has one value and no ``-``."""
 
+NO_PARENT: Final = "none"
+"""The value of ``parent`` for runs at the top of their trees."""
+ANY_PARENT: Final = "any"
+"""The value of ``parent`` for all runs, below others or not."""
+
 _PLAIN: Final = re.compile(r'[^\s,":-][^\s,":]*')
 _KEY: Final = re.compile(r"[A-Za-z_]+(?:-[A-Za-z]+)*")
 _ID: Final = re.compile(r"[0-9a-f-]+", re.IGNORECASE)
@@ -69,6 +74,13 @@ class Filter:
 
     def __str__(self) -> str:
         return " ".join(map(str, self.terms))
+
+
+def listed(filter_: Filter) -> Filter:
+    """The filter of a list: without a term it shows the runs at the top, which open to those below
+    them.
+    """
+    return filter_ if filter_.terms else Filter((Term("parent", (NO_PARENT,)),))
 
 
 def parse(*texts: str) -> Filter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.states import RunStatus as RowStatus
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from cloaca_core.values.times.instants import Instant
     from cloaca_tools.views.lists.search import Page
 
+
+MOST_CHILDREN: Final = 1_000
+"""Children of a run that a list counts."""
 
 RunLine: TypeAlias = RunInfo
 """A run as lists of an ``Observer`` have it."""
@@ -39,18 +42,30 @@ class RunPage(Shown):
 
 
 class Listed(NamedTuple):
-    """Runs of a list, the ids of the ``lost`` runs, and the waits of waiting runs."""
+    """Runs of a list, the ids of the ``lost`` runs, the waits of waiting runs, and how many
+    children each run has.
+    """
 
     page: Page
     lost: Collection[str]
     waits: Sequence[WaitRow]
+    children: Mapping[str, int]
 
 
 async def read_page(engine: Looks, page: Page) -> Listed:
     """Read the owners and waits of the runs of a list; runs on the engine's loop."""
     waiting = [row.id for row in page.rows if row.status == RowStatus.WAITING]
     waits = await engine.store.waits(waiting) if waiting else []
-    return Listed(page, await without_runner(engine, page.rows), waits)
+    children = await children_of(engine, page.rows)
+    return Listed(page, await without_runner(engine, page.rows), waits, children)
+
+
+async def children_of(engine: Looks, rows: Sequence[RunRow]) -> dict[str, int]:
+    """How many children each of these runs has, up to ``MOST_CHILDREN``; runs on the engine's
+    loop.
+    """
+    links = await engine.store.links([row.id for row in rows], MOST_CHILDREN)
+    return {each.run_id: each.children for each in links}
 
 
 def run_page(listed: Listed) -> RunPage:
@@ -58,7 +73,12 @@ def run_page(listed: Listed) -> RunPage:
     rows, next_id, now = listed.page
     lines = [
         replace(
-            run_info(row, now, runner_gone=row.id in listed.lost),
+            run_info(
+                row,
+                now,
+                runner_gone=row.id in listed.lost,
+                children=listed.children.get(row.id, 0),
+            ),
             waits_for=_wait_of(row, listed.waits) if row.status == RowStatus.WAITING else None,
         )
         for row in rows

@@ -16,7 +16,7 @@ from cloaca_core.values.ids import first_id_of
 from cloaca_core.values.namespace import SEPARATOR, short_name
 from cloaca_core.values.states import RunStatus
 from cloaca_core.values.text import is_storable
-from cloaca_tools.views.lists.filters import SINGLE
+from cloaca_tools.views.lists.filters import ANY_PARENT, NO_PARENT, SINGLE
 from cloaca_tools.views.lists.ids import checked_ref, resolved as resolved_id
 from cloaca_tools.views.lists.moments import read_moment
 
@@ -190,7 +190,9 @@ async def _condition(engine: Looks, term: Term) -> Condition | None:
         names = [full for name in values for full in await named(engine, name)]
         values = tuple(dict.fromkeys(names))
     elif term.key == "parent":
-        values = tuple([await resolved_id(engine, checked_ref(each)) for each in values])
+        if ANY_PARENT in values:
+            return Condition("parent", ()) if term.negated else None
+        values = tuple([await _parent(engine, each) for each in values])
     elif term.key == "id":
         values = tuple([await _id(engine, each) for each in values])
     elif term.key == "by":
@@ -198,6 +200,11 @@ async def _condition(engine: Looks, term: Term) -> Condition | None:
     if term.negated and not values:
         return None
     return Condition(cast("ConditionKind", term.key), values, term.negated, term.tag or "")
+
+
+async def _parent(engine: Looks, value: str) -> str:
+    """The id of a parent; "" for none."""
+    return "" if value == NO_PARENT else await resolved_id(engine, checked_ref(value))
 
 
 async def _id(engine: Looks, value: str) -> str:
@@ -242,7 +249,7 @@ def _as_run_filter(search: RunSearch) -> RunFilter | None:
                 wanted = wanted._replace(statuses=values)
             case "workflow", (workflow,) if wanted.workflow is None:
                 wanted = wanted._replace(workflow=workflow)
-            case "parent", (parent_id,) if wanted.parent_id is None:
+            case "parent", (parent_id,) if parent_id and wanted.parent_id is None:
                 wanted = wanted._replace(parent_id=parent_id)
             case "tag", (value,):
                 wanted = wanted._replace(tags=(*wanted.tags, (each.key, value)))

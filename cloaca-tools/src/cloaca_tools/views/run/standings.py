@@ -13,7 +13,7 @@ from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.waits import APPROVAL
 from cloaca_core.views.results import run_info
 from cloaca_core.views.task_results import main_wait
-from cloaca_tools.views.lists.listing import RunLine, without_runner
+from cloaca_tools.views.lists.listing import RunLine, children_of, without_runner
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -52,6 +52,7 @@ class Rows(NamedTuple):
     restarts: Sequence[RestartRow]
     waits: Sequence[WaitRow]
     lost: Collection[str]
+    children: Mapping[str, int]
 
 
 async def read(engine: Looks, run_ids: Sequence[str]) -> Rows:
@@ -80,6 +81,7 @@ async def read(engine: Looks, run_ids: Sequence[str]) -> Rows:
         restarts=await store.restarts(again) if again else [],
         waits=await store.waits(still) if still else [],
         lost=await without_runner(engine, runs),
+        children=await children_of(engine, runs),
     )
 
 
@@ -100,7 +102,13 @@ def _standing(row: RunRow, rows: Rows) -> Standing:
     main = main_wait(waits)
     tasks = rows.tasks.get(row.id) or None
     return Standing(
-        run=run_info(row, rows.now, waits=waits, runner_gone=row.id in rows.lost),
+        run=run_info(
+            row,
+            rows.now,
+            waits=waits,
+            runner_gone=row.id in rows.lost,
+            children=rows.children.get(row.id, 0),
+        ),
         done=None if tasks is None else _done(row, tasks, rows),
         tasks=tasks,
         asks=asked_in(main.detail).prompt if main is not None and main.kind == APPROVAL else None,

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 from tables import each_row
 
 from cloaca_core.errors import FilterError
-from cloaca_tools.views.lists.filters import KEYS, MOST_TERMS, Filter, Term, parse
+from cloaca_tools.views.lists.filters import KEYS, MOST_TERMS, Filter, Term, listed, parse
 
 STATUS = Term("status", ("Failed",))
 
@@ -138,3 +138,11 @@ def test_a_text_has_so_many_terms_at_most() -> None:
     assert len(parse(" ".join(texts[1:])).terms) == MOST_TERMS
     with pytest.raises(FilterError, match="at most 100 terms"):
         parse(" ".join(texts))
+
+
+@each_row(
+    ("text", "expected"),
+    [("", "parent:none"), ("status:failed", "status:failed"), ("parent:any", "parent:any")],
+)
+def test_a_list_without_a_term_is_of_the_runs_at_the_top(text: str, expected: str) -> None:
+    assert str(listed(parse(text))) == expected

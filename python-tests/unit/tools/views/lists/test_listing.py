@@ -29,7 +29,7 @@ SOON = at(90) or 0
 
 
 def listed(row: RunRow, *waits: WaitRow) -> Wait | None:
-    (line,) = run_page(Listed(Page([row], None, LATE), frozenset(), waits)).runs
+    (line,) = run_page(Listed(Page([row], None, LATE), frozenset(), waits, {})).runs
     return line.waits_for
 
 

@@ -16,7 +16,7 @@ from cloaca_tools.views.run.standings import Rows, Standing, standings
 
 
 def standing(row: RunRow, *attempts: AttemptRow, **fields: object) -> Standing:
-    rows = Rows(LATE, [row], {row.id: 4}, attempts, [], [], frozenset())
+    rows = Rows(LATE, [row], {row.id: 4}, attempts, [], [], frozenset(), {})
     (found,) = standings(rows._replace(**fields))  # type: ignore[arg-type]  # checked by _replace
     return found
 
