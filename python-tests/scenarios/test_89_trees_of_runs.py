@@ -102,6 +102,14 @@ def test_a_tree_has_all_runs_below_a_run_with_their_places(run: cloaca.RunHandle
     assert {each.run.status for each in tree.children} == {"Completed"}
 
 
+def test_a_loop_waits_since_its_first_iteration_began(run: cloaca.RunHandle) -> None:
+    _, second = [each.run for each in run.tree().children if each.task == "count"]
+    node = run.tasks()["count"]
+
+    assert node.started_at is not None
+    assert node.started_at < second.created_at
+
+
 def test_a_tree_is_bounded_and_counts_what_it_leaves_out(run: cloaca.RunHandle) -> None:
     tree = run.tree(limit=3)
 
@@ -187,5 +195,5 @@ def test_the_list_on_the_page_opens_to_children(
     assert top.count("data-row") == 2
     assert "2 runs, newest first" in top
     assert f'href="/runs?q=parent%3A{run.id}"' in top
-    assert "4 children" in top
+    assert 'aria-label="4 child runs"' in top
     assert below.count("data-row") == 5

@@ -62,6 +62,14 @@ class Place(NamedTuple):
     call: str | None = None
     iteration: int | None = None
 
+    def number(self, *, in_loop: bool) -> int | None:
+        """The number of the iteration, from 1; None for the child of a node that is no loop. The
+        second one is known for one without the definition.
+        """
+        if self.iteration is None or not (in_loop or self.iteration):
+            return None
+        return self.iteration + 1
+
 
 def place_of(parent_id: str, key: str | None) -> Place | None:
     """The place of a child, by its idempotency key; None for a key that its user has chosen."""

@@ -65,14 +65,12 @@ def run_branch(lineage: Lineage) -> RunBranch:
 
     def branch(row: RunRow, parent_id: str) -> RunBranch:
         link, shown = lineage.links.get(row.id), children.get(row.id, [])
-        place = None if link is None else place_of(parent_id, link.key)
-        task, call, iteration = place or Place("")
-        is_loop = iteration is not None and (iteration > 0 or (parent_id, task) in loops)
+        place = place_of(parent_id, None if link is None else link.key) or Place("")
         return RunBranch(
             run=run_info(row, lineage.now),
-            task=task or None,
-            call=call,
-            iteration=iteration + 1 if is_loop and iteration is not None else None,
+            task=place.task or None,
+            call=place.call,
+            iteration=place.number(in_loop=(parent_id, place.task) in loops),
             kind=row.child_kind if parent_id else None,
             children=tuple([branch(child, row.id) for child in shown]),
             hidden=0 if link is None else max(0, link.children - len(shown)),

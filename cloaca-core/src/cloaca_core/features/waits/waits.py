@@ -166,10 +166,13 @@ class Waits:
         beside: Sequence[Beside],
         then: Callable[[], None],
     ) -> None:
-        """End the wait of a node by the message of this number, and let it wait for another end."""
-        waits, row = open_waits(run), wait.row
+        """End the wait of a node by the message of this number, and let it wait for another end.
+
+        The node waits since its first wait was opened.
+        """
+        waits = open_waits(run)
         waits.remove(wait)
-        following = row._replace(name=name, detail=detail, opened_at=self._clock.wall())
+        following = wait.row._replace(name=name, detail=detail)
         closed = WaitRows(closed=[wait.closed(message)])
         self._write(run, waits.add(wait.key.task, following), (), [closed, *beside], then)
 

@@ -84,13 +84,17 @@ def _below(tree: RunTree, branch: str) -> Iterator[Line]:
     for task in tree.tasks:
         yield _task_line(task, inner)
         for child in task.children:
-            yield _run_line(child.run, f"{inner}  ")
+            yield _run_line(child.run, f"{inner}  ", _number(child))
             yield from _below(child, f"{inner}  ")
     for child in tree.children:
         yield _run_line(child.run, inner)
         yield from _below(child, inner)
     if tree.hidden:
         yield _hidden(tree.hidden, inner)
+
+
+def _number(tree: RunTree) -> str:
+    return "" if tree.iteration is None else f"[{tree.iteration}] "
 
 
 def _hidden(number: int, branch: str) -> Line:
@@ -219,7 +223,7 @@ def states_of(tree: RunTree, path: str = "") -> Mapping[str, State]:
             key, task.status, task.attempts, about, seconds, at
         )
         for child in task.children:
-            found.update(states_of(child, f"{key}/"))
+            found.update(states_of(child, f"{key}{_number(child).rstrip()}/"))
     for child in tree.children:
         found.update(states_of(child, f"{path}{run.workflow_name}/"))
     return found

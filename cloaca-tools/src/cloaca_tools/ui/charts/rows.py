@@ -6,15 +6,23 @@ the wanted chunks become rows.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from cloaca_core.values.wording import counted
 from cloaca_tools.views import Bar, RunLine, RunTree, TaskNode, Timeline
 
 CHUNK: Final = 200
 """Tasks of a chunk."""
 _SMALL: Final = 10
+MOST_APART: Final = 8
+"""Runs below a task that have a row each; more of them are folded into one row."""
+_STATES: Final = (
+    *("Failed", "Running", "Waiting", "Paused", "Cancelling", "Pending", "Cancelled", "Completed"),
+)
+"""States of runs, first those that matter most."""
 MOST_NESTED: Final = 50
 """Tasks of a run below the first one that are shown; its own page shows all."""
 
@@ -30,6 +38,31 @@ class Row:
     node: TaskNode
     bars: tuple[Bar, ...]
     branches: tuple[Branch, ...]
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether the runs below it are folded into one row, which draws all of them."""
+        return len(self.branches) > MOST_APART
+
+    @property
+    def fold(self) -> str:
+        """The name of the row into which the runs below it are folded."""
+        names = {each.run.workflow_name for each in self.branches}
+        return f"{len(self.branches)} \N{MULTIPLICATION SIGN} {', '.join(sorted(names))}"
+
+    @property
+    def state(self) -> str:
+        """The state of the folded runs: the first of ``_STATES`` that one of them has."""
+        found = {each.run.status for each in self.branches}
+        return next(each for each in _STATES if each in found)
+
+    @property
+    def counts(self) -> str:
+        """How many of the folded runs are in each state, in words."""
+        noun = "iteration" if all(each.iteration for each in self.branches) else "run"
+        counts = Counter([each.run.status for each in self.branches])
+        states = ", ".join([f"{number} {status}" for status, number in counts.most_common()])
+        return f"{counted(len(self.branches), noun)}: {states}"
 
     @property
     def queued(self) -> float | None:
@@ -53,6 +86,7 @@ class Branch:
     rows: tuple[Row, ...]
     hidden: int
     is_open: bool
+    iteration: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +155,16 @@ def _chunk(
 
 def _height(row: Row) -> int:
     """How many rows a row and what is open below it take."""
+    if row.is_folded:
+        return 2
     below = [1 + (sum(map(_height, each.rows)) if each.is_open else 0) for each in row.branches]
     return 1 + sum(below)
 
 
 def _height_below(children: Sequence[RunTree]) -> int:
     """The height of the runs below a task, without making their rows."""
+    if len(children) > MOST_APART:
+        return 1
     height = 0
     for child in children:
         height += 1
@@ -160,7 +198,8 @@ def _branches(children: Sequence[RunTree], timeline: Timeline) -> tuple[Branch, 
 def _branch(child: RunTree, timeline: Timeline, siblings: Sequence[RunTree]) -> Branch:
     shown = min(len(child.tasks), MOST_NESTED)
     rows = tuple(_rows(child, timeline, range(shown)))
-    return Branch(child.run, rows, len(child.tasks) - shown, _is_open(child, siblings))
+    hidden, is_open = len(child.tasks) - shown, _is_open(child, siblings)
+    return Branch(child.run, rows, hidden, is_open, child.iteration)
 
 
 def _is_open(child: RunTree, siblings: Sequence[RunTree]) -> bool:

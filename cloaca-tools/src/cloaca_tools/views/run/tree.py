@@ -8,7 +8,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from cloaca_core.definition.recorded import TASK
+from cloaca_core.definition.waits.kinds import Loop
 from cloaca_core.run.counting import latest_of
+from cloaca_core.values.child_kinds import place_of
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.views.results import run_info
@@ -61,13 +63,14 @@ _OF_RESULT: Final = attrgetter(*[each.name for each in fields(TaskResult)])
 class RunTree(Shown):
     """A run, its tasks in definition order, and its children: under the task that has submitted
     them, or in ``children`` where that is not known. ``hidden`` counts children that are not
-    shown, of the first 1,000.
+    shown, of the first 1,000. ``iteration`` is the number of a run of a loop, from 1.
     """
 
     run: RunLine
     tasks: tuple[TaskNode, ...]
     children: tuple[RunTree, ...] = ()
     hidden: int = 0
+    iteration: int | None = None
 
 
 def tree(family: Family) -> RunTree:
@@ -85,7 +88,7 @@ def is_over(family: Family) -> bool:
     return family.views[family.top].row.ended_at is not None
 
 
-def _tree(family: Family, run_id: str) -> RunTree:
+def _tree(family: Family, run_id: str, iteration: int | None = None) -> RunTree:
     view = family.views[run_id]
     shown, hidden = placed_children(family, run_id)
     attempts = view.counted_attempts
@@ -106,7 +109,7 @@ def _tree(family: Family, run_id: str) -> RunTree:
         for task_id, result in results.items()
     ]
     apart = tuple([_tree(family, child.id) for child in by_task.get("", ())])
-    return RunTree(run_info(view.row, family.now), tuple(nodes), apart, hidden)
+    return RunTree(run_info(view.row, family.now), tuple(nodes), apart, hidden, iteration)
 
 
 def placed_children(family: Family, run_id: str) -> tuple[list[ChildRow], int]:
@@ -151,8 +154,13 @@ def _node(
         kind=kind_of(task),
         depends_on=() if task is None else task.dependencies,
         seconds=_seconds(latest, family.views, family.now),
-        children=tuple([_tree(family, child.id) for child in children]),
+        children=tuple([_tree(family, child.id, _iteration(child, task)) for child in children]),
     )
+
+
+def _iteration(child: ChildRow, task: Task | RecordedTask | None) -> int | None:
+    place = place_of(child.parent_id, child.idempotency_key)
+    return None if place is None else place.number(in_loop=kind_of(task) == Loop.kind)
 
 
 def _seconds(latest: AttemptRow | None, views: Mapping[str, RunView], now: Instant) -> float | None:

@@ -7,8 +7,15 @@ from collections.abc import Sequence
 from model.families import attempt, child, family, run, tasks, view
 from tables import each_row
 
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.nodes.child import loop
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import Task
+from cloaca_core.definition.written_rules import context_value
+from cloaca_core.values.child_kinds import node_key
 from cloaca_tools.ui.charts.rows import (
     CHUNK,
+    MOST_APART,
     MOST_NESTED,
     Branch,
     Row,
@@ -43,6 +50,14 @@ def parent(*statuses: str, of: int = 2) -> Family:
     return family(view(run(), attempt("fan"), of=tasks(fan=[])), *runs, children=children)
 
 
+def a_loop(name: str) -> dict[str, Task]:
+    """The tasks of a workflow that is a loop."""
+    with WorkflowBuilder("up", registry=Registry()) as builder:
+        loop(name, "flow", until=context_value("n", ">", 9), max_iterations=20)
+    assert builder.workflow is not None
+    return {task.id: task for task in builder.workflow.tasks}
+
+
 def branches(known: Family) -> Sequence[Branch]:
     (chunk,) = chunks(*seen(known), {0})
     assert chunk.rows is not None
@@ -75,12 +90,36 @@ def test_keys_are_those_of_the_places_of_tasks() -> None:
         (parent("Failed", "Completed"), 5),  # one that is not stays open
         (parent("Completed", of=11), 2),  # and a large one is
         (parent("Running", of=MOST_NESTED + 9), MOST_NESTED + 2),
+        (parent(*["Failed"] * MOST_APART), 1 + 3 * MOST_APART),
+        (parent(*["Failed"] * (MOST_APART + 1)), 2),  # more of them are folded into one row
     ],
 )
 def test_a_chunk_to_come_is_as_high_as_one_that_is_there(known: Family, height: int) -> None:
     (there,), (to_come,) = chunks(*seen(known), {0}), chunks(*seen(known), set())
 
     assert (there.height, to_come.height) == (height, height)
+
+
+def test_many_runs_below_are_one_row_in_the_state_that_matters_most() -> None:
+    (chunk,) = chunks(*seen(parent(*["Completed"] * 7, "Running", "Failed")), {0})
+    (row,) = chunk.rows or ()
+
+    assert row.is_folded
+    assert (row.fold, row.state) == ("9 \N{MULTIPLICATION SIGN} flow", "Failed")
+    assert row.counts == "9 runs: 7 Completed, 1 Running, 1 Failed"
+
+
+def test_the_runs_of_a_loop_are_iterations() -> None:
+    tasks_of_loop = a_loop("again")
+    keys = [node_key("r", "again", 1, n) for n in range(MOST_APART + 1)]
+    runs = [view(run(f"c{n}")) for n in range(len(keys))]
+    children = [child(f"c{n}", key=key) for n, key in enumerate(keys)]
+    known = family(view(run(), attempt("again"), of=tasks_of_loop), *runs, children=children)
+    (chunk,) = chunks(*seen(known), {0})
+    (row,) = chunk.rows or ()
+
+    assert [each.iteration for each in row.branches] == [*range(1, MOST_APART + 2)]
+    assert row.counts == "9 iterations: 9 Completed"
 
 
 def test_a_large_run_below_shows_its_first_tasks() -> None:

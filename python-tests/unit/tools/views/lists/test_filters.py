@@ -142,7 +142,7 @@ def test_a_text_has_so_many_terms_at_most() -> None:
 
 @each_row(
     ("text", "expected"),
-    [("", "parent:none"), ("status:failed", "status:failed"), ("parent:any", "parent:any")],
+    [("", "parent:none"), ("status:Failed", "status:Failed"), ("parent:any", "parent:any")],
 )
 def test_a_list_without_a_term_is_of_the_runs_at_the_top(text: str, expected: str) -> None:
     assert str(listed(parse(text))) == expected
