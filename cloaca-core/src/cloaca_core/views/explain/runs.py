@@ -153,7 +153,7 @@ def _under_way(facts: Facts, tasks: Sequence[TaskExplanation]) -> Why:
         ("running", "running now: {}"),
         ("limit", "tasks that wait for a free slot: {}"),
         ("suspect", "tasks that wait because a suspect runs alone: {}"),
-        ("child_run", "bodies that wait for other runs: {}"),
+        ("child_run", "tasks that wait for other runs: {}"),
         ("retry", "tasks that wait for their next attempt: {}"),
         ("ready", "tasks that run already, or wait for a free slot of their runner: {}"),
     ):

@@ -235,7 +235,7 @@ def test_what_a_run_in_progress_waits_for() -> None:
     child = UnendedChild("c", "public::embedded::inner", RunStatus.RUNNING, "r::fetch::1")
     known = facts(OWNED, attempted("fetch", "Waiting"), runners=[state()], children=[child])
     assert whys(known) == [
-        Why("child_run", "bodies that wait for other runs: fetch", Wait("run", "c"))
+        Why("child_run", "tasks that wait for other runs: fetch", Wait("run", "c"))
     ]
     known = facts(OWNED, failed("fetch", retry_at=LATER), runners=[state()])
     (why,) = whys(known)
