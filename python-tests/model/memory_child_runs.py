@@ -41,6 +41,7 @@ class MemoryChildRuns:
                         priority=each.priority,
                         time_limit=each.time_limit,
                         deadline_at=each.deadline_at,
+                        trace=each.trace,
                         child_kind=NODE,
                     ),
                     joins_pause=False,

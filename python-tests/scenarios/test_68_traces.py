@@ -275,6 +275,25 @@ def test_children_share_the_trace_unless_they_are_detached(
     assert links(traced.one("run detached")) == [key(traced.one("submit detached"))]
 
 
+@pytest.mark.each_backend
+def test_the_runs_of_nodes_are_below_their_nodes(
+    runner: cloaca.DefaultRunner, traced: Traced
+) -> None:
+    with cloaca.WorkflowBuilder("add"):
+        cloaca.task(id="t")(lambda context: {"n": context.get("n", 0) + 1})
+    with cloaca.WorkflowBuilder("parent"):
+        once = cloaca.child("once", "add", context={})
+        until = cloaca.context_value("n", ">", 1)
+        cloaca.loop("again", "add", until=until, max_iterations=2, context={}, dependencies=[once])
+
+    assert runner.submit("parent").result(WAIT).status == "Completed"
+
+    nodes = [traced.one(f"task parent.{name}") for name in ("once", "again")]
+    runs = traced.spans()["run add"]
+    above = [[is_below(span, node) for node in nodes] for span in runs]
+    assert sorted(above) == [[False, True], [False, True], [True, False]]
+
+
 def test_many_runs_link_to_one_submission(runner: cloaca.DefaultRunner, traced: Traced) -> None:
     define_order([])
     for run in runner.submit_many("order", [{"n": 1}, {"n": 2}]):

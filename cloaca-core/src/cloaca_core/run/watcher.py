@@ -13,7 +13,7 @@ from cloaca_core.run.rows import AttemptRow, RunEnd, RunRow
 
 
 class BodySpans(Protocol):
-    """The trace spans of one run, for its bodies. Called on their threads and loops."""
+    """The trace spans of one run, for its bodies and nodes. Called on their threads and loops."""
 
     def enter(self, task_id: str, attempt: int) -> None:
         """Make the span of an attempt the current one, in the context of its body."""
@@ -22,6 +22,9 @@ class BodySpans(Protocol):
         """A block for the function of a step: within it, the span of the step is the current
         one.
         """
+
+    def trace_of(self, task_id: str, attempt: int) -> str:
+        """The trace text for the row of a run that a node begins: below the span of the node."""
 
 
 class SubmitSpan(Protocol):

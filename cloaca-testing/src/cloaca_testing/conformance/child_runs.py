@@ -155,7 +155,7 @@ class ChildRunConformance:
         await _begin(store)
         row = _node_child("c", tags='{"of":"node"}', priority=3, time_limit=-1, deadline_at=LATER)
 
-        await _start(store, row)
+        await _start(store, row._replace(trace="00-1-2-01"))
 
         found = await stored(store, "c")
         assert (found.status, found.owner, found.parent_id) == ("Pending", None, "p")
@@ -165,7 +165,8 @@ class ChildRunConformance:
             "c"
         ]
         assert [each.idempotency_key for each in await store.children(["p"])] == ["p::sub::c"]
-        assert await claimed(store) == ["c"]
+        (claim,) = await store.claim("r1", [WORKFLOW], 9, LATER, 0)
+        assert (claim.id, claim.trace) == ("c", "00-1-2-01")
 
     async def test_a_child_of_a_node_is_inserted_once(self, store: Store) -> None:
         await _begin(store)

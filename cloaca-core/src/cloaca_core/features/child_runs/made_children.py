@@ -66,12 +66,13 @@ class MadeChildren:
         self,
         run: ActiveRun,
         task: int,
+        attempt: int,
         node: Child,
         workflow: Workflow | RecordedWorkflow,
         iteration: Iteration,
         text: str,
     ) -> NodeChild:
-        deadline = run.limit.deadline
+        deadline, task_id = run.limit.deadline, run.graph.tasks[task].id
         return NodeChild(
             run_id=run.id,
             id=self._ids.next(),
@@ -79,11 +80,12 @@ class MadeChildren:
             version=workflow.version,
             input=text,
             tags=encode(dict(node.tags)),
-            idempotency_key=iteration.key(run.id, run.graph.tasks[task].id),
+            idempotency_key=iteration.key(run.id, task_id),
             created_at=self._clock.wall(),
             priority=run.row.priority if node.priority is None else node.priority,
             time_limit=node.time_limit,
             deadline_at=None if deadline is None else deadline.at,
+            trace=None if run.spans is None else run.spans.trace_of(task_id, attempt),
         )
 
     def given(self, run: ActiveRun, task: int, node: Child) -> dict[str, JsonValue]:
@@ -112,7 +114,8 @@ class MadeChildren:
         iteration = Iteration.of(wait.row.detail).next
         if iteration.number >= node.max_iterations:
             raise endless(node, run.graph.tasks[task].id, row)
-        return self.child(run, task, node, workflow, iteration, self.text(further))
+        text = self.text(further)
+        return self.child(run, task, wait.row.attempt, node, workflow, iteration, text)
 
     def outcome(self, run: ActiveRun, task: int, node: Child, row: RunRow) -> WaitOutcome:
         """What the end of a child makes of its node: an error if the value is too large."""

@@ -230,7 +230,7 @@ class ChildNodes:
         iteration: Iteration,
         text: str,
     ) -> None:
-        child = self._made.child(run, task, node, workflow, iteration, text)
+        child = self._made.child(run, task, resume.attempt, node, workflow, iteration, text)
         beside = [NodeChildRows(child)]
         then = self._subjects.claimable_here.publish
         self._waits.open_for_run(

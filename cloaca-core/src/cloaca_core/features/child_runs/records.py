@@ -16,7 +16,7 @@ TOLD_ENDS: Final = Kind[ToldEnd]("told_ends")
 
 class NodeChild(NamedTuple):
     """The child run of a node of ``run_id``, to be inserted without an owner. It counts if its
-    parent is still the runner's.
+    parent is still the runner's. ``trace`` is as in ``NewRun``.
     """
 
     run_id: str
@@ -30,6 +30,7 @@ class NodeChild(NamedTuple):
     priority: int
     time_limit: int | None
     deadline_at: int | None
+    trace: str | None = None
 
 
 NODE_CHILDREN: Final = Kind[NodeChild]("node_children", lambda child: len(child.input))

@@ -98,6 +98,11 @@ class RunSpans:
                 span.set_status(Status(StatusCode.ERROR))
                 raise
 
+    def trace_of(self, task_id: str, attempt: int) -> str:
+        """The trace text for the row of a run that a node begins."""
+        node = self._of_task(task_id, attempt)
+        return Origin(node.trace_id, node.span_id, node.trace_flags, is_within=True).text()
+
     # -- ends --------------------------------------------------------------------------------
 
     def emit_task(self, row: AttemptRow) -> None:
