@@ -26,7 +26,7 @@
     │   ├── RunCancelledError           … of a run that was cancelled
     │   ├── ChildFailedError            … of the child run of a node
     │   └── VersionChangedError         the workflow has changed since the run began
-    ├── LoopError                       (RuntimeError) no iteration of a loop satisfied its condition
+    ├── LoopError                       (RuntimeError) no iteration satisfied a loop
     ├── RunStateError                   (RuntimeError) a run is in another state than this needs
     │   ├── RunEndedError               … it has ended
     │   └── AlreadyDecidedError         an approval has been decided, or its time is over

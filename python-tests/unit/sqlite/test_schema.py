@@ -59,6 +59,7 @@ _SMALL_IN = {
     "note_gone": {"cloaca_runner_name"},  # a row for each runner; once an hour
     "erase_names": {"cloaca_runner_name"},  # as above
     "weigh_trees": {"tree"},  # the runs that were asked for
+    "list_links": {"own"},  # the children of one run, at most as many as are to be counted
     "list_family": {"below", "near"},  # a run and its children, up to a limit
     "list_children_of_family": {"below", "near"},  # as above
     "list_doomed": {"gone", "doomed", "parts", "roots", "counted"},  # what is hidden, up to a limit
