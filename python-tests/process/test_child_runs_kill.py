@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
-from process.fleet import Fleet
+from process.fleet import Fleet, Worker
 
 TRAILS = {"trails": [["x", "a"], ["y", "a"]]}
 BOTH = pytest.mark.parametrize("name", ["caller", "caller-async"])
 SHORT = 0.6
 """Seconds of a lease that is to be lost."""
+
+
+def one_place(fleet: Fleet, **settings: Any) -> Worker:
+    """A worker for a parent alone: the parent takes the only place until it waits, and it does not
+    wait before the line ``release``. So its first child is another's.
+    """
+    return fleet.start(hold=["started"], lease_seconds=SHORT, max_active_runs=1, **settings)
 
 
 def each_child_ran_once(fleet: Fleet, parent: str) -> None:
@@ -88,11 +96,13 @@ def test_a_runner_that_has_a_run_of_nodes_and_their_children_is_killed_at(
 def test_the_owner_of_the_parent_is_killed_while_others_run_its_children(
     fleet: Fleet, name: str, evict: float
 ) -> None:
-    """It has one place, which its parent takes until it waits: so the first child is another's."""
     other = fleet.start(hold=["a"], lease_seconds=SHORT)
-    victim = fleet.start(lease_seconds=SHORT, max_active_runs=1, evict_after_seconds=evict)
+    victim = one_place(fleet, evict_after_seconds=evict)
     parent = victim.submit(name)
     other.hear("holding")
+    victim.tell("release")
+    while not fleet.query("SELECT 1 FROM cloaca_wait WHERE run_id = ?", parent):
+        continue
     victim.kill()
 
     other.tell("release")
@@ -112,11 +122,15 @@ def test_the_owner_of_a_child_is_killed_while_the_parent_waits_elsewhere(
         victim = fleet.start(hold=["a"], lease_seconds=SHORT)
     else:
         victim = fleet.start(fault=fate, lease_seconds=SHORT)
-    owner = fleet.start(lease_seconds=SHORT, max_active_runs=1)
+    owner = one_place(fleet)
     parent = owner.submit(name)
     if fate == "holding":
         victim.hear("holding")
+        owner.tell("release")
         victim.kill()
+    else:
+        victim.exit_code()
+        owner.tell("release")
 
     assert owner.result(parent) == ("Completed", TRAILS)
     each_child_ran_once(fleet, parent)

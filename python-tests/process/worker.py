@@ -222,6 +222,7 @@ def _caller(registry: cloaca.Registry) -> None:
         def calls(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
             note(handle)
             started = handle.start_workflow("one", {"trail": ["x"]})
+            note(handle, "started")
             ran = handle.run_workflow("one", {"trail": ["y"]}, key="second")
             context["trails"] = [started.result()["trail"], ran["trail"]]
 
@@ -231,6 +232,7 @@ def _caller(registry: cloaca.Registry) -> None:
         async def calls_async(context: cloaca.Context, handle: cloaca.AsyncTaskHandle) -> None:
             note(handle)
             started = await handle.start_workflow("one", {"trail": ["x"]})
+            await asyncio.to_thread(note, handle, "started")
             ran = await handle.run_workflow("one", {"trail": ["y"]}, key="second")
             context["trails"] = [(await started.result())["trail"], ran["trail"]]
 
