@@ -115,7 +115,7 @@ async def test_a_child_that_ends_elsewhere_while_its_parent_is_being_parked_is_h
 async def test_a_parent_that_is_parked_right_after_the_end_of_its_child_hears_of_it(
     parent: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The wish to park it is in the journal behind the end, of which nobody has told it yet."""
+    """Its park is in the journal behind the child's end, of which the parent has not heard yet."""
     async with world() as w:
         parent(w)
         ends(w.registry, EVICTED_AFTER - 1)

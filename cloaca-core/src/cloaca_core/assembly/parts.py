@@ -189,7 +189,7 @@ class Parts(Kernel):
         self.child_runs: ChildRuns = ChildRuns(
             self.store, base.runs, self.submission.submitter, self.reading.reader
         )
-        ChildNodes(
+        self.bodies.waits.ends.child_nodes = ChildNodes(
             self.store,
             base.registry,
             base.ids,

@@ -39,9 +39,9 @@ class ChildHandle(_Child):
         """Wait for the end of the child, and return its final context.
 
         Waits as ``handle.wait_for`` does: the body gives its slot back, and leaves memory if that
-        takes long. A child that failed raises ``RunFailedError``, one that was cancelled
+        takes long. A failed child raises ``RunFailedError``, a cancelled child
         ``RunCancelledError``. After ``timeout`` seconds, or a timedelta, it raises
-        ``PipelineTimeoutError``; the child goes on.
+        ``PipelineTimeoutError``; the child keeps running.
         """
         return self._maker.child_result(self._child, _seconds(timeout))
 

@@ -319,7 +319,7 @@ class TaskHandle(AttemptHandle):
         priority: int | None = None,
     ) -> Context:
         """Run a workflow as a child of this run, wait for its end, and return its final context. A
-        child that failed raises ``RunFailedError``, one that was cancelled ``RunCancelledError``.
+        failed child raises ``RunFailedError``, a cancelled child ``RunCancelledError``.
 
         Waits as ``wait_for`` does: the body gives its slot back, leaves memory if that takes longer
         than ``evict_after_seconds``, and runs again from its top when the child has ended. Then it

@@ -109,8 +109,8 @@ class MadeChildren:
         if isinstance(workflow, CloacaError):
             raise workflow
         further = next_input(node, self.given(run, task, node), row)
-        assert isinstance(node, Loop), "no other node goes on"
-        assert further is not None, "no other node goes on"
+        assert isinstance(node, Loop), "only a loop has a further iteration"
+        assert further is not None, "only a loop has a further iteration"
         iteration = Iteration.of(wait.row.detail).next
         if iteration.number >= node.max_iterations:
             raise endless(node, run.graph.tasks[task].id, row)

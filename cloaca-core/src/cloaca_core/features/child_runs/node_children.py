@@ -91,7 +91,7 @@ class Iteration(NamedTuple):
 
     @property
     def next(self) -> Iteration:
-        """The one that follows."""
+        """The iteration after this."""
         return self._replace(number=self.number + 1)
 
     @property
@@ -118,7 +118,7 @@ class Iteration(NamedTuple):
 def next_input(
     node: Child, first: Mapping[str, JsonValue], row: RunRow
 ) -> dict[str, JsonValue] | None:
-    """The input of the next iteration after one that has ended so; None if there is none."""
+    """The input of the next iteration, by the end of the last one; None if it was the last."""
     return {**first, **_final(row)} if goes_on(node, row) else None
 
 

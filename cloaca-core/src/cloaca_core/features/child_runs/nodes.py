@@ -84,7 +84,6 @@ class ChildNodes:
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[ActiveRun, set[asyncio.Task[object]]] = {}
         self._looks: dict[ActiveRun, asyncio.Task[dict[str, dict[Iteration, str]]]] = {}
-        waits.ends.child_nodes = self
 
     # -- begin -------------------------------------------------------------------------------
 
@@ -121,9 +120,10 @@ class ChildNodes:
             latest = max(known, default=None)
             rows: list[RunRow] = []
             if latest is not None:
-                rows = [await persistently(partial(self._row, known[latest]))] * 2
+                row = first = await persistently(partial(self._row, known[latest]))
                 if latest.number:
-                    rows[1] = await persistently(partial(self._row, known[first_of(known)]))
+                    first = await persistently(partial(self._row, known[first_of(known)]))
+                rows = [row, first]
         except CloacaError as error:
             self._kernel.guarded(run, self._refuse, run, task, resume, error)
             return
@@ -170,9 +170,10 @@ class ChildNodes:
         latest: Iteration | None,
         rows: Sequence[RunRow],
     ) -> None:
-        """Start a child, unless the latest one goes on, as a retry has begun it again, or has ended
-        since, or had completed: and the first one of them had this input. One that has failed is
-        started once more with its input. ``rows`` are those two.
+        """Start a child, or take what is there: ``rows`` are the latest child of the node and the
+        first of its iterations. If the first had another input, the node begins anew. Otherwise a
+        failed child is started once more with its own input, unless a retry has done that; a child
+        that has not ended is waited for; a completed child gives its result.
         """
         if not run.life.ready([task]) or self._waits.is_open(run, task, resume.attempt):
             return

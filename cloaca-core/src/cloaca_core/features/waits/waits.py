@@ -166,9 +166,8 @@ class Waits:
         beside: Sequence[Beside],
         then: Callable[[], None],
     ) -> None:
-        """End the wait of a node by the message of this number, and let it wait for another end.
-
-        The node waits since its first wait was opened.
+        """End the wait of a node by the message of this number, and let it wait for another end. It
+        waits since its first wait was opened.
         """
         waits = open_waits(run)
         waits.remove(wait)
@@ -189,9 +188,7 @@ class Waits:
         rows = [WaitRows(opened=[wait.row]), *beside]
         self._records.note(run, marks, rows, partial(self._opened, run, wait, then))
 
-    def _opened(
-        self, run: ActiveRun, wait: OpenWait, then: Callable[[], None] | None = None
-    ) -> None:
+    def _opened(self, run: ActiveRun, wait: OpenWait, then: Callable[[], None] | None) -> None:
         """The row of a wait is durable. Waits that open together are checked once, as there may be
         thousands.
         """

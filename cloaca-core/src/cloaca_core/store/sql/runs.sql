@@ -201,7 +201,7 @@ WHERE run.id IN [wanted.value] AND run.owner = :runner_id
 -- name: end_run
 -- Write the end of a run, its last change, if the runner still owns it. The run keeps its owner, so
 -- that the same batch, sent again, gets the same answer. A run that is to be cancelled ends as
--- Cancelled, even if the runner saw it end otherwise. One that fails leaves a mark if it has children
+-- Cancelled, even if the runner saw it end otherwise. A run that fails is marked if it has children
 -- under way for which it waited (see features/steering/children.sql).
 UPDATE cloaca_run
 SET ended_at = :ended_at,
