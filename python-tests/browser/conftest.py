@@ -21,6 +21,9 @@ from dev.environments import browser as programs
 
 expect.set_options(timeout=60_000)
 
+_UNOPTIMISED = "--js-flags=--no-opt,--no-maglev"
+"""To compile scripts for speed costs more than it gives: a page is left after a moment."""
+
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
@@ -31,7 +34,7 @@ def chromium() -> Iterator[Browser]:
         pytest.fail(str(failure), pytrace=False)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=program, args=programs.options(), timeout=60_000
+            executable_path=program, args=[*programs.options(), _UNOPTIMISED], timeout=60_000
         )
         yield browser
         browser.close()

@@ -157,6 +157,7 @@ class Tabs:
             self._open[width, scripts] = context.new_page()
         page = self._open[width, scripts]
         page.emulate_media(color_scheme="light")
+        resize(page, width)
         return page
 
     def close(self) -> None:
@@ -188,6 +189,18 @@ class Look(Visit):
 
 
 # -- what a page is like -------------------------------------------------------------------------
+
+
+def resize(page: Page, width: int) -> None:
+    """Give the window of a page this width."""
+    page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
+
+
+def settle(page: Page) -> None:
+    """Wait until a page has been laid out and drawn for the window that it has now."""
+    page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
 
 
 def overflow(page: Page) -> list[str]:
@@ -236,8 +249,10 @@ def barriers(page: Page, *, dark: bool = True) -> list[str]:
     The debugger gives it to the page: the page's policy would refuse it. The theme changes colours
     alone, so in the second one only contrast is asked for.
     """
+    page.emulate_media(color_scheme="light")
     session = page.context.new_cdp_session(page)
-    session.send("Runtime.evaluate", {"expression": _AXE.read_text(encoding="utf-8")})
+    if not page.evaluate("'axe' in window"):
+        session.send("Runtime.evaluate", {"expression": _AXE.read_text(encoding="utf-8")})
     found = _asked(session, "{}")
     if dark:
         page.emulate_media(color_scheme="dark")

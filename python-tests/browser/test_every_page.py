@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from browser.looking import LAPTOP, NARROW, PHONE, RAIL, Look, barriers, cut_off, overflow
+from browser.looking import NARROW, PHONE, RAIL, Look, barriers, cut_off, overflow, resize, settle
 from browser.places import PLACES, Place, without_place
 from browser.shop import Shop
 
@@ -20,27 +20,22 @@ def test_every_page_has_a_place_here() -> None:
 
 
 @EACH_PLACE
-@pytest.mark.parametrize("width", [LAPTOP, PHONE])
 def test_it_opens_without_a_fault_or_a_barrier_and_fits(
-    look: Look, shop: Shop, place: Place, width: int
+    look: Look, shop: Shop, place: Place
 ) -> None:
-    page = look.show(place.path(shop), width=width)
+    page = look.show(place.path(shop))
 
     expect(page.get_by_role("heading", level=1)).to_contain_text(place.heading)
     expect(page.locator("#page")).to_contain_text(place.text)
     assert overflow(page) == []
     assert cut_off(page) == []
     assert barriers(page) == []
-
-
-@EACH_PLACE
-def test_it_has_no_barrier_where_the_side_has_symbols_alone(
-    look: Look, shop: Shop, place: Place
-) -> None:
-    page = look.show(place.path(shop), width=RAIL)
-
-    expect(page.get_by_role("heading", level=1)).to_contain_text(place.heading)
-    assert barriers(page, dark=False) == []
+    for width in RAIL, PHONE:
+        resize(page, width)
+        settle(page)
+        assert overflow(page) == []
+        assert cut_off(page) == []
+        assert barriers(page, dark=width == PHONE) == []
 
 
 @pytest.mark.parametrize("width", [NARROW, RAIL])
