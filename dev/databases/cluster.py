@@ -59,6 +59,8 @@ class Cluster:
         secret.write_text(verifier(password))
         _give_away(self.folder, secret)
         options = ["--encoding=UTF8", "--no-locale", "--auth=scram-sha-256", "--no-sync"]
+        if sys.platform == "linux":  # the letters of all scripts; others may lack it
+            options.append("--lc-ctype=C.UTF-8")
         try:
             self._run("initdb", *options, f"--username={USER}", f"--pwfile={secret}")
         finally:
