@@ -152,9 +152,35 @@ def lasting(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
         time.sleep(POLL)
 
 
+def converting(context: cloaca.Context, item: str, handle: cloaca.TaskHandle) -> dict[str, Any]:
+    """What the body of an item is told."""
+    if item == "bad":
+        raise ValueError("no such file")
+    return {
+        **facts(context, handle),
+        "item": item,
+        "index": handle.index,
+        "label": handle.label,
+        "count": handle.item_count,
+        "shared": context["shared"],
+    }
+
+
+async def converting_async(
+    context: cloaca.Context, *, handle: cloaca.AsyncTaskHandle, item: str
+) -> list[Any]:
+    """The same, async, with its parameters in another order."""
+    await asyncio.sleep(0)
+    return [item, handle.index, context["shared"]]
+
+
 def registry() -> cloaca.Registry:
     """The workflows: one task each, but for ``several``, which has one in each way to run."""
     made = cloaca.Registry()
+    with cloaca.WorkflowBuilder("mapped", registry=made):
+        files: dict[str, Any] = {"map": "files", "executor": "there", "retry_attempts": 1}
+        cloaca.task(id="each", item_policy="collect", **files)(converting)
+        cloaca.task(id="awaited", **files)(converting_async)
     with cloaca.WorkflowBuilder("several", registry=made):
         told = cloaca.task(id="told", executor="there")(facts)
         other = cloaca.task(id="other", executor="there", dependencies=[told])(awaited)

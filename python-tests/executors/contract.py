@@ -72,6 +72,35 @@ class ExecutorContract:
             "here": os.getpid(),
         }
 
+    @pytest.mark.parametrize("shared", ["few", "m" * 10_000], ids=["short", "long"])
+    def test_items_of_a_map_run_there(self, open_on: Open, shared: str) -> None:
+        files = {"a": "1", "b": "bad", "c": "3"}
+        data = {"files": files, "shared": shared}
+
+        result = open_on().execute("mapped", data, timeout=WAIT)
+
+        assert result.status == "Completed", result.error
+        each = result.final_context["each"]
+        assert (list(each), each["b"]) == (["a", "b", "c"], None)
+        told = each["c"]
+        assert told.pop("pid") != os.getpid()
+        assert told == {
+            "run_id": result.execution_id,
+            "task_id": "each",
+            "attempt": 1,
+            "epoch": 1,
+            "key": f"{result.execution_id}:each::c",
+            "cancelled": False,
+            "item": "3",
+            "index": 2,
+            "label": "c",
+            "count": 3,
+            "shared": shared,
+        }
+        assert result.final_context["awaited"] == {
+            label: [item, index, shared] for index, (label, item) in enumerate(files.items())
+        }
+
     def test_lines_and_progress_come_back_while_the_body_runs(
         self, open_on: Open, tmp_path: Path
     ) -> None:

@@ -17,7 +17,7 @@ from cloaca_core.features.explain.records import (
     WorkflowPause,
 )
 from cloaca_core.features.telemetry.gauges import Gauges
-from cloaca_core.run.rows import RestartRow, RunRow
+from cloaca_core.run.rows import THE_TASK, RestartRow, RunRow
 from cloaca_core.store.runner_rows import RunnerRow
 from cloaca_core.values.states import SUSPECT_AFTER, ReasonCode, TaskStatus
 
@@ -49,7 +49,7 @@ class MemoryRecordedRun(MemorySteering):
             attempts=[
                 row._replace(change=None)
                 for key, row in sorted(self.attempts.items())
-                if key[0] == run_id
+                if key[0] == run_id and row.item == THE_TASK
             ],
             restarts=[
                 RestartRow(run_id, task_id, first, *about)

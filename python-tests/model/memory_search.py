@@ -27,7 +27,7 @@ from cloaca_core.values.states import RunStatus
 class MemorySearches(MemoryRecordedRun):
     """Part of ``MemoryStore``. It looks at all runs at once, however many it is to look at."""
 
-    attempts: dict[tuple[str, str, int], AttemptRow]
+    attempts: dict[tuple[str, str, int, int], AttemptRow]
 
     async def search(self, wanted: RunSearch) -> Found:
         return Found([run for run in self._newest() if self._meets(run, wanted)], None)
@@ -151,10 +151,11 @@ class MemorySearches(MemoryRecordedRun):
             case "error":
                 return value.lower() in (run.error_message or "").lower()
             case "task":
-                return any(k[:2] == (run.id, value) and k[2] for k in self.attempts)
+                return any(k[:2] == (run.id, value) and k[3] for k in self.attempts)
             case "reason":
                 of_run = [row for row in self.attempts.values() if row.run_id == run.id]
-                latest = {row.task_id: row for row in sorted(of_run, key=lambda row: row.attempt)}
+                in_order = sorted(of_run, key=lambda row: row.attempt)
+                latest = {(row.task_id, row.item): row for row in in_order}
                 return any(
                     row.reason_code == value and not self._is_history(row)
                     for row in latest.values()

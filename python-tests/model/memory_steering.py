@@ -10,6 +10,7 @@ from model.memory_memos import MemoryMemos
 from model.memory_task_logs import MemoryTaskLogs
 from model.memory_waits import MemoryWaits
 
+from cloaca_core.features.maps.records import MapRow
 from cloaca_core.features.steering.records import (
     Act,
     ActSearch,
@@ -66,6 +67,8 @@ class Marks:
 class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
     """Part of ``MemoryStore``, which has the runs and knows what waits behind them."""
 
+    opened_maps: dict[tuple[str, str], MapRow]
+
     def __init__(self) -> None:
         self.runs: dict[str, RunRow] = {}
         self.behind: dict[str, str] = {}
@@ -75,7 +78,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         self.workflows_paused_at: dict[str, int] = {}
         self.past_rounds: dict[tuple[str, int], RoundRow] = {}
         self.forked: dict[str, list[ForkRow]] = {}
-        self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
+        self.attempts: dict[tuple[str, str, int, int], AttemptRow] = {}
         self.replaced: dict[tuple[str, int], ReplacementRow] = {}
         self.restarted: dict[tuple[str, str, int], tuple[int, int]] = {}
         self.keys: dict[tuple[str, str], str] = {}
@@ -675,15 +678,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
             if row.content is not None and row.from_task in new.kept
         ]
         self.forked[new.id] = [*kept, own]
-        latest: dict[str, AttemptRow] = {}
-        for _, row in sorted(self.attempts.items()):
-            if row.run_id == new.source_id:
-                latest[row.task_id] = row
-        for row in latest.values():
-            if row.task_id in new.kept and row.status == TaskStatus.COMPLETED:
-                self.attempts[new.id, row.task_id, row.attempt] = row._replace(
-                    run_id=new.id, epoch=0, crashes=0
-                )
+        self._copy_results(new)
         self.copy_memos(new)
         self.copy_messages(new)
         self.noted[source.id, act.id] = ActRow(
@@ -698,6 +693,22 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
             created_at=act.now,
         )
         return new.id
+
+    def _copy_results(self, new: NewFork) -> None:
+        """Give a fork the results of the tasks that it keeps, and the ends of items of maps."""
+        latest: dict[tuple[str, int], AttemptRow] = {}
+        for _, row in sorted(self.attempts.items()):
+            if row.run_id == new.source_id:
+                latest[row.task_id, row.item] = row
+        for row in latest.values():
+            is_of_item = row.item >= 0 and row.status == TaskStatus.FAILED
+            if row.task_id in new.kept and (row.status == TaskStatus.COMPLETED or is_of_item):
+                self.attempts[new.id, row.task_id, row.item, row.attempt] = row._replace(
+                    run_id=new.id, epoch=0, crashes=0, error_traceback=None
+                )
+        for (run_id, task_id), opened in list(self.opened_maps.items()):
+            if run_id == new.source_id and task_id in new.kept:
+                self.opened_maps[new.id, task_id] = opened._replace(run_id=new.id, epoch=0)
 
     def _stands_for(self, new: NewFork, source: RunRow) -> str | None:
         """The run that stands for a fork already."""

@@ -14,6 +14,7 @@ from typing import Self
 from model.memory_child_runs import MemoryChildRuns
 from model.memory_definitions import MemoryDefinitions
 from model.memory_follow_ups import MemoryFollowUps
+from model.memory_maps import MemoryMaps
 from model.memory_memos import MemoryMemos
 from model.memory_schedules import MemorySchedules, run_of
 from model.memory_search import MemorySearches
@@ -29,6 +30,7 @@ from cloaca_core.features.task_logs.records import LINES, PROGRESS
 from cloaca_core.features.triggers.records import EVENTS
 from cloaca_core.features.waits.records import CLOSED, TIMEOUTS, WAITS
 from cloaca_core.run.rows import (
+    THE_TASK,
     AttemptRow,
     NewRun,
     RunEnd,
@@ -58,6 +60,7 @@ class MemoryStore(
     MemorySearches,
     MemoryDefinitions,
     MemoryUpkeep,
+    MemoryMaps,
 ):
     """A store for property tests."""
 
@@ -73,10 +76,11 @@ class MemoryStore(
         MemoryTriggers.__init__(self)
         MemoryDefinitions.__init__(self)
         MemoryMemos.__init__(self)
+        MemoryMaps.__init__(self)
         MemoryTaskLogs.__init__(self)
         MemoryWaits.__init__(self)
         self.keys: dict[tuple[str, str], str] = {}
-        self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
+        self.attempts: dict[tuple[str, str, int, int], AttemptRow] = {}
         self.is_watched: bool = False
 
     def together(self) -> Self:
@@ -130,6 +134,7 @@ class MemoryStore(
             if attempt.run_id in current:
                 self._record(attempt._replace(runner=self.numbers.get(batch.runner_id)))
         self.keep(batch, current)
+        self.open_maps(batch, current)
         self.keep_lines(batch, current)
         self.pause_exhausted(batch, current)
         for end in batch.ends:
@@ -248,7 +253,7 @@ class MemoryStore(
         return run.id
 
     def _record(self, row: AttemptRow) -> None:
-        key = (row.run_id, row.task_id, row.attempt)
+        key = (row.run_id, row.task_id, row.item, row.attempt)
         earlier = self.attempts.get(key)
         if earlier is None or earlier.status not in FINAL:
             self.attempts[key] = row
@@ -362,7 +367,11 @@ class MemoryStore(
                 self.runs[run.id] = run._replace(ran_version=ran)
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
-        return [row for key, row in sorted(self.attempts.items()) if key[0] in run_ids]
+        return [
+            row
+            for key, row in sorted(self.attempts.items())
+            if key[0] in run_ids and row.item == THE_TASK
+        ]
 
     async def outcomes(self, run_ids: Collection[str]) -> list[AttemptRow]:
         rows = await self.load_attempts(run_ids)

@@ -11,7 +11,9 @@ from cloaca_core.features.task_logs.records import (
     ChunkFilter,
     LogChunk,
     ProgressRow,
+    key_of_progress,
 )
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.store.batch import Batch
 
 
@@ -20,7 +22,7 @@ class MemoryTaskLogs:
 
     def __init__(self) -> None:
         self.kept_lines: dict[tuple[str, int], LogChunk] = {}
-        self.latest: dict[tuple[str, str, int], ProgressRow] = {}
+        self.latest: dict[tuple[str, str, int, int], ProgressRow] = {}
 
     def keep_lines(self, batch: Batch, current: Collection[str]) -> None:
         """Write the lines and the progress of runs that are the runner's own."""
@@ -32,7 +34,7 @@ class MemoryTaskLogs:
                 self.kept_lines.pop((old.run_id, old.position), None)
         for row in batch.of(PROGRESS):
             if row.run_id in current:
-                self.latest[row.run_id, row.task_id, row.attempt] = row
+                self.latest[key_of_progress(row)] = row
 
     async def log_chunks(self, wanted: ChunkFilter) -> list[LogChunk]:
         """The chunks that match, by position."""
@@ -46,5 +48,9 @@ class MemoryTaskLogs:
         ][: wanted.limit]
 
     async def progress(self, run_ids: Collection[str]) -> list[ProgressRow]:
-        """How far the attempts of these runs have come, by run, task and attempt."""
-        return [row for key, row in sorted(self.latest.items()) if key[0] in run_ids]
+        """How far the attempts of the tasks of these runs have come, by run, task and attempt."""
+        return [
+            row
+            for key, row in sorted(self.latest.items())
+            if key[0] in run_ids and row.item == THE_TASK
+        ]

@@ -12,6 +12,7 @@ from typing import Any
 
 from model.memory_steering import Marks
 
+from cloaca_core.features.maps.records import MapRow
 from cloaca_core.features.schedules.records import Firing, ScheduleRow, TickRow
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.task_logs.records import LogChunk, ProgressRow
@@ -53,7 +54,7 @@ class MemoryUpkeep:
         self.marks: dict[str, Marks] = {}
         self.keys: dict[tuple[str, str], str] = {}
         self.newest: dict[str, DefinitionName] = {}
-        self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
+        self.attempts: dict[tuple[str, str, int, int], AttemptRow] = {}
         self.numbers: dict[str, int] = {}
         self.name_rows: dict[int, RunnerName] = {}
         self.gone: dict[int, int] = {}
@@ -63,10 +64,11 @@ class MemoryUpkeep:
         self.forked: dict[str, list[ForkRow]] = {}
         self.replaced: dict[tuple[str, int], ReplacementRow] = {}
         self.unserved: dict[tuple[str, str], str] = {}
-        self.kept_memos: dict[tuple[str, str, str, str, int], MemoRow] = {}
+        self.kept_memos: dict[tuple[str, str, int, str, str, int], MemoRow] = {}
+        self.opened_maps: dict[tuple[str, str], MapRow] = {}
         self.kept_lines: dict[tuple[str, int], LogChunk] = {}
-        self.latest: dict[tuple[str, str, int], ProgressRow] = {}
-        self.open_waits: dict[tuple[str, str, str, str, int], WaitRow] = {}
+        self.latest: dict[tuple[str, str, int, int], ProgressRow] = {}
+        self.open_waits: dict[tuple[str, str, int, str, str, int], WaitRow] = {}
         self.mailbox: dict[tuple[str, str], MessageRow] = {}
         self.tag_rows: dict[str, int] = {}
         self.schedules: dict[str, ScheduleRow] = {}
@@ -122,6 +124,7 @@ class MemoryUpkeep:
             self.restarted,
             self.replaced,
             self.unserved,
+            self.opened_maps,
             self.kept_memos,
             self.kept_lines,
             self.latest,

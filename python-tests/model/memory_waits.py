@@ -17,8 +17,9 @@ from cloaca_core.features.waits.records import (
     OpenApprovalRow,
     WaitRow,
     WaitTimeout,
+    key_of_wait,
 )
-from cloaca_core.run.rows import AttemptRow, RunRow
+from cloaca_core.run.rows import THE_TASK, AttemptRow, RunRow
 from cloaca_core.store.batch import Batch
 from cloaca_core.store.messages import MESSAGES, MessageRow, NewMessage, Sent
 from cloaca_core.values.states import TaskStatus
@@ -46,9 +47,9 @@ class MemoryWaits:
 
     def __init__(self) -> None:
         self.runs: dict[str, RunRow] = {}
-        self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
+        self.attempts: dict[tuple[str, str, int, int], AttemptRow] = {}
         self.restarted: dict[tuple[str, str, int], tuple[int, int]] = {}
-        self.open_waits: dict[tuple[str, str, str, str, int], WaitRow] = {}
+        self.open_waits: dict[tuple[str, str, int, str, str, int], WaitRow] = {}
         self.mailbox: dict[tuple[str, str], MessageRow] = {}
 
     def make_claimable(self, run: RunRow, now: int) -> None:
@@ -76,13 +77,13 @@ class MemoryWaits:
             if ended.run_id in current:
                 if ended.message is not None:
                     self._mark_read(ended.run_id, ended.task_id, ended.message)
-                self.open_waits.pop(ended[:5], None)
+                self.open_waits.pop(key_of_wait(ended), None)
         decided = {
             each for each in batch.of(TIMEOUTS) if each.run_id in current and self._ends(each)
         }
         for wait in batch.of(WAITS):
             if wait.run_id in current:
-                self.open_waits[wait[:5]] = wait
+                self.open_waits[key_of_wait(wait)] = wait
         return frozenset(decided)
 
     def _mark_read(self, run_id: str, task_id: str, number: int) -> None:
@@ -92,13 +93,13 @@ class MemoryWaits:
 
     def _ends(self, timeout: WaitTimeout) -> bool:
         """Decide that the time of a wait is over; whether it is."""
-        wait = self.open_waits.get(timeout[:5])
+        wait = self.open_waits.get(key_of_wait(timeout))
         if wait is None:
             return False
         run_id = timeout.run_id
         is_late = any(message.number == 0 for message in self._messages(run_id))
         if self.runs[run_id].messages <= timeout.seen and not is_late:
-            self.open_waits[timeout[:5]] = wait = wait._replace(timed_out=1)
+            self.open_waits[key_of_wait(timeout)] = wait = wait._replace(timed_out=1)
         return bool(wait.timed_out)
 
     def bring(self, batch: Batch) -> None:
@@ -197,26 +198,42 @@ class MemoryWaits:
 
     def _why_closed(self, run_id: str, name: str) -> str:
         """Why no decision of this name is open; "" if one is."""
-        if self._has_unread(run_id, APPROVAL, name):
+        asked = self._asked(run_id, name)
+        unread = self._unread_decisions(run_id, name)
+        if unread < sum(not wait.timed_out for wait in asked):
+            return ""
+        if unread or asked:
             return "decided"
-        asked = [each for each in self._waits(run_id) if (each.kind, each.name) == (APPROVAL, name)]
-        if asked:
-            return "decided" if all(wait.timed_out for wait in asked) else ""
         return "decided" if self._is_over(run_id, name) else "not_open"
 
     def _is_over(self, run_id: str, task_id: str) -> bool:
         """Whether the latest attempt of a task is final."""
-        rows = [row for key, row in sorted(self.attempts.items()) if key[:2] == (run_id, task_id)]
+        rows = [
+            row
+            for key, row in sorted(self.attempts.items())
+            if key[:3] == (run_id, task_id, THE_TASK)
+        ]
         if not rows or rows[-1].status not in _FINAL or rows[-1].retry_at is not None:
             return False
         firsts = [key[2] for key in self.restarted if key[:2] == (run_id, task_id)]
         return max(firsts, default=0) <= rows[-1].attempt
 
-    def _has_unread(self, run_id: str, kind: str, name: str) -> bool:
-        return any(
-            (message.kind, message.name, message.taken_by) == (kind, name, None)
+    def _asked(self, run_id: str, name: str) -> list[WaitRow]:
+        """The waits for a decision of this name, in the order in which they get them."""
+        its = [each for each in self._waits(run_id) if (each.kind, each.name) == (APPROVAL, name)]
+        return sorted(its, key=lambda each: (each.item, each.number))
+
+    def _unread_decisions(self, run_id: str, name: str) -> int:
+        """The number of unread decisions of this name."""
+        return sum(
+            (message.kind, message.name, message.taken_by) == (APPROVAL, name, None)
             for message in self._messages(run_id)
         )
+
+    def _is_undecided(self, wait: WaitRow) -> bool:
+        """Whether no unread decision is for this wait."""
+        asked = [each for each in self._asked(wait.run_id, wait.name) if not each.timed_out]
+        return wait in asked[self._unread_decisions(wait.run_id, wait.name) :]
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -252,8 +269,7 @@ class MemoryWaits:
             run = self.runs.get(wait.run_id)
             if run is None or run.ended_at is not None or self.is_cancelled(run):
                 continue
-            is_open = wait.kind == APPROVAL and not wait.timed_out
-            if is_open and not self._has_unread(run.id, APPROVAL, wait.name):
+            if wait.kind == APPROVAL and not wait.timed_out and self._is_undecided(wait):
                 rows.append(
                     OpenApprovalRow(
                         run_id=run.id,
@@ -265,10 +281,13 @@ class MemoryWaits:
                         detail=wait.detail,
                         run_status=run.status,
                         tags=run.tags,
+                        item=wait.item,
                     )
                 )
         wanted = [row for row in rows if workflow in (None, row.workflow)]
-        by_age = sorted(wanted, key=lambda row: (row.opened_at, row.run_id, row.task_id, row.name))
+        by_age = sorted(
+            wanted, key=lambda row: (row.opened_at, row.run_id, row.task_id, row.item, row.name)
+        )
         return by_age[:limit]
 
     def mail_of(self, runner_id: str) -> dict[str, int]:

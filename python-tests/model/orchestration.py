@@ -127,7 +127,7 @@ class Scene:
                 self.journal.store,
                 self.executor,
                 self.clock,
-                config.evict_after_seconds,
+                config,
                 iter(map(str, itertools.count(1))).__next__,
             )
         self.drain = self.orchestrator.attempts.drain

@@ -85,6 +85,9 @@ class NoSteps:
     async def submit_async(self, *call: object) -> object:
         raise AssertionError(call)
 
+    def results(self, task: str) -> object:
+        raise AssertionError(task)
+
     def submit_many(self, *call: object) -> object:
         raise AssertionError(call)
 
@@ -150,7 +153,7 @@ def attempt_of(
     """
     resume = {name: fields.pop(name) for name in Resume._fields if name in fields}
     tools = replace(TOOLS, **fields)
-    made = make(run, index, given or {}, Resume(number, **resume), tools)
+    made = make(run, index, given or {}, Resume(number, **resume), tools, None)
     made.begun_at = begun_at
     return made
 

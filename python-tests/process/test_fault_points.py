@@ -26,6 +26,8 @@ AT_LEAST_ONCE = {
 NEVER_REACHED_ALONE = {
     "claim.after_commit",
     "child.after_end",
+    "map.after_open",
+    "map.before_end",
     "wait.after_open",
     "wait.before_close",
     "body.left",

@@ -140,6 +140,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _postponed(registry)
     _followed(registry)
     _stepped(registry)
+    _mapped(registry)
     _mailed(registry)
     _waiting(registry)
     _asking(registry)
@@ -327,6 +328,24 @@ def _stepped(registry: cloaca.Registry) -> None:
 
             note(handle)
             context["trail"] = [await handle.step("call", call, name) for name in names]
+
+
+def _mapped(registry: cloaca.Registry) -> None:
+    """A map of eight items, of which the third one is tried twice."""
+    with cloaca.WorkflowBuilder("mapped", registry=registry):
+
+        @cloaca.task(
+            id="each",
+            map=list(range(8)),
+            retry_delay_ms=1,
+            retry_backoff="fixed",
+            retry_jitter=False,
+        )
+        def body(context: cloaca.Context, item: int, handle: cloaca.TaskHandle) -> int:
+            note(handle, f"i{item}")
+            if item == 2 and handle.attempt == 1:
+                raise RuntimeError("again")
+            return item
 
 
 def _mailed(registry: cloaca.Registry) -> None:

@@ -192,6 +192,28 @@ def test_spans_of_the_body_are_below_that_of_its_attempt(
     assert attribute(traced.one("step fetch"), "cloaca.step.name") == "fetch"
 
 
+def test_items_of_a_map_are_below_their_map(runner: cloaca.DefaultRunner, traced: Traced) -> None:
+    """So are the spans of a body below that of its item."""
+
+    def convert(context: cloaca.Context, item: str, handle: cloaca.TaskHandle) -> None:
+        with traced.tracer.start_as_current_span(f"converts {item}"):
+            handle.sleep(0.001)
+
+    with cloaca.WorkflowBuilder("order"):
+        cloaca.task(map=["a", "b"])(convert)
+    runner.execute("order", {}, timeout=WAIT)
+
+    task, items = traced.one("task order.convert"), traced.spans()["item order.convert"]
+    items.sort(key=lambda span: str(attribute(span, "cloaca.item.index")))
+    assert [attribute(span, "cloaca.item.index") for span in items] == [0, 1]
+    assert all(is_below(span, task) for span in items)
+    for name, item in zip("ab", items, strict=True):
+        assert is_below(traced.one(f"converts {name}"), item)
+    waits = traced.spans()["wait sleep"]
+    assert {attribute(span, "cloaca.item.index") for span in waits} == {0, 1}
+    assert all(any(is_below(wait, item) for item in items) for wait in waits)
+
+
 def test_a_step_that_fails_says_by_what(runner: cloaca.DefaultRunner, traced: Traced) -> None:
     async def load(context: cloaca.Context, handle: cloaca.AsyncTaskHandle) -> None:
         async def fetch() -> None:

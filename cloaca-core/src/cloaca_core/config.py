@@ -199,6 +199,13 @@ class DefaultRunnerConfig:
     max_context_bytes: Setting[int] = Setting(
         whole(2), 16 * 1024 * 1024, "Bytes of a context as JSON, at most"
     )
+    max_map_items: Setting[int] = Setting(whole(1), 100_000, "Items of a map, at most")
+    max_open_items: Setting[int] = Setting(
+        whole(1),
+        1000,
+        "Items of a map between their first start and their end at once, where the map does not "
+        "say so",
+    )
     retention_days: Limit = Limit(
         unlimited(whole(1, MOST_DAYS)),
         UsualDays(90),

@@ -34,6 +34,8 @@
     ├── PipelineTimeoutError            (TimeoutError, ValueError) a run or a wait took too long
     ├── EventTimeoutError               (TimeoutError) an event or a decision did not come in time
     ├── ApprovalRejectedError           (RuntimeError) an approval ended with "reject"
+    ├── MapError                        (ValueError) a map has no items that it could run
+    ├── MapFailedError                  (RuntimeError) items of a map failed
     ├── RecoveryLimitError              (RuntimeError) a task took its process down too often
     ├── ExecutorError                   (RuntimeError) a body cannot run on its executor
     │   ├── ExecutorUnavailableError    … as long as the executor takes no call
@@ -434,6 +436,42 @@ class ApprovalRejectedError(CloacaError, RuntimeError):
     def __init__(self, message: str, *, task_id: str) -> None:
         super().__init__(message)
         self.task_id = task_id
+
+
+class MapError(CloacaError, ValueError):
+    """The data of a map cannot be its items, or is not that of its first start in this round.
+
+    ``task_id`` is the map, ``path`` the place in its context; of data in its definition it begins
+    with ``map``. It is "" if the data are not those of the first start.
+    """
+
+    def __init__(self, message: str, *, task_id: str, path: str = "") -> None:
+        super().__init__(message)
+        self.task_id = task_id
+        self.path = path
+
+
+class MapFailedError(CloacaError, RuntimeError):
+    """Items of a map have failed. ``failed`` of its ``items`` did; ``first`` is the label of the
+    first one in their order, and ``error`` its error.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        task_id: str,
+        failed: int,
+        items: int,
+        first: str | int,
+        error: str,
+    ) -> None:
+        super().__init__(message)
+        self.task_id = task_id
+        self.failed = failed
+        self.items = items
+        self.first = first
+        self.error = error
 
 
 class RecoveryLimitError(CloacaError, RuntimeError):

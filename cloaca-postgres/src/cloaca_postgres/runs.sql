@@ -213,18 +213,18 @@ FOR NO KEY UPDATE OF run;
 INSERT INTO cloaca_attempt (
     run_id, task_id, attempt, epoch, status, change, error_type, error_message,
     error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code,
-    replacements, runner
+    replacements, runner, item
 )
-SELECT DISTINCT ON (:new.run_id COLLATE "C", :new.task_id COLLATE "C", :new.attempt)
+SELECT DISTINCT ON (:new.run_id COLLATE "C", :new.task_id COLLATE "C", :new.item, :new.attempt)
     :new.run_id, :new.task_id, :new.attempt, :new.epoch, :new.status, :new.change, :new.error_type,
     :new.error_message, :new.error_traceback, :new.skip_reason, :new.started_at, :new.ended_at,
-    :new.retry_at, :new.crashes, :new.reason_code, :new.replacements, runner.number
+    :new.retry_at, :new.crashes, :new.reason_code, :new.replacements, runner.number, :new.item
 FROM :rows WITH ORDINALITY AS new
 JOIN cloaca_run AS run
     ON run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
 JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
 ORDER BY
-    :new.run_id COLLATE "C", :new.task_id COLLATE "C", :new.attempt,
+    :new.run_id COLLATE "C", :new.task_id COLLATE "C", :new.item, :new.attempt,
     CASE WHEN :new.status IN ('Completed', 'Failed', 'Skipped', 'Cancelled') THEN 0 ELSE 1 END,
     CASE WHEN :new.status IN ('Completed', 'Failed', 'Skipped', 'Cancelled')
         THEN new.place ELSE -new.place END

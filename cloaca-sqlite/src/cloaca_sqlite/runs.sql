@@ -53,23 +53,24 @@ WHERE NOT EXISTS (
 -- Write the states of attempts whose runs the runner still owns. A row in a final state is not changed.
 WITH new (
     run_id, task_id, attempt, epoch, status, change, error_type, error_message, error_traceback,
-    skip_reason, started_at, ended_at, retry_at, crashes, reason_code, replacements, runner_id, fence
+    skip_reason, started_at, ended_at, retry_at, crashes, reason_code, replacements, item, runner_id,
+    fence
 ) AS (
     VALUES (
         :run_id, :task_id, :attempt, :epoch, :status, :change, :error_type, :error_message,
         :error_traceback, :skip_reason, :started_at, :ended_at, :retry_at, :crashes, :reason_code,
-        :replacements, :runner_id, :fence
+        :replacements, :item, :runner_id, :fence
     )
 )
 INSERT OR FAIL INTO cloaca_attempt (
     run_id, task_id, attempt, epoch, status, change, error_type, error_message,
     error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code,
-    replacements, runner
+    replacements, runner, item
 )
 SELECT
     new.run_id, new.task_id, new.attempt, new.epoch, new.status, new.change, new.error_type,
     new.error_message, new.error_traceback, new.skip_reason, new.started_at, new.ended_at,
-    new.retry_at, new.crashes, new.reason_code, new.replacements, runner.number
+    new.retry_at, new.crashes, new.reason_code, new.replacements, runner.number, new.item
 FROM new
 CROSS JOIN cloaca_run AS run
     ON run.id = new.run_id AND run.owner = new.runner_id AND run.epoch = new.fence

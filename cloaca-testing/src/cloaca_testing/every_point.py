@@ -118,9 +118,9 @@ def crash_at_every_point(
 
 
 def _calls(h: Harness, run_id: str) -> Counter[str]:
-    """How often the body of each task of this run was called."""
+    """How often the body of each task of this run, or of each item of a map, was called."""
     calls: Counter[str] = Counter()
-    for (run, task), count in h._stand_ins.calls.items():
+    for (run, name), count in h._stand_ins.by_name.items():
         if run == run_id:
-            calls[task] += count
+            calls[name] += count
     return calls

@@ -16,7 +16,7 @@ from cloaca_core.client.async_runner import AsyncRunner
 from cloaca_core.client.default_runner import DefaultRunner
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry, default_registry
-from cloaca_core.definition.task import takes_handle
+from cloaca_core.definition.task import item_parameters, takes_handle
 from cloaca_core.errors import (
     AlreadyDecidedError,
     ConfigError,
@@ -262,7 +262,10 @@ class Harness:
         arguments of a body, and may be async. All else of the task stays, such as its retries.
         """
         key = self._key(workflow, task)
-        self._stand_ins.replace(key, function, wants_handle=takes_handle(function))
+        if any(each.id == task and each.map for each in self._registry.find(workflow).tasks):
+            self._stand_ins.replace_of_items(key, function, item_parameters(function))
+        else:
+            self._stand_ins.replace(key, function, wants_handle=takes_handle(function))
 
     def fail(
         self,

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 from cloaca_core.definition.callables import is_async_callable
 from cloaca_core.definition.workflow import Workflow
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 OF_BODIES: Final = (BodySignal, SystemExit, GeneratorExit, asyncio.CancelledError)
 """Errors that are no ``Exception`` and yet the engine's to deal with; ``EngineKilled`` is one."""
+
+
+_Place: TypeAlias = tuple[str, str]
+"""A run, and a task or an item of it."""
 
 
 class TaskKey(NamedTuple):
@@ -42,6 +46,7 @@ def alone(workflow: Workflow, task: str) -> Workflow:
 class _Function(NamedTuple):
     call: TaskFunction
     wants_handle: bool
+    parameters: tuple[str, ...] = ()
 
 
 class _Failure:
@@ -54,11 +59,13 @@ class _Failure:
 
 class StandIns:
     """Of one harness. ``calls`` counts how often the body of each task of each run has begun, and
-    ``begun`` all of them; ``errors`` has the last error of each, the newest last.
+    ``begun`` all of them; ``errors`` has the last error of each, the newest last. ``by_name``
+    counts as ``calls`` does, with each item of a map by its own name.
     """
 
     def __init__(self) -> None:
         self.calls: Counter[tuple[str, str]] = Counter()
+        self.by_name: Counter[tuple[str, str]] = Counter()
         self.begun: int = 0
         self.errors: dict[tuple[str, str], BaseException] = {}
         self._interruption: BaseException | None = None
@@ -68,6 +75,12 @@ class StandIns:
     def replace(self, key: TaskKey, function: TaskFunction, *, wants_handle: bool) -> None:
         """Call this function in place of the body."""
         self._functions[key] = _Function(function, wants_handle)
+
+    def replace_of_items(
+        self, key: TaskKey, function: TaskFunction, parameters: tuple[str, ...]
+    ) -> None:
+        """Call this function in place of the body of a map, with these parameters by name."""
+        self._functions[key] = _Function(function, wants_handle=False, parameters=parameters)
 
     def fail(self, key: TaskKey, error: BaseException | type[BaseException], times: int) -> None:
         """Raise this error in the next calls of the body. ``ConfigError`` for a value that cannot
@@ -94,13 +107,20 @@ class StandIns:
         """
         task = attempt.task
         key = TaskKey(attempt.owner.row.workflow, task.id)
-        function, wants_handle = self._functions.get(key, (task.function, task.wants_handle))
+        mapped = task.map
+        if (other := self._functions.get(key)) is None:
+            function, wants_handle = task.function, task.wants_handle
+        else:
+            function, wants_handle = other.call, other.wants_handle
+            if mapped is not None:
+                mapped = dataclasses.replace(mapped, parameters=other.parameters)
         is_async = is_async_callable(function)
-        place = (attempt.run_id, task.id)
+        place, name = (attempt.run_id, task.id), (attempt.run_id, attempt.name)
         watched = self._watched_async if is_async else self._watched
         attempt.task = dataclasses.replace(
             task,
-            function=watched(key, place, function),
+            map=mapped,
+            function=watched(key, (place, name), function),
             retry=dataclasses.replace(task.retry, with_jitter=False),
             is_async=is_async,
             wants_handle=wants_handle,
@@ -108,34 +128,36 @@ class StandIns:
         attempt.is_async = is_async
         attempt.place = COROUTINES if is_async else THREADS
 
-    def _count(self, place: tuple[str, str]) -> None:
+    def _count(self, place: _Place, name: _Place) -> None:
         self.calls[place] += 1
+        self.by_name[name] += 1
         self.begun += 1
 
     def _watched(
-        self, key: TaskKey, place: tuple[str, str], function: TaskFunction
+        self, key: TaskKey, places: tuple[_Place, _Place], function: TaskFunction
     ) -> TaskFunction:
-        def call(*arguments: Any) -> Any:
-            self._count(place)
+        def call(*arguments: Any, **of_item: Any) -> Any:
+            self._count(*places)
             try:
                 self._raise_failure(key)
-                return function(*arguments)
+                return function(*arguments, **of_item)
             except BaseException as error:
-                self._note(place, error)
+                self._note(places[0], error)
                 raise
 
         return cast("TaskFunction", call)
 
     def _watched_async(
-        self, key: TaskKey, place: tuple[str, str], function: TaskFunction
+        self, key: TaskKey, places: tuple[_Place, _Place], function: TaskFunction
     ) -> TaskFunction:
-        async def call(*arguments: Any) -> Any:
-            self._count(place)
+        async def call(*arguments: Any, **of_item: Any) -> Any:
+            self._count(*places)
             try:
                 self._raise_failure(key)
-                return await cast("Callable[..., Awaitable[Any]]", function)(*arguments)
+                body = cast("Callable[..., Awaitable[Any]]", function)
+                return await body(*arguments, **of_item)
             except BaseException as error:
-                self._note(place, error)
+                self._note(places[0], error)
                 raise
 
         return cast("TaskFunction", call)
@@ -146,7 +168,7 @@ class StandIns:
                 failure.left -= 1
                 raise failure.error
 
-    def _note(self, place: tuple[str, str], error: BaseException) -> None:
+    def _note(self, place: _Place, error: BaseException) -> None:
         if isinstance(error, BodySuspended):  # it has left in a wait: no error
             return
         if not isinstance(error, (Exception, *OF_BODIES)):

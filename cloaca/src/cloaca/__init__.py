@@ -90,6 +90,8 @@ from cloaca_core.errors import (
     ForeignDatabaseError as ForeignDatabaseError,
     LoopError as LoopError,
     MailboxFullError as MailboxFullError,
+    MapError as MapError,
+    MapFailedError as MapFailedError,
     MissingExtraError as MissingExtraError,
     NewerSchemaError as NewerSchemaError,
     NotADatabaseError as NotADatabaseError,
@@ -234,6 +236,7 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.features.waits.approvals import (
         OpenApproval as OpenApproval,
     )
+    from cloaca_core.values.map_items import ItemResult as ItemResult
     from cloaca_core.values.missing import MISSING as MISSING, Missing as Missing
     from cloaca_core.views.explain.explanation import (
         Explanation as Explanation,
@@ -355,6 +358,7 @@ __all__ = [
     "RunEvent",
     "AttemptInfo",
     "RoundInfo",
+    "ItemResult",
     "LogLine",
     "Progress",
     "Action",
@@ -430,6 +434,8 @@ __all__ = [
     "RunEndedError",
     "AlreadyDecidedError",
     "MailboxFullError",
+    "MapError",
+    "MapFailedError",
     "BodySignal",
     "BodyCancelled",
     "BodySuspended",
@@ -508,6 +514,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "TaskResult": "cloaca_core.views.task_results",
         "Progress": "cloaca_core.views.task_results",
         "LogLine": "cloaca_core.features.task_logs.views",
+        "ItemResult": "cloaca_core.values.map_items",
         "Wait": "cloaca_core.views.task_results",
         "WorkflowResult": "cloaca_core.views.results",
         # few programs serve the page

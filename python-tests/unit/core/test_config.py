@@ -47,6 +47,8 @@ KEYWORD_ONLY = {
     "max_recovery_attempts": 3,
     "default_trigger_rule": "none_failed",
     "max_context_bytes": 16 * 1024 * 1024,
+    "max_map_items": 100_000,
+    "max_open_items": 1000,
     "retention_days": 90,
     "connect_timeout_seconds": 5,
     "runner_id": None,

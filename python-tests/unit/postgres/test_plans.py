@@ -113,6 +113,10 @@ _FILL = (
         SELECT id, 'task' || n, 1, epoch, CASE WHEN ended_at IS NULL THEN 'Running' ELSE status END,
             0
         FROM cloaca_run, generate_series(1, 2) AS n""",
+    """INSERT INTO cloaca_attempt (run_id, task_id, item, attempt, epoch, status, crashes)
+        SELECT id, 'task1', n, 1, epoch, 'Completed', 0
+        FROM cloaca_run, generate_series(0, 1) AS n WHERE id BETWEEN 'r00000500' AND 'r00001500'""",
+    """INSERT INTO cloaca_map SELECT id, 'task1', 1, epoch, 'v', 2, 'd', 1 FROM cloaca_run""",
     """INSERT INTO cloaca_memo
         SELECT id, 'task1', 'step', 'call', n, 'h', 1, '1', 0, n
         FROM cloaca_run, generate_series(1, 2) AS n""",
@@ -213,6 +217,7 @@ _MEMOS: dict[str, object] = {
     "kind": ["step"] * len(_MINE),
     "name": ["call"] * len(_MINE),
     "number": [1] * len(_MINE),
+    "item": [-1] * len(_MINE),
     "input_hash": ["other"] * len(_MINE),
     "attempt": [1] * len(_MINE),
     "value": ["2"] * len(_MINE),
@@ -227,6 +232,7 @@ _WAITS: dict[str, object] = {
     "kind": ["event"] * len(_MINE),
     "name": ["paid"] * len(_MINE),
     "number": [0] * len(_MINE),
+    "item": [-1] * len(_MINE),
     "runner_id": ["mine"] * len(_MINE),
     "fence": [0] * len(_MINE),
 }
@@ -238,6 +244,21 @@ _NEW_WAITS: dict[str, object] = {
     "detail": ["{}"] * len(_MINE),
     "timed_out": [0] * len(_MINE),
 }
+_MAPS: dict[str, object] = {
+    "run_id": _MINE,
+    "task_id": ["task1"] * len(_MINE),
+    "attempt": [1] * len(_MINE),
+    "epoch": [1] * len(_MINE),
+    "version": ["v"] * len(_MINE),
+    "items": [3] * len(_MINE),
+    "digest": ["d"] * len(_MINE),
+    "decision": [1] * len(_MINE),
+    "labels": [None] * len(_MINE),
+    "again": [None] * len(_MINE),
+    "runner_id": ["mine"] * len(_MINE),
+    "fence": [0] * len(_MINE),
+}
+_ITEMS: dict[str, object] = {"run_id": "r00000600", "task_id": "task1", "first": 0, "last": 9}
 _FIRST: dict[str, object] = {
     "run_id": _MINE,
     "id": ["new"] * len(_MINE),
@@ -347,14 +368,21 @@ _VALUES: dict[str, dict[str, object]] = {
     "runners_without_tasks": {"run_id": "c00000001"},
     "load_attempts": {"ids": _MINE},
     "list_outcomes": {"ids": _MINE},
-    "load_memos": {"run_id": "r00000001", "task_id": "task1"},
+    "load_memos": {"run_id": "r00000001", "task_id": "task1", "item": -1},
+    "record_map": _MAPS,
+    "load_maps": {"ids": _MINE},
+    "load_items": _ITEMS,
+    "load_items_without_results": _ITEMS,
+    "copy_maps": {"id": "r00000002", "source_id": "r00000001", "kept": ["task1"]},
     "copy_memos": {"source_id": "r00000001", "id": "r00000002", "memos_of": ["task1"]},
     "record_memo": _MEMOS,
     "record_wait": _WAITS | _NEW_WAITS,
     "time_out_wait": _WAITS | {"seen": [9] * len(_MINE)},
     "list_timed_out": {"ids": _MINE},
     "drop_waits": {"ids": [*_MINE, *_ENDED]},
-    "take_message": {name: _WAITS[name] for name in ("run_id", "task_id", "runner_id", "fence")}
+    "take_message": {
+        name: _WAITS[name] for name in ("run_id", "task_id", "item", "runner_id", "fence")
+    }
     | {"message": [1] * len(_MINE)},
     "close_wait": _WAITS,
     "insert_first_message": _FIRST,
@@ -523,6 +551,9 @@ _READ = frozenset(
             "load_attempts",
             "list_outcomes",
             "load_memos",
+            "load_maps",
+            "load_items",
+            "load_items_without_results",
             "has_claimable",
             "next_due",
             "due_schedules",

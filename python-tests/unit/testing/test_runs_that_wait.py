@@ -392,6 +392,44 @@ class TestCrashes:
         assert {"send.after_commit", "claim.after_commit"} <= {c.point for c in report.crashes}
 
 
+@pytest.mark.parametrize("evict", [None, "always"])
+def test_every_point_of_a_map(registry: cloaca.Registry, evict: Any) -> None:
+    """Few steps, as each point that is met is a run of its own."""
+
+    def body(context: Context, item: str, handle: Handle) -> object:
+        if item == "waits":
+            return handle.wait_for("go")
+        if handle.attempt == 1:
+            raise RuntimeError("again")
+        return item
+
+    with cloaca.WorkflowBuilder("flow", registry=registry):
+        cloaca.task(id="each", map=["waits", "fails"], retry_delay_ms=1000)(body)
+
+    def meanwhile(h: Harness, run: HarnessRun) -> None:
+        h.send(run, "go", 1)
+
+    report = crash_at_every_point("flow", registry=registry, evict=evict, meanwhile=meanwhile)
+
+    assert (report.status, report.context["each"]) == ("Completed", [1, "fails"])
+    assert report.different == ()
+    assert set(report.twice) <= {"each[0]", "each[1]"}
+    assert {"map.after_open", "map.before_end"} <= {crash.point for crash in report.crashes}
+
+
+def test_a_body_of_items_is_replaced(registry: cloaca.Registry) -> None:
+    with cloaca.WorkflowBuilder("flow", registry=registry):
+        cloaca.task(id="each", map=[1, 2])(lambda context, item: item)
+
+    with harness(registry) as h:
+        h.replace("flow", "each", lambda context, handle, item: (item, handle.index))
+        h.fail("flow", "each", RuntimeError("no"), times=1)
+        run = h.run("flow")
+        h.clock.advance(seconds=1)
+
+    assert run.context["each"] == [[1, 0], [2, 1]]
+
+
 def test_a_claim_does_not_wait_for_more_places(registry: cloaca.Registry, tmp_path: Path) -> None:
     """Time stands still, so it would wait for ever."""
 

@@ -1,4 +1,4 @@
-"""Connects steps, waits and follow-ups to the kernel: fills in its ports."""
+"""Connects steps, waits, maps and follow-ups to the kernel: fills in its ports."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from cloaca_core.features.child_runs.calls import AttemptChildRuns
 from cloaca_core.features.child_runs.rows import told_end_rows
 from cloaca_core.features.follow_ups.rows import follow_up_rows
+from cloaca_core.features.maps.maps import Maps
 from cloaca_core.features.steps.memo_entry import write_memo
 from cloaca_core.features.steps.memos import Memos
 from cloaca_core.features.steps.part import MemoStore
@@ -18,6 +19,7 @@ from cloaca_core.features.waits.waits import Waits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.engine.execute.executor import Executor
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core.run.active_run import ActiveRun
@@ -41,7 +43,7 @@ class Bodies:
         store: BodyStore,
         executor: Executor,
         clock: Clock,
-        evict_after: float,
+        config: DefaultRunnerConfig,
         new_id: Callable[[], str],
     ) -> None:
         control, runs = orchestrator.control, orchestrator.runs
@@ -50,11 +52,14 @@ class Bodies:
             partial(write_memo, records), store.memos, attempts.cleared, executor.call_made
         )
         self.memos: Memos = memos
+        evict_after = config.evict_after_seconds
         bodies = BodyWaits(evict_after, memos, attempts.waiting_bodies, control.review_again)
         waits = Waits(store, evict_after, runs, clock, bodies, orchestrator, records)
         self.waits: Waits = waits
         memos.waiter = waits
-        ports.gates = (waits.gate,)
+        maps = Maps(config, orchestrator, executor, clock)
+        ports.gates = (waits.gate, maps.gate)
+        ports.maps = maps
         ports.waits = waits
         ports.calls = memos
         ports.body_calls = partial(AttemptChildRuns, memos, children=runs.children)

@@ -18,6 +18,7 @@ from cloaca_core.features.child_runs.nodes import ChildNodes
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
 from cloaca_core.features.executors.lazy_pools import LazyPools
+from cloaca_core.features.maps.past import read_maps
 from cloaca_core.features.reruns.past import read_forks
 from cloaca_core.features.schedules.schedule_loop import ScheduleLoop
 from cloaca_core.features.steering.past import read_replacements
@@ -156,7 +157,7 @@ class Parts(Kernel):
             store,
             base.executor,
             base.clock,
-            base.config.evict_after_seconds,
+            base.config,
             base.ids.next,
         )
         self.recorder: DefinitionRecorder = DefinitionRecorder(
@@ -178,7 +179,10 @@ class Parts(Kernel):
         came = self.bodies.waits.came
         self.messages: Messages = Messages(store, reading.reader, base.ids, came, base.subjects)
         return FeatureHooks(
-            past=[partial(read, store) for read in (read_forks, read_replacements, read_waits)],
+            past=[
+                partial(read, store)
+                for read in (read_forks, read_replacements, read_maps, read_waits)
+            ],
             stop_with_parents=steering.children.stop_with_parents,
             act_now=steering.loop.act_now,
             child_keys=steering.children.keys,

@@ -11,6 +11,8 @@ from cloaca_core.features.definitions.sql import SqlDefinitions
 from cloaca_core.features.explain.sql import SqlRecordedRuns
 from cloaca_core.features.follow_ups.commit import FollowUpCommit
 from cloaca_core.features.follow_ups.sql import SqlFollowUps
+from cloaca_core.features.maps.commit import MapCommit
+from cloaca_core.features.maps.sql import SqlMaps
 from cloaca_core.features.reruns.sql import SqlReruns
 from cloaca_core.features.schedules.commit import ScheduleCommit
 from cloaca_core.features.schedules.sql import SqlSchedules
@@ -41,6 +43,7 @@ COMMIT_PARTS: Final[Sequence[MakePart]] = (
     TriggerCommit,
     WaitCommit,
     MemoCommit,
+    MapCommit,
     TaskLogCommit,
     FollowUpCommit,
     ChildRunCommit,
@@ -62,6 +65,7 @@ class SqlStore(
     SqlDefinitions,
     SqlFollowUps,
     SqlGauges,
+    SqlMaps,
     SqlMemos,
     SqlSearches,
     SqlTaskLogs,

@@ -15,7 +15,7 @@ from cloaca_core.engine.calls.waiting import raise_if_cancelled
 from cloaca_core.features.reruns.results import Plan
 from cloaca_core.features.steering.results import Steered
 from cloaca_core.operations.runs import End, Info, ListRuns, Result, Status, Tasks, watch
-from cloaca_core.values.option_names import RunStatus
+from cloaca_core.values.option_names import RunStatus, TaskStatus
 from cloaca_core.values.times.durations import Duration
 from cloaca_core.values.times.no_limit import NoLimit
 from cloaca_core.views.results import PipelineResult, RunInfo, RunSnapshot
@@ -23,6 +23,7 @@ from cloaca_core.views.task_results import TaskResult
 
 if TYPE_CHECKING:
     from cloaca_core.features.task_logs.views import LogLine
+    from cloaca_core.values.map_items import ItemResult
     from cloaca_core.views.explain.explanation import Explanation
     from cloaca_core.views.history import AttemptInfo, RoundInfo, RunEvent
     from cloaca_core.views.run_tree import RunBranch
@@ -97,6 +98,21 @@ class AsyncRunHandle(BaseHandle):
         from cloaca_core.operations.tree import Tree
 
         return await self._do(Tree(self._id, limit))
+
+    async def items(
+        self,
+        task: str,
+        *,
+        status: TaskStatus | None = None,
+        after: int | None = None,
+        limit: int = 1000,
+    ) -> list[ItemResult]:
+        """The items of a map, in their order: those with this status, if one is given, and after
+        the index ``after``; the ``limit`` first of them. See ``RunHandle.items``.
+        """
+        from cloaca_core.features.maps.operations import Items
+
+        return await self._do(Items(self._id, task, status, after, limit))
 
     async def logs(
         self,

@@ -11,6 +11,7 @@ from cloaca_core.client.handles import RunHandle
 from cloaca_core.engine.calls.waiting import refuse_blocking_call
 from cloaca_core.engine.execute.current_work import CURRENT_WORK
 from cloaca_core.features.child_runs.operations import EndOfChild
+from cloaca_core.features.maps.operations import ItemPages
 from cloaca_core.operations.submissions import BeginChild, Submit, SubmitMany, telling_accepted
 from cloaca_core.views.results import PipelineResult
 
@@ -52,6 +53,10 @@ class BodyChildren:
             for page in SubmitMany(*asked).pages_of_body(self._caller):
                 handles += [RunHandle(self._caller, *each) for each in page.wait()]
         return handles
+
+    def results(self, attempt: Attempt, task: str) -> ItemPages:
+        """The items of a map of its run, for ``for`` and for ``async for``."""
+        return ItemPages(self._caller, attempt.run_id, task)
 
     async def submit_many_async(self, attempt: Attempt, asked: Submissions) -> list[AsyncRunHandle]:
         """The same, awaited."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, cast
 
+from cloaca_core.definition.maps.options import RecordedMap, read_map, written_map
 from cloaca_core.definition.retries.condition import RetryCondition
 from cloaca_core.definition.retries.policy import BackoffStrategy, RetryPolicy
 from cloaca_core.definition.rules import Rule
@@ -71,6 +72,7 @@ class RecordedTask:
     fingerprint: str | None = None
     wait: NodeWait | None = None
     executor: str | None = None
+    map: RecordedMap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,8 @@ def _written_task(task: Task, fingerprint: str) -> dict[str, JsonValue]:
         written |= {"kind": task.wait.kind, "wait": written_wait(task.wait)}
     if task.executor is not None:
         written["executor"] = task.executor
+    if task.map is not None:
+        written["map"] = written_map(task.map)
     return written
 
 
@@ -212,6 +216,7 @@ def _task(read: Mapping[str, Any]) -> RecordedTask:
         fingerprint=read.get("fingerprint"),
         wait=read_wait(read["kind"], read["wait"]) if "wait" in read else None,
         executor=read.get("executor"),
+        map=read_map(read["map"]) if "map" in read else None,
     )
 
 

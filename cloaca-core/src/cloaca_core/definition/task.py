@@ -11,12 +11,13 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar, overload
 
 from cloaca_core.definition.callables import call_signature, is_async_callable, wrapped_signature
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.fingerprint import UNLESS_NONE
+from cloaca_core.definition.maps.options import ITEM_NAMES, MapOptions, MapSource, map_options
 from cloaca_core.definition.retries.policy import RetryCondition, RetryPolicy, policy_from_arguments
 from cloaca_core.definition.rules import Rule
 from cloaca_core.definition.written_rules import parse_rule
@@ -24,7 +25,12 @@ from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.values.arguments import above_zero, wrong_type
 from cloaca_core.values.namespace import check_name
 from cloaca_core.values.node import Node, Reference, TaskFunction, is_reference
-from cloaca_core.values.option_names import RetryBackoffName, RetryConditionName
+from cloaca_core.values.option_names import (
+    ItemPolicyName,
+    MapResultsName,
+    RetryBackoffName,
+    RetryConditionName,
+)
 from cloaca_core.values.times.no_limit import NoLimit
 
 if TYPE_CHECKING:
@@ -49,7 +55,8 @@ class Task:
 
     ``dependencies`` are in declared order. ``timeout_seconds`` None means the runner's default,
     ``rule`` None the default rule, ``executor`` None the runner's own process. A task with a
-    ``wait`` is a node without a body: its ``function`` is never called.
+    ``wait`` is a node without a body: its ``function`` is never called. That of a task with a
+    ``map`` is called for each item.
     """
 
     id: str
@@ -65,6 +72,7 @@ class Task:
     wants_handle: bool
     wait: NodeWait | None = field(default=None, metadata=UNLESS_NONE)
     executor: str | None = field(default=None, metadata=UNLESS_NONE)
+    map: MapOptions | None = field(default=None, metadata=UNLESS_NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,7 @@ class Options:
     on_failure: OnFailure | None
     on_cancel: OnCancel | None
     executor: str | None = None
+    map: MapOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,7 @@ class DeclaredTask:
             wants_handle=self.wants_handle,
             wait=self.wait,
             executor=self.options.executor,
+            map=self.options.map,
         )
 
     @classmethod
@@ -125,6 +135,7 @@ class DeclaredTask:
             on_failure=task.on_failure,
             on_cancel=task.on_cancel,
             executor=task.executor,
+            map=task.map,
         )
         return cls(task.id, task.function, task.wants_handle, options, task.wait)
 
@@ -165,6 +176,11 @@ def task(
     trigger_rules: Mapping[str, object] | None = None,
     timeout_seconds: float | NoLimit | None = None,
     executor: str | None = None,
+    map: MapSource | None = None,
+    label: str | None = None,
+    max_parallel: int | None = None,
+    item_policy: ItemPolicyName | None = None,
+    results: MapResultsName | None = None,
 ) -> Callable[[FunctionT], FunctionT]: ...
 
 
@@ -189,6 +205,11 @@ def task(
     trigger_rules: Mapping[str, object] | None = None,
     timeout_seconds: float | NoLimit | None = None,
     executor: str | None = None,
+    map: MapSource | None = None,  # noqa: A002 - the public name of the parameter
+    label: str | None = None,
+    max_parallel: int | None = None,
+    item_policy: ItemPolicyName | None = None,
+    results: MapResultsName | None = None,
 ) -> FunctionT | Callable[[FunctionT], FunctionT]:
     """Make the decorated function a task of the workflow whose builder block is open.
 
@@ -221,6 +242,12 @@ def task(
       runner's ``task_timeout_seconds``
     * ``executor``: the name of one of the runner's executors, in whose workers the body runs; the
       runner's own process
+    * ``map``: the function is called for each item of a list, or of an object with labels as keys:
+      a key of the context, a tuple of keys, or the list itself; not a map. Its parameters after the
+      first are bound by name: ``item`` and ``handle``. It returns the item's result, any JSON
+      value. ``label``: the field of each item that is its label. ``max_parallel``: items between
+      their first start and their end at once; 1,000. ``item_policy``: ``"finish"``, ``"stop"`` or
+      ``"collect"``; finish. ``results``: ``"list"`` or ``"rows"``; list
     * ``invokes``, ``post_invocation``: computation graphs, which this version refuses
 
     ``DefinitionError`` (ValueError) or ``DefinitionTypeError`` (TypeError) names the option, what
@@ -246,6 +273,9 @@ def task(
         on_failure=_checked_callback("on_failure", on_failure, "task_id", "error", "context"),
         on_cancel=_checked_callback("on_cancel", on_cancel, "task_id", "context"),
         executor=None if executor is None else check_name(executor, "task(executor=...)"),
+        map=map_options(
+            map, label=label, max_parallel=max_parallel, item_policy=item_policy, results=results
+        ),
     )
     if function is not None:
         return _declare(checked, function)
@@ -256,7 +286,12 @@ def _declare(options: Options, function: FunctionT) -> FunctionT:
     collector = current_collector.get()
     if collector is None:
         raise no_open_block()
-    with_handle = takes_handle(function)
+    if options.map is None:
+        with_handle = takes_handle(function)
+    else:
+        parameters = item_parameters(function)
+        with_handle = not HANDLE_NAMES.isdisjoint(parameters)
+        options = replace(options, map=replace(options.map, parameters=parameters))
     task_id = options.id or _name_of(function)
     collector.declare(DeclaredTask(task_id, function, with_handle, options))
     return function
@@ -357,6 +392,51 @@ def _name_of(function: TaskFunction) -> str:
 
 def takes_handle(function: TaskFunction) -> bool:
     """True when the function wants a task handle; raises when it cannot be a task's body."""
+    _check_function(function)
+    signature = call_signature(function)
+    if signature is None:
+        return False
+    with_handle = _second_is_handle(signature) or _hands_it_on(function, signature)
+    _check_arguments(function, signature, count=2 if with_handle else 1)
+    return with_handle
+
+
+def item_parameters(function: TaskFunction) -> tuple[str, ...]:
+    """The parameters after the first with which the body of a map is called, by their names; raises
+    when it cannot be one.
+    """
+    _check_function(function)
+    signature = call_signature(function)
+    if signature is None or any(
+        each.kind is each.VAR_KEYWORD for each in signature.parameters.values()
+    ):
+        signature = wrapped_signature(function) or signature
+    if signature is None:
+        return ()
+    parameters = list(signature.parameters.values())
+    others = [
+        each.name
+        for each in parameters[1:]
+        if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+    ]
+    names = tuple([name for name in others if name in ITEM_NAMES])
+    try:
+        signature.bind(None, **dict.fromkeys(names))
+    except TypeError as error:
+        raise _no_body_of_map(function, error) from error
+    if parameters[0].name in ITEM_NAMES or (others and not names):
+        raise _no_body_of_map(function, f"its parameters are {signature}")
+    return names
+
+
+def _no_body_of_map(function: TaskFunction, reason: object) -> DefinitionTypeError:
+    return DefinitionTypeError(
+        "The function of a map is called with its context, and by name with item and handle; "
+        f"{function!r} cannot be called so: {reason}"
+    )
+
+
+def _check_function(function: TaskFunction) -> None:
     if not callable(function):
         raise DefinitionTypeError(
             f"@task decorates a function, got {type(function).__name__}; "
@@ -364,12 +444,6 @@ def takes_handle(function: TaskFunction) -> bool:
         )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise DefinitionTypeError(f"A task function must not yield: {function!r}")
-    signature = call_signature(function)
-    if signature is None:
-        return False
-    with_handle = _second_is_handle(signature) or _hands_it_on(function, signature)
-    _check_arguments(function, signature, count=2 if with_handle else 1)
-    return with_handle
 
 
 def _second_is_handle(signature: inspect.Signature) -> bool:

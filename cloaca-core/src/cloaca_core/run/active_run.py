@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.run.items.open_items import OpenItems
     from cloaca_core.run.merge import Change
     from cloaca_core.run.replacements import Keys
     from cloaca_core.run.rows import AttemptRow, RunRow
@@ -50,6 +51,7 @@ class ActiveRun:
         "life",
         "limit",
         "lines",
+        "maps",
         "plan",
         "recovered",
         "resume",
@@ -101,6 +103,7 @@ class ActiveRun:
         self.depth: int = 0
         self.home: object = None
         self.waits: Waiting | None = None
+        self.maps: OpenItems | None = None
         self.spans: BodySpans | None = None
 
     @property
@@ -121,6 +124,10 @@ class ActiveRun:
         ends = [row.ended_at for task in needed if (row := self.latest.get(task)) is not None]
         known = [at for at in ends if at is not None]
         return max(known) if len(known) == len(needed) else None
+
+    def attempt_of(self, task_id: str) -> int:
+        """The number of the latest attempt of a task that has begun."""
+        return self.latest[self.graph.position[task_id]].attempt
 
     def replace(self, replacements: Sequence[Keys]) -> None:
         """Keys of the input were replaced. ``replacements`` are all replacements so far, the known

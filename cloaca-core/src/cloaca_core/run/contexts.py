@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cloaca_core.run.graph import Node, NodeGraph
+from cloaca_core.run.items.units import TASK
 from cloaca_core.run.merge import UNTOUCHED, Change, Flow, changed, merged, view
 from cloaca_core.run.replacements import Keys, Replacements
 from cloaca_core.values.payloads.json_values import JsonValue
@@ -109,11 +110,13 @@ class Contexts:
         return 0 if self._replaced is None else self._replaced.seen_by(task)
 
     def outdated(self, tasks: Sequence[int]) -> list[int]:
-        """Select the ready tasks that do not see all replaced keys."""
+        """Select the ready tasks that do not see all replaced keys. The items of a map see what it
+        saw when it was opened.
+        """
         if self._replaced is None:
             return []
         count, seen_by = self.replacements, self._replaced.seen_by
-        return [task for task in tasks if seen_by(task) < count]
+        return [task for task in tasks if task <= TASK and seen_by(task) < count]
 
     def final(self) -> dict[str, JsonValue]:
         """The merged contexts of the leaves; ``input`` itself when no task completed, or none

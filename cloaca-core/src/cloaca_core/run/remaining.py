@@ -33,6 +33,8 @@ def remaining_of(
     """
     waits = run.waits
     ready = {i for i, status in enumerate(run.plan.statuses) if status is TaskStatus.READY}
+    if run.maps is not None:
+        ready = run.maps.units(ready)
     rests = waits is not None and _rests(ready, waits, here.bodies)
     idle, due_at, evict_at = set(here.retries), min(here.retries.values(), default=NEVER), None
     is_certain = True

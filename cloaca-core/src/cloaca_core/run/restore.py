@@ -29,7 +29,7 @@ class Resume(NamedTuple):
     is the number of attempts before it that used up none of the task's. ``children_restarted``: the
     failed runs that its calls had submitted were restarted before it. ``was_suspended``: its body
     was suspended in a wait, and must come to the same wait when it runs again. So it needs the same
-    input, with the first ``seen`` replacements of keys (otherwise None).
+    input, with the first ``seen`` replacements of keys (otherwise None). So does an open map.
     """
 
     attempt: int = 1
@@ -160,12 +160,13 @@ def resumption(row: AttemptRow, uncounted: int) -> Resume:
     """
     if row.status != TaskStatus.FAILED:
         was_suspended = row.reason_code == ReasonCode.HAS_LEFT
+        goes_on = was_suspended or row.reason_code == ReasonCode.MAP
         return Resume(
             row.attempt,
             crashes=row.crashes,
             uncounted=uncounted,
             was_suspended=was_suspended,
-            seen=row.replacements if was_suspended else None,
+            seen=row.replacements if goes_on else None,
         )
     assert row.retry_at is not None, "an attempt that failed for good is not gone on with"
     delay = 0 if row.ended_at is None else row.retry_at - row.ended_at

@@ -136,7 +136,8 @@ class RunRow(NamedTuple):
 
 
 class AttemptRow(NamedTuple):
-    """One attempt of one task of a run; its key is (run_id, task_id, attempt).
+    """One attempt of one task of a run, or of one ``item`` of a map; its key is (run_id, task_id,
+    item, attempt).
 
     ``status`` is Running (a start mark), Waiting (for another run), Completed, Failed, Cancelled
     (cut short with its run) or Skipped (attempt 0, no body ran). ``change`` is the JSON object
@@ -155,6 +156,7 @@ class AttemptRow(NamedTuple):
     ``replacements`` is the number of the run's replacements of keys that the attempt has seen.
     ``runner`` is the number of the runner that recorded it last, as in ``RunnerName``; the store
     sets it. It is None in rows of an older version, and for a result that a fork has copied.
+    ``item`` is the index of the item, -1 for the task itself.
     """
 
     run_id: str
@@ -174,6 +176,7 @@ class AttemptRow(NamedTuple):
     reason_code: str | None = None
     replacements: int = 0
     runner: int | None = None
+    item: int = THE_TASK
 
     @property
     def error(self) -> str | None:

@@ -5,7 +5,11 @@ them.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from cloaca_core.run.restore import Resume
 
 
 class Waiting(Protocol):
@@ -34,6 +38,11 @@ class Waiting(Protocol):
 
     def attended(self) -> Counter[int]:
         """For each task whose body is in this process: the number of waits that the body is in."""
+
+    def suspended_before(self, resumes: Mapping[int, Resume]) -> None:
+        """The bodies of these items had left in waits under an earlier owner. If one of its waits
+        is open, the end of that begins an item.
+        """
 
     def next_due(self) -> int | None:
         """The instant at which the first wait ends by time; None if no wait ends by time."""

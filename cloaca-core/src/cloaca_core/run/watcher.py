@@ -15,8 +15,10 @@ from cloaca_core.run.rows import AttemptRow, RunEnd, RunRow
 class BodySpans(Protocol):
     """The trace spans of one run, for its bodies and nodes. Called on their threads and loops."""
 
-    def enter(self, task_id: str, attempt: int) -> None:
-        """Make the span of an attempt the current one, in the context of its body."""
+    def enter(self, task_id: str, attempt: int, item: int) -> None:
+        """Make the span of an attempt of a task, or of the ``item`` of a map (otherwise -1), the
+        current one, in the context of its body.
+        """
 
     def step(self, name: str) -> AbstractContextManager[object]:
         """A block for the function of a step: within it, the span of the step is the current
@@ -67,11 +69,14 @@ class WatchedRun(Protocol):
         None if that is not known, as for a run that has had another owner.
         """
 
+    def attempt_of(self, task_id: str) -> int:
+        """The number of the latest attempt of a task that has begun."""
+
 
 class EndedWait(NamedTuple):
     """A wait of a task that has ended: ``kind`` is sleep, event or approval, ``name`` the event.
     ``number`` is 0 for a node. With ``by_message`` a message ended it, otherwise time did. Instants
-    in µs since 1970.
+    in µs since 1970. ``item`` is the index of the item of a map, -1 for a task.
     """
 
     task_id: str
@@ -82,6 +87,7 @@ class EndedWait(NamedTuple):
     opened_at: int
     ended_at: int
     by_message: bool
+    item: int = -1
 
 
 class Recorded(NamedTuple):

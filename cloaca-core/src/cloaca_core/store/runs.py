@@ -162,7 +162,9 @@ class RunStore(Protocol):
         """
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
-        """All attempts of these runs, ordered by run, task and attempt."""
+        """All attempts of the tasks of these runs, ordered by run, task and attempt. Those of
+        items of maps are left out.
+        """
 
     async def outcomes(self, run_ids: Collection[str]) -> list[AttemptRow]:
         """As ``load_attempts``, without changes and tracebacks: those are None. Only reads."""

@@ -100,6 +100,11 @@ TABLES: Final = (
         "run_id task_id first_attempt:int round:int with_children:int item:int",
     ),
     _table(
+        "map",
+        "run_id task_id",
+        "run_id task_id attempt:int epoch:int version items:int digest decision:int labels again",
+    ),
+    _table(
         "fork",
         "run_id from_task from_item",
         "run_id forked_from from_task content created_at:int from_item:int",
@@ -170,6 +175,7 @@ OF_RUNS: Final = (
     "run_tag",
     "round",
     "restart",
+    "map",
     "fork",
     "replacement",
     "memo",

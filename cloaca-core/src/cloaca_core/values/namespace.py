@@ -42,12 +42,13 @@ def _objection(name: str) -> str | None:
     # "a:" + "::" + "b" and "a" + "::" + ":b" would be the same full name.
     if name[0] == ":" or name[-1] == ":":
         return "must not begin or end with ':'"
-    if any(_is_control(character) for character in name):
+    if any(is_control(character) for character in name):
         return "must not contain control characters"
     return None
 
 
-def _is_control(character: str) -> bool:
+def is_control(character: str) -> bool:
+    """Whether a character is none that people could read or type."""
     return character < " " or "\x7f" <= character <= "\x9f" or "\ud800" <= character <= "\udfff"
 
 

@@ -35,6 +35,12 @@ ExhaustedPolicyName: TypeAlias = Literal["fail", "pause"]
 RejectPolicyName: TypeAlias = Literal["skip", "fail"]
 """What the choice "reject" leads to: `reject_policy` of `approval`."""
 
+ItemPolicyName: TypeAlias = Literal["finish", "stop", "collect"]
+"""How a map meets failed items: `item_policy` of `@task`."""
+
+MapResultsName: TypeAlias = Literal["list", "rows"]
+"""Where the results of items are kept: `results` of `@task`."""
+
 OperatorName: TypeAlias = Literal[
     "Equals", "equals", "eq", "==",
     "NotEquals", "not_equals", "ne", "!=",

@@ -41,6 +41,7 @@ class ReasonCode(StrEnum):
     as a process died under it, with ``POOL_BROKE`` as its executor broke with all its bodies), or
     is the last one and has paused its run. A waiting attempt has one if its body has left memory
     meanwhile; a running one if it is a suspect and runs alone, if it runs on an executor, or both.
+    The row of a map itself has ``MAP`` while its items run.
     Rows of an older version have none either.
     """
 
@@ -65,6 +66,7 @@ class ReasonCode(StrEnum):
     ALONE = "alone"
     ELSEWHERE = "elsewhere"
     ALONE_ELSEWHERE = "alone_elsewhere"
+    MAP = "map"
 
 
 LOST: Final = (ReasonCode.WORKER_LOST, ReasonCode.POOL_BROKE)

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 2, digest 0efa5b76fe96b02e78eeadd5c2a07103c4341a38ec6e349efbcd4cbe28c2af63
+-- Made from migrations 1 to 3, digest 74cbbb53509fdb06e3a3df3a13975b81857d43eb9cbe7d0d1a656bdcf9ba9749
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -410,6 +410,20 @@ CREATE TABLE cloaca_upkeep (
     held_until bigint NOT NULL,
     due_at bigint NOT NULL,
     PRIMARY KEY (id)
+);
+
+CREATE TABLE cloaca_map (
+    run_id text COLLATE "C" NOT NULL,
+    task_id text COLLATE "C" NOT NULL,
+    attempt bigint NOT NULL,
+    epoch bigint NOT NULL,
+    version text NOT NULL,
+    items bigint NOT NULL,
+    digest text NOT NULL,
+    decision bigint NOT NULL,
+    labels text,
+    again text,
+    PRIMARY KEY (run_id, task_id)
 );
 
 CREATE INDEX cloaca_unserved_run ON cloaca_unserved USING btree (run_id);

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 2, digest 028b8fe711ced50655cad0ee3787f9fc859659de9e03c47a05c4674d7f191ebb
+-- Made from migrations 1 to 3, digest bc1199e877947b04da2442332bfafaff4b6f4a1d3867a18d23840d6bef9e7bed
 
 PRAGMA application_id = 1668050785;
 
@@ -584,6 +584,20 @@ WHERE NOT EXISTS (
     JOIN cloaca_run AS run ON gone.root_id = coalesce(run.root_id, run.id)
     WHERE run.id = cloaca_attempt.run_id
 );
+
+CREATE TABLE cloaca_map (
+    run_id TEXT NOT NULL,
+    task_id TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    version TEXT NOT NULL,
+    items INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    decision INTEGER NOT NULL,
+    labels TEXT,
+    again TEXT,
+    PRIMARY KEY (run_id, task_id)
+) STRICT;
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);

@@ -232,12 +232,12 @@ def decision(message_id: str, run_id: str = "a", name: str = "sign") -> NewMessa
 
 def closed(of: WaitRow, number: int | None = None) -> ClosedWait:
     """The end of a wait."""
-    return ClosedWait(*of[:5], message=number)
+    return ClosedWait(*of[:5], message=number, item=of.item)
 
 
 def timeout(of: WaitRow, seen: int = 0) -> WaitTimeout:
     """The end of the time of a wait, after so many messages."""
-    return WaitTimeout(*of[:5], seen=seen)
+    return WaitTimeout(*of[:5], seen=seen, item=of.item)
 
 
 def run_end(

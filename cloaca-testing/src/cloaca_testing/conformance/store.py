@@ -10,6 +10,7 @@ import pytest
 
 from cloaca_testing.conformance.child_runs import ChildRunConformance
 from cloaca_testing.conformance.definitions import DefinitionConformance
+from cloaca_testing.conformance.maps import MapConformance
 from cloaca_testing.conformance.recorded_runs import RecordedRunConformance
 from cloaca_testing.conformance.runs.batches import CommitConformance
 from cloaca_testing.conformance.runs.claims import ClaimConformance
@@ -50,6 +51,7 @@ class StoreConformance(
     CommitConformance,
     ClaimConformance,
     GaugeConformance,
+    MapConformance,
     LeaseConformance,
     ObserveConformance,
     SearchConformance,

@@ -449,7 +449,7 @@ class TestClaims:
         scene.define(nothing)
         await scene.orphan()
         row = attempt("orphan", "t")._replace(change='{"set":7}')
-        scene.store.attempts["orphan", "t", 1] = row
+        scene.store.attempts["orphan", "t", -1, 1] = row
 
         engine = await scene.open()
 

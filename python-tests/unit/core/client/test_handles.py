@@ -122,7 +122,7 @@ def test_both_handles_have_the_same_calls_with_the_same_parameters() -> None:
 
     assert public(RunHandle) == public(AsyncRunHandle)
     looking = {"attempts", "children", "events", "info", "outputs", "rounds", "status", "tasks"}
-    looking |= {"follow_logs", "logs", "tree", "watch"}
+    looking |= {"follow_logs", "items", "logs", "tree", "watch"}
     steering = {"cancel", "pause", "resume", "retry", "plan_retry", "fork", "plan_fork"}
     messages = {"send", "approve"}
     assert public(RunHandle).keys() == looking | steering | messages | {"explain", "result", "wait"}

@@ -8,6 +8,7 @@ from typing import Any
 from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.maps.options import RecordedMap
 from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.recorded import (
     RecordedRetry,
@@ -176,3 +177,13 @@ def test_a_kind_of_a_newer_version_is_read_without_its_options() -> None:
     [first, _] = again(built(), json.dumps(written)).tasks
 
     assert (first.kind, first.wait) == ("map", None)
+
+
+def test_a_record_has_the_options_of_a_map_and_not_its_items() -> None:
+    by_path = again(built(map=("data", "files"), label="name", max_parallel=3, results="rows"))
+    inline = again(built(map=["secret", "other"], item_policy="stop"))
+
+    assert by_path.tasks[0].map == RecordedMap(("data", "files"), None, "name", 3, "finish", "rows")
+    assert inline.tasks[0].map == RecordedMap(None, 2, None, None, "stop", "list")
+    assert by_path.tasks[1].map is None
+    assert "secret" not in content(built(map=["secret", "other"]))

@@ -303,7 +303,7 @@ class TestVersion:
         other = dataclasses.replace(node, wait=Sleep(2.0))
         sent = dataclasses.replace(plain, executor="cpu")
         assert len({workflow_of(each).version for each in (plain, node, other, sent)}) == 4
-        later = {"wait", "executor"}
+        later = {"wait", "executor", "map"}
         names = [each.name for each in dataclasses.fields(Task) if each.name not in later]
         before = dataclasses.make_dataclass("Task", names, frozen=True)
         facts = {name: getattr(plain, name) for name in names}

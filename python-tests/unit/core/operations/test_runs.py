@@ -55,7 +55,7 @@ def body(*, is_async: bool) -> Iterator[None]:
     attempt.owner = SimpleNamespace(**facts)  # type: ignore[assignment]  # all that is asked
     attempt.task = SimpleNamespace(id="task")  # type: ignore[assignment]  # all that is asked
     attempt.is_async, attempt.number, attempt.calls = is_async, 1, 0
-    attempt.abandoned = False
+    attempt.abandoned, attempt.item = False, None
     token = CURRENT_WORK.set(attempt)
     try:
         yield

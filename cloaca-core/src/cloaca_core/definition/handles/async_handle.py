@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
 from cloaca_core.definition.handles.task_handle import AttemptHandle
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # a program that only defines workflows does not load them
     from cloaca_core.definition.handles.child_handle import AsyncChildHandle
     from cloaca_core.definition.handles.steps import AsyncSteps, AsyncTypedSteps
     from cloaca_core.definition.retries.policy import RetryPolicy
+    from cloaca_core.values.map_items import ItemResult
     from cloaca_core.values.option_names import FailedPolicyName
     from cloaca_core.values.times.durations import Duration
     from cloaca_core.values.times.no_limit import NoLimit
@@ -73,6 +74,12 @@ class AsyncTaskHandle(AttemptHandle):
         from cloaca_core.definition.handles.wait_calls import event_call
 
         return await self._steps.wait_async(event_call(event, timeout, default))
+
+    def results(self, task: str) -> AsyncIterator[ItemResult]:
+        """The items of a map of this run, in their order, each with its result or its error;
+        they are read by pages. The map is one that this task depends on, directly or not.
+        """
+        return aiter(self._items_of(task))
 
     async def approval(
         self,

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from cloaca_core.values.arguments import number, wrong_type
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # a program that only defines workflows does not load them
     from cloaca_core.definition.handles.steps import Steps, TypedSteps
     from cloaca_core.definition.handles.wait_calls import BodyCalls
     from cloaca_core.definition.retries.policy import RetryPolicy
+    from cloaca_core.values.map_items import Item, ItemResult
     from cloaca_core.values.option_names import FailedPolicyName
     from cloaca_core.values.times.durations import Duration
     from cloaca_core.values.times.no_limit import NoLimit
@@ -60,6 +61,10 @@ class RunningAttempt(Protocol):
         """The number of owners that the run has had."""
 
     @property
+    def item(self) -> Item | None:
+        """The item of a map that it is for."""
+
+    @property
     def holds_slot(self) -> bool:
         """False while its body waits for another run."""
 
@@ -79,7 +84,8 @@ class RunningAttempt(Protocol):
 class AttemptHandle:
     """The facts that both handles tell.
 
-    ``idempotency_key`` is the same for every attempt of this task in this run, and ``epoch``
+    ``idempotency_key`` is the same for every attempt of this task in this run, or of this item of
+    a map, and ``epoch``
     grows each time the run changes its owner: with them a body can keep other systems from acting
     twice on one request.
     """
@@ -112,8 +118,31 @@ class AttemptHandle:
 
     @property
     def idempotency_key(self) -> str:
-        """``run_id:task_id``."""
-        return f"{self.run_id}:{self.task_id}"
+        """``run_id:task_id``; of an item of a map ``run_id:task_id::label``, and with ``@2`` at its
+        end once the map was started with other items, ``@3`` after that. A label that ends so
+        itself has ``@1`` behind it at first.
+        """
+        item = self._attempt.item
+        place = self.task_id if item is None else f"{self.task_id}::{item.key}"
+        return f"{self.run_id}:{place}"
+
+    @property
+    def index(self) -> int | None:
+        """The place of the item in its map, from 0; None outside of maps."""
+        item = self._attempt.item
+        return None if item is None else item.index
+
+    @property
+    def label(self) -> str | int | None:
+        """The label of the item: its index where the map has no labels; None outside of maps."""
+        item = self._attempt.item
+        return None if item is None else item.label
+
+    @property
+    def item_count(self) -> int | None:
+        """The number of items of the map; None outside of maps."""
+        item = self._attempt.item
+        return None if item is None else item.count
 
     @property
     def cancelled(self) -> bool:
@@ -142,6 +171,9 @@ class AttemptHandle:
             raise wrong_type("text", "a str or None", text)
         whole = None if total is None else number("total", total)
         self._attempt.task_log.tell(number("done", done), whole, text)
+
+    def _items_of(self, task: str) -> Any:
+        return self._steps.results(task)
 
     def is_slot_held(self) -> bool:
         """False while the body waits for another run, and after the engine gave it up."""
@@ -210,6 +242,12 @@ class TaskHandle(AttemptHandle):
         from cloaca_core.definition.handles.wait_calls import event_call
 
         return self._steps.wait(event_call(event, timeout, default))
+
+    def results(self, task: str) -> Iterator[ItemResult]:
+        """The items of a map of this run, in their order, each with its result or its error; they
+        are read by pages. The map is one that this task depends on, directly or not.
+        """
+        return iter(self._items_of(task))
 
     def approval(
         self,

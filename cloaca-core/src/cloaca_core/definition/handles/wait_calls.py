@@ -35,6 +35,9 @@ class ChildMaker(Protocol):
     def submit_many(self, asked: Submissions) -> Any:
         """The handles of new runs; on a thread that may block."""
 
+    def results(self, task: str) -> Any:
+        """The items of a map of this run, for ``for`` and for ``async for``."""
+
     async def submit_many_async(self, asked: Submissions) -> Any:
         """As ``submit_many``, on a loop."""
 

@@ -231,15 +231,17 @@ class Claimer:
     async def _past(self, rows: Sequence[RunRow]) -> dict[str, PastRows]:
         """The records of the runs that had an owner before."""
         before = [row for row in rows if row.epoch > 1]
-        past = {row.id: PastRows.none() for row in before}
+        known = self._registry.get
+        past = {row.id: PastRows.none(known(row.workflow)) for row in before}
         if before:
             for attempt in await self._store.load_attempts(list(past)):
                 past[attempt.run_id].attempts.append(attempt)
-            for read in self._past_of_features:
-                await read(past)
         if again := [row.id for row in before if row.round > 1]:
             for restart in await self._store.restarts(again):
                 past[restart.run_id].restarts.append(restart)
+        if before:
+            for read in self._past_of_features:
+                await read(past)
         return past
 
     def _resume(self, claimed: Checked, past: PastRows) -> bool:

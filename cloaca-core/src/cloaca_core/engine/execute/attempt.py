@@ -13,6 +13,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cloaca_core.definition.context import Context
@@ -21,6 +22,7 @@ from cloaca_core.definition.handles.task_handle import TaskHandle
 from cloaca_core.engine.execute.body_log import CURRENT_LOG
 from cloaca_core.engine.execute.current_work import CURRENT_WORK
 from cloaca_core.engine.execute.forked import OneProcess, end_process
+from cloaca_core.engine.execute.item_calls import item_arguments, item_change
 from cloaca_core.engine.execute.outcome import (
     CutOff,
     Outcome,
@@ -34,9 +36,10 @@ from cloaca_core.engine.execute.outcome import (
 from cloaca_core.engine.execute.returned import change_of, refuse_large
 from cloaca_core.engine.execute.work import ENGINE_PROCESS, Work
 from cloaca_core.engine.runtime import failpoints
-from cloaca_core.errors import BodyCancelled
+from cloaca_core.errors import BodyCancelled, ContextValueError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.merge import UNCHANGED, UNCHANGED_JSON, Change
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.values.events import TASK_STARTED
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.payloads.redaction import LineRedact
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.body_log import OpenLog, TaskLogs
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.restore import Resume
+    from cloaca_core.values.map_items import Item
     from cloaca_core.values.payloads.json_values import JsonValue
     from cloaca_core.values.times.clock import Clock
 
@@ -138,7 +142,8 @@ class AttemptWork(Work):
 
 
 class Attempt(AttemptWork):
-    """One attempt of one task. ``resume`` says how earlier attempts ended.
+    """One attempt of one task, or of one ``item`` of a map. ``resume`` says how earlier attempts
+    ended. ``index`` is its unit: of a task, the index in the graph.
 
     ``number`` counts from 1; ``uncounted`` is the number of attempts before it that used up none of
     the task's. ``children_restarted``: failed runs that its calls had submitted were restarted
@@ -163,6 +168,7 @@ class Attempt(AttemptWork):
         "given",
         "index",
         "is_suspending",
+        "item",
         "marked",
         "number",
         "outcome",
@@ -183,14 +189,16 @@ class Attempt(AttemptWork):
         given: dict[str, JsonValue],
         resume: Resume,
         tools: AttemptTools,
+        item: Item | None = None,
     ) -> None:
-        self.task: Task = owner.graph.tasks[index]
+        self.task: Task = owner.graph.tasks[index if item is None else item.task]
         super().__init__(
             owner, is_async=self.task.is_async, clock=tools.clock, finished=tools.finished
         )
         self.tools: AttemptTools = tools
         self.owner: ActiveRun = owner
         self.index: int = index
+        self.item: Item | None = item
         self.number: int = resume.attempt
         self.given: dict[str, JsonValue] = given
         limit = self.task.timeout_seconds
@@ -208,6 +216,9 @@ class Attempt(AttemptWork):
         self.marked: bool = False
         self.ahead: bool = False
         self.task_log: OpenLog = tools.logs.open(owner, self.task.id, resume.attempt)
+        if item is not None:
+            self.since: int = tools.clock.wall()  # its turn has come now, whenever its run began
+            self.task_log.item = item.index
 
     @property
     def attempt(self) -> Attempt:
@@ -253,8 +264,10 @@ class Attempt(AttemptWork):
         return self.keys_of(str(self.next_call()))
 
     def keys_of(self, call: str) -> list[str]:
-        """Keys made of run, task and call. Each further attempt may submit a failed run anew."""
-        key = SEPARATOR.join([self.owner.id, self.task.id, call])
+        """Keys made of run, task or item, and call. Each further attempt may submit a failed run
+        anew.
+        """
+        key = SEPARATOR.join([self.owner.id, self.key_part, call])
         return [key, *(f"{key}{SEPARATOR}{number}" for number in range(2, self.number + 1))]
 
     def begin(self) -> None:
@@ -282,11 +295,25 @@ class Attempt(AttemptWork):
 
     def __str__(self) -> str:
         """The beginning of log lines about this attempt."""
-        return f"run {self.owner.id} task {self.task.id} attempt {self.number}"
+        return f"run {self.owner.id} task {self.name} attempt {self.number}"
+
+    @property
+    def name(self) -> str:
+        """The task, or ``task[label]`` of an item, as people read it."""
+        return self.task.id if self.item is None else self.item.name(self.task.id)
+
+    @property
+    def key_part(self) -> str:
+        """The task, or the item, in the keys of the runs that it submits."""
+        task_id, item = self.task.id, self.item
+        return task_id if item is None else f"{task_id}{SEPARATOR}{item.key_part}"
 
     def log_ids(self, event: str | None = None) -> dict[str, object]:
         """Returns the fields of a log record about this attempt, or about an event of it."""
+        ids: dict[str, object]
         ids = {"run_id": self.owner.id, "task_id": self.task.id, "attempt": self.number}
+        if self.item is not None:
+            ids["item"] = self.item.index
         return ids if event is None else {"event": event, **ids}
 
     def arguments(self) -> tuple[object, ...]:
@@ -295,6 +322,14 @@ class Attempt(AttemptWork):
             handle = AsyncTaskHandle if self.is_async else TaskHandle
             return (self.context, handle(self, self.tools.handles.body_calls(self)))
         return (self.context,)
+
+    def bound(self, item: Item) -> Callable[[], object]:
+        """The body of an item with its arguments."""
+        assert self.task.map is not None, "only a map has items"
+        handle = AsyncTaskHandle if self.is_async else TaskHandle
+        given = handle(self, self.tools.handles.body_calls(self))
+        others = item_arguments(item, self.task.map.parameters, given)
+        return partial(self.task.function, self.context, **others)
 
     def _begin(self) -> None:
         if log.answers.get(logging.DEBUG, True):
@@ -320,14 +355,17 @@ def begin_here(work: AttemptWork, attempt: Attempt) -> None:
     CURRENT_WORK.set(work)
     CURRENT_LOG.set(attempt.task_log)
     if (spans := attempt.owner.spans) is not None:
-        spans.enter(attempt.task.id, attempt.number)
+        item = THE_TASK if attempt.item is None else attempt.item.index
+        spans.enter(attempt.task.id, attempt.number, item)
 
 
 def _call(attempt: Attempt) -> Outcome:
     begin_here(attempt, attempt)
     forks = THIS_PROCESS.forks
     try:
-        if attempt.task.wants_handle:
+        if attempt.item is not None:
+            value = attempt.bound(attempt.item)()
+        elif attempt.task.wants_handle:
             value = attempt.task.function(*attempt.arguments())
         else:
             value = attempt.task.function(attempt.context)
@@ -348,7 +386,10 @@ async def _await(attempt: Attempt) -> Outcome:
     begin_here(attempt, attempt)
     try:
         with OneProcess():
-            value = await attempt.task.function(*attempt.arguments())  # type: ignore[misc]  # by is_async
+            if attempt.item is not None:
+                value = await attempt.bound(attempt.item)()  # type: ignore[misc]  # by is_async
+            else:
+                value = await attempt.task.function(*attempt.arguments())  # type: ignore[misc]  # by is_async
     except BaseException as error:
         if attempt.abandoned and isinstance(error, asyncio.CancelledError):
             raise
@@ -385,12 +426,24 @@ def _returned(attempt: Attempt, value: object) -> Outcome:
     if attempt.is_suspending:
         return _left(attempt, None)
     try:
+        if attempt.item is not None:
+            return succeeded_item(attempt, item_change(attempt.task.id, attempt.item, value))
         change = change_of(attempt.task.id, attempt.given, attempt.context, value)
         text = UNCHANGED_JSON if change is UNCHANGED else change.to_json()
         if attempt.owner.size_bound + MOST_BYTES * len(text) > attempt.tools.max_bytes:
             check_size(attempt, change, text)
     except BaseException as error:  # noqa: BLE001 - a mapping of the user's may raise anything
         return outcome_of(attempt, error)
+    return Succeeded(change, text)
+
+
+def succeeded_item(attempt: Attempt, change: Change) -> Succeeded:
+    """The outcome of an item with this result, if that is not too large."""
+    text, most = change.to_json(), attempt.tools.max_bytes
+    if len(text) * MOST_BYTES > most and (size := len(text.encode())) > most:
+        raise ContextValueError(
+            f"{attempt.name} returned {size} bytes of JSON; max_context_bytes is {most}"
+        )
     return Succeeded(change, text)
 
 

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, Never, Protocol
 
 from cloaca_core.definition.handles.task_handle import BodyLog
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.values.log_levels import OFF, least_number
 from cloaca_core.values.payloads.redaction import LineRedact, unchanged
 
@@ -37,9 +38,12 @@ class Sink(Protocol):
 
 
 class OpenLog(BodyLog, Sink, Protocol):
-    """The log of an attempt, which takes lines until it is ``closed``."""
+    """The log of an attempt, which takes lines until it is ``closed``. ``item`` is the index of the
+    item of a map, -1 for a task.
+    """
 
     closed: bool
+    item: int
 
 
 class TaskLogs(Protocol):
@@ -62,6 +66,7 @@ class NoLog:
     """The log of an attempt. Contracts: see ``OpenLog``."""
 
     closed = False
+    item = THE_TASK
     least: Final = least_number(OFF)
 
     def log(self, message: object, level: str, number: int, fields: Mapping[str, object]) -> None:

@@ -55,11 +55,11 @@ class FollowUp(AttemptWork):
         """
 
     def child_keys(self) -> list[str]:
-        """Keys made of run, task, attempt and call: the follow-ups of each attempt submit runs of
-        their own.
+        """Keys made of run, task or item, attempt and call: the follow-ups of each attempt submit
+        runs of their own.
         """
         attempt = self._attempt
-        parts = (attempt.owner.id, attempt.task.id, self._name, attempt.number, self.next_call())
+        parts = (attempt.owner.id, attempt.key_part, self._name, attempt.number, self.next_call())
         return [SEPARATOR.join(map(str, parts))]
 
 

@@ -28,6 +28,9 @@ class Front(Protocol):
     def submit_many(self, attempt: Attempt, asked: Submissions) -> Any:
         """The handles of new runs."""
 
+    def results(self, attempt: Attempt, task: str) -> Any:
+        """The items of a map of its run."""
+
     async def submit_many_async(self, attempt: Attempt, asked: Submissions) -> Any:
         """As ``submit_many``, on a loop."""
 

@@ -13,15 +13,17 @@ from cloaca_core.engine.execute.threads import BodyThreads
 from cloaca_core.engine.execute.work import COROUTINES, THREADS, Stage, Work
 
 if TYPE_CHECKING:
+    from cloaca_core.definition.task import Task
     from cloaca_core.engine.execute.attempt import Attempt, AttemptTools
     from cloaca_core.engine.execute.usage import SlotUse, Usage
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.restore import Resume
+    from cloaca_core.values.map_items import Item
     from cloaca_core.values.payloads.json_values import JsonValue
 
 
 MakeAttempt: TypeAlias = (
-    "Callable[[ActiveRun, int, dict[str, JsonValue], Resume, AttemptTools], Attempt]"
+    "Callable[[ActiveRun, int, dict[str, JsonValue], Resume, AttemptTools, Item | None], Attempt]"
 )
 """Makes attempts, with the arguments of ``Attempt``."""
 
@@ -130,6 +132,12 @@ class Executor:
     def slots(self, place: str) -> int:
         """The number of pieces of work that this place runs at once."""
         return self._places[place].slots
+
+    def slots_of(self, task: Task) -> int:
+        """How many bodies of this task run at once where they run."""
+        if task.executor is not None and (pool := self.pool(task.executor)) is not None:
+            return pool.threads.slots
+        return self.slots(COROUTINES if task.is_async else THREADS)
 
     @property
     def thread_slots(self) -> int:

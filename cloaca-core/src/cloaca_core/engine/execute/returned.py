@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 from cloaca_core.definition.context import Context
 from cloaca_core.errors import ContextTypeError, ContextValueError
 from cloaca_core.run.merge import UNCHANGED, Change
-from cloaca_core.values.payloads.json_values import encode, mapping_hint, same_value
+from cloaca_core.values.payloads.json_values import (
+    encode,
+    mapping_hint,
+    normalise,
+    same_value,
+)
 
 if TYPE_CHECKING:
     from cloaca_core.values.payloads.json_values import JsonValue
@@ -32,6 +37,18 @@ def change_of(
         f"task {task_id!r} returned {type(value).__name__}; "
         f"accepted: a Context, a mapping of changes, or None{_hint(value)}"
     )
+
+
+def result_of(name: str, value: object) -> JsonValue:
+    """The result of an item of a map: any JSON value. ``name`` is that of the item."""
+    if isinstance(value, Context):
+        raise ContextTypeError(
+            f"{name} returned a Context, which an item of a map does not hand on; return its "
+            "result, such as context.to_dict()"
+        )
+    if inspect.iscoroutine(value):
+        raise ContextTypeError(f"{name} returned coroutine{_hint(value)}")
+    return normalise(value, name)
 
 
 def _hint(value: object) -> str:

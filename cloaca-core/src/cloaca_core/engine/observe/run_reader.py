@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from cloaca_core.engine.execute.work import Stage
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.run.counting import attempts_in, counted_attempts
-from cloaca_core.run.rows import AttemptRow, RunRow
+from cloaca_core.run.rows import THE_TASK, AttemptRow, RunRow
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -90,30 +90,33 @@ class RunReader:
         return [] if workflow is None else [task.id for task in workflow.tasks]
 
     def running(self, run_id: str) -> list[AttemptRow]:
-        """The start marks of the bodies of this run that are running now, durable or not."""
+        """The start marks of the tasks of this run whose bodies run now, durable or not."""
         if (run := self._runs.get(run_id)) is None:
             return []
         from cloaca_core.engine.record import attempt_rows  # who only looks has no bodies
 
         attempts = self._runs.attempts(run)
-        return [attempt_rows.start_mark(a) for a in attempts if a.stage is Stage.RUNNING]
+        running = [a for a in attempts if a.stage is Stage.RUNNING and a.item is None]
+        return [attempt_rows.start_mark(attempt) for attempt in running]
 
     def active_bodies(self, row: RunRow) -> int | None:
         """The number of bodies of a run that are running here; None for a run of another runner."""
-        if row.id in self._runs:
-            return len(self.running(row.id))
+        if (run := self._runs.get(row.id)) is not None:
+            return sum(each.stage is Stage.RUNNING for each in self._runs.attempts(run))
         return 0 if row.owner is None or row.ended_at is not None else None
 
     def begun(self, run_id: str) -> list[AttemptRow]:
         """For each task of this run whose body has begun here, the latest attempt, durable or
-        not.
+        not. Those of items are left out.
         """
         if (run := self._runs.get(run_id)) is None:
             return []
         from cloaca_core.engine.record import attempt_rows  # who only looks has no bodies
 
-        under_way = [a for a in self._runs.attempts(run) if a.stage in (Stage.RUNNING, Stage.RAN)]
-        over = [row for row in run.latest.values() if row.attempt]
+        stages = (Stage.RUNNING, Stage.RAN)
+        attempts = [a for a in self._runs.attempts(run) if a.item is None]
+        under_way = [a for a in attempts if a.stage in stages]
+        over = [row for row in run.latest.values() if row.attempt and row.item == THE_TASK]
         return over + [attempt_rows.start_mark(each) for each in under_way]
 
 

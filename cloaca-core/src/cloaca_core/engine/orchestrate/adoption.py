@@ -34,6 +34,7 @@ class PastRows(NamedTuple):
     source of a fork, and replaced keys. Each function of ``adopt`` hands the run, before it
     resumes, to a feature that has rows of it, with the instant that came if the run was claimable
     because its time had come. ``due`` are the instants at which rows of features are due.
+    ``workflow`` is the one that the run uses, if it is registered.
     """
 
     attempts: list[AttemptRow]
@@ -42,11 +43,12 @@ class PastRows(NamedTuple):
     replacements: list[ReplacementRow]
     adopt: list[Callable[[ActiveRun, int | None], None]]
     due: list[int]
+    workflow: Workflow | None = None
 
     @classmethod
-    def none(cls) -> PastRows:
+    def none(cls, workflow: Workflow | None = None) -> PastRows:
         """No rows, for a run of which nothing was read yet."""
-        return cls([], [], [], [], [], [])
+        return cls([], [], [], [], [], [], workflow)
 
 
 NO_PAST: Final = PastRows.none()

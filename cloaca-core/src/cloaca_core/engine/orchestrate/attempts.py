@@ -68,7 +68,13 @@ class Attempts:
         self._quarantine = Quarantine(executor.slots, self._under_way)
         self.closed: AbstractSet[str] = self._quarantine.closed
         self.waiting_bodies: WaitingBodies = WaitingBodies(
-            executor, self._quarantine, runs, records.mark, self._resumed, capacity.changed
+            executor,
+            self._quarantine,
+            runs,
+            records.mark,
+            self._resumed,
+            capacity.changed,
+            self._item_waits,
         )
         self.cleared: Callable[[Attempt], None] = self._quarantine.cleared
         self._ports = ports
@@ -161,6 +167,10 @@ class Attempts:
                 self._body_times.add(attempt, max(left, LEAST_CHECK))
         elif self._executor.abandon(attempt):
             self._facts.guarded(attempt.owner, self._time_out, attempt)
+
+    def _item_waits(self, attempt: Attempt) -> None:
+        if self._runs.has(attempt):
+            self._ports.maps.away(attempt)
 
     def _resumed(self, work: AttemptWork) -> None:
         """A body or follow-up that waited for another run continues: its time counts again."""
@@ -269,21 +279,26 @@ def _callback(attempt: Attempt, outcome: Outcome) -> Callback | None:
     """The call of the task's callback for this outcome; None if the task has none. A suspended body
     has not ended, so none is called.
     """
-    task = attempt.task
+    task, item = attempt.task, attempt.item
     if isinstance(outcome, Suspended):
         return None
+    if task.on_success is None and task.on_failure is None and task.on_cancel is None:
+        return None
+    name, seen = task.id, attempt.given
+    if item is not None:
+        name, seen = attempt.name, {**seen, "item": item.value}
     if isinstance(outcome, Succeeded):
         if task.on_success is None:
             return None
-        after = {k: v for k, v in attempt.given.items() if k not in outcome.change.removed}
-        arguments = (task.id, Context._view(after | dict(outcome.change.set)))
+        after = {k: v for k, v in seen.items() if k not in outcome.change.removed}
+        arguments = (name, Context._view(after | dict(outcome.change.set)))
         return Callback(attempt, "on_success", task.on_success, arguments)
     if isinstance(outcome, CutOff):
         if task.on_cancel is None:
             return None
-        given = (task.id, Context._view(attempt.given))
+        given = (name, Context._view(seen))
         return Callback(attempt, "on_cancel", task.on_cancel, given)
     if task.on_failure is None:
         return None
-    failed = (task.id, str(outcome), Context._view(attempt.given))
+    failed = (name, str(outcome), Context._view(seen))
     return Callback(attempt, "on_failure", task.on_failure, failed)

@@ -119,6 +119,8 @@ class Control:
             self._cuts.discard(run)
         if run.waits is not None:
             self.ports.waits.forget(run)
+        if run.maps is not None:
+            run.maps.forget(run.latest)
         self.launcher.stop(run)
 
     def drop(self, run: ActiveRun) -> None:

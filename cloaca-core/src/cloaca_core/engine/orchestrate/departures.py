@@ -9,7 +9,7 @@ from cloaca_core.engine.record import attempt_rows
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.planner import RunOver
 from cloaca_core.run.reasons import Reason
-from cloaca_core.run.rows import Park
+from cloaca_core.run.rows import THE_TASK, Park
 from cloaca_core.values.states import ReasonCode, RunStatus
 from cloaca_core.values.text import storable_text
 from cloaca_core.values.times.instants import instant_text
@@ -82,7 +82,8 @@ class Departures:
         cut = [self._cut_row(each, end, now) for each in self._runs.attempts(run)]
         cut = [*rows, *cut, *attempt_rows.cut_waits(run, reason, now)]
         for row in cut:
-            run.latest[run.graph.position[row.task_id]] = row
+            if row.item == THE_TASK:
+                run.latest[run.graph.position[row.task_id]] = row
         if end.status is RunStatus.CANCELLED:
             self._stop(run)
             self._records.end_cancelled(run, reason, cut, beside)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core.engine.execute.attempt import Attempt, AttemptTools
 from cloaca_core.engine.runtime.store_clock import seconds_early
 from cloaca_core.logs import SafeLogger
+from cloaca_core.run.items.units import TASK
 from cloaca_core.run.life import State
 from cloaca_core.run.restore import FRESH, Resume
 from cloaca_core.run.suspicion import blamed
@@ -78,6 +79,9 @@ class Launcher:
             return
         if run.plan.contexts.replacements:
             outdated = run.plan.contexts.outdated(tasks)
+            if run.maps is not None:  # one that is open goes on as it was opened
+                opened = run.maps.opened()
+                outdated = [each for each in outdated if each not in opened]
             if outdated := [each for each in outdated if run.resume.get(each, FRESH).seen is None]:
                 self._facts.decide_again(run, outdated)
                 tasks = [task for task in tasks if task not in outdated]
@@ -99,7 +103,9 @@ class Launcher:
         otherwise a function, which starts the task later or decides its outcome.
         """
         is_closed = run.recovered or self._attempts.closed or self._attempts.draining
-        if resume is FRESH and run.graph.tasks[task].wait is None and not is_closed:
+        own = run.graph.tasks[task & TASK]
+        has_body = own.wait is None and (own.map is None or task > TASK)
+        if resume is FRESH and has_body and not is_closed:
             return None
         for gate in self._ports.gates:
             if (begin_later := gate(run, task, resume)) is not None:
@@ -118,16 +124,24 @@ class Launcher:
 
     def _blamed(self, run: ActiveRun, task: int, resume: Resume) -> int:
         """The number of process deaths that count against this attempt."""
-        shared = resume.shared or self._attempts.runs_here(run.graph.tasks[task])
+        shared = resume.shared or self._attempts.runs_here(run.graph.tasks[task & TASK])
         return blamed(resume.crashes, shared=shared)
 
     def _is_due(self, run: ActiveRun, task: int, resume: Resume) -> None:
         self._facts.guarded(run, self._launch, run, task, resume)
 
     def _attempt(self, run: ActiveRun, task: int, resume: Resume) -> Attempt:
+        if task > TASK:
+            return self._of_item(run, task, resume)
         own = run.graph.tasks[task]
         make = Attempt if own.executor is None else self._attempts.maker(own)
-        return make(run, task, run.plan.contexts.given(task), resume, self._tools)
+        return make(run, task, run.plan.contexts.given(task), resume, self._tools, None)
+
+    def _of_item(self, run: ActiveRun, unit: int, resume: Resume) -> Attempt:
+        own = run.graph.tasks[unit & TASK]
+        make = Attempt if own.executor is None else self._attempts.maker(own)
+        item, given = self._ports.maps.item(run, unit), run.plan.contexts.given(unit & TASK)
+        return make(run, unit, given, resume, self._tools, item)
 
     # -- ahead of a record -------------------------------------------------------------------
 
@@ -199,13 +213,15 @@ class Launcher:
                     uncounted=attempt.uncounted,
                     children_restarted=attempt.children_restarted,
                     was_suspended=attempt.was_suspended,
-                    seen=run.plan.contexts.seen_by(attempt.index)
+                    seen=run.plan.contexts.seen_by(attempt.index & TASK)
                     if attempt.was_suspended
                     else None,
                     shared=attempt.shared,
                 )
         run.resume.update(taken)
         run.life.held += taken
+        if run.maps is not None:
+            run.maps.held(taken)
 
     def launch_held(self, run: ActiveRun) -> None:
         """Start what was held."""
@@ -273,6 +289,16 @@ class BackOffs:
         return {
             task: due.retry_at for task, (_, due) in waiting.items() if due.retry_at is not None
         }
+
+    def take_units(self, run: ActiveRun, units: Iterable[int]) -> list[int]:
+        """These attempts of the run wait here no longer; returns those that did."""
+        waiting = self.waiting.get(run, {})
+        found = [unit for unit in units if unit in waiting]
+        for unit in found:
+            waiting.pop(unit)[0].cancel()
+        if found and not waiting:
+            del self.waiting[run]
+        return found
 
     def take(self, run: ActiveRun) -> Mapping[int, Resume]:
         """Stop the timers of this run. Returns its attempts by task."""

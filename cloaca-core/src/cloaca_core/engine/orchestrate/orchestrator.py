@@ -27,6 +27,7 @@ from cloaca_core.engine.record import attempt_rows
 from cloaca_core.engine.record.watcher_reports import report_adoption
 from cloaca_core.errors import RecoveryLimitError
 from cloaca_core.logs import SafeLogger
+from cloaca_core.run.items.units import TASK
 from cloaca_core.run.life import State
 from cloaca_core.run.planner import RunOver, Step
 from cloaca_core.run.restore import Resume, anew, resumption
@@ -157,10 +158,14 @@ class Orchestrator:
         run = attempt.owner
         if isinstance(outcome, Suspended):
             self._ports.waits.suspended(attempt)
+            if attempt.item is not None:
+                self._ports.maps.away(attempt)
             return
         beside = () if run.waits is None else self._ports.waits.ended(run, attempt.index)
         if run.life.state is State.CANCELLING or isinstance(outcome, CutOff):
             self.control.concluded(attempt, outcome, beside)
+        elif attempt.item is not None:
+            self._ports.maps.concluded(attempt, outcome, beside)
         elif isinstance(outcome, Succeeded):
             run.size_bound += len(outcome.text.encode())
             if log.answers.get(logging.DEBUG, True):
@@ -168,9 +173,9 @@ class Orchestrator:
             row = attempt_rows.completed(attempt, outcome, self._clock.wall())
             self.follow(run, run.plan.completed(attempt.index, outcome.change), [row], beside)
         elif outcome.again:
-            self._retry(attempt, outcome, beside)
+            self.retry(attempt, outcome, beside)
         else:
-            _tell_of_failure(attempt, outcome)
+            tell_of_failure(attempt, outcome)
             row = attempt_rows.failed(attempt, outcome, self._clock.wall(), retry_at=None)
             self.fail(run, attempt.index, row, str(outcome), beside)
 
@@ -209,10 +214,11 @@ class Orchestrator:
         message = row.error_message
         return row if message is None else row._replace(error_message=self._redact(message))
 
-    def _retry(self, attempt: Attempt, failure: Raised, beside: Sequence[Beside]) -> None:
+    def retry(self, attempt: Attempt, failure: Raised, beside: Sequence[Beside]) -> None:
+        """Another attempt follows this one, which has failed."""
         run, now = attempt.owner, self._clock.wall()
         delay = self._delay(attempt, failure)
-        _tell_of_failure(attempt, failure, f", again in {delay / 1e6:.10g} s")
+        tell_of_failure(attempt, failure, f", again in {delay / 1e6:.10g} s")
         row = attempt_rows.failed(attempt, failure, now, retry_at=now + delay)
         run.latest[attempt.index] = row
         uncounted = attempt.uncounted + (not failure.counts)
@@ -259,13 +265,16 @@ class Orchestrator:
             f"{resume.crashes} processes died while they ran this task{alone}; "
             f"max_recovery_attempts is {self._most_recoveries}",
             run_id=run.id,
-            task_id=run.graph.tasks[task].id,
+            task_id=run.graph.tasks[task & TASK].id,
             recoveries=resume.crashes,
             limit=self._most_recoveries,
         )
         failure = raised(error, again=False)
         row = attempt_rows.failed_unstarted(run, task, resume, failure, self._clock.wall())
-        self.fail(run, task, row, str(failure))
+        if task > TASK:
+            self._ports.maps.failed_unstarted(run, task, row)
+        else:
+            self.fail(run, task, row, str(failure))
 
 
 def _tell_of_start(run: ActiveRun) -> None:
@@ -280,7 +289,7 @@ def _tell_of_start(run: ActiveRun) -> None:
     log.info("run %s of %s: %s", run.id, run.row.workflow, goes_on, extra=ids)
 
 
-def _tell_of_failure(attempt: Attempt, failure: Raised, again: str = "") -> None:
+def tell_of_failure(attempt: Attempt, failure: Raised, again: str = "") -> None:
     """Log the failure, for people who do not read results. A body that asks for an uncounted
     attempt may only be polling whether it can begin; a pool logs by itself that it is away.
     """

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from cloaca_core.run.items.units import TASK
 from cloaca_core.store.batch import NO_ROWS, Rows
 
 if TYPE_CHECKING:
     from cloaca_core.definition.handles.wait_calls import BodyCalls
     from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.engine.execute.outcome import Outcome
     from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.restore import Resume
-    from cloaca_core.run.rows import RunEnd
+    from cloaca_core.run.rows import AttemptRow, RunEnd
+    from cloaca_core.values.map_items import Item
 
 Gate: TypeAlias = "Callable[[ActiveRun, int, Resume], Callable[[], None] | None]"
 """Decides whether a task that is ready may begin. Returns None if it may. Otherwise returns a
@@ -51,6 +54,22 @@ class WaitPort(Protocol):
         """The run is over, or this runner no longer owns it."""
 
 
+class MapPort(Protocol):
+    """Goes on with maps when their items do. Nothing is asked of a run without a map."""
+
+    def item(self, run: ActiveRun, unit: int) -> Item:
+        """The item of this unit, whose attempt is being made."""
+
+    def concluded(self, attempt: Attempt, outcome: Outcome, beside: Sequence[Beside]) -> None:
+        """The attempt of an item has ended with this outcome; ``beside`` is written with that."""
+
+    def away(self, attempt: Attempt) -> None:
+        """The body of an item waits without its slot, or has left in a wait."""
+
+    def failed_unstarted(self, run: ActiveRun, unit: int, row: AttemptRow) -> None:
+        """An item has failed with this row without its body being started."""
+
+
 class CallPort(Protocol):
     """The calls of bodies that wait for an answer of a feature."""
 
@@ -81,20 +100,30 @@ def _no_body_calls(attempt: Attempt) -> BodyCalls:
     raise NotImplementedError(f"{attempt}: this engine has no steps, waits and children")
 
 
+def _bodies_only(run: ActiveRun, unit: int, _: Resume) -> None:
+    """A ``Gate``: refuses a task that only a feature can go on with."""
+    task = run.graph.tasks[unit & TASK]
+    if task.wait is not None or task.map is not None:
+        kind = "a map" if task.wait is None else "a node without a body"
+        raise NotImplementedError(f"task {task.id!r} is {kind}, for which this engine has no part")
+
+
 def _nothing_follows(_: ActiveRun, __: RunEnd) -> Rows:
     return NO_ROWS
 
 
 class Ports:
-    """The ports of one engine; at first they do nothing. ``gates`` are asked in their order.
+    """The ports of one engine; at first they do nothing. ``gates`` are asked in their order; at
+    first they refuse tasks that need a feature.
     ``body_calls`` makes the object behind the handle of a body. ``with_end`` returns the rows of
     features that count with the end of a run, if its workflow asks for any or its parent may wait.
     """
 
     waits: WaitPort
+    maps: MapPort
 
     def __init__(self) -> None:
-        self.gates: Sequence[Gate] = ()
+        self.gates: Sequence[Gate] = (_bodies_only,)
         self.calls: CallPort = _NoCalls()
         self.body_calls: Callable[[Attempt], BodyCalls] = _no_body_calls
         self.with_end: Callable[[ActiveRun, RunEnd], Rows] = _nothing_follows

@@ -30,7 +30,8 @@ Mark: TypeAlias = "Callable[[Attempt, AttemptRow, Callable[[], None]], None]"
 class WaitingBodies:
     """``away`` are the attempts that wait for other runs. ``marking`` has the attempts that
     continue once a record is durable. ``resumed`` is called with each body that continues,
-    ``place_free`` when a run may need no place for a while.
+    ``place_free`` when a run may need no place for a while, ``item_waits`` when an item of a map
+    has released its slot.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class WaitingBodies:
         mark: Mark,
         resumed: Callable[[AttemptWork], None],
         place_free: Callable[[], None],
+        item_waits: Callable[[Attempt], None] = lambda _: None,
     ) -> None:
         self._executor = executor
         self._quarantine = quarantine
@@ -48,6 +50,7 @@ class WaitingBodies:
         self._mark = mark
         self._resumed = resumed
         self._place_free = place_free
+        self._item_waits = item_waits
         self.away: dict[Attempt, AttemptWork] = {}
         self.marking: dict[Attempt, set[asyncio.Future[None]]] = {}
         self._returning: dict[AttemptWork, asyncio.Event] = {}
@@ -149,6 +152,8 @@ class WaitingBodies:
         """Let other attempts start: this one may wait for one of them."""
         if work.waits:
             self._quarantine.over(work.attempt)
+            if work.attempt.item is not None:
+                self._item_waits(work.attempt)
 
     async def _turn(self, attempt: Attempt) -> None:
         """Wait until the body may continue beside others; a suspect, until no other body runs."""

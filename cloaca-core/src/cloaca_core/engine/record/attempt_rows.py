@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.outcome import Raised, Succeeded, raised
 from cloaca_core.engine.execute.work import ENGINE_PROCESS
+from cloaca_core.run.items.units import BITS, TASK
 from cloaca_core.run.merge import Change
 from cloaca_core.run.rows import AttemptRow
 from cloaca_core.run.suspicion import after_death, is_suspect
@@ -101,10 +102,19 @@ def of_node(
     )
 
 
+def of_map(run: ActiveRun, task: int, attempt: int, opened_at: int) -> AttemptRow:
+    """The row of a map itself while its items run: no body dies with its process."""
+    mark = _row(run, task, attempt, TaskStatus.RUNNING, None, started_at=opened_at)
+    return mark._replace(reason_code=str(ReasonCode.MAP))
+
+
 def cut_waits(run: ActiveRun, reason: Reason, now: int) -> list[AttemptRow]:
-    """Rows for the tasks of a run that wait without a body here: they are cut short, as the run is
-    over.
+    """Rows for the tasks of a run that wait without a body here, and for its open maps: they are
+    cut short, as the run is over.
     """
+    cut = run.waits.without_body() if run.waits is not None else set()
+    if run.maps is not None:
+        cut |= run.maps.opened()
     return [
         run.latest[task]._replace(
             epoch=run.epoch,
@@ -113,7 +123,7 @@ def cut_waits(run: ActiveRun, reason: Reason, now: int) -> list[AttemptRow]:
             reason_code=str(reason.code),
             ended_at=now,
         )
-        for task in sorted(run.waits.without_body() if run.waits is not None else ())
+        for task in sorted(cut)
     ]
 
 
@@ -123,7 +133,7 @@ def completed(attempt: Attempt, outcome: Succeeded, now: int) -> AttemptRow:
     """
     run = attempt.owner
     contexts = run.plan.contexts
-    return AttemptRow(
+    row = AttemptRow(
         run.id,
         attempt.task.id,
         attempt.number,
@@ -139,8 +149,9 @@ def completed(attempt: Attempt, outcome: Succeeded, now: int) -> AttemptRow:
         None,  # retry_at
         attempt.crashes,
         None,  # reason_code
-        contexts.seen_by(attempt.index) if contexts.replacements else 0,
+        contexts.seen_by(attempt.index & TASK) if contexts.replacements else 0,
     )
+    return row if attempt.item is None else row._replace(item=attempt.item.index)
 
 
 def failed(attempt: Attempt, failure: Raised, now: int, *, retry_at: int | None) -> AttemptRow:
@@ -199,6 +210,17 @@ def skipped(run: ActiveRun, task: int, reason: Reason, now: int) -> AttemptRow:
     return _row(run, task, number, TaskStatus.SKIPPED, now, reason=reason)
 
 
+def item_withdrawn(run: ActiveRun, unit: int, number: int, now: int) -> AttemptRow:
+    """The attempt of an item that never began, as its map had stopped. If the attempt before it had
+    failed, the item fails with the error of that.
+    """
+    before = run.latest.get(unit)
+    if before is not None and before.error is not None:
+        return before._replace(attempt=number, epoch=run.epoch, ended_at=now, retry_at=None)
+    row = _row(run, unit, number, TaskStatus.SKIPPED, now)
+    return row._replace(skip_reason="its map had stopped")
+
+
 def _of_attempt(
     attempt: Attempt,
     status: TaskStatus,
@@ -226,7 +248,7 @@ def _of_attempt(
 
 def _row(
     run: ActiveRun,
-    task: int,
+    unit: int,
     attempt: int,
     status: TaskStatus,
     ended_at: int | None,
@@ -240,7 +262,7 @@ def _row(
 ) -> AttemptRow:
     return AttemptRow(
         run.id,
-        run.graph.tasks[task].id,
+        run.graph.tasks[unit & TASK].id,
         attempt,
         run.epoch,
         status._value_,
@@ -254,7 +276,9 @@ def _row(
         retry_at,
         crashes,
         None if reason is None else str(reason.code),
-        run.plan.contexts.seen_by(task) if run.plan.contexts.replacements else 0,
+        run.plan.contexts.seen_by(unit & TASK) if run.plan.contexts.replacements else 0,
+        None,  # runner
+        (unit >> BITS) - 1,  # item
     )
 
 

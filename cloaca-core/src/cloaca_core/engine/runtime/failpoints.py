@@ -24,6 +24,8 @@ POINTS: Final = (
     "run.before_end",
     "run.after_end",
     "child.after_end",
+    "map.after_open",
+    "map.before_end",
     "wait.after_open",
     "wait.before_close",
     "body.left",

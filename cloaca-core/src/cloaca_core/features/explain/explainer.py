@@ -16,6 +16,7 @@ from cloaca_core.errors import RunNotFoundError
 from cloaca_core.features.explain.facts import Active, Facts, Here, RunnerState
 from cloaca_core.features.explain.records import RunnerLoad
 from cloaca_core.features.unserved.rules import nearest
+from cloaca_core.run.items.units import TASK
 from cloaca_core.values.states import TaskStatus
 
 if TYPE_CHECKING:
@@ -208,10 +209,12 @@ class Explainer:
     def _active(self, run: ActiveRun) -> Active:
         assert self._executor is not None, "one that owns a run has one"
         begun = {
-            attempt.index
+            attempt.index & TASK
             for attempt in self._runs.attempts(run)
             if attempt.stage in (Stage.RUNNING, Stage.RAN)
         }
+        if run.maps is not None:
+            begun |= run.maps.opened()
         return Active(
             running=frozenset(run.graph.tasks[index].id for index in begun),
             queued={

@@ -70,10 +70,10 @@ FROM cloaca_run AS run WHERE run.id = :run_id;
 
 
 -- name: outline_attempts
--- Read all attempts of a run without the changes that they made.
+-- Read all attempts of the tasks of a run without the changes that they made.
 SELECT :columns(AttemptRow, change = NULL)
-FROM cloaca_attempt WHERE run_id = :run_id
-ORDER BY task_id, item, attempt;
+FROM cloaca_attempt WHERE run_id = :run_id AND item = -1
+ORDER BY task_id, attempt;
 
 
 -- name: restarts_of_run
@@ -135,7 +135,7 @@ SELECT runner_id, tasks FROM cloaca_unserved WHERE run_id = :run_id ORDER BY run
 -- Read what a run waits for that has not ended.
 SELECT
     open.run_id, open.task_id, open.kind, open.name, open.number, open.attempt, open.input_hash,
-    open.opened_at, open.due_at, open.detail, open.timed_out
+    open.opened_at, open.due_at, open.detail, open.timed_out, open.item
 FROM cloaca_wait AS open
 JOIN cloaca_run AS run ON run.id = open.run_id
 WHERE open.run_id = :run_id AND +run.ended_at IS NULL
@@ -159,7 +159,7 @@ ORDER BY task_id;
 
 
 -- name: progress_of_run
--- Read how far the attempts of a run have come that told it.
-SELECT run_id, task_id, attempt, done, total, detail, told_at FROM cloaca_progress
-WHERE run_id = :run_id
-ORDER BY task_id, item, attempt;
+-- Read how far the attempts of the tasks of a run have come that told it.
+SELECT run_id, task_id, attempt, done, total, detail, told_at, item FROM cloaca_progress
+WHERE run_id = :run_id AND item = -1
+ORDER BY task_id, attempt;

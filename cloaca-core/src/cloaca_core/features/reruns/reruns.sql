@@ -148,21 +148,35 @@ WHERE workflow = (SELECT source.workflow FROM cloaca_run AS source WHERE source.
 
 
 -- name: copy_results
--- Give a new run the results of tasks of the run that it was made of. A fork that is sent again finds
--- that it was noted: the source may be in its next round by then.
+-- Give a new run the results of tasks of the run that it was made of, and the ends of the items of maps.
+-- A fork that is sent again finds that it was noted: the source may be in its next round by then.
 INSERT INTO cloaca_attempt (
-    run_id, task_id, item, attempt, epoch, status, change, started_at, ended_at, crashes, replacements
+    run_id, task_id, item, attempt, epoch, status, change, error_type, error_message, started_at, ended_at,
+    crashes, replacements
 )
 SELECT
     :id, result.task_id, result.item, result.attempt, 0, result.status, result.change,
-    result.started_at, result.ended_at, 0, result.replacements
+    result.error_type, result.error_message, result.started_at, result.ended_at, 0,
+    result.replacements
 FROM cloaca_attempt AS result
-WHERE result.run_id = :source_id AND result.task_id IN :kept AND result.status = 'Completed'
+WHERE result.run_id = :source_id AND result.task_id IN :kept
+    AND (result.status = 'Completed' OR (result.status = 'Failed' AND result.item >= 0))
     AND result.attempt = (
         SELECT max(latest.attempt) FROM cloaca_attempt AS latest
         WHERE latest.run_id = :source_id AND latest.task_id = result.task_id
             AND latest.item = result.item
     )
+    AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)
+    AND NOT EXISTS (SELECT 1 FROM cloaca_fork WHERE run_id = :id)
+ON CONFLICT DO NOTHING;
+
+
+-- name: copy_maps
+-- Give a new run the maps whose results it has been given.
+INSERT INTO cloaca_map (:columns(map))
+SELECT :columns(map AS opened, run_id = :id, epoch = 0)
+FROM cloaca_map AS opened
+WHERE opened.run_id = :source_id AND opened.task_id IN :kept
     AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)
     AND NOT EXISTS (SELECT 1 FROM cloaca_fork WHERE run_id = :id)
 ON CONFLICT DO NOTHING;

@@ -38,6 +38,7 @@ class RerunQueries(
     insert_fork: Statement
     free_fork_key: Statement
     copy_results: Statement
+    copy_maps: Statement
     copy_replacements: Statement
     copy_messages: Statement
     note_fork: Statement
@@ -116,6 +117,7 @@ class SqlReruns(SqlPart):
             *steps_of(
                 [
                     q.copy_results,
+                    q.copy_maps,
                     q.copy_replacements,
                     q.copy_messages,
                     self._memos.copy_memos,

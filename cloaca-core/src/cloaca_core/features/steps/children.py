@@ -31,6 +31,11 @@ class AttemptChildren(AttemptSteps):
         self._refuse_ended(is_async=False)
         return self._children.opened().submit_many(self._attempt, asked)
 
+    def results(self, task: str) -> Any:
+        """See ``ChildMaker``."""
+        self._refuse_ended(is_async=self._attempt.is_async)
+        return self._children.opened().results(self._attempt, task)
+
     async def submit_many_async(self, asked: Submissions) -> Any:
         """See ``ChildMaker``."""
         self._refuse_ended(is_async=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from cloaca_core.features.steps.records import MEMOS, MemoRow
+from cloaca_core.features.steps.records import MEMOS, MemoRow, key_of_memo
 from cloaca_core.features.steps.sql import MemoQueries
 from cloaca_core.store.sql.commit_part import (
     GUARD,
@@ -20,8 +20,6 @@ from cloaca_core.store.sql.dialect import Step
 if TYPE_CHECKING:
     from cloaca_core.store.batch import Batch
     from cloaca_core.store.sql.base import Queries
-
-_KEY: Final = MemoRow._fields.index("number") + 1
 
 
 class MemoCommit:
@@ -39,6 +37,6 @@ class MemoCommit:
     def _record(self, batch: Batch) -> Steps:
         if not (memos := batch.of(MEMOS)):
             return {}
-        newest = last_of_each(sorted(memos, key=attrgetter("attempt")), _KEY)
+        newest = last_of_each(sorted(memos, key=attrgetter("attempt")), key_of_memo)
         rows = guarded(batch, newest, self._memo_row)
         return {"memos": Step(self._record_memo, rows=rows)}

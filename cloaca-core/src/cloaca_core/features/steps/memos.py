@@ -18,6 +18,7 @@ from cloaca_core.engine.record import attempt_rows
 from cloaca_core.errors import StoreError, StoreUnavailableError
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.steps.steps import Answer, Tell, Withdraw, ended_early, suspended_early
+from cloaca_core.run.items.units import BITS
 from cloaca_core.run.life import State
 from cloaca_core.values.times.backoff import Backoff
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 1.0
 
-ReadMemos: TypeAlias = Callable[[str, str], Awaitable[Sequence[MemoRow]]]
+ReadMemos: TypeAlias = Callable[[str, str, int], Awaitable[Sequence[MemoRow]]]
 """Reads the memos of a run's task."""
 WriteMemo: TypeAlias = (
     "Callable[[Attempt, MemoRow, Sequence[AttemptRow], Tell, Callable[[], None]], None]"
@@ -187,7 +188,9 @@ class Memos:
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
-                answer: Answer = await self._read(call.attempt.run_id, call.attempt.task_id)
+                answer: Answer = await self._read(
+                    call.attempt.run_id, call.attempt.task_id, (call.attempt.index >> BITS) - 1
+                )
             except StoreUnavailableError:
                 await backoff.wait()
                 continue

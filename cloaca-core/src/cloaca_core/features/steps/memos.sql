@@ -5,11 +5,11 @@
 -- Write memos whose runs the runner still owns, one row for each. An earlier one with its key is
 -- replaced if it was made for another input, or by an earlier attempt.
 INSERT INTO cloaca_memo (
-    run_id, task_id, kind, name, number, input_hash, attempt, value, calls, created_at
+    run_id, task_id, item, kind, name, number, input_hash, attempt, value, calls, created_at
 )
 SELECT
-    :new.run_id, :new.task_id, :new.kind, :new.name, :new.number, :new.input_hash, :new.attempt,
-    :new.value, :new.calls, :new.created_at
+    :new.run_id, :new.task_id, :new.item, :new.kind, :new.name, :new.number, :new.input_hash,
+    :new.attempt, :new.value, :new.calls, :new.created_at
 FROM :rows AS new, cloaca_run AS run, cloaca_runner AS runner
 WHERE run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
     AND runner.id = run.owner AND runner.fenced = 0
@@ -20,10 +20,10 @@ WHERE cloaca_memo.input_hash <> excluded.input_hash OR cloaca_memo.attempt < exc
 
 
 -- name: load_memos
--- Read the memos of a task.
-SELECT run_id, task_id, kind, name, number, input_hash, attempt, value, calls, created_at
+-- Read the memos of a task, or of an item of a map.
+SELECT run_id, task_id, kind, name, number, input_hash, attempt, value, calls, created_at, item
 FROM cloaca_memo
-WHERE run_id = :run_id AND task_id = :task_id AND item = -1
+WHERE run_id = :run_id AND task_id = :task_id AND item = :item
 ORDER BY kind, name, number;
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cloaca_core.features.steps.records import MemoRow
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.store.sql.base import Queries, SqlPart, Statements
 from cloaca_core.store.sql.dialect import Dialect
 from cloaca_core.store.sql.queries import Statement
@@ -23,6 +24,6 @@ class SqlMemos(SqlPart):
         super().__init__(dialect, queries)
         self._memos = queries.of(MemoQueries)
 
-    async def memos(self, run_id: str, task_id: str) -> list[MemoRow]:
-        found = await self._read(self._memos.load_memos, run_id=run_id, task_id=task_id)
+    async def memos(self, run_id: str, task_id: str, item: int = THE_TASK) -> list[MemoRow]:
+        found = await self._read(self._memos.load_memos, run_id=run_id, task_id=task_id, item=item)
         return list(map(MemoRow._make, found))

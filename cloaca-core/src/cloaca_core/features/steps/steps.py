@@ -36,6 +36,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.logs import SafeLogger
+from cloaca_core.run.items.units import BITS
 from cloaca_core.values.payloads.digests import digest_of
 from cloaca_core.values.payloads.json_values import decode, encode, normalise
 from cloaca_core.values.this_process import THIS_PROCESS
@@ -237,7 +238,9 @@ class AttemptSteps:
 
     def _hash(self) -> str:
         if self._input_hash is None:
-            self._input_hash = digest_of(self._attempt.given)
+            item = self._attempt.item
+            given = self._attempt.given if item is None else item.with_input()
+            self._input_hash = digest_of(given)
         return self._input_hash
 
     def _text_of(self, call: StepCall, value: object) -> str:
@@ -267,6 +270,7 @@ class AttemptSteps:
             value=text,
             calls=attempt.calls,
             created_at=attempt.tools.clock.wall(),
+            item=(attempt.index >> BITS) - 1,
         )
 
 

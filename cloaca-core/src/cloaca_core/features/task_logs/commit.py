@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cloaca_core.features.task_logs.records import (
     LINES,
@@ -11,6 +11,7 @@ from cloaca_core.features.task_logs.records import (
     LogChunk,
     OldChunk,
     ProgressRow,
+    key_of_progress,
 )
 from cloaca_core.features.task_logs.sql import TaskLogQueries
 from cloaca_core.store.sql.commit_part import (
@@ -26,8 +27,6 @@ from cloaca_core.store.sql.dialect import Step
 if TYPE_CHECKING:
     from cloaca_core.store.batch import Batch
     from cloaca_core.store.sql.base import Queries
-
-_KEY: Final = ProgressRow._fields.index("attempt") + 1
 
 
 class TaskLogCommit:
@@ -50,6 +49,6 @@ class TaskLogCommit:
         if old := batch.of(OLD_LINES):
             steps["old_lines"] = Step(q.drop_lines, rows=guarded(batch, old, self._old_line_row))
         if progress := batch.of(PROGRESS):
-            told = guarded(batch, last_of_each(progress, _KEY), self._progress_row)
+            told = guarded(batch, last_of_each(progress, key_of_progress), self._progress_row)
             steps["progress"] = Step(q.record_progress, rows=told)
         return steps

@@ -190,7 +190,7 @@ def _chunks(log: AttemptLog, number: int, lines: Sequence[str]) -> list[LogChunk
     run = log.run
     run.lines += size
     position = run.epoch * POSITIONS + run.lines
-    return [LogChunk(run.id, position, log.task_id, log.attempt, number, size, text)]
+    return [LogChunk(run.id, position, log.task_id, log.attempt, number, size, text, log.item)]
 
 
 def _outgrown(tail: list[tuple[int, int, int]]) -> list[int]:
@@ -214,4 +214,5 @@ def _progress_row(log: AttemptLog, told: Told) -> ProgressRow:
         told.total,
         told.detail,
         told.at,
+        log.item,
     )

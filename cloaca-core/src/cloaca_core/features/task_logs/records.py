@@ -1,7 +1,10 @@
 """The rows of lines that bodies of tasks have logged, and of their progress."""
 
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.store.batch import Kind
 
 
@@ -21,6 +24,7 @@ class LogChunk(NamedTuple):
     number: int
     size: int
     lines: str
+    item: int = THE_TASK
 
 
 class OldChunk(NamedTuple):
@@ -42,7 +46,13 @@ class ProgressRow(NamedTuple):
     total: float | None
     detail: str | None
     told_at: int
+    item: int = THE_TASK
 
+
+key_of_progress: Final[Callable[[ProgressRow], tuple[Any, ...]]] = attrgetter(
+    "run_id", "task_id", "item", "attempt"
+)
+"""The key of a progress row. Without a call of Python, as it is asked for each row."""
 
 LINES: Final = Kind[LogChunk]("lines")
 OLD_LINES: Final = Kind[OldChunk]("old_lines")

@@ -19,6 +19,7 @@ from cloaca_core.features.task_logs.lines import (
     text_of_logged,
     text_of_record,
 )
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class TaskLog:
         "_wall",
         "closed",
         "is_listed",
+        "item",
         "least",
     )
 
@@ -74,6 +76,7 @@ class TaskLog:
     def __init__(self, least: int, wall: Callable[[], int], redact: LineRedact) -> None:
         self.least: int = least
         self.closed: bool = False
+        self.item: int = THE_TASK
         self.is_listed: bool = False
         self._wall = wall
         self._redact = redact

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cloaca_core.features.task_logs.lines import lines_in
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.values.times.rfc3339 import rfc3339
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ class LogLine:
     not; ``dropped`` is the number of lines just before this one that were not stored. ``at`` is RFC
     3339 in UTC. ``logger`` is "handle" for lines of ``handle.log``; only these have ``fields``.
     ``position`` grows from line to line of the run, in the order in which they were written:
-    ``run.logs(after=line)`` continues after it.
+    ``run.logs(after=line)`` continues after it. ``item`` is the index of the item of a map whose
+    body logged it.
     """
 
     run_id: str
@@ -33,6 +35,7 @@ class LogLine:
     fields: Mapping[str, Any] | None = None
     position: int = 0
     dropped: int = 0
+    item: int | None = None
 
 
 class LineReader:
@@ -43,7 +46,7 @@ class LineReader:
     def __init__(self, after: int = 0) -> None:
         self.after: int = after
         self._is_whole = after == 0
-        self._last: dict[tuple[str, int], int] = {}
+        self._last: dict[tuple[str, int, int], int] = {}
 
     def lines(self, chunks: Sequence[LogChunk]) -> Iterator[LogLine]:
         """The lines that were not read yet."""
@@ -54,7 +57,8 @@ class LineReader:
             self.after = max(self.after, chunk.position)  # also of one whose end is damaged
 
     def _lines_of(self, chunk: LogChunk) -> Iterator[LogLine]:
-        key, first = (chunk.task_id, chunk.attempt), chunk.position - chunk.size + 1
+        key = (chunk.task_id, chunk.item, chunk.attempt)
+        first = chunk.position - chunk.size + 1
         for index, line in enumerate(lines_in(chunk.lines)):
             number = chunk.number + index
             dropped, self._last[key] = self._dropped(key, number), number
@@ -71,9 +75,10 @@ class LineReader:
                     line.fields,
                     first + index,
                     dropped,
+                    None if chunk.item == THE_TASK else chunk.item,
                 )
 
-    def _dropped(self, key: tuple[str, int], number: int) -> int:
+    def _dropped(self, key: tuple[str, int, int], number: int) -> int:
         """How many lines are missing before this one. An attempt that runs again in another owner
         of its run counts from 1 again. Before the first line of an answer that does not begin at
         the start that is not known, and nothing is said.

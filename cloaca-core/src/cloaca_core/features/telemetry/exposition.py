@@ -22,6 +22,8 @@ WHAT: Final = {
     "cloaca_run_duration_seconds": "From the start of a run to its end.",
     "cloaca_task_attempts_total": "Attempts of tasks that have ended here, by how.",
     "cloaca_task_duration_seconds": "From the start of an attempt to its end.",
+    "cloaca_item_attempts_total": "Attempts of items of maps that have ended here, by how.",
+    "cloaca_item_duration_seconds": "From the start of an attempt of an item to its end.",
     "cloaca_schedule_to_start_seconds": (
         "From when the first attempt of a task could begin until it did."
     ),
@@ -65,6 +67,8 @@ class _Families:
         yield _histogram("cloaca_run_duration_seconds", ("workflow",), metrics.run_seconds)
         yield _counter("cloaca_task_attempts_total", _OF_ATTEMPTS, metrics.attempts)
         yield _histogram("cloaca_task_duration_seconds", _OF_TASKS, metrics.task_seconds)
+        yield _counter("cloaca_item_attempts_total", _OF_ATTEMPTS, metrics.items)
+        yield _histogram("cloaca_item_duration_seconds", _OF_TASKS, metrics.item_seconds)
         lateness = metrics.schedule_to_start
         yield _histogram("cloaca_schedule_to_start_seconds", ("workflow",), lateness)
         yield _histogram("cloaca_journal_commit_seconds", (), metrics.commit_seconds)

@@ -9,6 +9,8 @@ import re
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+from cloaca_core.run.rows import THE_TASK
+
 _LINK: Final = "link "
 _TRACEPARENT: Final = re.compile(
     r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})"
@@ -53,9 +55,11 @@ def run_span_id(run_id: str, number: int) -> int:
     return _number(8, "run", run_id, number)
 
 
-def task_span_id(run_id: str, task_id: str, attempt: int) -> int:
+def task_span_id(run_id: str, task_id: str, attempt: int, item: int = THE_TASK) -> int:
     """The id of the span of an attempt: the same when it is run again after a crash."""
-    return _number(8, "task", run_id, task_id, attempt)
+    if item == THE_TASK:
+        return _number(8, "task", run_id, task_id, attempt)
+    return _number(8, "item", run_id, task_id, item, attempt)
 
 
 def wait_span_id(run_id: str, task_id: str, attempt: int, *wait: str | int) -> int:

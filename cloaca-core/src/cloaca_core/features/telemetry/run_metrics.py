@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.features.telemetry.tallies import COMMITS, DELAYS, DURATIONS, Count, Distribution
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.states import TaskStatus, TickOutcome
 from cloaca_core.values.times.instants import SECOND
@@ -19,7 +20,8 @@ _ENDS: Final = frozenset((TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CA
 
 class RunMetrics:
     """A ``Watcher``. All but the commits are counted by the short name of the workflow, attempts
-    also by their task: never by ids, which would be numbers without end.
+    also by their task: never by ids, which would be numbers without end. Attempts of the items of a
+    map are counted apart from those of tasks.
     """
 
     def __init__(self) -> None:
@@ -27,6 +29,8 @@ class RunMetrics:
         self.run_seconds: Distribution = Distribution(DURATIONS)
         self.attempts: Count = Count()
         self.task_seconds: Distribution = Distribution(DURATIONS)
+        self.items: Count = Count()
+        self.item_seconds: Distribution = Distribution(DURATIONS)
         self.schedule_to_start: Distribution = Distribution(DELAYS)
         self.commit_seconds: Distribution = Distribution(COMMITS)
         self.tick_lag: Distribution = Distribution(DELAYS)
@@ -48,10 +52,16 @@ class RunMetrics:
                 self.run_seconds.add((workflow,), seconds)
 
     def _count(self, workflow: str, run: WatchedRun, row: AttemptRow) -> None:
-        self.attempts.add((workflow, row.task_id, str(row.status)))
+        is_item = row.item != THE_TASK
+        counts, times = self.attempts, self.task_seconds
+        if is_item:
+            counts, times = self.items, self.item_seconds
+        counts.add((workflow, row.task_id, str(row.status)))
         if row.started_at is None or row.ended_at is None:
             return
-        self.task_seconds.add((workflow, row.task_id), (row.ended_at - row.started_at) / SECOND)
+        times.add((workflow, row.task_id), (row.ended_at - row.started_at) / SECOND)
+        if is_item:
+            return
         if row.attempt == 1 and (ready_at := run.ready_at(row.task_id)) is not None:
             self.schedule_to_start.add((workflow,), (row.started_at - ready_at) / SECOND)
 

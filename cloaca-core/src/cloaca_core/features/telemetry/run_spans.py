@@ -24,6 +24,7 @@ from cloaca_core.features.telemetry.origin import (
     trace_id_of,
     wait_span_id,
 )
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.states import RunStatus, TaskStatus
 
@@ -54,7 +55,10 @@ class RunTracing:
             spans.emit_wait(wait)
         for row in recorded.attempts:
             if row.status in _ENDS and row.attempt > 0:
-                spans.emit_task(row)
+                if row.item == THE_TASK:
+                    spans.emit_task(row)
+                else:
+                    spans.emit_item(row, recorded.run.attempt_of(row.task_id))
         if recorded.end is not None:
             spans.emit_run(recorded.end)
 
@@ -76,9 +80,9 @@ class RunSpans:
 
     # -- bodies ------------------------------------------------------------------------------
 
-    def enter(self, task_id: str, attempt: int) -> None:
+    def enter(self, task_id: str, attempt: int, item: int) -> None:
         """Make the span of an attempt the current one."""
-        span = trace.NonRecordingSpan(self._of_task(task_id, attempt))
+        span = trace.NonRecordingSpan(self._of_task(task_id, attempt, item))
         contexts.attach(trace.set_span_in_context(span))
 
     @contextmanager
@@ -106,17 +110,28 @@ class RunSpans:
     # -- ends --------------------------------------------------------------------------------
 
     def emit_task(self, row: AttemptRow) -> None:
-        """The span of an attempt that has ended."""
+        """The span of an attempt of a task that has ended."""
+        self._emit_attempt("task", row, self._context, {})
+
+    def emit_item(self, row: AttemptRow, map_attempt: int) -> None:
+        """The span of an attempt of an item that has ended, below the span of its map."""
+        above = self._of_task(row.task_id, map_attempt)
+        self._emit_attempt("item", row, above, {"cloaca.item.index": row.item})
+
+    def _emit_attempt(
+        self, kind: str, row: AttemptRow, above: SpanContext, about: Mapping[str, str | int]
+    ) -> None:
         ended_at = row.ended_at or 0
         self._emit(
-            f"task {self._workflow}.{row.task_id}",
-            self._context,
-            self._of_task(row.task_id, row.attempt),
+            f"{kind} {self._workflow}.{row.task_id}",
+            above,
+            self._of_task(row.task_id, row.attempt, row.item),
             (ended_at if row.started_at is None else row.started_at, ended_at),
             {
                 "cloaca.task.id": row.task_id,
                 "cloaca.task.attempt": row.attempt,
                 "cloaca.task.status": str(row.status),
+                **about,
                 **({"cloaca.task.crashes": row.crashes} if row.crashes else {}),
             },
             error=row.error_type if row.status == TaskStatus.FAILED else None,
@@ -124,15 +139,17 @@ class RunSpans:
 
     def emit_wait(self, wait: EndedWait) -> None:
         """The span of an ended wait, below the span of its attempt."""
-        key = (wait.task_id, wait.attempt, wait.kind, wait.name, wait.number)
+        item = () if wait.item == THE_TASK else (wait.item,)
+        key = (wait.task_id, wait.attempt, wait.kind, wait.name, wait.number, *item)
         self._emit(
             f"wait {wait.name or wait.kind}",
-            self._of_task(wait.task_id, wait.attempt),
+            self._of_task(wait.task_id, wait.attempt, wait.item),
             self._span(wait_span_id(self._row.id, *key)),
             (wait.opened_at, wait.ended_at),
             {
                 "cloaca.task.id": wait.task_id,
                 "cloaca.task.attempt": wait.attempt,
+                **({} if wait.item == THE_TASK else {"cloaca.item.index": wait.item}),
                 "cloaca.wait.kind": wait.kind,
                 "cloaca.wait.ended_by": "message" if wait.by_message else "time",
             },
@@ -269,8 +286,8 @@ class RunSpans:
         run = self._context
         return SpanContext(run.trace_id, span_id, False, run.trace_flags, run.trace_state)
 
-    def _of_task(self, task_id: str, attempt: int) -> SpanContext:
-        return self._span(task_span_id(self._row.id, task_id, attempt))
+    def _of_task(self, task_id: str, attempt: int, item: int = THE_TASK) -> SpanContext:
+        return self._span(task_span_id(self._row.id, task_id, attempt, item))
 
 
 def _context_of(origin: Origin) -> SpanContext:

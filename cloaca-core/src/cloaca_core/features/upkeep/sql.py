@@ -33,6 +33,7 @@ class UpkeepQueries(Statements, file="upkeep.sql"):
     erase_acts: Statement
     erase_rounds: Statement
     erase_restarts: Statement
+    erase_maps: Statement
     erase_forks: Statement
     erase_replacements: Statement
     erase_unserved: Statement
@@ -137,6 +138,7 @@ class SqlUpkeep(SqlPart):
             q.erase_acts,
             q.erase_rounds,
             q.erase_restarts,
+            q.erase_maps,
             q.erase_forks,
             q.erase_replacements,
             q.erase_unserved,

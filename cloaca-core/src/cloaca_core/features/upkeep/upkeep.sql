@@ -113,6 +113,7 @@ SELECT count(*) AS runs, coalesce(sum(
     + (SELECT count(*) FROM cloaca_act AS item WHERE item.run_id = tree.id)
     + (SELECT count(*) FROM cloaca_round AS item WHERE item.run_id = tree.id)
     + (SELECT count(*) FROM cloaca_restart AS item WHERE item.run_id = tree.id)
+    + (SELECT count(*) FROM cloaca_map AS item WHERE item.run_id = tree.id)
     + (SELECT count(*) FROM cloaca_fork AS item WHERE item.run_id = tree.id)
     + (SELECT count(*) FROM cloaca_replacement AS item WHERE item.run_id = tree.id)
     + (SELECT count(*) FROM cloaca_unserved AS item WHERE item.run_id = tree.id)
@@ -159,6 +160,9 @@ SELECT doomed.id, 1
     ) AS counted)
     + (SELECT count(*) FROM (
         SELECT 1 FROM cloaca_restart AS item WHERE item.run_id = doomed.id LIMIT :most
+    ) AS counted)
+    + (SELECT count(*) FROM (
+        SELECT 1 FROM cloaca_map AS item WHERE item.run_id = doomed.id LIMIT :most
     ) AS counted)
     + (SELECT count(*) FROM (
         SELECT 1 FROM cloaca_fork AS item WHERE item.run_id = doomed.id LIMIT :most
@@ -284,6 +288,13 @@ RETURNING 1;
 -- name: erase_restarts
 -- Delete the notes about tasks of these runs that ran again.
 DELETE FROM cloaca_restart
+WHERE run_id IN :ids AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
+RETURNING 1;
+
+
+-- name: erase_maps
+-- Delete the maps of these runs.
+DELETE FROM cloaca_map
 WHERE run_id IN :ids AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
 RETURNING 1;
 

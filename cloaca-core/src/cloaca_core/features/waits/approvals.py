@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cloaca_core.features.waits.decisions import asked_in
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.tags import tags_of
 from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 class OpenApproval:
     """An approval that waits for a person: the run continues when ``approve`` gives it one of the
     ``choices``. ``name`` is the argument for ``approve``: the id of the node, or the name that the
-    body of ``task_id`` gave.
+    body of ``task_id`` gave. ``item`` is the index of the item of a map whose body asks; several
+    may ask by one name, and a decision is that of the first of them.
 
     ``schema`` is the JSON schema of the ``data`` that go with the choice, None for none.
     ``opened_at`` is the beginning of the wait, ``expires_at`` its end by time, None without one;
@@ -36,6 +38,7 @@ class OpenApproval:
     expires_at: str | None
     tags: Mapping[str, str]
     name: str
+    item: int | None = None
 
     def __str__(self) -> str:
         lines = [
@@ -44,6 +47,8 @@ class OpenApproval:
             f"  run      {self.run_id}",
             f"  since    {self.opened_at}",
         ]
+        if self.item is not None:
+            lines.append(f"  item     {self.task_id}[{self.item}]")
         if self.expires_at is not None:
             lines.append(f"  until    {self.expires_at}")
         if self.schema is not None:
@@ -71,6 +76,7 @@ def _open_approval(row: OpenApprovalRow) -> OpenApproval:
         expires_at=rfc3339_or_none(row.due_at),
         tags=tags_of(row.tags),
         name=row.name,
+        item=None if row.item == THE_TASK else row.item,
     )
 
 

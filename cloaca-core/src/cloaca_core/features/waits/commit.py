@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cloaca_core.features.waits.records import (
     CLOSED,
@@ -12,6 +12,7 @@ from cloaca_core.features.waits.records import (
     ClosedWait,
     WaitRow,
     WaitTimeout,
+    key_of_wait,
 )
 from cloaca_core.features.waits.sql import WaitQueries
 from cloaca_core.store.batch import NONE_DECIDED, Batch, Decided
@@ -29,9 +30,6 @@ from cloaca_core.store.sql.dialect import Step
 if TYPE_CHECKING:
     from cloaca_core.store.sql.base import Queries
     from cloaca_core.store.sql.queries import Row
-
-_SEEN: Final = WaitTimeout._fields.index("seen")
-_KEY: Final = WaitRow._fields.index("number") + 1
 
 
 class WaitCommit:
@@ -81,7 +79,7 @@ class WaitCommit:
             ids = self._array(sorted({each.run_id for each in timeouts}))
             steps["timed_out"] = Step(q.list_timed_out, q.list_timed_out.bind(ids=ids))
         if waits := batch.of(WAITS):
-            rows = guarded(batch, last_of_each(waits, _KEY), self._wait_row)
+            rows = guarded(batch, last_of_each(waits, key_of_wait), self._wait_row)
             steps["waits"] = Step(q.record_wait, rows=rows)
         return steps
 
@@ -92,5 +90,5 @@ class WaitCommit:
         if not (timeouts := batch.of(TIMEOUTS)):
             return NONE_DECIDED
         over = set(answers.get("timed_out", ()))
-        found = [each for each in timeouts if each.run_id in current and each[:_SEEN] in over]
+        found = [each for each in timeouts if each.run_id in current and key_of_wait(each) in over]
         return {TIMEOUTS: frozenset(found)} if found else NONE_DECIDED

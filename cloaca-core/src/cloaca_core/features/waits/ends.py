@@ -28,6 +28,7 @@ from cloaca_core.features.waits.rows import (
     value_of_message,
     value_of_timeout,
 )
+from cloaca_core.run.items.units import TASK
 from cloaca_core.run.life import State
 from cloaca_core.run.merge import Change
 from cloaca_core.store.messages import MessageRow
@@ -83,7 +84,8 @@ class WaitEnds:
 
     def by_message(self, run: ActiveRun, wait: OpenWait, message: MessageRow) -> None:
         """The message ends a wait."""
-        node, task = run.graph.tasks[wait.key.task].wait, wait.key.task
+        task = wait.key.task & TASK
+        node = run.graph.tasks[task].wait
         if run.life.state is State.OVER:
             return
         if not wait.row.is_of_node:
@@ -106,12 +108,12 @@ class WaitEnds:
             self._end_timed_out(run, wait)
             return
         row, seen = wait.row, open_waits(run).seen
-        timeout = WaitTimeout(run.id, row.task_id, row.kind, row.name, row.number, seen)
+        timeout = WaitTimeout(run.id, row.task_id, row.kind, row.name, row.number, seen, row.item)
         decided = partial(self._is_decided, run, wait)
         self._records.add(TimeoutEntry(self._records.listener, run, timeout, decided))
 
     def _end_timed_out(self, run: ActiveRun, wait: OpenWait) -> None:
-        node, task_id = run.graph.tasks[wait.key.task].wait, wait.row.task_id
+        node, task_id = run.graph.tasks[wait.key.task & TASK].wait, wait.row.task_id
         if wait.row.is_of_node and node is not None:
             self.end_node(run, wait, outcome_of_timeout(node, task_id, self._clock.wall()), None)
         else:

@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core.features.waits.records import ClosedWait, WaitRow
+from cloaca_core.run.items.units import TASK, unit_of
 from cloaca_core.store.messages import MessageRow
-from cloaca_core.values.waits import EVENT, RUN
+from cloaca_core.values.waits import APPROVAL, EVENT, RUN
 
 if TYPE_CHECKING:
     from cloaca_core.features.steps.records import MemoRow
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 
 
 class WaitKey(NamedTuple):
-    """The key of a wait within its run: the index of its task, then as in ``WaitRow``. Keys are in
-    the order in which waits receive messages.
-    """
+    """The key of a wait within its run: the unit that waits, then as in ``WaitRow``."""
 
     task: int
     number: int
@@ -55,7 +54,9 @@ class OpenWait:
     def closed(self, message: int | None = None) -> ClosedWait:
         """The row that closes it."""
         row = self.row
-        return ClosedWait(row.run_id, row.task_id, row.kind, row.name, row.number, message)
+        return ClosedWait(
+            row.run_id, row.task_id, row.kind, row.name, row.number, message, row.item
+        )
 
 
 class OpenWaits:
@@ -68,6 +69,7 @@ class OpenWaits:
     """
 
     __slots__ = (
+        "_of",
         "_unread",
         "_waits",
         "due_now",
@@ -81,6 +83,7 @@ class OpenWaits:
 
     def __init__(self, sent: int = 0) -> None:
         self._waits: dict[WaitKey, OpenWait] = {}
+        self._of: dict[int, list[OpenWait]] = {}
         self._unread: list[MessageRow] = []
         self.suspended: dict[int, Resume] = {}
         self.ended: dict[WaitKey, MemoRow] = {}
@@ -98,7 +101,7 @@ class OpenWaits:
 
     def of(self, task: int) -> list[OpenWait]:
         """The open waits of a task."""
-        return [wait for wait in self._waits.values() if wait.key.task == task]
+        return list(self._of.get(task, ()))
 
     def get(self, key: WaitKey) -> OpenWait | None:
         """The open wait with this key, or None."""
@@ -111,13 +114,20 @@ class OpenWaits:
     def add(self, task: int, row: WaitRow, *, durable: bool = False) -> OpenWait:
         """A wait begins. It replaces a wait with the same key."""
         key = WaitKey(task, row.number, row.kind, row.name)
+        if (before := self._waits.get(key)) is not None:
+            self.remove(before)
         wait = self._waits[key] = OpenWait(key, row, durable=durable)
+        self._of.setdefault(task, []).append(wait)
         return wait
 
     def remove(self, wait: OpenWait) -> None:
         """The wait is over."""
         if self.has(wait):
             del self._waits[wait.key]
+            others = self._of[wait.key.task]
+            others.remove(wait)
+            if not others:
+                del self._of[wait.key.task]
 
     def forget_ended(self, task: int) -> None:
         """The attempt of a task has ended: its body does not come to waits that have ended."""
@@ -139,6 +149,11 @@ class OpenWaits:
                 return other
         self.undelivered[key.task, key.kind, key.name] = memo
         return None
+
+    def suspended_before(self, resumes: Mapping[int, Resume]) -> None:
+        """As in ``Waiting``."""
+        for unit in self._of.keys() & resumes.keys():
+            self.suspended[unit] = resumes[unit]
 
     def put(self, unread: Collection[MessageRow], sent: int) -> None:
         """Take the unread messages of the run that were not ``seen``. The table was read after
@@ -169,7 +184,7 @@ class OpenWaits:
         if not self._unread:
             return []
         found: list[tuple[OpenWait, MessageRow]] = []
-        for key in sorted(self._waits):
+        for key in self._in_turn():
             wait = self._waits[key]
             if not self._may_end(wait, bodies_only=bodies_only) or wait.row.timed_out:
                 continue
@@ -180,6 +195,13 @@ class OpenWaits:
                 found.append((wait, message))
         return found
 
+    def _in_turn(self) -> list[WaitKey]:
+        """The order in which waits get messages: of tasks, then of the items of each."""
+        keys = sorted(self._waits)
+        if keys and keys[-1].task > TASK:
+            keys.sort(key=lambda key: key.task & TASK)  # stable: the items stay in their order
+        return keys
+
     def _first(self, row: WaitRow) -> MessageRow | None:
         wanted = (row.kind, row.name)
         return next((each for each in self._unread if (each.kind, each.name) == wanted), None)
@@ -189,7 +211,7 @@ class OpenWaits:
         now = max(now, self.due_now)
         return [
             wait
-            for _, wait in sorted(self._waits.items())
+            for wait in map(self._waits.__getitem__, self._in_turn())
             if self._may_end(wait, bodies_only=bodies_only)
             and (wait.row.timed_out or (wait.row.due_at is not None and wait.row.due_at <= now))
         ]
@@ -261,6 +283,19 @@ def open_waits(run: ActiveRun) -> OpenWaits:
     return waits
 
 
+def asker_of(run: ActiveRun, unit: int, name: str) -> str | None:
+    """Another task with an approval of this name: people could not tell the two apart. Items of one
+    map they can.
+    """
+    own = unit & TASK
+    if (node := run.graph.position.get(name, own)) != own:
+        return run.graph.tasks[node].id
+    for wait in open_waits(run):
+        if (wait.row.kind, wait.row.name) == (APPROVAL, name) and wait.key.task & TASK != own:
+            return wait.row.task_id
+    return None
+
+
 def restored(
     position: Mapping[str, int],
     rows: Iterable[WaitRow],
@@ -274,8 +309,9 @@ def restored(
     waits = OpenWaits(sent)
     for row in rows:
         if (task := position.get(row.task_id)) is not None:
-            waits.add(task, row, durable=True)
-            if task in resume and resume[task].was_suspended:
-                waits.suspended[task] = resume[task]
+            unit = unit_of(task, row.item)
+            waits.add(unit, row, durable=True)
+            if unit in resume and resume[unit].was_suspended:
+                waits.suspended[unit] = resume[unit]
     waits.put(unread, sent)
     return waits

@@ -1,12 +1,15 @@
 """The rows of waits; forms as in ``run.rows``. Rows of messages are in ``store``."""
 
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.store.batch import Kind
 
 
 class WaitRow(NamedTuple):
-    """An open wait of a run. Its key is (run_id, task_id, kind, name, number).
+    """An open wait of a run. Its key is (run_id, task_id, item, kind, name, number).
 
     ``name`` is the event; for an approval the node's id or the name that a body gives; for a sleep
     it is empty. ``number`` counts the waits of this kind and name in one attempt of a body, from 1;
@@ -28,6 +31,7 @@ class WaitRow(NamedTuple):
     due_at: int | None
     detail: str = "{}"
     timed_out: int = 0
+    item: int = THE_TASK
 
     @property
     def is_of_node(self) -> bool:
@@ -46,6 +50,7 @@ class WaitTimeout(NamedTuple):
     name: str
     number: int
     seen: int
+    item: int = THE_TASK
 
 
 class ClosedWait(NamedTuple):
@@ -59,7 +64,13 @@ class ClosedWait(NamedTuple):
     name: str
     number: int
     message: int | None
+    item: int = THE_TASK
 
+
+key_of_wait: Final[Callable[[WaitRow | WaitTimeout | ClosedWait], tuple[Any, ...]]] = attrgetter(
+    "run_id", "task_id", "item", "kind", "name", "number"
+)
+"""The key of a wait. Without a call of Python, as it is asked for each row."""
 
 WAITS: Final = Kind[WaitRow]("waits", lambda wait: len(wait.detail))
 TIMEOUTS: Final = Kind[WaitTimeout]("timeouts")
@@ -71,7 +82,7 @@ before new waits.
 
 
 class OpenApprovalRow(NamedTuple):
-    """An open decision of people. ``detail`` and ``name`` are as in ``WaitRow``."""
+    """An open decision of people. ``detail``, ``name`` and ``item`` are as in ``WaitRow``."""
 
     run_id: str
     workflow: str
@@ -82,3 +93,4 @@ class OpenApprovalRow(NamedTuple):
     detail: str
     run_status: str
     tags: str
+    item: int = THE_TASK

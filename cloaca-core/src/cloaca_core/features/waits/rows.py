@@ -19,7 +19,9 @@ from cloaca_core.features.waits.records import (
     ClosedWait,
     WaitRow,
     WaitTimeout,
+    key_of_wait,
 )
+from cloaca_core.run.items.units import BITS, unit_of
 from cloaca_core.run.watcher import EndedWait
 from cloaca_core.store.messages import MessageRow, NewMessage
 from cloaca_core.values.payloads.json_values import encode
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.rows import AttemptRow
 
-_KEY: Final = ClosedWait._fields.index("message")
-"""The number of fields in the key of a wait."""
 _PAYLOAD: Final = '{"payload":'
 """The beginning of the memo of a wait that a message has ended."""
 
@@ -73,6 +73,7 @@ def row_of_body(attempt: Attempt, asked: AskedWait, now: int) -> WaitRow:
         now,
         due_at,
         asked.detail,
+        item=(attempt.index >> BITS) - 1,
     )
 
 
@@ -122,6 +123,7 @@ def memo_of(row: WaitRow, value: str, now: int) -> MemoRow:
         value=value,
         calls=0,
         created_at=now,
+        item=row.item,
     )
 
 
@@ -140,9 +142,9 @@ class WaitRows(NamedTuple):
         if self.opened or self.closed:
             opened = draft.by_key(WAITS)
             for ended in self.closed:
-                opened.pop(ended[:_KEY], None)
+                opened.pop(key_of_wait(ended), None)
             for each in self.opened:
-                opened[each[:_KEY]] = each
+                opened[key_of_wait(each)] = each
         draft.put(TIMEOUTS, self.timeouts)
         draft.put(CLOSED, self.closed)
         draft.put(MEMOS, self.memos)
@@ -163,7 +165,8 @@ class WaitRows(NamedTuple):
 
 def _of_node(row: AttemptRow, closed: Sequence[ClosedWait]) -> EndedWait | None:
     for each in closed:
-        if each.task_id == row.task_id and each.number == 0 and row.ended_at is not None:
+        of_row = (each.task_id, each.item) == (row.task_id, row.item)
+        if of_row and each.number == 0 and row.ended_at is not None:
             opened_at = row.ended_at if row.started_at is None else row.started_at
             by_message = each.message is not None
             return EndedWait(
@@ -175,6 +178,7 @@ def _of_node(row: AttemptRow, closed: Sequence[ClosedWait]) -> EndedWait | None:
                 opened_at,
                 row.ended_at,
                 by_message,
+                row.item,
             )
     return None
 
@@ -184,11 +188,12 @@ def _of_body(run: ActiveRun, place: int, rows: WaitRows) -> EndedWait | None:
     waits = waits_of(run)
     if waits is None or task is None or memo.kind not in (SLEEP, EVENT, APPROVAL):
         return None
-    wait = waits.get(WaitKey(task, memo.number, memo.kind, memo.name))
+    wait = waits.get(WaitKey(unit_of(task, memo.item), memo.number, memo.kind, memo.name))
     if wait is None:
         return None
     by_message = any(
-        each.message is not None and each.number == memo.number and each.name == memo.name
+        each.message is not None
+        and (each.item, each.number, each.name) == (memo.item, memo.number, memo.name)
         for each in rows.closed
     )
     return EndedWait(
@@ -200,4 +205,5 @@ def _of_body(run: ActiveRun, place: int, rows: WaitRows) -> EndedWait | None:
         wait.row.opened_at,
         memo.created_at,
         by_message,
+        memo.item,
     )

@@ -23,6 +23,7 @@ from cloaca_core.features.waits.open_waits import (
     OpenWait,
     OpenWaits,
     WaitKey,
+    asker_of,
     open_waits,
     waits_of,
 )
@@ -33,6 +34,7 @@ from cloaca_core.features.waits.rows import (
     row_of_node,
     row_of_run,
 )
+from cloaca_core.run.items.units import TASK
 from cloaca_core.run.life import State
 from cloaca_core.run.restore import resumption
 from cloaca_core.store.messages import NewMessage
@@ -91,7 +93,7 @@ class Waits:
         """A ``Gate``. A node waits instead of starting. A task whose body is suspended in an open
         wait does not start either: the end of the wait starts it.
         """
-        if run.graph.tasks[task].wait is not None:
+        if run.graph.tasks[task & TASK].wait is not None:
             return partial(self._attend, run, task, resume)
         if (
             resume.was_suspended
@@ -280,7 +282,7 @@ class Waits:
         """
         attempt, run = call.attempt, call.attempt.owner
         waits, now = open_waits(run), self._clock.wall()
-        if asked.kind == APPROVAL and (other := self._asker(run, attempt.index, asked.name)):
+        if asked.kind == APPROVAL and (other := asker_of(run, attempt.index, asked.name)):
             self._bodies.refuse(call, name_taken(attempt.task_id, asked.name, other))
             return
         key = WaitKey(attempt.index, asked.number, asked.kind, asked.name)
@@ -295,15 +297,6 @@ class Waits:
             self._write(run, wait)
         self._bodies.attend(call, wait, may_suspend=asked.may_suspend)
         self.check(run)
-
-    def _asker(self, run: ActiveRun, task: int, name: str) -> str | None:
-        """Another task with an approval of this name: people could not tell the two apart."""
-        if (node := run.graph.position.get(name, task)) != task:
-            return run.graph.tasks[node].id
-        for wait in open_waits(run):
-            if (wait.row.kind, wait.row.name) == (APPROVAL, name) and wait.key.task != task:
-                return wait.row.task_id
-        return None
 
     def withdraw(self, call: BodyCall) -> None:
         """A body has cut its own wait off. If the end of the wait is being written, it stays: a

@@ -9,10 +9,10 @@
 -- name: record_wait
 -- Write what tasks wait for whose runs the runner still owns, one row for each wait.
 INSERT INTO cloaca_wait (
-    run_id, task_id, kind, name, number, attempt, input_hash, opened_at, due_at, detail, timed_out
+    run_id, task_id, item, kind, name, number, attempt, input_hash, opened_at, due_at, detail, timed_out
 )
 SELECT
-    :new.run_id, :new.task_id, :new.kind, :new.name, :new.number, :new.attempt, :new.input_hash,
+    :new.run_id, :new.task_id, :new.item, :new.kind, :new.name, :new.number, :new.attempt, :new.input_hash,
     :new.opened_at, :new.due_at, :new.detail, :new.timed_out
 FROM :rows AS new, cloaca_run AS run, cloaca_runner AS runner
 WHERE run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
@@ -28,8 +28,8 @@ ON CONFLICT (run_id, task_id, item, kind, name, number) DO UPDATE SET
 UPDATE cloaca_wait AS open SET timed_out = 1
 FROM :rows(seen:int) AS new
 WHERE open.run_id IN [:new.run_id] AND open.task_id = :new.task_id
-    AND open.kind = :new.kind AND open.name = :new.name AND open.number = :new.number
-    AND open.timed_out = 0 AND EXISTS (
+    AND open.item = :new.item AND open.kind = :new.kind AND open.name = :new.name
+    AND open.number = :new.number AND open.timed_out = 0 AND EXISTS (
         SELECT 1 FROM cloaca_run AS run
         JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
         WHERE run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
@@ -43,7 +43,8 @@ WHERE open.run_id IN [:new.run_id] AND open.task_id = :new.task_id
 
 -- name: list_timed_out
 -- Find of which waits of these runs it was decided that their time is over.
-SELECT run_id, task_id, kind, name, number FROM cloaca_wait WHERE run_id IN :ids AND timed_out = 1;
+SELECT run_id, task_id, item, kind, name, number FROM cloaca_wait
+WHERE run_id IN :ids AND timed_out = 1;
 
 
 -- name: drop_waits
@@ -56,7 +57,7 @@ WHERE run_id IN :ids AND (
 
 -- name: take_message
 -- Note which tasks have read messages, as far as the runner still owns their runs.
-UPDATE cloaca_message AS unread SET taken_by = :taken.task_id
+UPDATE cloaca_message AS unread SET taken_by = :taken.task_id, taken_item = :taken.item
 FROM :rows(message:int) AS taken
 WHERE unread.run_id IN [:taken.run_id] AND unread.number = :taken.message
     AND unread.taken_by IS NULL AND EXISTS (
@@ -72,7 +73,8 @@ WHERE unread.run_id IN [:taken.run_id] AND unread.number = :taken.message
 DELETE FROM cloaca_wait AS open
 USING :rows AS ended
 WHERE open.run_id IN [:ended.run_id] AND open.task_id = :ended.task_id
-    AND open.kind = :ended.kind AND open.name = :ended.name AND open.number = :ended.number
+    AND open.item = :ended.item AND open.kind = :ended.kind AND open.name = :ended.name
+    AND open.number = :ended.number
     AND EXISTS (
         SELECT 1 FROM cloaca_run AS run
         JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
@@ -106,8 +108,8 @@ WHERE run.id IN [:new.run_id] AND run.messages = 0 AND EXISTS (
 
 -- name: insert_message
 -- Add a message to a run that has not ended, unless it is there, or one with its key; nor if so many are
--- unread (a run that was sent fewer has fewer; ends of children do not count), nor an approval of which
--- no wait is open.
+-- unread (a run that was sent fewer has fewer; ends of children do not count), nor an approval if as many
+-- of its name are unread as waits are open: items of a map may ask by one name.
 INSERT INTO cloaca_message (
     run_id, id, number, kind, name, payload, dedupe_key, sent_by, sent_at
 )
@@ -138,16 +140,13 @@ WHERE run.id = :run_id AND run.ended_at IS NULL
     AND (
         :kind <> 'approval'
         OR (
-            EXISTS (
-                SELECT 1 FROM cloaca_wait AS asked
-                WHERE asked.run_id = run.id AND asked.kind = :kind AND asked.name = :name
-                    AND asked.timed_out = 0
-            )
-            AND NOT EXISTS (
-                SELECT 1 FROM cloaca_message AS unread
-                WHERE unread.run_id = run.id AND unread.kind = :kind AND unread.name = :name
-                    AND unread.taken_by IS NULL
-            )
+            SELECT count(*) FROM cloaca_message AS unread
+            WHERE unread.run_id = run.id AND unread.kind = :kind AND unread.name = :name
+                AND unread.taken_by IS NULL
+        ) < (
+            SELECT count(*) FROM cloaca_wait AS asked
+            WHERE asked.run_id = run.id AND asked.kind = :kind AND asked.name = :name
+                AND asked.timed_out = 0
         )
     )
 ON CONFLICT DO NOTHING
@@ -221,33 +220,35 @@ SELECT
     CASE
         WHEN run.ended_at IS NOT NULL THEN 'ended'
         WHEN :kind <> 'approval' THEN 'full'
+        WHEN (
+            SELECT count(*) FROM cloaca_message AS unread
+            WHERE unread.run_id = run.id AND unread.kind = :kind AND unread.name = :name
+                AND unread.taken_by IS NULL
+        ) < (
+            SELECT count(*) FROM cloaca_wait AS asked
+            WHERE asked.run_id = run.id AND asked.kind = :kind AND asked.name = :name
+                AND asked.timed_out = 0
+        ) THEN 'full'
         WHEN EXISTS (
             SELECT 1 FROM cloaca_message AS unread
             WHERE unread.run_id = run.id AND unread.kind = :kind AND unread.name = :name
                 AND unread.taken_by IS NULL
-        ) THEN 'decided'
-        WHEN EXISTS (
+        ) OR EXISTS (
             SELECT 1 FROM cloaca_wait AS asked
             WHERE asked.run_id = run.id AND asked.kind = :kind AND asked.name = :name
-        ) THEN CASE
-            WHEN EXISTS (
-                SELECT 1 FROM cloaca_wait AS asked
-                WHERE asked.run_id = run.id AND asked.kind = :kind AND asked.name = :name
-                    AND asked.timed_out = 0
-            ) THEN 'full' ELSE 'decided'
-        END
+        ) THEN 'decided'
         WHEN EXISTS (
             SELECT 1 FROM cloaca_attempt AS latest
-            WHERE latest.run_id = run.id AND latest.task_id = :name
+            WHERE latest.run_id = run.id AND latest.task_id = :name AND latest.item = -1
                 AND latest.status IN ('Completed', 'Failed', 'Skipped', 'Cancelled')
                 AND latest.retry_at IS NULL
                 AND latest.attempt = (
                     SELECT max(any_of.attempt) FROM cloaca_attempt AS any_of
-                    WHERE any_of.run_id = run.id AND any_of.task_id = :name
+                    WHERE any_of.run_id = run.id AND any_of.task_id = :name AND any_of.item = -1
                 )
                 AND NOT EXISTS (
                     SELECT 1 FROM cloaca_restart AS again
-                    WHERE again.run_id = run.id AND again.task_id = :name
+                    WHERE again.run_id = run.id AND again.task_id = :name AND again.item = -1
                         AND again.first_attempt > latest.attempt
                 )
         ) THEN 'decided'
@@ -300,7 +301,7 @@ WHERE run_id IN :ids AND number IS NULL AND EXISTS (
 -- Read what these runs wait for.
 SELECT
     open.run_id, open.task_id, open.kind, open.name, open.number, open.attempt, open.input_hash,
-    open.opened_at, open.due_at, open.detail, open.timed_out
+    open.opened_at, open.due_at, open.detail, open.timed_out, open.item
 FROM cloaca_wait AS open
 JOIN cloaca_run AS run ON run.id = open.run_id AND +run.ended_at IS NULL
 WHERE open.run_id IN :ids
@@ -326,19 +327,36 @@ ORDER BY CASE WHEN sent.number IS NULL THEN 1 ELSE 0 END, sent.number, sent.id L
 
 
 -- name: list_open_approvals
--- List the decisions that people have to take, the oldest first.
+-- List the decisions that people have to take, the oldest first. The unread decisions of a name are for
+-- the first waits of that name, in the order of the items.
 SELECT
     asked.run_id, run.workflow, asked.task_id, asked.name, asked.opened_at, asked.due_at, asked.detail, run.status,
-    run.tags
+    run.tags, asked.item
 FROM cloaca_wait AS asked
 JOIN cloaca_run AS run ON run.id = asked.run_id
 WHERE asked.kind = 'approval' AND asked.timed_out = 0
     AND +run.ended_at IS NULL AND run.cancel_at IS NULL
     AND (CAST(:workflow AS TEXT) IS NULL OR run.workflow = CAST(:workflow AS TEXT))
-    AND NOT EXISTS (
-        SELECT 1 FROM cloaca_message AS decision
-        WHERE decision.run_id = asked.run_id AND decision.kind = 'approval'
-            AND decision.name = asked.name AND decision.taken_by IS NULL
-    )
+    AND CASE
+        WHEN NOT EXISTS (
+            SELECT 1 FROM cloaca_message AS decision
+            WHERE decision.run_id = asked.run_id AND decision.kind = 'approval'
+                AND decision.name = asked.name AND decision.taken_by IS NULL
+        ) THEN 1
+        WHEN (
+            SELECT count(*) FROM cloaca_message AS decision
+            WHERE decision.run_id = asked.run_id AND decision.kind = 'approval'
+                AND decision.name = asked.name AND decision.taken_by IS NULL
+        ) <= (
+            SELECT count(*) FROM cloaca_wait AS earlier
+            WHERE earlier.run_id = asked.run_id AND earlier.kind = 'approval'
+                AND earlier.name = asked.name AND earlier.timed_out = 0
+                AND (
+                    earlier.item < asked.item
+                    OR (earlier.item = asked.item AND earlier.number < asked.number)
+                )
+        ) THEN 1
+        ELSE 0
+    END = 1
 ORDER BY asked.opened_at, asked.run_id, asked.task_id, asked.item, asked.name, asked.number
 LIMIT :limit;

@@ -54,7 +54,7 @@ class OfRun(Protocol):
 
 
 F = TypeVar("F", bound=OfRun)
-R = TypeVar("R", bound=Row)
+R = TypeVar("R")
 
 
 Locking: TypeAlias = Callable[[Batch], Locks]
@@ -167,6 +167,6 @@ def guarded(batch: Batch, rows: Iterable[F], bind: Callable[[Row], Row]) -> list
     return [bind((*row, runner, fences[row.run_id])) for row in rows]
 
 
-def last_of_each(rows: Iterable[R], key: int) -> Iterable[R]:
+def last_of_each(rows: Iterable[R], key: Callable[[R], object]) -> Iterable[R]:
     """Of rows with the same key, only the last: a statement can write a row only once."""
-    return {row[:key]: row for row in rows}.values()
+    return {key(row): row for row in rows}.values()

@@ -444,17 +444,17 @@ RETURNING id;
 
 
 -- name: load_attempts
--- Read all attempts of these runs.
+-- Read all attempts of the tasks of these runs, those of items left out.
 SELECT :columns(AttemptRow)
-FROM cloaca_attempt WHERE run_id IN :ids
-ORDER BY run_id, task_id, item, attempt;
+FROM cloaca_attempt WHERE run_id IN :ids AND item = -1
+ORDER BY run_id, task_id, attempt;
 
 
 -- name: list_outcomes
--- Read all attempts of these runs without what they have come to in full.
+-- Read all attempts of the tasks of these runs without what they have come to in full.
 SELECT :columns(AttemptRow, change = NULL, error_traceback = NULL)
-FROM cloaca_attempt WHERE run_id IN :ids
-ORDER BY run_id, task_id, item, attempt;
+FROM cloaca_attempt WHERE run_id IN :ids AND item = -1
+ORDER BY run_id, task_id, attempt;
 
 
 -- name: list_restarts

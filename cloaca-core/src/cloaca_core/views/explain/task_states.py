@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core.run.counting import counted_attempts, first_attempts, latest_of
-from cloaca_core.values.states import UNCOUNTED, RunStatus, TaskStatus
+from cloaca_core.values.states import UNCOUNTED, ReasonCode, RunStatus, TaskStatus
 from cloaca_core.views.task_results import Wait, left_by
 
 if TYPE_CHECKING:
@@ -73,8 +73,10 @@ class TaskStates:
 
     def _is_running(self, task: str, row: AttemptRow) -> bool:
         """Whether the body of a start mark runs, as far as can be known. One of an earlier owner
-        does not: it is started again.
+        does not: it is started again. The items of a map go on from where they are.
         """
+        if row.reason_code == ReasonCode.MAP:
+            return True
         if self.facts.active is not None:
             return task in self.facts.active.running
         return self.run.owner is not None and row.epoch == self.run.epoch

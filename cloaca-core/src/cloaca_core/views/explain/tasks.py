@@ -18,7 +18,12 @@ from cloaca_core.values.wording import counted
 from cloaca_core.views.explain.explanation import TaskExplanation
 from cloaca_core.views.explain.task_starts import Starts
 from cloaca_core.views.explain.task_states import Attempts, TaskStates, Why
-from cloaca_core.views.explain.waits import has_left, wait_text
+from cloaca_core.views.explain.waits import (
+    has_left,
+    item_waits_text,
+    wait_text,
+    waits_of_items,
+)
 from cloaca_core.views.explain.words import moment, place_of, rule_text, short, when
 from cloaca_core.views.task_results import (
     Wait,
@@ -59,7 +64,10 @@ class _Tasks:
         steps = self._facts.recorded.steps.get(task)
         if steps is None or status in (TaskStatus.COMPLETED, TaskStatus.SKIPPED):
             return ""
-        return f"; {counted(steps, 'step')} of it {'is' if steps == 1 else 'are'} kept"
+        known = self._states.latest.get(task)
+        is_map = known is not None and known.row.reason_code == ReasonCode.MAP
+        whose = "its items" if is_map else "it"
+        return f"; {counted(steps, 'step')} of {whose} {'is' if steps == 1 else 'are'} kept"
 
     def _why(self, task: str, status: TaskStatus) -> Why:
         known = self._states.latest.get(task)
@@ -82,6 +90,8 @@ class _Tasks:
     # -- tasks under way -----------------------------------------------------------------------
 
     def _running(self, task: str, row: AttemptRow) -> Why:
+        if row.reason_code == ReasonCode.MAP:
+            return self._mapped(row)
         executor = self._states.executor(task)
         began = "began" if executor is None else f"was handed to executor {executor}"
         if row.started_at is not None:
@@ -96,6 +106,22 @@ class _Tasks:
             died += f", so it is a suspect and runs alone: no other body begins {where}"
         progress = self._progress(row)
         return Why("running", f"its body {began}{progress}{died if row.crashes else ''}")
+
+    def _mapped(self, row: AttemptRow) -> Why:
+        """A map whose items have begun and not all ended."""
+        since = "" if row.started_at is None else f", begun {when(row.started_at, self._facts.now)}"
+        text = f"its items are under way{since}{self._progress(row)}"
+        if waits := waits_of_items(row.task_id, self._facts.recorded.waits):
+            text += f"; {item_waits_text(self._facts, waits)}"
+        if self._states.is_orphaned:
+            text += "; its runner is gone: those that have not ended go on with the next one"
+            return Why("owner_gone", text)
+        if self._run.status == RunStatus.CANCELLING:
+            return Why("cancelling", f"{text}; the run is being cancelled")
+        if self._run.status == RunStatus.PAUSED:
+            text += "; those that have not ended go on when the run is resumed"
+            return Why("run_held", text)
+        return Why("running", text)
 
     def _progress(self, row: AttemptRow) -> str:
         told = latest_progress(self._facts.recorded.progress).get((row.task_id, row.attempt))

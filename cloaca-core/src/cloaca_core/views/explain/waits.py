@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloaca_core.features.waits.decisions import asked_in
 from cloaca_core.features.waits.records import WaitRow
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.states import ReasonCode, TaskStatus
 from cloaca_core.values.waits import APPROVAL, EVENT, RUN, SLEEP, run_of_end
@@ -33,6 +34,19 @@ def wait_text(facts: Facts, row: AttemptRow, waits: Sequence[WaitRow], *, orphan
     if orphaned:
         return f"{text}; its runner is gone, and the body runs again from its top elsewhere"
     return text
+
+
+def waits_of_items(task_id: str, waits: Sequence[WaitRow]) -> list[WaitRow]:
+    """The open waits of the items of a map, in the order of these."""
+    its = [each for each in waits if each.task_id == task_id and each.item != THE_TASK]
+    return sorted(its, key=lambda wait: (wait.item, wait.opened_at))
+
+
+def item_waits_text(facts: Facts, waits: Sequence[WaitRow]) -> str:
+    """How many items of a map wait, and for what the first of them does."""
+    first, count = waits[0], len({wait.item for wait in waits})
+    others = "" if count == 1 else f"{count:,} of them wait; "
+    return f"{others}{first.task_id}[{first.item}] {_awaited(facts, first)}"
 
 
 def has_left(row: AttemptRow) -> bool:

@@ -56,6 +56,25 @@ class ApprovalConformance:
         assert await send_message(store, decision("n")) == Sent("Running", 1, changed=False)
         assert (await send_message(store, decision("p", name="other"))).refusal == "not_open"
 
+    async def test_items_that_ask_by_one_name_are_decided_in_their_order(
+        self, store: Store
+    ) -> None:
+        await owned_runs(store, "a")
+        asked = approval("a")._replace(task_id="each", number=1)
+        await note(store, asked._replace(item=10), asked._replace(item=2))
+
+        first = await send_message(store, decision("m"))
+        left = await store.open_approvals(9)
+        second = await send_message(store, decision("n"))
+
+        assert (first, second) == (
+            Sent("Running", 1, changed=True),
+            Sent("Running", 2, changed=True),
+        )
+        assert [(row.task_id, row.item) for row in left] == [("each", 10)]
+        assert await store.open_approvals(9) == []
+        assert (await send_message(store, decision("o"))).refusal == "decided"
+
     async def test_a_decision_is_no_event_of_that_name(self, store: Store) -> None:
         await parked_runs(store, "a", name="sign")
 

@@ -20,6 +20,7 @@ def attempt(**fields: object) -> SimpleNamespace:
         "number": 3,
         "holds_slot": True,
         "abandoned": False,
+        "item": None,
     }
     return SimpleNamespace(**{**plain, **fields})
 

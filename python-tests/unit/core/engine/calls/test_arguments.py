@@ -68,6 +68,7 @@ class Parent:
 
     def __init__(self, attempt: int = 1) -> None:
         self.attempt = Attempt.__new__(Attempt)
+        self.attempt.item = None
         self.attempt.owner = SimpleNamespace(id="run", cancelled=False)  # type: ignore[assignment]  # all that is asked
         self.attempt.task = SimpleNamespace(id="task")  # type: ignore[assignment]  # all that is asked
         self.attempt.number = attempt

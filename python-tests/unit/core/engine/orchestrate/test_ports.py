@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from model.orchestration import CHAIN, PAIR, Scene
+from model.runs import graph_of
 
 from cloaca_core.run.reasons import Reason
 from cloaca_core.values.states import ReasonCode, TaskStatus
@@ -41,3 +42,15 @@ async def test_a_run_is_cancelled_with_a_body_that_runs_and_one_that_waits_for_a
     scene.executor.finish(body)
 
     assert (await scene.the_end()).status == "Cancelled"
+
+
+async def test_a_map_is_refused_and_not_called_as_a_body(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = scene.adopt(graph_of(a={}, each={"map": [1], "dependencies": ["a"]}))
+    scene.executor.finish(scene.begin())
+
+    end = await scene.the_end()
+    assert (run.id, end.status) == ("r", "Failed")
+    assert "task 'each' is a map, for which this engine has no part" in str(end.error_message)
+    caplog.clear()

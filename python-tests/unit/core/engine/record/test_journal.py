@@ -364,7 +364,7 @@ class TestStartMarks:
         desk.journal.add(Row([attempt("run", status=TaskStatus.WAITING)]))
         await desk.journal.drained()
 
-        assert desk.store.attempts["run", "load", 1].status == TaskStatus.RUNNING
+        assert desk.store.attempts["run", "load", -1, 1].status == TaskStatus.RUNNING
 
     async def test_they_get_a_commit_of_their_own_when_none_comes(self, desk: Desk) -> None:
         desk.marks.due = [attempt("run", status=TaskStatus.RUNNING)]
@@ -372,7 +372,7 @@ class TestStartMarks:
         await desk.store.asked.wait()
         await desk.journal.drained()
 
-        assert ("run", "load", 1) in desk.store.attempts
+        assert ("run", "load", -1, 1) in desk.store.attempts
 
     async def test_one_of_a_body_that_is_about_to_begin_is_waited_for(self, desk: Desk) -> None:
         """A slot became free: what queued for it may begin when the commit is long over."""
@@ -384,7 +384,7 @@ class TestStartMarks:
         await desk.store.asked.wait()
         await desk.journal.drained()
 
-        assert ("other", "load", 1) in desk.store.attempts
+        assert ("other", "load", -1, 1) in desk.store.attempts
 
     async def test_they_are_not_forgotten_when_their_time_comes_during_a_commit(
         self, desk: Desk

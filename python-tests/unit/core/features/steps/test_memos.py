@@ -46,8 +46,8 @@ class Kept:
         self.attempt = self.scene.begin()
         self.told: list[Answer] = []
 
-    async def _read(self, run_id: str, task_id: str) -> Sequence[MemoRow]:
-        assert (run_id, task_id) == ("r", "t")
+    async def _read(self, run_id: str, task_id: str, item: int) -> Sequence[MemoRow]:
+        assert (run_id, task_id, item) == ("r", "t", -1)
         self.reads += 1
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):

@@ -22,6 +22,8 @@ def sample(gauges: Gauges) -> Sample:
     metrics.run_seconds.add(("order",), 0.3)
     metrics.attempts.add(('say "hi"\n', "charge", "Completed"))
     metrics.task_seconds.add(("order", "charge"), 0.2)
+    metrics.items.add(("order", "convert", "Completed"))
+    metrics.item_seconds.add(("order", "convert"), 0.2)
     metrics.schedule_to_start.add(("order",), 0.01)
     metrics.tick_lag.add(("order",), 0.01)
     metrics.committed(0.002)

@@ -31,6 +31,9 @@ class Run:
         assert task_id == "charge"
         return self._ready_at
 
+    def attempt_of(self, task_id: str) -> int:
+        raise AssertionError(task_id)
+
 
 def ended(
     status: str = TaskStatus.COMPLETED, *, number: int = 1, task: str = "charge"
@@ -85,6 +88,19 @@ def test_an_attempt_that_has_not_begun_has_no_duration() -> None:
 
     assert metrics.attempts.items() == [(("order", "charge", "Failed"), 1)]
     assert metrics.task_seconds.items() == []
+
+
+def test_items_of_a_map_count_apart_from_tasks() -> None:
+    metrics = counted(ended()._replace(item=17), ended(TaskStatus.FAILED)._replace(item=0))
+
+    assert metrics.items.items() == [
+        (("order", "charge", "Completed"), 1),
+        (("order", "charge", "Failed"), 1),
+    ]
+    ((labels, _, total),) = metrics.item_seconds.items()
+    assert (labels, total) == (("order", "charge"), 6.0)
+    of_tasks = (metrics.attempts, metrics.task_seconds, metrics.schedule_to_start)
+    assert [each.items() for each in of_tasks] == [[], [], []]
 
 
 def test_a_run_counts_by_how_it_ended() -> None:

@@ -34,6 +34,10 @@ class Run:
     def ready_at(self, task_id: str) -> int | None:
         raise AssertionError(task_id)
 
+    def attempt_of(self, task_id: str) -> int:
+        assert task_id == "convert"
+        return 2
+
 
 def recorded(
     run: Run, provider: TracerProvider | None = None, *, adopted: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cloaca_core.features.waits.open_waits import OpenWait, OpenWaits, restored
 from cloaca_core.features.waits.records import ClosedWait, WaitRow
+from cloaca_core.run.items.units import unit_of
 from cloaca_core.run.restore import Resume
 from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.waits import APPROVAL, EVENT, SLEEP
@@ -57,6 +58,19 @@ class TestMessages:
         both = waits(row("b"), row("a"))
         both.put([message(1), message(2)], 0)
         assert met(both) == [("a", 1), ("b", 2)]
+
+    def test_items_of_the_first_map_get_messages_before_those_of_the_second(self) -> None:
+        both = OpenWaits()
+        for task, item in ((1, 0), (0, 1), (0, 0)):
+            of_item = row("ab"[task], number=item)._replace(item=item)
+            both.add(unit_of(task, item), of_item, durable=True).attended = True
+        both.put([message(1), message(2), message(3)], 0)
+        found = both.matches(bodies_only=True)
+        assert [(wait.row.task_id, wait.row.item) for wait, _ in found] == [
+            ("a", 0),
+            ("a", 1),
+            ("b", 0),
+        ]
 
     def test_of_two_waits_of_one_body_the_earlier_one_is_first(self) -> None:
         both = waits(row("a", number=2), row("a", number=1))

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.executors.remote.carrier import Carrier
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.restore import Resume
+    from cloaca_core.values.map_items import Item
     from cloaca_core.values.payloads.json_values import JsonValue
 
 log = SafeLogger("cloaca.engine")
@@ -78,8 +79,9 @@ class RemoteAttempt(Attempt):
         given: dict[str, JsonValue],
         resume: Resume,
         tools: AttemptTools,
+        item: Item | None = None,
     ) -> None:
-        super().__init__(owner, index, given, resume, tools)
+        super().__init__(owner, index, given, resume, tools, item)
         self.is_async: bool = False  # here; its body may be, there
         self.place: str = carrier.place
         self.domain: str = carrier.domain

@@ -8,9 +8,10 @@ from __future__ import annotations
 import importlib
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.engine.execute.attempt import check_size, outcome_of
+from cloaca_core.engine.execute.attempt import check_size, outcome_of, succeeded_item
 from cloaca_core.engine.execute.outcome import CutOff, Outcome, Raised, Succeeded, raised
 from cloaca_core.engine.execute.work import ENGINE_PROCESS
 from cloaca_core.errors import (
@@ -27,6 +28,7 @@ from cloaca_core.features.executors.remote.attempt import RemoteAttempt, RemoteT
 from cloaca_core.features.executors.remote.call import RemoteCall
 from cloaca_core.features.executors.remote.cancel_files import CancelFiles
 from cloaca_core.features.executors.remote.line_socket import NAME
+from cloaca_core.features.executors.remote.shared_files import SharedFiles
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.restore import change_from_json
 from cloaca_core.values.payloads.json_values import encode
@@ -34,7 +36,6 @@ from cloaca_core.values.payloads.json_values import encode
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
-    from pathlib import Path
 
     from cloaca_core.definition.task import Task
     from cloaca_core.engine.execute.attempt import Attempt, AttemptTools
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.executors.supply import Supply
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.restore import Resume
+    from cloaca_core.values.map_items import Item
     from cloaca_core.values.payloads.json_values import JsonValue
 
 log = SafeLogger("cloaca.engine")
@@ -92,6 +94,7 @@ class Pool:
         )
         self.threads: RemoteThreads = RemoteThreads(supply.slots, loop)
         self.cancel_files: CancelFiles = cancel_files
+        self._shared_files = SharedFiles(cancel_files)
         self.line_socket: Callable[[], LineSocket | None] = line_socket
         self._supply = supply
         self._is_away = False
@@ -104,9 +107,10 @@ class Pool:
         given: dict[str, JsonValue],
         resume: Resume,
         tools: AttemptTools,
+        item: Item | None = None,
     ) -> RemoteAttempt:
         """Make an attempt that runs here."""
-        return RemoteAttempt(self, owner, index, given, resume, tools)
+        return RemoteAttempt(self, owner, index, given, resume, tools, item)
 
     def runs_next(self) -> bool:
         """Whether a body that is handed over now runs at once; its thread is counted already."""
@@ -123,10 +127,13 @@ class Pool:
         function = _by_value(attempt.task) if self._supply.by_value else None
         name = self._name_of(attempt.task) if function is None else ("", "")
         call = _call_of(attempt, name, file, tells_start=by_worker)
+        given = self._given(attempt)
+        if isinstance(given, Path):
+            call, given = call._replace(given_file=str(given)), ""
         future = self._supply.submit(
             worker.run,
             call.to_json(),
-            encode(attempt.given),
+            given,
             function,
             on_start=on_start if by_executor else None,
         )
@@ -134,6 +141,15 @@ class Pool:
         if not (by_executor or by_worker):
             on_start.begun(0.0)
         return future
+
+    def _given(self, attempt: Attempt) -> str | Path:
+        """The context of a body, as it is sent: JSON, or the file with that."""
+        if attempt.item is None:
+            return encode(attempt.given)
+        shared = attempt.item.shared
+        assert shared is not None, "only a worker has an item without"
+        file = self._shared_files.file(shared) if self._is_seen else None
+        return shared.text if file is None else file
 
     def _hears(self, file: Path) -> bool:
         """Whether there is a socket beside this file. Old temporary files may have been removed."""
@@ -264,6 +280,8 @@ def _call_of(
         cancel_file=str(file),
         log_level=attempt.task_log.least,
         tells_start=tells_start,
+        item=None if attempt.item is None else attempt.item.sent(),
+        parameters=() if attempt.task.map is None else attempt.task.map.parameters,
     )
 
 
@@ -291,6 +309,8 @@ def _judged(attempt: Attempt, error: BaseException) -> Raised:
 def _returned(attempt: Attempt, text: str) -> Outcome:
     try:
         change = change_from_json(text)
+        if attempt.item is not None:
+            return succeeded_item(attempt, change)
         check_size(attempt, change, text)
     except Exception as error:  # noqa: BLE001 - a too large result fails its attempt
         return _judged(attempt, error)

@@ -8,7 +8,7 @@ import json
 import pickle
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 
@@ -17,6 +17,7 @@ from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.definition.handles.task_handle import TaskHandle
 from cloaca_core.engine.execute.body_log import CURRENT_LOG
 from cloaca_core.engine.execute.forked import OneProcess
+from cloaca_core.engine.execute.item_calls import item_arguments, item_change
 from cloaca_core.engine.execute.returned import change_of
 from cloaca_core.errors import BodyCancelled, ExecutorError, RunnerUsageError
 from cloaca_core.features.executors.names import found
@@ -27,6 +28,7 @@ from cloaca_core.features.executors.remote.line_socket import NAME, Sender
 from cloaca_core.features.executors.remote.worker_error import answer_of
 from cloaca_core.features.executors.remote.worker_log import WorkerLog
 from cloaca_core.features.task_logs.capture import CAPTURE
+from cloaca_core.values.map_items import Item
 from cloaca_core.values.payloads.json_values import JsonValue, decode
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ def _was_told(attempt: WorkerAttempt, interrupts: Interrupts, error: BaseExcepti
 
 def _change(sent: _Sent, attempt: WorkerAttempt) -> str:
     call, function = sent.call, sent.function
-    given = cast("dict[str, JsonValue]", decode(sent.given))
+    given = _read(sent.given) if call.given_file is None else _shared(call.given_file)
     body = found(call.module, call.function) if function is None else _loaded(function)
     context = Context._view(given)
     if attempt.cancelled:  # the signal may have come before there was a body to end
@@ -118,7 +120,22 @@ def _change(sent: _Sent, attempt: WorkerAttempt) -> str:
     # A child that the body forks ends before it needs the lock of the reports: it may be held.
     with sent.reported, OneProcess():
         value = _called(call, attempt, body, context)
+    if attempt.item is not None:
+        return item_change(call.task_id, attempt.item, value).to_json()
     return change_of(call.task_id, given, context, value).to_json()
+
+
+def _read(text: str) -> dict[str, JsonValue]:
+    return cast("dict[str, JsonValue]", decode(text))
+
+
+@lru_cache(maxsize=2)
+def _shared(file: str) -> dict[str, JsonValue]:
+    """The context that the items of a map share, which no body changes."""
+    try:
+        return _read(Path(file).read_text(encoding="utf-8"))
+    except OSError as gone:
+        raise UnheardError from gone
 
 
 def _loaded(function: bytes) -> Callable[..., object]:
@@ -134,11 +151,14 @@ def _loaded(function: bytes) -> Callable[..., object]:
 def _called(
     call: RemoteCall, attempt: WorkerAttempt, body: Callable[..., object], context: Context
 ) -> object:
-    arguments: tuple[object, ...] = (context,)
-    if call.wants_handle:
-        handle = AsyncTaskHandle if call.is_async else TaskHandle
-        arguments = (context, handle(attempt, NoCalls(call)))
-    value = body(*arguments)
+    handle = AsyncTaskHandle if call.is_async else TaskHandle
+    if attempt.item is not None:
+        own = handle(attempt, NoCalls(call))
+        value = body(context, **item_arguments(attempt.item, call.parameters, own))
+    elif call.wants_handle:
+        value = body(context, handle(attempt, NoCalls(call)))
+    else:
+        value = body(context)
     return _awaited(cast("Coroutine[Any, Any, object]", value)) if call.is_async else value
 
 
@@ -203,6 +223,7 @@ class WorkerAttempt:
         self.task_id: str = call.task_id
         self.number: int = call.number
         self.epoch: int = call.epoch
+        self.item: Item | None = None if call.item is None else Item(0, *call.item)
         self.holds_slot: bool = True
         self.abandoned: bool = False
         self._file = Path(call.cancel_file)
@@ -260,6 +281,10 @@ class NoCalls:
     def submit(self, *_: object) -> NoReturn:
         """Refuse to submit a run."""
         self._refuse("submit", "return what to submit, and call submit in a task after this one")
+
+    def results(self, *_: object) -> NoReturn:
+        """Refuse to read items of maps."""
+        self._refuse("results", "read them in a task before this one, which hands them on")
 
     def submit_many(self, *_: object) -> NoReturn:
         """Refuse to submit runs."""

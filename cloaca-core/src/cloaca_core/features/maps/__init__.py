@@ -1,0 +1,1 @@
+"""A task whose body runs once for each item of its data."""

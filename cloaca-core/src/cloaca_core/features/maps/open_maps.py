@@ -1,0 +1,221 @@
+"""The maps of one run that have begun and not ended, and their items. Only data and look-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, MutableMapping
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cloaca_core.errors import ContextValueError
+from cloaca_core.features.maps.openings import Opening, begins_anew
+from cloaca_core.features.maps.plan import ItemPlan
+from cloaca_core.run.items.units import TASK, item_of, unit_of
+from cloaca_core.run.merge import Change
+from cloaca_core.values.map_items import Item, SharedInput
+
+if TYPE_CHECKING:
+    from cloaca_core.engine.execute.body_log import OpenLog
+    from cloaca_core.features.maps.items import Items
+    from cloaca_core.features.maps.records import MapRow
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.restore import Resume
+    from cloaca_core.run.rows import AttemptRow
+    from cloaca_core.values.payloads.json_values import JsonValue
+
+
+_AROUND: Final = len(Change({"": 0}, []).to_json()) - len("0") - len(",")
+"""What the text of a change has beside its key and its value; a list has a comma for each."""
+_OF_KEY: Final = len('"":')
+
+
+class EarlierMap(NamedTuple):
+    """A map as an earlier owner of the run, or an earlier round, has left it."""
+
+    row: MapRow
+    items: list[AttemptRow]
+
+
+class OpenMap:
+    """A map for one attempt of its task, ``mark`` being the row of that. ``here`` are the items of
+    which attempts are under way here. ``results`` are those of completed items, None where these
+    stay in their rows; ``size`` is about how many bytes they take. ``flaw`` is why the map fails
+    whatever its items come to. ``ended`` are the rows of items that have ended, None unless the map
+    may be opened again by this owner. ``log`` takes the progress of the map. ``shared`` is the
+    input of all its items.
+    """
+
+    __slots__ = (
+        "ended",
+        "flaw",
+        "here",
+        "items",
+        "log",
+        "mark",
+        "most_here",
+        "most_open",
+        "opening",
+        "plan",
+        "results",
+        "shared",
+        "size",
+        "task",
+    )
+
+    def __init__(
+        self,
+        task: int,
+        mark: AttemptRow,
+        items: Items,
+        opening: Opening,
+        plan: ItemPlan,
+        results: dict[int, JsonValue] | None,
+        log: OpenLog,
+        shared: SharedInput,
+        *,
+        most_open: int,
+        most_here: int,
+    ) -> None:
+        self.log: OpenLog = log
+        self.shared: SharedInput = shared
+        self.task: int = task
+        self.mark: AttemptRow = mark
+        self.items: Items = items
+        self.opening: Opening = opening
+        self.plan: ItemPlan = plan
+        self.results: dict[int, JsonValue] | None = results
+        self.size: int = 0
+        self.flaw: Exception | None = None
+        self.ended: list[AttemptRow] | None = None
+        self.most_open: int = most_open
+        self.most_here: int = most_here
+        self.here: set[int] = set()
+
+    def room(self) -> int:
+        """How many more items may begin."""
+        return min(self.most_open - len(self.plan.open), self.most_here - len(self.here))
+
+    def tell(self) -> None:
+        """Note how far it has come, as a body tells its progress."""
+        plan = self.plan
+        failed = f"{plan.failed} failed" if plan.failed else None
+        self.log.tell(plan.completed + plan.failed, len(plan), failed)
+
+    def count_result(self, index: int, change: str) -> None:
+        """Count the bytes that the result of an item takes, by the text of its change."""
+        size = len(change.encode()) - len(self.mark.task_id.encode()) - _AROUND
+        if self.items.keys is not None:
+            size += len(self.items.keys[index].encode()) + _OF_KEY
+        self.size += size
+
+    def handed_on(self) -> int:
+        """How many bytes the context has after the map, with the results so far."""
+        key = len(self.mark.task_id.encode()) + _OF_KEY
+        return self.shared.size + len(",") + key + len("[]") + self.size - len(",")
+
+    def refuse_if_large(self, bound: int, most: int) -> None:
+        """Let the map fail if its results are too large for a context. The size of the context
+        before it is at most ``bound``.
+        """
+        if self.results is None or bound + self.size <= most:
+            return
+        if (size := self.handed_on()) > most:
+            self.flaw = ContextValueError(
+                f"task {self.mark.task_id!r} would hand on {size} bytes of context after "
+                f"{len(self.results)} of {len(self.plan)} items, of which it was given "
+                f"{self.shared.size}; max_context_bytes is {most}. "
+                'With results="rows" the results stay out of the context'
+            )
+            self.results = None
+            self.plan.stop()
+
+    def item(self, index: int) -> Item:
+        """An item as its body sees it."""
+        label = self.items.label(index)
+        value, decision = self.items.values[index], self.opening.decision
+        return Item(self.task, index, label, value, len(self.plan), decision, self.shared)
+
+    def begins_anew(self, index: int) -> Resume:
+        """How an item begins that has not begun in this opening."""
+        return begins_anew(index, self.opening.again)
+
+    def value(self, failed_as: JsonValue = None) -> JsonValue:
+        """What the map hands on under its id: the results in the order of the items, or how many
+        items there were.
+        """
+        if self.results is None:
+            return {"items": len(self.plan), "failed": self.plan.failed}
+        values = [self.results.get(index, failed_as) for index in range(len(self.plan))]
+        keys = self.items.keys
+        return values if keys is None else dict(zip(keys, values, strict=True))
+
+
+class OpenMaps:
+    """``recorded`` are maps that were opened before, by task. ``came`` is the instant that came if
+    the run was claimable because its time had come. See ``OpenItems``.
+    """
+
+    __slots__ = ("_maps", "came", "recorded")
+
+    def __init__(self) -> None:
+        self._maps: dict[int, OpenMap] = {}
+        self.came: int | None = None
+        self.recorded: dict[int, EarlierMap] = {}
+
+    def __iter__(self) -> Iterator[OpenMap]:
+        return iter(self._maps.values())
+
+    def get(self, unit: int) -> OpenMap | None:
+        """The map of this unit, if it is open."""
+        return self._maps.get(unit & TASK)
+
+    def of(self, unit: int) -> OpenMap:
+        """The map of this unit, which is open."""
+        return self._maps[unit & TASK]
+
+    def add(self, opened: OpenMap) -> None:
+        """The map is open from now on."""
+        self._maps[opened.task] = opened
+
+    def remove(self, opened: OpenMap) -> None:
+        """The map is over."""
+        del self._maps[opened.task]
+
+    def opened(self) -> set[int]:
+        """As in ``OpenItems``."""
+        return set(self._maps)
+
+    def units(self, ready: Collection[int]) -> set[int]:
+        """As in ``OpenItems``."""
+        found = set(ready)
+        for task, each in self._maps.items():
+            if each.plan.open:
+                found.discard(task)
+                found |= {unit_of(task, index) for index in each.plan.open}
+                if each.plan.has_more and each.room() > 0:
+                    found.add(task)
+        return found
+
+    def held(self, units: Collection[int]) -> None:
+        """As in ``OpenItems``."""
+        for unit in units:
+            if unit > TASK and (opened := self.get(unit)) is not None:
+                opened.here.discard(item_of(unit))
+
+    def forget(self, latest: MutableMapping[int, AttemptRow]) -> None:
+        """As in ``OpenItems``."""
+        for unit in [unit for unit in latest if unit > TASK]:
+            del latest[unit]
+
+
+def maps_of(run: ActiveRun) -> OpenMaps | None:
+    """The maps of a run; None before the first one."""
+    maps = run.maps
+    assert maps is None or isinstance(maps, OpenMaps), "only this feature makes them"
+    return maps
+
+
+def open_maps(run: ActiveRun) -> OpenMaps:
+    """The maps of a run; it has some from now on."""
+    maps = maps_of(run)
+    if maps is None:
+        maps = run.maps = OpenMaps()
+    return maps

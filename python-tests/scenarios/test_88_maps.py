@@ -1,0 +1,546 @@
+"""88: a task runs once for each item of its data, and its results are a list."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from scenarios.steering import until
+
+import cloaca
+
+WAIT = 60
+QUICK: dict[str, Any] = {"retry_backoff": "fixed", "retry_delay_ms": 1, "retry_jitter": False}
+ONCE: dict[str, Any] = {"retry_attempts": 1}
+
+
+def double(context: cloaca.Context, item: Any) -> Any:
+    return item * 2
+
+
+def run(
+    runner: cloaca.DefaultRunner, body: Any, data: Any, source: Any = "data", **options: Any
+) -> cloaca.PipelineResult:
+    """Run a map of this data, and a task that depends on it."""
+    with cloaca.WorkflowBuilder("mapped"):
+        cloaca.task(id="each", map=source, **{**ONCE, **options})(body)
+
+        @cloaca.task(dependencies=["each"])
+        def after(context: cloaca.Context) -> None:
+            context["seen"] = context.get("each")
+
+    return runner.execute("mapped", {"data": data}, timeout=WAIT)
+
+
+@pytest.mark.each_backend
+@pytest.mark.parametrize(
+    ("data", "results"),
+    [
+        ([3, 1, 2], [6, 2, 4]),
+        ([], []),
+        ({}, {}),
+        ({"b": 1, "a": "x"}, {"b": 2, "a": "xx"}),
+        (list(range(300)), list(range(0, 600, 2))),
+    ],
+)
+def test_each_item_is_a_call_and_the_results_are_in_their_order(
+    runner: cloaca.DefaultRunner, data: Any, results: Any
+) -> None:
+    result = run(runner, double, data)
+    assert result.status == "Completed", result.error
+    assert result.final_context.to_dict() == {"data": data, "each": results, "seen": results}
+    assert result.task_results["each"].status == "Completed"
+
+
+def test_any_json_value_is_a_result(runner: cloaca.DefaultRunner) -> None:
+    def same(context: cloaca.Context, item: Any) -> Any:
+        return item
+
+    data = [None, True, 1.5, "x", [1], {"a": None}]
+    assert run(runner, same, data).final_context["each"] == data
+
+
+def test_items_are_found_by_a_path_or_are_in_the_definition(runner: cloaca.DefaultRunner) -> None:
+    deep = run(runner, double, {"deep": [1]}, ("data", "deep"))
+    assert deep.final_context["each"] == [2]
+    assert run(runner, double, None, [1, 2]).final_context["each"] == [2, 4]
+
+
+def test_parameters_are_bound_by_name(runner: cloaca.DefaultRunner) -> None:
+    def facts(context: cloaca.Context, handle: cloaca.TaskHandle, item: Any) -> Any:
+        return [item, handle.index, handle.label, handle.item_count, handle.task_id, handle.attempt]
+
+    result = run(runner, facts, {"a": 7, "b": 8})
+    assert result.final_context["each"] == {
+        "a": [7, 0, "a", 2, "each", 1],
+        "b": [8, 1, "b", 2, "each", 1],
+    }
+
+
+def test_a_body_may_ask_for_nothing_but_its_context(runner: cloaca.DefaultRunner) -> None:
+    def size(context: cloaca.Context) -> int:
+        return len(context["data"])
+
+    assert run(runner, size, [1, 2]).final_context["each"] == [2, 2]
+
+
+def test_async_bodies_are_items_too(runner: cloaca.DefaultRunner) -> None:
+    async def later(context: cloaca.Context, *, item: int, handle: cloaca.AsyncTaskHandle) -> Any:
+        return [item, handle.index]
+
+    assert run(runner, later, [5, 6]).final_context["each"] == [[5, 0], [6, 1]]
+
+
+def test_outside_of_a_map_a_handle_names_no_item(runner: cloaca.DefaultRunner) -> None:
+    with cloaca.WorkflowBuilder("plain"):
+
+        @cloaca.task
+        def only(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            context["item"] = [handle.index, handle.label, handle.item_count]
+
+    assert runner.execute("plain").final_context["item"] == [None, None, None]
+
+
+def test_items_share_a_context_and_their_changes_to_it_are_not_kept(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    def writes(context: cloaca.Context, item: list[int]) -> Any:
+        item.append(1)
+        context["mine"] = item
+        return context["mine"]
+
+    result = run(runner, writes, [[], []])
+    assert result.final_context.to_dict() == {
+        "data": [[], []],
+        "each": [[1], [1]],
+        "seen": [[1], [1]],
+    }
+
+
+def test_the_idempotency_key_of_an_item_has_its_label(runner: cloaca.DefaultRunner) -> None:
+    def key(context: cloaca.Context, handle: cloaca.TaskHandle) -> str:
+        return handle.idempotency_key
+
+    result = run(runner, key, [{"n": "x"}, {"n": 7}, {"n": "x@2"}], label="n")
+    run_id = result.execution_id
+    keys = [f"{run_id}:each::{name}" for name in ("x", "7", "x@2@1")]
+    assert result.final_context["each"] == keys
+
+
+@pytest.mark.each_backend
+def test_each_item_is_tried_again_by_itself(runner: cloaca.DefaultRunner) -> None:
+    failures = {1: 2, 2: 1}
+    lock = threading.Lock()
+
+    def flaky(context: cloaca.Context, item: int, handle: cloaca.TaskHandle) -> Any:
+        with lock:
+            if failures.get(item):
+                failures[item] -= 1
+                raise RuntimeError("not yet")
+        return handle.attempt
+
+    result = run(runner, flaky, [0, 1, 2], retry_attempts=3, **QUICK)
+    assert result.final_context["each"] == [1, 3, 2]
+
+
+@pytest.mark.each_backend
+def test_a_map_whose_items_have_failed_fails_when_all_have_run(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    ran: list[int] = []
+
+    def odd(context: cloaca.Context, item: int) -> int:
+        ran.append(item)
+        if item % 2:
+            raise ValueError(f"odd {item}")
+        return item
+
+    result = run(runner, odd, [0, 1, 2, 3])
+    assert sorted(ran) == [0, 1, 2, 3]
+    failed = result.task_results["each"]
+    text = "2 of 4 items failed, first each[1]: ValueError: odd 1"
+    assert (failed.status, failed.error) == ("Failed", f"MapFailedError: {text}")
+    assert result.task_results["after"].status == "Skipped"
+    assert result.error == (
+        f"1 task(s) failed, 0 completed, 1 skipped; first error: each: MapFailedError: {text}"
+    )
+
+
+def test_a_map_that_stops_begins_no_item_after_a_failure(open_runner: Any) -> None:
+    ran: list[int] = []
+
+    def fails(context: cloaca.Context, item: int) -> int:
+        ran.append(item)
+        if item == 1:
+            raise ValueError("no")
+        return item
+
+    runner = open_runner(max_concurrent_tasks=1)
+    result = run(runner, fails, list(range(50)), item_policy="stop")
+    assert ran[:2] == [0, 1]
+    assert len(ran) <= 4  # the thread takes the next one before the engine hears of a failure
+    assert result.task_results["each"].error == (
+        "MapFailedError: 1 of 50 items failed, first each[1]: ValueError: no"
+    )
+
+
+def test_an_item_in_back_off_fails_with_its_last_error_when_its_map_stops(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    waits = threading.Event()
+
+    def fails(context: cloaca.Context, item: int) -> int:
+        if item == 0:
+            waits.set()
+            raise RuntimeError("again")
+        waits.wait(WAIT)
+        raise ValueError("for good")
+
+    result = run(
+        runner,
+        fails,
+        [0, 1],
+        item_policy="stop",
+        retry_attempts=2,
+        retry_delay_ms=600_000,
+        retry_max_delay_ms=600_000,
+        retry_condition=RuntimeError,
+    )
+    assert result.task_results["each"].error == (
+        "MapFailedError: 2 of 2 items failed, first each[0]: RuntimeError: again"
+    )
+
+
+def test_a_map_that_collects_has_none_for_a_failed_item(runner: cloaca.DefaultRunner) -> None:
+    def fails(context: cloaca.Context, item: int) -> int:
+        if item == 1:
+            raise ValueError("no")
+        return item
+
+    result = run(runner, fails, [0, 1, 2], item_policy="collect")
+    assert result.status == "Completed"
+    assert result.final_context["seen"] == [0, None, 2]
+
+
+def test_results_may_stay_in_their_rows(runner: cloaca.DefaultRunner) -> None:
+    def fails(context: cloaca.Context, item: int) -> int:
+        if item == 1:
+            raise ValueError("no")
+        return item
+
+    result = run(runner, fails, [0, 1, 2], item_policy="collect", results="rows")
+    assert result.final_context["seen"] == {"items": 3, "failed": 1}
+
+
+def test_results_that_do_not_fit_into_a_context_fail_the_map(open_runner: Any) -> None:
+    def large(context: cloaca.Context) -> str:
+        return "x" * 400
+
+    runner = open_runner(max_context_bytes=1024, max_concurrent_tasks=1)
+    result = run(runner, large, list(range(20)))
+    error = result.task_results["each"].error
+    assert error is not None
+    given = len('{"data":') + len(str(list(range(20))).replace(" ", "")) + len("}")
+    size = given + len(',"each":[') + 3 * len('"",') + 3 * 400
+    assert error.startswith(f"ContextValueError: task 'each' would hand on {size} bytes of context")
+    assert "after 3 of 20 items, of which it was given" in error
+    assert "max_context_bytes is 1024" in error
+    assert 'results="rows"' in error
+    assert run(runner, large, list(range(20)), results="rows").status == "Completed"
+
+
+def test_results_are_counted_in_bytes(open_runner: Any) -> None:
+    runner = open_runner(max_context_bytes=4096)
+    assert run(runner, lambda context: 1, list(range(200))).status == "Completed"
+    result = run(runner, lambda context: "ж" * 300, list(range(12)))
+    error = result.task_results["each"].error
+    assert error is not None
+    assert 'results="rows"' in error
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "error"),
+    [
+        (3, {}, "task 'each' maps data, which has a number; expected a list, or an object whose"),
+        ([{"n": 1}, {"n": 1}], {"label": "n"}, "the label 1 twice: items 0 and 1"),
+        ([0] * 11, {}, "task 'each' maps data, which has 11 items; max_map_items is 10"),
+    ],
+)
+def test_data_that_cannot_be_mapped_fails_the_task_at_once(
+    open_runner: Any, data: Any, options: Any, error: str
+) -> None:
+    result = run(open_runner(max_map_items=10), double, data, retry_attempts=3, **options)
+    failed = result.task_results["each"]
+    assert (failed.status, failed.attempts) == ("Failed", 1)
+    assert failed.error is not None
+    assert failed.error.startswith("MapError: ")
+    assert error in failed.error
+
+
+def test_a_missing_key_fails_the_task_at_once(runner: cloaca.DefaultRunner) -> None:
+    result = run(runner, double, [], "files")
+    assert result.task_results["each"].error == (
+        "MapError: task 'each' maps files, which has nothing: its context has no such key"
+    )
+
+
+def test_a_returned_context_is_refused(runner: cloaca.DefaultRunner) -> None:
+    def returns(context: cloaca.Context) -> cloaca.Context:
+        return context
+
+    result = run(runner, returns, [1])
+    assert "ContextTypeError: each[0] returned a Context" in str(result.error)
+
+
+@pytest.mark.each_backend
+def test_no_more_items_are_open_at_once_than_the_map_says(runner: cloaca.DefaultRunner) -> None:
+    lock = threading.Lock()
+    counts = [0, 0]  # at once, at most
+
+    def counted(context: cloaca.Context) -> None:
+        with lock:
+            counts[0] += 1
+            counts[1] = max(counts)
+        with lock:
+            counts[0] -= 1
+
+    assert run(runner, counted, list(range(40)), max_parallel=1).status == "Completed"
+    assert counts == [0, 1]
+
+
+def test_callbacks_are_told_the_item(runner: cloaca.DefaultRunner) -> None:
+    told: list[Any] = []
+
+    def fails(context: cloaca.Context, item: str) -> str:
+        if item == "b":
+            raise ValueError("no")
+        return item * 2
+
+    def on_success(task_id: str, context: cloaca.Context) -> None:
+        told.append((task_id, context["item"], context["data"]))
+
+    def on_failure(task_id: str, error: str, context: cloaca.Context) -> None:
+        told.append((task_id, error, context["item"]))
+
+    run(runner, fails, ["a", "b"], on_success=on_success, on_failure=on_failure)
+    assert sorted(told) == [
+        ("each[0]", "a", ["a", "b"]),
+        ("each[1]", "ValueError: no", "b"),
+    ]
+
+
+def test_one_item_that_exceeds_its_time_fails_alone(runner: cloaca.DefaultRunner) -> None:
+    async def waits(context: cloaca.Context, item: int, handle: cloaca.AsyncTaskHandle) -> int:
+        if item:
+            await cloaca_never()
+        return item
+
+    result = run(runner, waits, [0, 1], timeout_seconds=0.2, item_policy="collect")
+    assert result.final_context["each"] == [0, None]
+
+
+async def cloaca_never() -> None:
+    import asyncio
+
+    await asyncio.Event().wait()
+
+
+@pytest.mark.each_backend
+def test_items_are_read_by_pages(runner: cloaca.DefaultRunner) -> None:
+    def fails(context: cloaca.Context, item: int) -> Any:
+        if item == 2:
+            raise ValueError("no")
+        return None if item == 1 else {"n": item}
+
+    result = run(runner, fails, {"a": 0, "b": 1, "c": 2, "d": 3})
+    handle = runner.get_run(result.execution_id)
+    items = [
+        cloaca.ItemResult(0, "a", "Completed", {"n": 0}),
+        cloaca.ItemResult(1, "b", "Completed", None),
+        cloaca.ItemResult(2, "c", "Failed", None, "ValueError: no"),
+        cloaca.ItemResult(3, "d", "Completed", {"n": 3}),
+    ]
+    assert handle.items("each") == items
+    assert handle.items("each", status="Failed") == items[2:3]
+    assert handle.items("each", after=0, limit=2) == items[1:3]
+    with pytest.raises(KeyError, match="has started no map 'after'"):
+        handle.items("after")
+
+
+@pytest.mark.each_backend
+@pytest.mark.parametrize("evict", [0, 10], ids=["leaving", "staying"])
+def test_items_run_workflows_as_children(open_runner: Any, evict: float) -> None:
+    """Each item has runs of its own, also those of one key; a failed one fails only its item."""
+    runner = open_runner(evict_after_seconds=evict)
+    with cloaca.WorkflowBuilder("child"):
+
+        @cloaca.task(retry_attempts=1)
+        def doubles(context: cloaca.Context) -> None:
+            if context["n"] == 2:
+                raise ValueError("no")
+            context["doubled"] = context["n"] * 2
+
+    def parent(context: cloaca.Context, item: int, handle: cloaca.TaskHandle) -> list[Any]:
+        found = handle.run_workflow("child", {"n": item})
+        keyed = handle.start_workflow("child", {"n": item + 10}, key="k").result()
+        handle.submit("child", {"n": item + 20})
+        return [found["doubled"], keyed["doubled"]]
+
+    result = run(runner, parent, [1, 2, 3], item_policy="collect")
+
+    assert result.status == "Completed", result.error
+    first, failed, third = result.final_context["each"]
+    assert (first, failed, third) == ([2, 22], None, [6, 26])
+    handle = runner.get_run(result.execution_id)
+    (error,) = [each.error for each in handle.items("each", status="Failed")]
+    assert error is not None
+    assert error.startswith("RunFailedError: ")
+    assert len(handle.children()) == 7
+
+
+@pytest.mark.each_backend
+def test_items_of_other_data_run_children_of_their_own(runner: cloaca.DefaultRunner) -> None:
+    """The data change between two rounds: the first item is another one then. Its body, and what
+    is called when an item has ended, do not find the runs of the item that was first before.
+    """
+    with cloaca.WorkflowBuilder("child"):
+
+        @cloaca.task(retry_attempts=1)
+        def got(context: cloaca.Context) -> None:
+            context["got"] = context["n"]
+
+    rounds = threading.Semaphore(1)
+    asked: list[int] = []
+
+    def tell(task_id: str, context: cloaca.Context) -> None:
+        runner.submit("child", {"n": context["item"] + 100})
+
+    with cloaca.WorkflowBuilder("parent"):
+
+        @cloaca.task
+        def above(context: cloaca.Context) -> None:
+            context["data"] = [1, 2] if rounds.acquire(blocking=False) else [9, 1, 2]
+
+        @cloaca.task(dependencies=["above"], map="data", on_success=tell, **ONCE)
+        def each(context: cloaca.Context, item: int, handle: cloaca.TaskHandle) -> list[int]:
+            asked.append(item)
+            submitted = handle.submit("child", {"n": item}).result(timeout=WAIT)
+            keyed = handle.run_workflow("child", {"n": item}, key="k")
+            return [submitted.final_context["got"], keyed["got"]]
+
+        @cloaca.task(dependencies=["each"], **ONCE)
+        def after(context: cloaca.Context) -> None:
+            if len(context["each"]) == 2:
+                raise ValueError("one is missing")
+
+    begun = runner.submit("parent")
+    assert begun.result(timeout=WAIT).status == "Failed"
+
+    again = runner.retry(begun.id, tasks=["above"]).result(timeout=WAIT)
+
+    assert again.status == "Completed", again.error
+    assert again.final_context["each"] == [[9, 9], [1, 1], [2, 2]]
+    ends = [runner.get_run(run.id).result(timeout=WAIT) for run in begun.children()]
+    told = {end.final_context["got"] for end in ends if end.final_context["got"] > 100}
+    assert told == {101, 102, 109}
+    assert sorted(asked) == [1, 1, 2, 2, 9]
+
+
+@pytest.mark.each_backend
+def test_people_decide_items_one_after_the_other(runner: cloaca.DefaultRunner) -> None:
+    """All ask by one name; the second decision comes before the first one is read."""
+
+    def asks(context: cloaca.Context, item: str, handle: cloaca.TaskHandle) -> Any:
+        return handle.approval("sign", f"Sign {item}?")["by"]
+
+    with cloaca.WorkflowBuilder("mapped"):
+        cloaca.task(id="each", map="data", **ONCE)(asks)
+    handle = runner.submit("mapped", {"data": {"a": 1, "b": 2}})
+    until(lambda: len(runner.waiting_for_people()) == 2)
+    assert [each.item for each in runner.waiting_for_people()] == [0, 1]
+    assert "2 of them wait; each[0] waits for a person" in str(handle.explain())
+
+    handle.approve("sign", "approve", by="ann")
+    handle.approve("sign", "approve", by="bob")
+
+    assert handle.result(WAIT).final_context["each"] == {"a": "ann", "b": "bob"}
+    with pytest.raises(cloaca.AlreadyDecidedError):
+        handle.approve("sign", "approve", by="cy")
+
+
+def test_a_map_is_under_way_while_an_item_waits_to_be_tried_again(open_runner: Any) -> None:
+    """The run has left memory."""
+    runner = open_runner(evict_after_seconds=0)
+
+    def asks(context: cloaca.Context, item: int) -> int:
+        if item == 1:
+            raise cloaca.RetryAfter(3600)
+        return item
+
+    with cloaca.WorkflowBuilder("mapped"):
+        cloaca.task(id="each", map=[0, 1])(asks)
+    handle = runner.submit("mapped")
+    until(lambda: handle.info().due_at is not None)
+
+    (explained,) = handle.explain().tasks
+    assert (explained.status, explained.code) == ("Running", "running")
+    assert "its items are under way" in str(handle.explain())
+    assert [each.status for each in handle.items("each")] == ["Completed", "Waiting"]
+    handle.cancel()
+    handle.result(WAIT)
+    assert [each.status for each in handle.items("each")] == ["Completed", "Cancelled"]
+
+
+def test_lines_of_items_name_their_item(runner: cloaca.DefaultRunner) -> None:
+    def logs(context: cloaca.Context, item: str, handle: cloaca.TaskHandle) -> None:
+        handle.log(f"converts {item}")
+        handle.log("done")
+
+    result = run(runner, logs, ["a", "b"])
+    lines = runner.get_run(result.execution_id).logs("each")
+    assert sorted((line.item, line.number, line.message, line.dropped) for line in lines) == [
+        (0, 1, "converts a", 0),
+        (0, 2, "done", 0),
+        (1, 1, "converts b", 0),
+        (1, 2, "done", 0),
+    ]
+
+
+def test_items_that_a_map_has_not_begun_are_skipped_when_it_stops(open_runner: Any) -> None:
+    def fails(context: cloaca.Context, item: int) -> None:
+        raise ValueError("no")
+
+    result = run(open_runner(max_concurrent_tasks=1), fails, list(range(9)), item_policy="stop")
+    found = open_runner().get_run(result.execution_id).items("each")
+    statuses = [each.status for each in found]
+    assert statuses[0] == "Failed"
+    assert statuses[4:] == ["Skipped"] * 5
+
+
+@pytest.mark.each_backend
+def test_a_later_body_reads_the_items_by_pages(runner: cloaca.DefaultRunner) -> None:
+    def fails(context: cloaca.Context, item: int) -> int:
+        if item == 1:
+            raise ValueError("no")
+        return item
+
+    with cloaca.WorkflowBuilder("read"):
+        cloaca.task(id="each", map="data", results="rows", item_policy="collect", **ONCE)(fails)
+
+        @cloaca.task(dependencies=["each"])
+        def sums(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            found = list(handle.results("each"))
+            context["sum"] = sum(each.result for each in found if each.status == "Completed")
+            context["errors"] = [each.error for each in found if each.error]
+
+        @cloaca.task(dependencies=["sums"])
+        async def later(context: cloaca.Context, handle: cloaca.AsyncTaskHandle) -> None:
+            context["count"] = len([each async for each in handle.results("each")])
+
+    result = runner.execute("read", {"data": list(range(1100))}, timeout=WAIT)
+    assert result.status == "Completed", result.error
+    found = result.final_context
+    assert found["each"] == {"items": 1100, "failed": 1}
+    assert (found["sum"], found["errors"]) == (sum(range(1100)) - 1, ["ValueError: no"])
+    assert found["count"] == 1100
