@@ -30,6 +30,7 @@ from cloaca_tools.observer import Observer
 from cloaca_tools.transfer.opened import Place
 
 PATIENCE = 60
+RESULT = ["RESULT", "OR", "ERROR"]
 SHOP = """
 import logging
 
@@ -71,6 +72,12 @@ with cloaca.WorkflowBuilder("load", registry=registry):
     @cloaca.task
     def other(context, handle):
         handle.log("beside")
+
+with cloaca.WorkflowBuilder("convert_all", registry=registry):
+
+    @cloaca.task(map="files", label="name", retry_attempts=1, item_policy="collect")
+    def convert(context, item):
+        return 10 // item["pages"]
 
 with cloaca.WorkflowBuilder("stop_itself", registry=registry):
 
@@ -143,6 +150,34 @@ def submitted(command: Command, *arguments: str) -> str:
 # -- run -----------------------------------------------------------------------------------------
 
 
+PAGES = {"a": 1, "b": 0, "c": 2, "d": 5, "e": 0}
+FILES = [{"name": name, "pages": pages} for name, pages in PAGES.items()]
+
+
+def items_of(command: Command, *options: str) -> dict[str, Any]:
+    """The items of the map of the newest run, as indexes, and what the answer has beside them."""
+    found = answer(command("runs", "items", "@", "convert", "--json", *options))
+    return {**found, "items": [row["index"] for row in found["items"]]}
+
+
+@pytest.mark.each_backend
+def test_items_of_a_map_are_listed_by_state_page_by_page(command: Command) -> None:
+    command("run", "convert_all", "-P", f"files:={json.dumps(FILES)}")
+
+    table = command("runs", "items", "@", "convert").stdout.splitlines()
+
+    assert table[0].split() == ["INDEX", "LABEL", "STATUS", "ATTEMPTS", "STARTED", "TOOK", *RESULT]
+    assert [line.split()[:4] for line in table[1:3]] == [
+        ["0", "a", "Completed", "1"],
+        ["1", "b", "Failed", "1"],
+    ]
+    assert table[2].endswith("ZeroDivisionError: integer division or modulo by zero")
+    assert items_of(command, "--status", "failed") == {"items": [1, 4], "next": None}
+    assert items_of(command, "--limit", "2") == {"items": [0, 1], "next": "1"}
+    assert items_of(command, "--after", "1", "--limit", "3") == {"items": [2, 3, 4], "next": None}
+    command("runs", "items", "@", "other", code=1)
+
+
 @pytest.mark.each_backend
 def test_run_executes_a_workflow_and_tells_each_step(command: Command) -> None:
     lines = command("run", "order", "-P", "amount:=5").stdout.splitlines()
@@ -211,7 +246,7 @@ def test_an_unknown_workflow_or_run_exits_with_1(command: Command) -> None:
     for more in ([], ["--detach"]):
         told = command("run", "ordre", *more, code=1).stderr
         assert "did you mean 'order'" in told
-        assert told.endswith("Known workflows: order, ask, load, stop_itself\n")
+        assert told.endswith("Known workflows: order, ask, convert_all, load, stop_itself\n")
     command("runs", "show", "abc", code=1)
     command("runs", "show", "@", code=1)
 
@@ -503,7 +538,13 @@ def test_workflows_are_known_without_their_code(
     monkeypatch.delenv("CLOACA_APP")
 
     found = answer(command("workflows", "list", "--json"))["workflows"]
-    assert [each["workflow_name"] for each in found] == ["ask", "load", "order", "stop_itself"]
+    assert [each["workflow_name"] for each in found] == [
+        "ask",
+        "convert_all",
+        "load",
+        "order",
+        "stop_itself",
+    ]
     assert "charge" in command("workflows", "show", "order").stdout
     assert "n0 --> n1" in command("workflows", "graph", "order").stdout
     submitted(command, "order")
@@ -1238,7 +1279,13 @@ def test_runs_are_completed_newest_first_with_what_they_are(command: Command) ->
 def test_names_of_workflows_are_completed(command: Command, worker: cloaca.DefaultRunner) -> None:
     command("workflows", "pause", "load")
 
-    assert offered("run", "") == {"ask": None, "load": "paused", "order": None, "stop_itself": None}
+    assert offered("run", "") == {
+        "ask": None,
+        "convert_all": None,
+        "load": "paused",
+        "order": None,
+        "stop_itself": None,
+    }
     assert offered("workflows", "show", "o") == {"order": None}
     assert offered("approvals", "list", "--workflow", "o") == {"order": None}
     assert offered("runs", "list", "workflow:o") == {"workflow:order": None}

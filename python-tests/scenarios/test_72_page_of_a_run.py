@@ -379,3 +379,94 @@ def test_a_visitor_has_so_many_exports_at_a_time(
         assert answer.status_code == 429
         assert "Another export is being made" in answer.text
     assert web.get(f"/runs/{failed.id}").status_code == 200
+
+
+# -- a map ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mapped(runner: cloaca.DefaultRunner) -> cloaca.RunHandle:
+    """A run with a map of 120 items, of which every fortieth has failed; its labels are hostile."""
+    with cloaca.WorkflowBuilder("library"):
+
+        @cloaca.task(map="files", label="name", retry_attempts=1)
+        def convert(context: cloaca.Context, item: Any) -> Any:
+            if item["page"] % 40 == 7:
+                raise ValueError(f"page {item['page']} {HOSTILE}")
+            return {"pages": item["page"]}
+
+    files = [{"name": f"{HOSTILE}{page}", "page": page} for page in range(120)]
+    run = runner.submit("library", {"files": files})
+    run.wait(WAIT)
+    return run
+
+
+def items(html: str) -> list[int]:
+    """The items that have a row, by their numbers."""
+    return [
+        int(each) for each in re.findall(r"</script>(\d+)</a>", unescape(part(html, "item-rows")))
+    ]
+
+
+def test_a_map_shows_its_items_by_state_and_page(
+    page: TestClient, mapped: cloaca.RunHandle
+) -> None:
+    first = look(page, mapped.id)
+    assert "Items 120 items" in words(part(first, "pane-items"))
+    assert "3 failed 117 completed" in words(part(first, "item-counts"))
+    assert 'aria-label="3 failed, 117 completed"' in first
+    assert items(first) == list(range(50))
+
+    failed = look(page, mapped.id, task="convert", state="Failed")
+    assert items(failed) == [7, 47, 87]
+    assert "item-pages" not in failed
+    last = look(page, mapped.id, task="convert", after=99)
+    assert items(last) == list(range(100, 120))
+    assert '">First items</a></div>' in part(last, "item-pages")
+    assert HOSTILE not in first + failed + last
+
+
+def test_one_item_shows_its_error_or_its_result(page: TestClient, mapped: cloaca.RunHandle) -> None:
+    failed = words(part(look(page, mapped.id, "pane", task="convert", item=7), "item"))
+    assert f"convert[{HOSTILE}7]" in failed
+    assert "item 7 · 1 attempt" in failed
+    assert f"ValueError: page 7 {HOSTILE}" in failed
+    completed = words(part(look(page, mapped.id, task="convert", item=8), "item"))
+    assert '"pages" : 8' in completed or '"pages": 8' in completed
+
+
+def test_a_map_that_has_not_begun_or_has_no_item_is_a_task_as_any(
+    page: TestClient, runner: cloaca.DefaultRunner
+) -> None:
+    with cloaca.WorkflowBuilder("later"):
+
+        @cloaca.task(retry_attempts=1)
+        def find(context: cloaca.Context) -> None:
+            raise ValueError("no folder")
+
+        @cloaca.task(dependencies=[find], map="files")
+        def convert(context: cloaca.Context) -> None: ...
+
+        @cloaca.task(map=[])
+        def none(context: cloaca.Context) -> None: ...
+
+    run = runner.submit("later")
+    run.wait(WAIT)
+    assert "pane-items" not in look(page, run.id, task="convert")
+    assert "Its data had no items." in look(page, run.id, task="none")
+
+
+def test_the_page_of_a_large_map_is_small(page: TestClient, runner: cloaca.DefaultRunner) -> None:
+    with cloaca.WorkflowBuilder("wide"):
+
+        @cloaca.task(map="numbers")
+        async def double(context: cloaca.Context, item: int) -> int:
+            return 2 * item
+
+        @cloaca.task(dependencies=[double])
+        def after(context: cloaca.Context) -> None: ...
+
+    run = runner.submit("wide", {"numbers": list(range(10**6, 10**6 + 3_000))})
+    run.wait(WAIT)
+    sizes = [len(look(page, run.id, task=task)) for task in ("double", "after")]
+    assert max(sizes) < 150_000

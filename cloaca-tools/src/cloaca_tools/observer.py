@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from cloaca_tools.views.run.changes import TaskChange
     from cloaca_tools.views.run.graph import Graph
     from cloaca_tools.views.run.inspection import Inspection, Snapshot
+    from cloaca_tools.views.run.items import MapItems
     from cloaca_tools.views.run.reading import Family
     from cloaca_tools.views.run.shown_run import ShownRun
     from cloaca_tools.views.run.standings import Standing
@@ -274,6 +275,28 @@ class Observer:
                 engine, run_id, task, attempt, explained=explained
             ),
             task_details.task_look,
+        )
+
+    def items(
+        self,
+        ref: str,
+        task: str,
+        *,
+        status: str | None = None,
+        after: int | None = None,
+        limit: int = 100,
+        item: int | None = None,
+    ) -> Call[MapItems]:
+        """The items of a map of a run: how many in each state, and a page of them, in their order:
+        of this ``status``, if one is given, after the index ``after``, at most ``limit``; and the
+        item of the index ``item`` apart, if there is one. ``TaskNotFoundError`` (a KeyError) if the
+        run has started no such map.
+        """
+        from cloaca_tools.views.run import items
+
+        page = items.wanted(task, status, after, checked_limit(limit), item)
+        return self._of_run(
+            ref, lambda engine, run_id: items.read(engine, run_id, page), items.map_items
         )
 
     def tasks(self, ref: str, tasks: Collection[str]) -> Call[tuple[TaskDetails, ...]]:

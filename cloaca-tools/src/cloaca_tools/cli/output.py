@@ -60,10 +60,11 @@ class Output:
         columns: Sequence[Column],
         *,
         following: str | None = None,
+        go_on: str = "--before",
         limit: int | None = None,
         empty: str,
     ) -> None:
-        """Write a list. ``following`` is the id to go on before, ``empty`` the note for no rows.
+        """Write a list. ``following`` is where ``go_on`` goes on, ``empty`` the note for no rows.
 
         Of a list that cannot be gone on with, ``limit`` rows are written; a note says so if there
         are more ``rows``.
@@ -79,7 +80,7 @@ class Output:
         else:
             write_table(rows, columns)
         if following is not None and not self.as_json:
-            note(f"There are more: --before {following}")
+            note(f"There are more: {go_on} {following}")
         if found > len(rows):
             note(f"There are more than {limit}: give a larger --limit")
 

@@ -71,6 +71,23 @@ def get_tree(database: Database, run: str, limit: int = 100) -> Form:
     return {"tree": database.client.get_run(database.run_id(run)).tree(limit=limit).to_dict()}
 
 
+def list_items(
+    database: Database,
+    run: str,
+    task: str,
+    status: str | None = None,
+    after: int | None = None,
+    limit: int = 50,
+) -> Form:
+    """The items of a map of a run, in their order."""
+    found = database.observer.items(
+        database.run_id(run), task, status=status, after=after, limit=limit
+    ).wait()
+    rows = [item.to_dict() for item in found.items]
+    shown = page("items", rows, lambda row: row["index"], found.next)
+    return {"total": found.total, "counts": dict(found.counts), **shown}
+
+
 def explain_run(database: Database, run: str) -> Form:
     """Why a run and its tasks are as they are."""
     return {"explanation": json_form(database.observer.explain(run).wait())}
@@ -156,6 +173,21 @@ LOOKING: Final = (
         "tasks. The nearest are shown; hidden counts others.",
         get_tree,
         {"run": RUN, "limit": whole("At most so many runs. Default: 100.", 1, 1_000)},
+    ),
+    Tool(
+        "list_items",
+        "List items of a map",
+        "List the items of a task that is a map, in their order, with their states, results and "
+        "errors, and count them by state. An answer with a next goes on: call again with it as "
+        "after.",
+        list_items,
+        {
+            "run": RUN,
+            "task": text("The task, which has one body call for each item of its data."),
+            "status": text("Only items in this state, as Failed. Default: all."),
+            "after": whole("Go on after this index: the next of the answer before.", 0, 10**9),
+            "limit": whole("At most so many. Default: 50.", 1, 200),
+        },
     ),
     Tool(
         "explain_run",

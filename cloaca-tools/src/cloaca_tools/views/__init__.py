@@ -3,6 +3,7 @@
     filters    text → terms              search     terms → a search of the store
     ids        a reference → a run's id  listing    lines and pages
     tree       a run, its tasks, its children
+    items      a map: counts, strip, a page of its items
     timeline   attempts as bars          graph      nodes, edges, states; mermaid: as text
     changes    input, diff and result of a task
     task_details   one task, closely: attempts, kept values, messages, decision

@@ -20,6 +20,7 @@ LOOKING = [
     "list_runs",
     "get_run",
     "get_tree",
+    "list_items",
     "explain_run",
     "get_logs",
     "get_graph",

@@ -20,6 +20,7 @@ COMMANDS = {
     "logs": Part(
         "cloaca_tools.cli.runs.task_logs", "command", "Write what bodies of a run have logged."
     ),
+    "items": Part("cloaca_tools.cli.runs.items", "command", "List the items of a map."),
     "attempts": Part(_LOOK, "attempts", "List the attempts of a run's tasks."),
     "graph": Part(_LOOK, "graph", "Draw a run's tasks as a Mermaid flowchart."),
     "explain": Part(_LOOK, "explain", "Say why a run and its tasks are as they are."),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import TaskNotFoundError
 from cloaca_core.values.wording import counted, duration
 from cloaca_tools.ui.forms.schema_fields import Field, fields_of
+from cloaca_tools.ui.pages.items import ItemPart, item_part
 from cloaca_tools.ui.payloads import json_lines, tracebacks
 from cloaca_tools.ui.refusals import RefusedError
 from cloaca_tools.ui.runs.allowed_acts import ENDED
@@ -88,7 +89,8 @@ class Times:
 @dataclass(frozen=True, slots=True)
 class Pane:
     """The content of the pane, of one task. Error, input, change and logs belong to ``attempt``.
-    ``fields`` belong to an open approval, ``event`` is an event that can be sent.
+    ``fields`` belong to an open approval, ``event`` is an event that can be sent,
+    ``items`` are those of a map.
     """
 
     run: RunLine
@@ -110,6 +112,7 @@ class Pane:
     decided: json_lines.Payload | None
     event: str | None
     children: tuple[RunTree, ...]
+    items: ItemPart | None = None
 
     @property
     def task(self) -> str:
@@ -174,7 +177,10 @@ async def facts(
         tree.run.id, name, attempt=_attempt_asked(visit), explained=explained
     )
     log, why = _log(visit, look), _why(node, explanation or look.explanation)
-    return await visit.on_thread(shaped, tree, node, look.details, log, why, visit.site.redact)
+    shown = await visit.on_thread(shaped, tree, node, look.details, log, why, visit.site.redact)
+    if node.is_map:
+        return replace(shown, items=await item_part(visit, tree.run.id, name))
+    return shown
 
 
 def shaped(
@@ -186,6 +192,8 @@ def shaped(
     given = None if change is None else change.input
     result = change.result if change is not None and change.status == "Completed" else None
     decision = details.decision
+    has_map = any(each.is_map for each in tree.tasks)
+    most = json_lines.LIMIT_BESIDE_MAPS if has_map else json_lines.LIMIT
     return Pane(
         run=tree.run,
         node=node,
@@ -196,10 +204,10 @@ def shaped(
         tries=tuple(_tries(details, redact)),
         steps=tuple([_kept(each, redact) for each in details.kept[:_SHOWN]]),
         messages=tuple([_message(each, redact) for each in details.messages[:_SHOWN]]),
-        input=None if given is None else json_lines.payload(given, redact),
-        changed=() if change is None else json_lines.changes(change.changes, redact),
+        input=None if given is None else json_lines.payload(given, redact, most=most),
+        changed=() if change is None else json_lines.changes(change.changes, redact, most=most),
         changed_words="" if change is None else json_lines.changed_words(change.changes),
-        result=json_lines.payload(result, redact) if result else None,
+        result=json_lines.payload(result, redact, most=most) if result else None,
         log=log,
         why=redact(why),
         fields=fields_of(question.schema) if question is not None and is_open else (),

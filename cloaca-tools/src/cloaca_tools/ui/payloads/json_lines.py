@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LIMIT: Final = 65_536
 """Characters of a payload that a page shows."""
+LIMIT_BESIDE_MAPS: Final = 4_096
+"""As above, of a run that has a map: each of its contexts may have a line for each item."""
 _INLINE: Final = 76
 """Characters up to which an object or a list stands in one line."""
 _FOLDED: Final = 600
@@ -72,10 +74,10 @@ class Text:
     is_cut: bool
 
 
-def payload(value: Any, redact: Redact, key: str = "") -> Payload:
-    """A JSON value as lines; ``key`` is its own."""
+def payload(value: Any, redact: Redact, key: str = "", *, most: int = LIMIT) -> Payload:
+    """A JSON value as lines, ``most`` characters of it; ``key`` is its own."""
     shown = masked(value, redact, key)
-    writer = _Writer()
+    writer = _Writer(most)
     lines = tuple(writer.value("", shown, "", depth=0))
     return Payload(lines, says(shown), writer.is_cut)
 
@@ -103,10 +105,10 @@ def says(value: Any) -> str:
     return bytes_
 
 
-def changes(changed: Sequence[KeyChange], redact: Redact) -> tuple[Line, ...]:
+def changes(changed: Sequence[KeyChange], redact: Redact, *, most: int = LIMIT) -> tuple[Line, ...]:
     """The changes of a task, as lines of a diff: a key in a line, or folded."""
     lines: list[Line] = []
-    left = LIMIT
+    left = most
     for place, each in enumerate(changed):
         if left <= 0:
             lines.append(Line(0, "", note=counted(len(changed) - place, "more key")))
@@ -134,8 +136,8 @@ def changed_words(changed: Sequence[KeyChange]) -> str:
 class _Writer:
     """Writes one value; ``left`` are the characters that may still be shown."""
 
-    def __init__(self) -> None:
-        self.left = LIMIT
+    def __init__(self, most: int) -> None:
+        self.left = most
         self.is_cut = False
         self._number = 0
 

@@ -95,6 +95,11 @@ def words_of(name: str) -> str:
     return f"{words[:1].upper()}{words[1:]}"
 
 
+def item_word(status: str) -> str:
+    """A state of an item in the middle of a line."""
+    return "not started" if status == "NotStarted" else status.lower()
+
+
 def level(name: str) -> str:
     """A level of a log in one short word."""
     return {"WARNING": "warn", "CRITICAL": "fatal"}.get(name.upper(), name.lower())
@@ -141,6 +146,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "sentence": sentence,
     "times": times,
     "words_of": words_of,
+    "item_word": item_word,
     "level_word": level,
     "level_class": level_class,
     "in_json": in_json,

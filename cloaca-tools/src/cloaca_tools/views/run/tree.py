@@ -42,7 +42,8 @@ class TaskNode(TaskResult, Shown):
     """A task of a run, in the tree. ``kind`` is ``task``, or ``sleep``, ``event``, ``approval``,
     ``child`` or ``loop`` for a node that waits, None where the definition is not known. ``seconds``
     are those of its latest attempt, and so is ``progress``. ``children`` are the runs that its
-    bodies have submitted, detached ones aside. The ``traceback`` is not read.
+    bodies have submitted, detached ones aside. The ``traceback`` is not
+    read. A task with an item for each of its data ``is_map``.
     """
 
     FORM: ClassVar[str] = (
@@ -54,6 +55,7 @@ class TaskNode(TaskResult, Shown):
     depends_on: tuple[str, ...]
     seconds: float | None
     children: tuple[RunTree, ...] = ()
+    is_map: bool = False
 
 
 _OF_RESULT: Final = attrgetter(*[each.name for each in fields(TaskResult)])
@@ -155,6 +157,7 @@ def _node(
         depends_on=() if task is None else task.dependencies,
         seconds=_seconds(latest, family.views, family.now),
         children=tuple([_tree(family, child.id, _iteration(child, task)) for child in children]),
+        is_map=task is not None and task.map is not None,
     )
 
 
