@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cloaca_core.features.maps.records import MAPS, ItemMark, MapRow
+from cloaca_core.features.maps.records import MAPS, ItemMark, ItemRestart, MapRow
 from cloaca_core.run.rows import AttemptRow
 from cloaca_core.store.batch import Batch
 
@@ -13,6 +13,7 @@ class MemoryMaps:
     """Part of ``MemoryStore``."""
 
     attempts: dict[tuple[str, str, int, int], AttemptRow]
+    restarted_of_maps: dict[tuple[str, str, int, int], int]
 
     def __init__(self) -> None:
         self.opened_maps: dict[tuple[str, str], MapRow] = {}
@@ -41,6 +42,13 @@ class MemoryMaps:
         return [
             ItemMark(row.item, row.attempt, row.status, row.started_at, row.ended_at, row.retry_at)
             for row in self._all_items(run_id, task_id)
+        ]
+
+    async def restarted_items(self, run_ids: Collection[str]) -> list[ItemRestart]:
+        return [
+            ItemRestart(*key, number)
+            for key, number in sorted(self.restarted_of_maps.items())
+            if key[0] in run_ids
         ]
 
     async def chosen_items(

@@ -131,8 +131,10 @@ class MemorySearches(MemoryRecordedRun):
 
     def _is_history(self, row: AttemptRow) -> bool:
         """Whether a retry has the task begin anew after this attempt."""
+        of_tasks = [(*key[:2], -1, key[2]) for key in self.restarted]
+        own = (row.run_id, row.task_id, row.item)
         return any(
-            key[:2] == (row.run_id, row.task_id) and key[2] > row.attempt for key in self.restarted
+            key[:3] == own and key[3] > row.attempt for key in [*of_tasks, *self.restarted_of_maps]
         )
 
     def _matches(self, run: RunRow, condition: Condition, value: str) -> bool:

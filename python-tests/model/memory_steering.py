@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -81,6 +81,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         self.attempts: dict[tuple[str, str, int, int], AttemptRow] = {}
         self.replaced: dict[tuple[str, int], ReplacementRow] = {}
         self.restarted: dict[tuple[str, str, int], tuple[int, int]] = {}
+        self.restarted_of_maps: dict[tuple[str, str, int, int], int] = {}
         self.keys: dict[tuple[str, str], str] = {}
         self.unserved: dict[tuple[str, str], str] = {}
 
@@ -604,6 +605,10 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
             )
             for task_id, first in seen.first_attempts.items():
                 self.restarted[run.id, task_id, first] = (run.round + 1, int(children))
+            for task_id, items in seen.items.items():
+                for item in items:
+                    first = seen.first_attempts.get(task_id, 1)
+                    self.restarted_of_maps[run.id, task_id, item, first] = run.round + 1
             marks = self.marks_of(run)
             marks.claimable_at = act.now
             marks.cancel_at = marks.paused_at = marks.paused_until = marks.children_at = None
@@ -701,14 +706,36 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
             if row.run_id == new.source_id:
                 latest[row.task_id, row.item] = row
         for row in latest.values():
-            is_of_item = row.item >= 0 and row.status == TaskStatus.FAILED
-            if row.task_id in new.kept and (row.status == TaskStatus.COMPLETED or is_of_item):
+            has_failed = row.status == TaskStatus.FAILED and row.retry_at is None
+            if row.task_id in new.kept and (
+                row.status == TaskStatus.COMPLETED or (has_failed and row.item >= 0)
+            ):
                 self.attempts[new.id, row.task_id, row.item, row.attempt] = row._replace(
                     run_id=new.id, epoch=0, crashes=0, error_traceback=None
                 )
         for (run_id, task_id), opened in list(self.opened_maps.items()):
             if run_id == new.source_id and task_id in new.kept:
                 self.opened_maps[new.id, task_id] = opened._replace(run_id=new.id, epoch=0)
+        if new.items is not None:
+            self._copy_items(new, latest.values(), new.items)
+
+    def _copy_items(
+        self, new: NewFork, latest: Iterable[AttemptRow], chosen: Collection[int]
+    ) -> None:
+        """Give a fork the map from which on it runs, and the ends of its items."""
+        task_id = new.from_task
+        for row in latest:
+            has_ended = row.status in (TaskStatus.COMPLETED, TaskStatus.FAILED)
+            is_of_map = row.task_id == task_id and row.item >= 0
+            if is_of_map and has_ended and row.retry_at is None:
+                self.attempts[new.id, task_id, row.item, row.attempt] = row._replace(
+                    run_id=new.id, epoch=0, crashes=0, error_traceback=None
+                )
+        if (opened := self.opened_maps.get((new.source_id, task_id))) is not None:
+            copied = opened._replace(run_id=new.id, epoch=0, attempt=0)
+            self.opened_maps[new.id, task_id] = copied
+        for item in chosen:
+            self.restarted_of_maps[new.id, task_id, item, 1] = 1
 
     def _stands_for(self, new: NewFork, source: RunRow) -> str | None:
         """The run that stands for a fork already."""

@@ -61,6 +61,7 @@ class MemoryUpkeep:
         self.noted: dict[tuple[str, str], ActRow] = {}
         self.past_rounds: dict[tuple[str, int], RoundRow] = {}
         self.restarted: dict[tuple[str, str, int], tuple[int, int]] = {}
+        self.restarted_of_maps: dict[tuple[str, str, int, int], int] = {}
         self.forked: dict[str, list[ForkRow]] = {}
         self.replaced: dict[tuple[str, int], ReplacementRow] = {}
         self.unserved: dict[tuple[str, str], str] = {}
@@ -122,6 +123,7 @@ class MemoryUpkeep:
             self.noted,
             self.past_rounds,
             self.restarted,
+            self.restarted_of_maps,
             self.replaced,
             self.unserved,
             self.opened_maps,
@@ -243,6 +245,7 @@ class MemoryUpkeep:
             self.attempts,
             self.noted,
             self.restarted,
+            self.restarted_of_maps,
             self.replaced,
             self.kept_memos,
             self.kept_lines,

@@ -544,3 +544,49 @@ def test_a_later_body_reads_the_items_by_pages(runner: cloaca.DefaultRunner) -> 
     assert found["each"] == {"items": 1100, "failed": 1}
     assert (found["sum"], found["errors"]) == (sum(range(1100)) - 1, ["ValueError: no"])
     assert found["count"] == 1100
+
+
+@pytest.mark.each_backend
+def test_a_retry_and_a_fork_run_the_items_that_a_caller_has_chosen(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    """A collected map runs again in a run that has failed below it."""
+    lock = threading.Lock()
+    calls: list[str] = []
+
+    def note(context: cloaca.Context, item: str, handle: cloaca.TaskHandle) -> str:
+        with lock:
+            calls.append(item)
+            count = calls.count(item)
+        if item == "south" and count == 1:
+            raise ValueError("cut off")
+        return f"{item} {count}"
+
+    with cloaca.WorkflowBuilder("chosen"):
+        collect: dict[str, Any] = {"item_policy": "collect", **ONCE}
+        cloaca.task(id="convert", map=[{"n": n} for n in ("north", "south", "east")], **collect)(
+            lambda context, item, handle: note(context, item["n"], handle)
+        )
+
+        @cloaca.task(dependencies=["convert"], **ONCE)
+        def after(context: cloaca.Context) -> None:
+            if None in context["convert"]:
+                raise ValueError("an item is missing")
+
+    begun = runner.submit("chosen")
+    first = begun.result(timeout=WAIT)
+    assert (first.status, sorted(calls)) == ("Failed", ["east", "north", "south"])
+    calls_before = len(calls)
+
+    again = runner.retry(begun.id, items={"convert": [1]}).result(timeout=WAIT)
+
+    assert again.status == "Completed", again.error
+    assert again.final_context["convert"] == ["north 1", "south 2", "east 1"]
+    assert len(calls) == calls_before + 1
+
+    made = runner.fork(begun.id, "convert", items=["0"]).result(timeout=WAIT)
+
+    assert made.status == "Completed", made.error
+    assert made.final_context["convert"] == ["north 2", "south 2", "east 1"]
+    with pytest.raises(cloaca.TaskNotFoundError, match="has no item 3; it has 3"):
+        runner.fork(begun.id, "convert", items=[3])

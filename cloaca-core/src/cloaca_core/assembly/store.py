@@ -8,7 +8,6 @@ from cloaca_core.features.child_runs.part import ChildRunStore
 from cloaca_core.features.definitions.part import DefinitionStore
 from cloaca_core.features.explain.part import RecordedRunStore
 from cloaca_core.features.follow_ups.part import FollowUpStore
-from cloaca_core.features.maps.part import MapStore
 from cloaca_core.features.reruns.part import RerunStore
 from cloaca_core.features.schedules.part import ScheduleStore
 from cloaca_core.features.search.part import SearchStore
@@ -29,7 +28,6 @@ class Store(
     DefinitionStore,
     FollowUpStore,
     GaugeStore,
-    MapStore,
     MemoStore,
     SearchStore,
     RecordedRunStore,

@@ -257,6 +257,7 @@ class AsyncClient:
         tasks: Iterable[str] | None = None,
         time_limit: Duration | NoLimit | None = None,
         children: bool = True,
+        items: Mapping[str, Iterable[int | str]] | None = None,
         reason: str | None = None,
         by: str | None = None,
     ) -> AsyncRunHandle:
@@ -265,7 +266,7 @@ class AsyncClient:
         """
         from cloaca_core.features.reruns.operations import Retry
 
-        operation = Retry(run_id, tasks, time_limit, children, reason, by)
+        operation = Retry(run_id, tasks, time_limit, children, reason, by, items)
         return AsyncRunHandle(self._caller, await self._do(operation))
 
     async def plan_retry(self, run_id: str, *, tasks: Iterable[str] | None = None) -> Plan:
@@ -279,6 +280,7 @@ class AsyncClient:
         run_id: str,
         from_task: str,
         *,
+        items: Iterable[int | str] | None = None,
         context: ContextLike = None,
         idempotency_key: str | None = None,
         tags: Mapping[str, str] | None = None,
@@ -288,7 +290,7 @@ class AsyncClient:
         """Make a run of another one, from a task on; see ``RunHandle.fork``."""
         from cloaca_core.features.reruns.operations import Fork
 
-        operation = Fork(run_id, from_task, context, idempotency_key, tags, reason, by)
+        operation = Fork(run_id, from_task, context, idempotency_key, tags, reason, by, items)
         return AsyncRunHandle(self._caller, *await self._do(operation))
 
     async def plan_fork(self, run_id: str, from_task: str) -> Plan:

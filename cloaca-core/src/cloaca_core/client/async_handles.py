@@ -251,13 +251,14 @@ class AsyncRunHandle(BaseHandle):
         tasks: Iterable[str] | None = None,
         time_limit: Duration | NoLimit | None = None,
         children: bool = True,
+        items: Mapping[str, Iterable[int | str]] | None = None,
         reason: str | None = None,
         by: str | None = None,
     ) -> AsyncRunHandle:
         """Begin the run again if it has Failed or was Cancelled; see ``Client.retry``."""
         from cloaca_core.features.reruns.operations import Retry
 
-        operation = Retry(self._id, tasks, time_limit, children, reason, by)
+        operation = Retry(self._id, tasks, time_limit, children, reason, by, items)
         return AsyncRunHandle(self._caller, await self._do(operation))
 
     async def plan_retry(self, *, tasks: Iterable[str] | None = None) -> Plan:
@@ -270,6 +271,7 @@ class AsyncRunHandle(BaseHandle):
         self,
         from_task: str,
         *,
+        items: Iterable[int | str] | None = None,
         context: ContextLike = None,
         idempotency_key: str | None = None,
         tags: Mapping[str, str] | None = None,
@@ -281,7 +283,7 @@ class AsyncRunHandle(BaseHandle):
         """
         from cloaca_core.features.reruns.operations import Fork
 
-        operation = Fork(self._id, from_task, context, idempotency_key, tags, reason, by)
+        operation = Fork(self._id, from_task, context, idempotency_key, tags, reason, by, items)
         return AsyncRunHandle(self._caller, *await self._do(operation))
 
     async def plan_fork(self, from_task: str) -> Plan:

@@ -326,6 +326,7 @@ class Client:
         tasks: Iterable[str] | None = None,
         time_limit: Duration | NoLimit | None = None,
         children: bool = True,
+        items: Mapping[str, Iterable[int | str]] | None = None,
         reason: str | None = None,
         by: str | None = None,
     ) -> RunHandle:
@@ -338,13 +339,19 @@ class Client:
         counts from the start of the round; ``time_limit``, as in ``execute``, is for this round and
         later ones, in place of the one that the run was submitted with.
 
+        Of a map, the items run again that did not complete, or all if a task above it runs again or
+        the items have changed. ``items={"convert": [17, "north.csv"]}`` chooses, by indexes and
+        labels: the map runs again, also if it completed, with these of its ended items; those that
+        failed and are not chosen stay failed.
+
         A run in another state raises ``RunStateError``, also one whose body would find a child that
-        is still Cancelling; ``tasks`` that the workflow has not raise ``TaskNotFoundError``, an
-        unknown id ``RunNotFoundError``. ``reason`` and ``by`` as in ``RunHandle.cancel``.
+        is still Cancelling; ``tasks`` that the workflow has not, and ``items`` that the run has
+        not, raise ``TaskNotFoundError``, an unknown id ``RunNotFoundError``. ``reason`` and ``by``
+        as in ``RunHandle.cancel``.
         """
         from cloaca_core.features.reruns.operations import Retry
 
-        operation = Retry(run_id, tasks, time_limit, children, reason, by)
+        operation = Retry(run_id, tasks, time_limit, children, reason, by, items)
         return RunHandle(self._caller, self._do(operation))
 
     def plan_retry(self, run_id: str, *, tasks: Iterable[str] | None = None) -> Plan:
@@ -358,6 +365,7 @@ class Client:
         run_id: str,
         from_task: str,
         *,
+        items: Iterable[int | str] | None = None,
         context: ContextLike = None,
         idempotency_key: str | None = None,
         tags: Mapping[str, str] | None = None,
@@ -367,7 +375,7 @@ class Client:
         """Make a run of another one, from a task on; see ``RunHandle.fork``."""
         from cloaca_core.features.reruns.operations import Fork
 
-        operation = Fork(run_id, from_task, context, idempotency_key, tags, reason, by)
+        operation = Fork(run_id, from_task, context, idempotency_key, tags, reason, by, items)
         return RunHandle(self._caller, *self._do(operation))
 
     def plan_fork(self, run_id: str, from_task: str) -> Plan:

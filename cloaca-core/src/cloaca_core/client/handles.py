@@ -299,13 +299,14 @@ class RunHandle(BaseHandle):
         tasks: Iterable[str] | None = None,
         time_limit: Duration | NoLimit | None = None,
         children: bool = True,
+        items: Mapping[str, Iterable[int | str]] | None = None,
         reason: str | None = None,
         by: str | None = None,
     ) -> RunHandle:
         """Begin the run again if it has Failed or was Cancelled; see ``Client.retry``."""
         from cloaca_core.features.reruns.operations import Retry
 
-        operation = Retry(self._id, tasks, time_limit, children, reason, by)
+        operation = Retry(self._id, tasks, time_limit, children, reason, by, items)
         return RunHandle(self._caller, self._do(operation))
 
     def plan_retry(self, *, tasks: Iterable[str] | None = None) -> Plan:
@@ -318,6 +319,7 @@ class RunHandle(BaseHandle):
         self,
         from_task: str,
         *,
+        items: Iterable[int | str] | None = None,
         context: ContextLike = None,
         idempotency_key: str | None = None,
         tags: Mapping[str, str] | None = None,
@@ -329,12 +331,14 @@ class RunHandle(BaseHandle):
         It has the same workflow (in the version that is registered here, else the newest recorded),
         input, priority and time limit. The results of completed tasks count that are not
         ``from_task`` or below it; all others run. The keys of ``context`` count as written just
-        before ``from_task``. ``tags`` are those of this run if not given; ``idempotency_key`` as in
-        ``submit``. A task that the workflow has not raises ``TaskNotFoundError``.
+        before ``from_task``. With ``items``, indexes and labels of a map, ``from_task`` runs these
+        again and keeps the others, unless its data are other ones by then. ``tags`` are those of
+        this run if not given; ``idempotency_key`` as in ``submit``. A task that the workflow has
+        not, and an item that the run has not, raise ``TaskNotFoundError``.
         """
         from cloaca_core.features.reruns.operations import Fork
 
-        operation = Fork(self._id, from_task, context, idempotency_key, tags, reason, by)
+        operation = Fork(self._id, from_task, context, idempotency_key, tags, reason, by, items)
         return RunHandle(self._caller, *self._do(operation))
 
     def plan_fork(self, from_task: str) -> Plan:

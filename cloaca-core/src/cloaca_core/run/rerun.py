@@ -41,10 +41,11 @@ def rerun(
     rows: Collection[AttemptRow],
     restarts: Collection[RestartRow],
     chosen: Collection[str] | None = None,
+    maps: Collection[str] = (),
 ) -> Rerun:
     """Plan a retry. It runs the tasks that have not ended; of the others the ``chosen`` ones or,
-    with None, those that did not succeed; and all tasks that depend on them, also tasks that ran
-    because of the failure.
+    with None, those that did not succeed; the ``maps`` of which items were chosen; and all tasks
+    that depend on them, also tasks that ran because of the failure.
     """
     past = restore(graph, rows, restarts)
     own: dict[int, str] = {}
@@ -52,7 +53,7 @@ def rerun(
         known = past.known.get(index)
         if known is None:
             own[index] = _unended(past, index)
-        elif chosen is not None and task.id in chosen:
+        elif task.id in maps or (chosen is not None and task.id in chosen):
             own[index] = "chosen"
         elif chosen is None and (reason := _failure(known)) is not None:
             own[index] = reason

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.maps.records import MAPS, ItemMark, MapRow
+from cloaca_core.features.maps.records import MAPS, ItemMark, ItemRestart, MapRow
+from cloaca_core.features.steering.records import Reopening
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.values.states import TaskStatus
 from cloaca_testing.conformance.commits import record, submit
-from cloaca_testing.conformance.rows import act, attempt, new_fork, new_run, runner
+from cloaca_testing.conformance.rows import act, attempt, new_fork, new_run, run_end, runner
 
 
 def opened(
@@ -102,6 +103,40 @@ class MapConformance:
             (1, "Failed", failed.error),
         ]
         assert await store.items("b", "save", 0, 9) == []
+
+    async def test_a_retry_notes_the_items_that_were_chosen(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"), new_run("b"))
+        await record(store, [], [run_end("a", status="Failed"), run_end("b", status="Failed")])
+
+        again = Reopening("a", 1, {"load": 3}, items={"load": [0, 7]})
+        await store.retry([again, Reopening("b", 1, {"load": 2})], act())
+
+        assert await store.restarted_items(["a", "b"]) == [
+            ItemRestart("a", "load", 0, 3, 2),
+            ItemRestart("a", "load", 7, 3, 2),
+        ]
+        assert await store.restarted_items(["b"]) == []
+        assert [row.task_id for row in await store.restarts(["a"])] == ["load"]
+
+    async def test_a_fork_from_a_map_keeps_the_ends_of_its_items(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await open_maps(store, opened("a", number=3), opened("a", "save"))
+        done = attempt("a")._replace(item=0)
+        failed = attempt("a", status=TaskStatus.FAILED, error="busy")
+        running = attempt("a", status=TaskStatus.RUNNING)
+        rows = [done, failed._replace(item=1), failed._replace(item=2, retry_at=9)]
+        await record(store, [*rows, running._replace(item=3), attempt("a", number=3)])
+
+        await store.fork(new_fork("b", from_task="load")._replace(items=[1]), act())
+        await store.fork(new_fork("c", from_task="load"), act("other"))
+
+        assert await store.maps(["b", "c"]) == [opened("a", number=0)._replace(run_id="b", epoch=0)]
+        kept = await store.items("b", "load", 0, 9)
+        assert [(row.item, row.status) for row in kept] == [(0, "Completed"), (1, "Failed")]
+        assert await store.load_attempts(["b"]) == []
+        assert await store.restarted_items(["b", "c"]) == [ItemRestart("b", "load", 1, 1, 1)]
 
     async def test_of_two_rows_of_one_item_the_later_or_final_one_counts(
         self, store: Store

@@ -79,8 +79,8 @@ ORDER BY task_id, attempt;
 -- name: restarts_of_run
 -- Read which tasks of this run were restarted.
 SELECT run_id, task_id, first_attempt, round, with_children FROM cloaca_restart
-WHERE run_id = :run_id
-ORDER BY task_id, item, first_attempt;
+WHERE run_id = :run_id AND item = -1
+ORDER BY task_id, first_attempt;
 
 
 -- name: unended_children

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from cloaca_core.errors import RunNotFoundError, TaskNotFoundError
+from cloaca_core.errors import RunNotFoundError
+from cloaca_core.features.maps.choice import no_map
 from cloaca_core.features.maps.openings import again_of
 from cloaca_core.run.counting import first_attempts
 from cloaca_core.run.restore import change_from_json
@@ -102,8 +103,7 @@ class ItemReader:
             raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
         opened = next((each for each in await store.maps([run_id]) if each.task_id == task), None)
         if opened is None:
-            message = f"run {run_id} has started no map {task!r}"
-            raise TaskNotFoundError(message, task_id=task)
+            raise no_map(run_id, task)
         first = first_attempts(await store.restarts([run_id])).get(task, 0)
         own = [row for row in await store.load_attempts([run_id]) if row.task_id == task]
         is_over = any(row.attempt >= first and row.status in _ENDED for row in own[-1:])

@@ -52,3 +52,10 @@ SELECT :columns(AttemptRow)
 FROM cloaca_attempt
 WHERE run_id = :run_id AND task_id = :task_id AND item IN :indexes
 ORDER BY item, attempt;
+
+
+-- name: list_restarted_items
+-- Read which items of maps of these runs were chosen to run again.
+SELECT run_id, task_id, item, first_attempt, round FROM cloaca_restart
+WHERE run_id IN :ids AND item >= 0
+ORDER BY run_id, task_id, item, first_attempt;

@@ -28,10 +28,13 @@ _OF_KEY: Final = len('"":')
 
 
 class EarlierMap(NamedTuple):
-    """A map as an earlier owner of the run, or an earlier round, has left it."""
+    """A map as an earlier owner of the run, or an earlier round, has left it. ``chosen`` are the
+    items that a caller has chosen to run again; None if that is not so.
+    """
 
     row: MapRow
     items: list[AttemptRow]
+    chosen: frozenset[int] | None = None
 
 
 class OpenMap:

@@ -72,6 +72,7 @@ class MapOpener:
             None if earlier is None else earlier.row,
             rows,
             above_ran=earlier is not None and _above_ran(run, task, earlier.row),
+            chosen=None if earlier is None else earlier.chosen,
         )
         mark = self._mark(run, task, resume, found)
         opened = self._opened(run, own, mark, items, found)
@@ -116,7 +117,7 @@ class MapOpener:
                 opened.count_result(index, row.change or "")
         opened.refuse_if_large(run.size_bound, self._most_bytes)
         for index, row in past.failed.items():
-            plan.fail(index, str(row.error))
+            plan.fail(index, str(row.error), is_earlier=row.epoch < opened.mark.epoch)
         came = open_maps(run).came
         late = 0 if came is None else self._clock.wall() - came
         resumes = shifted({index: resume for index, (_, resume) in past.begun.items()}, late)

@@ -8,7 +8,7 @@ has changed or a task above the map has run again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core.errors import MapError
@@ -17,8 +17,8 @@ from cloaca_core.values.states import UNCOUNTED, TaskStatus
 
 if TYPE_CHECKING:
     from cloaca_core.features.maps.items import Items
-    from cloaca_core.features.maps.records import MapRow
-    from cloaca_core.run.rows import AttemptRow
+    from cloaca_core.features.maps.records import ItemRestart, MapRow
+    from cloaca_core.run.rows import AttemptRow, RestartRow
 
 
 class Opening(NamedTuple):
@@ -50,9 +50,11 @@ def opening(
     rows: Sequence[AttemptRow],
     *,
     above_ran: bool,
+    chosen: Collection[int] | None = None,
 ) -> Opening:
     """Open a map for this attempt of its task. ``rows`` are the attempts of its items so far;
-    ``above_ran`` says that a task above it has run again since it was ``earlier`` opened.
+    ``above_ran`` says that a task above it has run again since it was ``earlier`` opened. Of the
+    items that have ended, those that have failed run again, or the ``chosen`` ones.
     """
     if earlier is None:
         return Opening(1, {}, is_new=True)
@@ -67,13 +69,43 @@ def opening(
         kept = {
             row.item
             for row in rows
-            if row.status == TaskStatus.COMPLETED and row.attempt >= before.get(row.item, 0)
+            if row.attempt >= before.get(row.item, 0) and _is_kept(row, chosen)
         }
     again = {item: first for item, first in before.items() if item not in kept}
     for row in rows:  # also those of items that the map no longer has
         if row.item not in kept:
             again[row.item] = max(again.get(row.item, 0), row.attempt + 1)
     return Opening(earlier.decision + (not is_same), again, is_new=True)
+
+
+def _is_kept(row: AttemptRow, chosen: Collection[int] | None) -> bool:
+    """Whether the end of an item counts in the next round, if its data are the same."""
+    if chosen is None:
+        return row.status == TaskStatus.COMPLETED
+    has_failed = row.status == TaskStatus.FAILED and row.retry_at is None
+    return (row.status == TaskStatus.COMPLETED or has_failed) and row.item not in chosen
+
+
+def chosen_of(
+    opened: MapRow, restarts: Iterable[RestartRow], items: Iterable[ItemRestart]
+) -> frozenset[int] | None:
+    """The items that were chosen for the next opening of a map; None if none were, or if the run
+    was begun again since without such a choice.
+    """
+    rounds = [
+        each.round
+        for each in restarts
+        if each.task_id == opened.task_id and each.first_attempt > opened.attempt
+    ]
+    ahead = [
+        each
+        for each in items
+        if (each.run_id, each.task_id) == opened.key and each.first_attempt > opened.attempt
+    ]
+    latest = max([each.round for each in ahead], default=0)
+    if not ahead or latest < max(rounds, default=0):
+        return None
+    return frozenset([each.item for each in ahead if each.round == latest])
 
 
 def past_of(rows: Iterable[AttemptRow], again: Mapping[int, int]) -> ItemPast:

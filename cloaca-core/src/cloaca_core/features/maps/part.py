@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from cloaca_core.features.maps.records import ItemMark, MapRow
+from cloaca_core.features.maps.records import ItemMark, ItemRestart, MapRow
 from cloaca_core.run.rows import AttemptRow
 from cloaca_core.store.protocol import KernelStore
 
@@ -29,6 +29,11 @@ class MapStore(KernelStore, Protocol):
     async def item_marks(self, run_id: str, task_id: str) -> list[ItemMark]:
         """States and times of all attempts of the items of a map, by item and attempt: little, of
         items whose results may be large. Only reads.
+        """
+
+    async def restarted_items(self, run_ids: Collection[str]) -> list[ItemRestart]:
+        """The items that retries and forks have chosen, by run, task, item and attempt. Only
+        reads.
         """
 
     async def chosen_items(

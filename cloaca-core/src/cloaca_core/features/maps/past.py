@@ -7,7 +7,7 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.features.maps.open_maps import EarlierMap, open_maps
-from cloaca_core.features.maps.openings import due_items
+from cloaca_core.features.maps.openings import chosen_of, due_items
 from cloaca_core.run.counting import first_attempts
 from cloaca_core.values.states import TaskStatus
 
@@ -31,11 +31,14 @@ async def read_maps(store: MapStore, past: Mapping[str, PastRows]) -> None:
     """Add the maps of runs that had opened some, with their items. See ``ReadPast``."""
     found: dict[str, list[EarlierMap]] = {}
     if with_maps := [run_id for run_id, rows in past.items() if _may_have_some(rows)]:
-        for row in await store.maps(with_maps):
+        opened = await store.maps(with_maps)
+        restarted = await store.restarted_items([row.run_id for row in opened]) if opened else []
+        for row in opened:
             options = _options(past[row.run_id], row.task_id)
             if options is not None and not _is_over(past[row.run_id], row.task_id):
                 items = await _items(store, row, options)
-                found.setdefault(row.run_id, []).append(EarlierMap(row, items))
+                chosen = chosen_of(row, past[row.run_id].restarts, restarted)
+                found.setdefault(row.run_id, []).append(EarlierMap(row, items, chosen))
     for run_id, maps in found.items():
         due = chain.from_iterable(due_items(each.row, each.items) for each in maps)
         past[run_id].due.extend(due)
@@ -53,9 +56,9 @@ async def _items(store: MapStore, row: MapRow, options: MapOptions) -> list[Atte
 
 
 def _may_have_some(rows: PastRows) -> bool:
-    """Whether the run has begun, and its workflow has a map."""
+    """Whether the run has begun or is a fork, and its workflow has a map."""
     return (
-        bool(rows.attempts)
+        bool(rows.attempts or rows.forks)
         and rows.workflow is not None
         and any(task.map is not None for task in rows.workflow.tasks)
     )

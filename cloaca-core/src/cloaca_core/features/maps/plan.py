@@ -56,13 +56,15 @@ class ItemPlan:
         self._end(item)
         self.completed += 1
 
-    def fail(self, item: int, error: str) -> None:
-        """The item has failed and is not tried again."""
+    def fail(self, item: int, error: str, *, is_earlier: bool = False) -> None:
+        """The item has failed and is not tried again; before the map was opened if it
+        ``is_earlier``: that stops nothing.
+        """
         self._end(item)
         self.failed += 1
         if self.first is None or item < self.first.index:
             self.first = FirstFailure(item, error)
-        if self._policy == "stop":
+        if self._policy == "stop" and not is_earlier:
             self.stopped = True
 
     def withdraw(self, item: int) -> None:

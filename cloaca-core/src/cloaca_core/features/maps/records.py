@@ -44,6 +44,18 @@ class ItemMark(NamedTuple):
     retry_at: Instant | None
 
 
+class ItemRestart(NamedTuple):
+    """An item that a retry or a fork has chosen: it begins anew when its map is opened for
+    ``first_attempt`` of its task, in this ``round``.
+    """
+
+    run_id: str
+    task_id: str
+    item: int
+    first_attempt: int
+    round: int
+
+
 def _texts(row: MapRow) -> int:
     return len(row.labels or "") + len(row.again or "")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cloaca_core.features.maps.records import ItemMark, MapRow
+from cloaca_core.features.maps.records import ItemMark, ItemRestart, MapRow
 from cloaca_core.run.rows import AttemptRow
 from cloaca_core.store.sql.base import Queries, SqlPart, Statements
 from cloaca_core.store.sql.dialect import Dialect
@@ -20,6 +20,7 @@ class MapQueries(Statements, file="maps.sql"):
     load_items_without_results: Statement
     load_item_marks: Statement
     load_chosen_items: Statement
+    list_restarted_items: Statement
 
 
 class SqlMaps(SqlPart):
@@ -48,6 +49,11 @@ class SqlMaps(SqlPart):
     async def item_marks(self, run_id: str, task_id: str) -> list[ItemMark]:
         found = await self._read(self._maps.load_item_marks, run_id=run_id, task_id=task_id)
         return list(map(ItemMark._make, found))
+
+    async def restarted_items(self, run_ids: Collection[str]) -> list[ItemRestart]:
+        ids = self._dialect.array(run_ids)
+        found = await self._read(self._maps.list_restarted_items, ids=ids)
+        return list(map(ItemRestart._make, found))
 
     async def chosen_items(
         self, run_id: str, task_id: str, indexes: Collection[int]

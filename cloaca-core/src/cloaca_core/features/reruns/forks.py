@@ -6,11 +6,12 @@ it was looked at, and it is planned anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import no_run
+from cloaca_core.features.maps.choice import indexes_of
 from cloaca_core.features.reruns.newest_definitions import (
     Definition,
     NewestDefinitions,
@@ -21,6 +22,7 @@ from cloaca_core.run.rerun import Rerun, fork, memos_kept
 
 if TYPE_CHECKING:
     from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.features.maps.choice import ItemName
     from cloaca_core.features.reruns.part import RerunStore
     from cloaca_core.features.steering.records import Act
     from cloaca_core.run.order import Order
@@ -60,10 +62,12 @@ class Forks:
         tags: str | None,
         idempotency_key: str | None,
         trace: str | None = None,
+        items: Collection[ItemName] | None = None,
     ) -> tuple[str, bool]:
         """Make a run from another run. Returns its id, or the id of the run that has its key, and
         whether it was made now. ``content`` and ``tags`` are JSON objects; without ``tags`` it has
-        the other run's. ``trace`` is in the form of rows.
+        the other run's. ``trace`` is in the form of rows. ``items`` are the names of those that run
+        again of ``from_task``, a map; None for all.
         """
         row = await self._run(run_id)
         definition, chosen = await self._planned(row, from_task)
@@ -83,15 +87,23 @@ class Forks:
             memos_of=memos_kept(definition.graph, chosen, from_task),
             round=row.round,
             trace=trace,
+            items=await self._indexes(run_id, from_task, items),
         )
         failpoints.hit("fork.before_commit")
         while (made := await self._store.fork(new, act)) is None:
-            new = await self._planned_anew(new)
+            new = await self._planned_anew(new, items)
         failpoints.hit("fork.after_commit")
         self._subjects.claimable.publish()
         return made, made == new.id
 
-    async def _planned_anew(self, new: NewFork) -> NewFork:
+    async def _indexes(
+        self, run_id: str, task: str, items: Collection[ItemName] | None
+    ) -> list[int] | None:
+        if items is None:
+            return None
+        return (await indexes_of(self._store, run_id, {task: items}))[task]
+
+    async def _planned_anew(self, new: NewFork, items: Collection[ItemName] | None) -> NewFork:
         """The same fork of the round that has begun since it was planned."""
         row = await self._run(new.source_id)
         if row.round == new.round:
@@ -99,7 +111,11 @@ class Forks:
         definition, chosen = await self._planned(row, new.from_task)
         memos_of = memos_kept(definition.graph, chosen, new.from_task)
         return new._replace(
-            version=definition.version, kept=_tasks(chosen), memos_of=memos_of, round=row.round
+            version=definition.version,
+            kept=_tasks(chosen),
+            memos_of=memos_of,
+            round=row.round,
+            items=await self._indexes(row.id, new.from_task, items),
         )
 
     async def _run(self, run_id: str) -> RunRow:

@@ -10,6 +10,7 @@ from cloaca_core.engine.calls.arguments import checked_run_id, checked_time_limi
 from cloaca_core.engine.calls.call import Call, unchanged
 from cloaca_core.engine.calls.orders import checked_order
 from cloaca_core.errors import ConfigError, ConfigTypeError
+from cloaca_core.features.maps.choice import checked_choice, checked_names
 from cloaca_core.features.reruns.results import Plan, PlanItem
 from cloaca_core.features.steering.operations import SteeringEngine, replaced_keys
 from cloaca_core.features.telemetry.tracing import FORK, first, traced
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cloaca_core.engine.calls.call import CallerOf
+    from cloaca_core.features.maps.choice import ItemName
     from cloaca_core.run.rerun import Choice, Rerun
     from cloaca_core.values.times.durations import Duration
     from cloaca_core.values.times.no_limit import NoLimit
@@ -35,6 +37,7 @@ class Retry(NamedTuple):
     children: bool = True
     reason: str | None = None
     by: str | None = None
+    items: Mapping[str, Iterable[ItemName]] | None = None
 
     def call(self, caller: CallerOf[SteeringEngine, object]) -> Call[str]:
         """See ``Operation``."""
@@ -42,9 +45,10 @@ class Retry(NamedTuple):
         limit = checked_time_limit(self.time_limit)
         checked, chosen = checked_run_id(self.run_id), _checked_tasks(self.tasks)
         refuse_other_types("children", self.children, bool, "a bool")
+        items = checked_choice(self.items)
         return caller.act(
             lambda engine: engine.steering.retries.retry(
-                checked, chosen, order, children=self.children, time_limit=limit
+                checked, chosen, order, children=self.children, time_limit=limit, items=items
             ),
             unchanged,
         )
@@ -74,6 +78,7 @@ class Fork(NamedTuple):
     tags: Mapping[str, str] | None = None
     reason: str | None = None
     by: str | None = None
+    items: Iterable[ItemName] | None = None
 
     def call(self, caller: CallerOf[SteeringEngine, object]) -> Call[tuple[str, bool]]:
         """See ``Operation``."""
@@ -83,6 +88,7 @@ class Fork(NamedTuple):
         if key is not None:
             key = checked_text("idempotency_key", key)
         tags = None if self.tags is None else tags_json(self.tags)
+        items = None if self.items is None else checked_names(self.items)
 
         def send(trace: str | None) -> concurrent.futures.Future[tuple[str, bool]]:
             return host.send(
@@ -94,6 +100,7 @@ class Fork(NamedTuple):
                     tags=tags,
                     idempotency_key=key,
                     trace=trace,
+                    items=items,
                 )
             )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
+from cloaca_core.features.maps.part import MapStore
 from cloaca_core.features.steering.part import SteeringStore
 from cloaca_core.features.steering.records import Act, NewFork, Reopening
 from cloaca_core.run.rows import ForkRow
 from cloaca_core.store.acts import Acted
 
 
-class RerunStore(SteeringStore, Protocol):
+class RerunStore(SteeringStore, MapStore, Protocol):
     """Runs whose tasks run again: in a next round of the same run, or in a fork, a run that is made
     of it. The acts are noted as all others are (see ``SteeringStore``).
     """
@@ -31,7 +32,8 @@ class RerunStore(SteeringStore, Protocol):
         The end of the last round is recorded in ``rounds``. The run is Pending as if it were new:
         no owner, epoch + 1, no recoveries, no end. Its attempts stay, and so does its time limit
         unless another one is given. ``first_attempts`` are recorded in ``restarts``, and for each
-        whether the failed ``children`` were restarted. Runners that had released the run
+        whether the failed ``children`` were restarted, and so are the chosen ``items`` of maps,
+        with the next attempt of their task. Runners that had released the run
         (``release_unserved``) may claim it. Of two callers that saw one round, one opens the next.
         """
 
@@ -42,7 +44,9 @@ class RerunStore(SteeringStore, Protocol):
 
         It has no owner. It begins with the results of the ``kept`` tasks of the source, with its
         replacements of keys, and with the memos of the tasks of ``memos_of``, as they are now. The
-        act is recorded at the source. Repeating it changes nothing.
+        act is recorded at the source. Repeating it changes nothing. With ``items``, it also begins
+        with the map ``from_task``, as opened for attempt 0, and with the ends of its items; the
+        ``items`` are recorded as chosen for attempt 1.
         """
 
     async def forks(self, run_ids: Collection[str]) -> list[ForkRow]:

@@ -45,8 +45,8 @@ ON CONFLICT DO NOTHING;
 -- name: restart_tasks
 -- Let the attempts of tasks before :first_attempt be history. A task that did not start in the round
 -- before has a row with that attempt already.
-INSERT INTO cloaca_restart (run_id, task_id, first_attempt, round, with_children)
-SELECT act.run_id, :new.task_id, :new.first_attempt, act.round + 1, :new.with_children
+INSERT INTO cloaca_restart (run_id, task_id, item, first_attempt, round, with_children)
+SELECT act.run_id, :new.task_id, :new.item, :new.first_attempt, act.round + 1, :new.with_children
 FROM :rows AS new, cloaca_act AS act
 WHERE act.run_id IN [:new.run_id] AND act.id IN [:new.id] AND act.changed = 2
 ON CONFLICT (run_id, task_id, item, first_attempt) DO UPDATE SET
@@ -148,7 +148,8 @@ WHERE workflow = (SELECT source.workflow FROM cloaca_run AS source WHERE source.
 
 
 -- name: copy_results
--- Give a new run the results of tasks of the run that it was made of, and the ends of the items of maps.
+-- Give a new run the results of tasks of the run that it was made of, and the ends of the items of maps:
+-- of the map that it begins with the items alone, by :least_item.
 -- A fork that is sent again finds that it was noted: the source may be in its next round by then.
 INSERT INTO cloaca_attempt (
     run_id, task_id, item, attempt, epoch, status, change, error_type, error_message, started_at, ended_at,
@@ -160,7 +161,10 @@ SELECT
     result.replacements
 FROM cloaca_attempt AS result
 WHERE result.run_id = :source_id AND result.task_id IN :kept
-    AND (result.status = 'Completed' OR (result.status = 'Failed' AND result.item >= 0))
+    AND result.item >= :least_item AND (
+        result.status = 'Completed'
+        OR (result.status = 'Failed' AND result.item >= 0 AND result.retry_at IS NULL)
+    )
     AND result.attempt = (
         SELECT max(latest.attempt) FROM cloaca_attempt AS latest
         WHERE latest.run_id = :source_id AND latest.task_id = result.task_id
@@ -172,13 +176,29 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: copy_maps
--- Give a new run the maps whose results it has been given.
+-- Give a new run the maps whose results it has been given; the map that it begins with as if it were
+-- opened before its first attempt, :opened_for.
 INSERT INTO cloaca_map (:columns(map))
-SELECT :columns(map AS opened, run_id = :id, epoch = 0)
+SELECT :columns(
+    map AS opened,
+    run_id = :id,
+    epoch = 0,
+    attempt = coalesce(CAST(:opened_for AS BIGINT), opened.attempt)
+)
 FROM cloaca_map AS opened
 WHERE opened.run_id = :source_id AND opened.task_id IN :kept
     AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)
     AND NOT EXISTS (SELECT 1 FROM cloaca_fork WHERE run_id = :id)
+ON CONFLICT DO NOTHING;
+
+
+-- name: choose_items
+-- Let items of that map run again.
+INSERT INTO cloaca_restart (run_id, task_id, item, first_attempt, round, with_children)
+SELECT made.id, :new.task_id, :new.item, 1, 1, 0
+FROM :rows AS new, cloaca_run AS made
+WHERE made.id IN [:new.run_id]
+    AND NOT EXISTS (SELECT 1 FROM cloaca_fork WHERE run_id = made.id)
 ON CONFLICT DO NOTHING;
 
 

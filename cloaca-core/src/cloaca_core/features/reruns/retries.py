@@ -15,10 +15,12 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import CloacaError, RunStateError, no_run
+from cloaca_core.features.maps.choice import indexes_of
 from cloaca_core.features.reruns.retry_plans import RETRIED, Ended, Plan, Planned, RetryPlans
 from cloaca_core.features.steering.records import Reopening
 from cloaca_core.values.child_kinds import place_of_call
@@ -27,6 +29,7 @@ from cloaca_core.values.states import RunStatus
 
 if TYPE_CHECKING:
     from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.features.maps.choice import ItemName
     from cloaca_core.features.reruns.newest_definitions import NewestDefinitions
     from cloaca_core.features.reruns.part import RerunStore
     from cloaca_core.features.steering.records import Act, ChildRow
@@ -43,13 +46,15 @@ _ENDED: Final = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 class Wanted(NamedTuple):
     """How runs are to be begun again: all that has to be unless ``tasks`` are given, with the
-    ``children`` that they wait for, and with another ``time_limit`` if one is given.
+    ``children`` that they wait for, and with another ``time_limit`` if one is given. ``items`` are
+    chosen ones of maps, by task.
     """
 
     order: Order
     tasks: Collection[str] | None = None
     children: bool = True
     time_limit: int | None = None
+    items: Mapping[str, Collection[int]] = MappingProxyType({})
 
 
 class Begun(NamedTuple):
@@ -95,13 +100,16 @@ class Retries:
         *,
         children: bool,
         time_limit: int | None = None,
+        items: Mapping[str, Collection[ItemName]] = MappingProxyType({}),
     ) -> str:
         """Begin the next round of a run, or find that another caller has done so since it was
         looked at. With ``children``, the failed ones that its tasks wait for are begun first, each
-        with the time limit that it has. ``time_limit`` is in the form of rows.
+        with the time limit that it has. ``time_limit`` is in the form of rows. ``items`` are the
+        names of chosen items of maps.
         """
         run = Ended.of(await self._run(run_id))
-        begun = await self._begin([run], Wanted(order, tasks, children, time_limit))
+        indexes = await indexes_of(self._store, run_id, items)
+        begun = await self._begin([run], Wanted(order, tasks, children, time_limit, indexes))
         if (error := begun.refused.get(run_id)) is not None:
             raise error
         return run_id
@@ -164,7 +172,7 @@ class Retries:
         parent of each child. Children that remain of an ended round are cancelled first; then it is
         decided which of them are restarted.
         """
-        levels = [await self._plans.of(runs, wanted.tasks)]
+        levels = [await self._plans.of(runs, wanted.tasks, wanted.items.keys())]
         parents: dict[str, str] = {}
         while planned := _planned(levels[-1]):
             await self._cancel_children([each.run.run_id for each in planned])
@@ -193,7 +201,13 @@ class Retries:
         """
         await self._definitions.keep([each.run.workflow for each in planned])
         rounds = [
-            Reopening(each.run.run_id, each.run.round, each.rerun.first_attempts, each.version)
+            Reopening(
+                each.run.run_id,
+                each.run.round,
+                each.rerun.first_attempts,
+                each.version,
+                wanted.items,
+            )
             for each in planned
         ]
         failpoints.hit("retry.before_commit")

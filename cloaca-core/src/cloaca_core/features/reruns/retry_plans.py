@@ -60,8 +60,12 @@ class RetryPlans:
         self._store = store
         self._definitions = definitions
 
-    async def of(self, runs: Sequence[Ended], tasks: Collection[str] | None) -> dict[str, Plan]:
-        """The plan of each of these runs, by id. ``tasks`` are the tasks that were chosen."""
+    async def of(
+        self, runs: Sequence[Ended], tasks: Collection[str] | None, maps: Collection[str] = ()
+    ) -> dict[str, Plan]:
+        """The plan of each of these runs, by id. ``tasks`` are the tasks that were chosen, ``maps``
+        those of which items were.
+        """
         names = dict.fromkeys([run.workflow for run in runs])
         definitions = {name: await self._definitions.find(name) for name in names}
         plans: dict[str, Plan] = {}
@@ -73,7 +77,7 @@ class RetryPlans:
             for run in some:
                 definition = definitions[run.workflow]
                 rows, history = attempts.get(run.run_id, []), restarts.get(run.run_id, [])
-                plans[run.run_id] = _plan(run, definition, rows, history, tasks)
+                plans[run.run_id] = _plan(run, definition, rows, history, tasks, maps)
         return plans
 
 
@@ -83,14 +87,15 @@ def _plan(
     attempts: Sequence[AttemptRow],
     restarts: Sequence[RestartRow],
     tasks: Collection[str] | None,
+    maps: Collection[str],
 ) -> Plan:
     if definition is None:
         return unknown_workflow(run.run_id, run.workflow, "planned")
     try:
-        definition.check_tasks(run.run_id, tasks or ())
+        definition.check_tasks(run.run_id, [*(tasks or ()), *maps])
     except TaskNotFoundError as error:
         return error
-    again = rerun(definition.graph, attempts, restarts, tasks)
+    again = rerun(definition.graph, attempts, restarts, tasks, maps)
     return Planned(run, again, definition.version)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 
 from cloaca_core.features.steering.records import Act, NewFork, Reopening
 from cloaca_core.features.steering.sql import SteeringQueries
 from cloaca_core.features.steps.sql import MemoQueries
-from cloaca_core.run.rows import ForkRow
+from cloaca_core.run.rows import THE_TASK, ForkRow
 from cloaca_core.store.acts import Acted
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.base import Queries, SqlPart, Statements, acted, pair, steps_of
@@ -39,6 +39,7 @@ class RerunQueries(
     free_fork_key: Statement
     copy_results: Statement
     copy_maps: Statement
+    choose_items: Statement
     copy_replacements: Statement
     copy_messages: Statement
     note_fork: Statement
@@ -71,12 +72,12 @@ class SqlReruns(SqlPart):
         seen: dict[int, list[str]] = {}
         for run in runs:
             seen.setdefault(run.round, []).append(run.run_id)
-        columns = ("run_id", "id", "task_id", "first_attempt", "with_children")
+        columns = ("run_id", "id", "task_id", "item", "first_attempt", "with_children")
         restart = q.restart_tasks.binder(columns)
         rows = [
-            restart((run.run_id, act.id, *each, int(children)))
+            restart((run.run_id, act.id, task, item, first, int(children and item == THE_TASK)))
             for run in runs
-            for each in run.first_attempts.items()
+            for task, item, first in _restarts(run)
         ]
         *_, found = await self._dialect.write(
             [
@@ -115,9 +116,12 @@ class SqlReruns(SqlPart):
             *Payloads(self._queries.payloads).copy_input(new.id, new.source_id),
             *([Step(insert_tag, rows=list(map(bind, tags)))] if tags else []),
             *steps_of(
+                [q.copy_results, q.copy_maps],
+                {**known, "least_item": THE_TASK, "opened_for": None},
+            ),
+            *self._begin_with_items(new, known),
+            *steps_of(
                 [
-                    q.copy_results,
-                    q.copy_maps,
                     q.copy_replacements,
                     q.copy_messages,
                     self._memos.copy_memos,
@@ -138,10 +142,33 @@ class SqlReruns(SqlPart):
             run_id = _found(await self._dialect.write_apart(steps, key))
         return run_id
 
+    def _begin_with_items(self, new: NewFork, known: Mapping[str, object]) -> Iterator[Step]:
+        """Give a fork the map from which on it runs, and note which of its items run again."""
+        if new.items is None:
+            return
+        q, kept = self._reruns, self._dialect.array([new.from_task])
+        of_map = {**known, "kept": kept, "least_item": 0, "opened_for": 0}
+        yield from steps_of([q.copy_results, q.copy_maps], of_map)
+        bind = q.choose_items.binder(("run_id", "task_id", "item"))
+        rows = [bind((new.id, new.from_task, item)) for item in new.items]
+        if rows:
+            yield Step(q.choose_items, rows=rows)
+
     async def forks(self, run_ids: Collection[str]) -> list[ForkRow]:
         ids = self._dialect.array(run_ids)
         rows = await self._read(self._reruns.list_forks, ids=ids)
         return list(map(ForkRow._make, rows))
+
+
+def _restarts(run: Reopening) -> Iterator[tuple[str, int, int]]:
+    """The tasks that begin anew, and the items that were chosen of maps: each with its first
+    attempt, an item with that of its map.
+    """
+    for task, first in run.first_attempts.items():
+        yield task, THE_TASK, first
+    for task, items in run.items.items():
+        for item in items:
+            yield task, item, run.first_attempts.get(task, 1)
 
 
 def _found(answers: Answers) -> str | None:

@@ -74,20 +74,23 @@ class News(NamedTuple):
 class Reopening(NamedTuple):
     """The next round of a run, to be begun if the run is still in the ``round`` that the caller saw
     end. Of its tasks, the attempts before ``first_attempts`` become history. ``version`` is the
-    version of the workflow by which it was planned, None to keep the version of the run.
+    version of the workflow by which it was planned, None to keep the version of the run. ``items``
+    are those that were chosen of maps, by task.
     """
 
     run_id: str
     round: int
     first_attempts: Mapping[str, int]
     version: str | None = None
+    items: Mapping[str, Collection[int]] = MappingProxyType({})
 
 
 class NewFork(NamedTuple):
     """A run to be made from ``source_id``, a run of ``workflow``. It begins with the results of the
     ``kept`` tasks. Of the other tasks, ``from_task`` sees the keys of ``content`` (a JSON object or
     None) set anew, and the tasks ``memos_of`` find their memos of the source. ``round`` is the
-    round of the source that was read for this. ``trace`` is as in ``NewRun``.
+    round of the source that was read for this. ``trace`` is as in ``NewRun``. ``items`` are those
+    that run again of ``from_task``, a map; None for all.
     """
 
     id: str
@@ -103,6 +106,7 @@ class NewFork(NamedTuple):
     memos_of: Sequence[str] = ()
     round: int = 1
     trace: str | None = None
+    items: Sequence[int] | None = None
 
 
 class ChildRow(NamedTuple):

@@ -460,8 +460,8 @@ ORDER BY run_id, task_id, attempt;
 -- name: list_restarts
 -- The tasks of these runs that were restarted.
 SELECT run_id, task_id, first_attempt, round, with_children FROM cloaca_restart
-WHERE run_id IN :ids
-ORDER BY run_id, task_id, item, first_attempt;
+WHERE run_id IN :ids AND item = -1
+ORDER BY run_id, task_id, first_attempt;
 
 
 -- name: list_rounds

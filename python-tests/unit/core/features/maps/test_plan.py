@@ -200,3 +200,27 @@ def test_an_item_that_has_not_begun_in_an_opening_keeps_its_number_for_the_next(
     found = opening("m", known, 3, "v", earlier, ended, above_ran=False)
 
     assert found == Opening(1, {1: 3}, is_new=True)
+
+
+def test_of_ended_items_the_chosen_ones_run_again() -> None:
+    known = items(4)
+    earlier = MapRow("r", "m", 1, 1, "v", 4, known.digest, 1, None, None)
+    failed = attempt("r", "m", 1, status=TaskStatus.FAILED, error="no")
+    rows = [*of(0, 1), failed._replace(item=2), failed._replace(item=3, retry_at=9)]
+
+    found = opening("m", known, 2, "v", earlier, rows, above_ran=False, chosen={1})
+
+    assert found.again == {1: 2, 3: 2}
+    past = past_of(rows, found.again)
+    assert (set(past.completed), set(past.failed), past.begun) == ({0}, {2}, {})
+    found = opening("m", known, 2, "v", earlier, rows, above_ran=True, chosen={1})
+    assert found.again == {0: 2, 1: 2, 2: 2, 3: 2}
+
+
+def test_a_failure_of_before_stops_no_map() -> None:
+    plan = ItemPlan(2, "stop")
+    plan.fail(0, "E: no", is_earlier=True)
+
+    assert (plan.begin(9), plan.stopped, plan.has_failed) == ([1], False, True)
+    plan.fail(1, "E: no")
+    assert plan.stopped
