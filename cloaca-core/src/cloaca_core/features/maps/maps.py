@@ -173,7 +173,7 @@ class Maps:
         if opened.ended is not None:
             opened.ended.append(row)
         self._records.write(run, [row], beside=beside)
-        if opened.plan.stopped:
+        if opened.plan.stopped and not opened.has_stopped:
             self._stop(run, opened)
         self._feed(run, opened)
         self._end_if_over(run, opened)
@@ -192,7 +192,9 @@ class Maps:
     def _stop(self, run: ActiveRun, opened: OpenMap) -> None:
         """No more items begin: take back those whose bodies never have, and let those fail that
         wait to be tried again. The start mark of an attempt that is taken back may be written.
+        Once is enough: no item begins or is tried again afterwards.
         """
+        opened.has_stopped = True
         now, withdrawn = self._clock.wall(), attempt_rows.item_withdrawn
         rows: list[AttemptRow] = []
         for attempt in self._kernel.runs.attempts(run):

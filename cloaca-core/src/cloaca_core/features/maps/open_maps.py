@@ -42,13 +42,14 @@ class OpenMap:
     which attempts are under way here. ``results`` are those of completed items, None where these
     stay in their rows; ``size`` is about how many bytes they take. ``flaw`` is why the map fails
     whatever its items come to. ``ended`` are the rows of items that have ended, None unless the map
-    may be opened again by this owner. ``log`` takes the progress of the map. ``shared`` is the
-    input of all its items.
+    may be opened again by this owner. ``has_stopped`` once the items are withdrawn whose bodies are
+    not to begin. ``log`` takes the progress of the map. ``shared`` is the input of all its items.
     """
 
     __slots__ = (
         "ended",
         "flaw",
+        "has_stopped",
         "here",
         "items",
         "log",
@@ -88,6 +89,7 @@ class OpenMap:
         self.size: int = 0
         self.flaw: Exception | None = None
         self.ended: list[AttemptRow] | None = None
+        self.has_stopped: bool = False
         self.most_open: int = most_open
         self.most_here: int = most_here
         self.here: set[int] = set()

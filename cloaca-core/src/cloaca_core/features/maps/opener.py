@@ -62,7 +62,7 @@ class MapOpener:
         assert own.map is not None, "only a map is opened"
         given = run.plan.contexts.given(task)
         items = items_of(own.id, own.map, given, self._most_items)
-        earlier = maps.recorded.pop(task, None)
+        earlier = maps.recorded.get(task)
         rows = () if earlier is None else earlier.items
         found = opening(
             own.id,
@@ -77,6 +77,7 @@ class MapOpener:
         mark = self._mark(run, task, resume, found)
         opened = self._opened(run, own, mark, items, found)
         self._go_on(run, opened, past_of(rows, found.again))
+        maps.recorded.pop(task, None)
         maps.add(opened)
         return opened
 
