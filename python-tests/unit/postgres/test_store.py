@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import psycopg
@@ -42,14 +43,22 @@ def only_what_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dialect, "APART_POLLING_S", NEVER)
 
 
+@asynccontextmanager
+async def claiming(postgres_url: str) -> AsyncIterator[Store]:
+    """The store of the runner ``r1``, which claims. It hears of what is committed from now on."""
+    store = await BACKEND.open(postgres_url, StoreOptions())
+    try:
+        await asyncio.wait_for(store.wait_changed(), SOON)
+        await store.register(runner("r1"))
+        yield store
+    finally:
+        await store.close()
+
+
 @pytest_asyncio.fixture
 async def store(postgres_url: str) -> AsyncIterator[Store]:
-    """The store of the runner ``r1``, which claims."""
-    store = await BACKEND.open(postgres_url, StoreOptions())
-    await asyncio.wait_for(store.wait_changed(), SOON)
-    await store.register(runner("r1"))
-    yield store
-    await store.close()
+    async with claiming(postgres_url) as store:
+        yield store
 
 
 @pytest_asyncio.fixture
@@ -180,13 +189,14 @@ async def test_a_run_that_became_claimable_behind_the_marks_is_claimed_at_once(
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.act.__name__)
 async def test_a_run_that_became_claimable_in_another_process_is_claimed_when_that_is_told(
-    store: Store, other: Store, way: Way
+    postgres_url: str, other: Store, way: Way
 ) -> None:
     await way.prepare(other)
-    await claim_all(store)
-    await way.act(other)
+    async with claiming(postgres_url) as store:  # which has not been told of what was prepared
+        await claim_all(store)
+        await way.act(other)
 
-    assert await claim_when_told(store) == ["late"]
+        assert await claim_when_told(store) == ["late"]
 
 
 @pytest.mark.parametrize("created_at", [NOW, None], ids=["long before", "just before"])
