@@ -118,7 +118,7 @@ class ChangeWatch:
         if self._connection is None or self._glances is None:
             self._look_at = math.inf
             return False
-        self._glances.note()  # before the look: what is written meanwhile is not missed
+        self._glances.note()
         if has_changed := await self._has_changed(self._connection):
             self._backoff.reset()
             self._look_at = _now() + self._backoff.first

@@ -6,7 +6,6 @@ Looks at the file that are due by time are counted on a clock that stands still.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -330,25 +329,6 @@ async def test_while_runs_are_watched_a_commit_of_another_ends_the_wait_before_t
     await _write(two[1])
 
     assert await asyncio.wait_for(waiting, 60) is Change.ANYTHING
-
-
-async def test_a_commit_during_a_look_is_seen_by_the_next_glance(
-    two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    watch = ChangeWatch(two[0], 3600.0)
-    watch.set_watched(watched=True)
-    read = ChangeWatch._has_changed
-
-    async def read_and_write(self: ChangeWatch, connection: Connection) -> bool:
-        found = await read(self, connection)
-        await _write(two[1])
-        return found
-
-    monkeypatch.setattr(ChangeWatch, "_has_changed", read_and_write)
-    await watch.wait()
-    watch._look_at = math.inf
-
-    await asyncio.wait_for(watch._pause(), 60)
 
 
 async def test_while_nobody_watches_the_log_is_not_glanced_at(
