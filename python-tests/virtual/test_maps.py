@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import sys
 from collections import Counter
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -25,6 +28,8 @@ from cloaca_core.values.waits import EVENT
 pytestmark = pytest.mark.virtual_time
 
 LEASE = 15.0
+ITEMS = re.compile(r"cloaca_core.(features.maps|run.items|values.map_items)")
+OF_ITEMS = {"item_of", "unit_of", "key_part"}
 BEGUN = 1000.0
 """When the first program of a world is there, by the loop's clock."""
 SLOW: dict[str, Any] = {"retry_backoff": "fixed", "retry_jitter": False}
@@ -675,3 +680,38 @@ async def test_of_a_run_that_comes_due_only_what_is_first_is_due() -> None:
         assert (await program.execute()).row.status == "Completed"
 
     assert seen == [("item 20", 20), ("sleep", 40), ("task", 60), ("item 80", 80)]
+
+
+async def test_a_run_without_maps_enters_no_code_of_maps() -> None:
+    """Its body has steps, waits, a child and a callback: in each of them an item could be asked
+    for.
+    """
+    entered: set[str] = set()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        code = frame.f_code
+        if event == "call" and (ITEMS.search(code.co_filename) or code.co_name in OF_ITEMS):
+            entered.add(f"{code.co_filename}: {code.co_qualname}")
+
+    async with world() as w:
+
+        async def body(_: Context, handle: AsyncTaskHandle) -> None:
+            await handle.sleep(1)
+            await handle.start_workflow("child")
+            await handle.wait_for("go")
+            await handle.step("kept", asyncio.sleep, 0, 7)
+
+        w.define(lambda _: None, "child")
+        w.define(body, on_success=lambda *_: None)
+        program = await w.start()
+        sys.setprofile(note)
+        try:
+            run_id = await program.submit()
+            await asyncio.sleep(5)
+            await program.engine.messages.send(message(run_id, "go", 1))
+            ended = await program.wait(run_id)
+        finally:
+            sys.setprofile(None)
+
+        assert ended.row.status == "Completed"
+        assert entered == set()

@@ -267,7 +267,8 @@ class Attempt(AttemptWork):
         """Keys made of run, task or item, and call. Each further attempt may submit a failed run
         anew.
         """
-        key = SEPARATOR.join([self.owner.id, self.key_part, call])
+        place = self.task.id if self.item is None else self.key_part
+        key = SEPARATOR.join([self.owner.id, place, call])
         return [key, *(f"{key}{SEPARATOR}{number}" for number in range(2, self.number + 1))]
 
     def begin(self) -> None:

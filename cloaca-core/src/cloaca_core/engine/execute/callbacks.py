@@ -59,7 +59,8 @@ class FollowUp(AttemptWork):
         runs of their own.
         """
         attempt = self._attempt
-        parts = (attempt.owner.id, attempt.key_part, self._name, attempt.number, self.next_call())
+        place = attempt.task.id if attempt.item is None else attempt.key_part
+        parts = (attempt.owner.id, place, self._name, attempt.number, self.next_call())
         return [SEPARATOR.join(map(str, parts))]
 
 
