@@ -5,9 +5,9 @@ Only for workers that see the folder of their runner. A file is removed once its
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
-from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -42,5 +42,11 @@ class SharedFiles:
                 file = self._folder.beside(f"shared-{next(_NUMBERS)}")
                 file.write_text(shared.text, encoding="utf-8")
                 self._files[shared] = file
-                weakref.finalize(shared, partial(file.unlink, missing_ok=True))
+                weakref.finalize(shared, _remove, file, os.getpid())
         return file
+
+
+def _remove(file: Path, process: int) -> None:
+    """A process that a body has forked has a copy of the map, and leaves the file alone."""
+    if os.getpid() == process:
+        file.unlink(missing_ok=True)
