@@ -19,6 +19,10 @@ def double(context: cloaca.Context, item: Any) -> Any:
     return item * 2
 
 
+def fails(context: cloaca.Context) -> None:
+    raise ValueError("no")
+
+
 def run(
     runner: cloaca.DefaultRunner, body: Any, data: Any, source: Any = "data", **options: Any
 ) -> cloaca.PipelineResult:
@@ -251,7 +255,10 @@ def test_results_that_do_not_fit_into_a_context_fail_the_map(open_runner: Any) -
 
 
 def test_results_are_counted_in_bytes(open_runner: Any) -> None:
+    """The null of a failed item takes some, too."""
     runner = open_runner(max_context_bytes=4096)
+    nulls = run(runner, fails, list(range(900)), item_policy="collect")
+    assert "would hand on" in str(nulls.task_results["each"].error)
     assert run(runner, lambda context: 1, list(range(200))).status == "Completed"
     result = run(runner, lambda context: "ж" * 300, list(range(12)))
     error = result.task_results["each"].error

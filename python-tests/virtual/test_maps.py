@@ -21,6 +21,7 @@ from cloaca_core.definition.handles.task_handle import TaskHandle
 from cloaca_core.definition.retries.retry_after import RetryAfter
 from cloaca_core.definition.task import task
 from cloaca_core.engine.observe.completion import Ended
+from cloaca_core.engine.orchestrate.launcher import LAUNCHES_PER_PASS
 from cloaca_core.run.order import Order
 from cloaca_core.store.messages import NewMessage
 from cloaca_core.values.waits import EVENT
@@ -715,3 +716,22 @@ async def test_a_run_without_maps_enters_no_code_of_maps() -> None:
 
         assert ended.row.status == "Completed"
         assert entered == set()
+
+
+async def test_a_stop_ends_the_beginning_of_many_items() -> None:
+    """They begin in several passes of the loop, and the first one fails meanwhile."""
+    async with world() as w:
+        begun: list[int] = []
+
+        async def each(_: Context, item: int) -> None:
+            begun.append(item)
+            if item == 0:
+                raise ValueError("no")
+            await asyncio.sleep(10)
+
+        w.define(each, map=list(range(5000)), item_policy="stop", retry_attempts=1)
+        program = await w.start(max_concurrent_async_tasks=5000, max_open_items=5000)
+        ended = await program.execute()
+
+        assert ended.row.status == "Failed"
+        assert len(begun) <= 2 * LAUNCHES_PER_PASS

@@ -6,11 +6,13 @@ module lets the next items begin, and ends a map whose items have ended.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from cloaca_core.engine.execute.outcome import Raised, Succeeded
+from cloaca_core.engine.orchestrate.launcher import LAUNCHES_PER_PASS
 from cloaca_core.engine.orchestrate.orchestrator import tell_of_failure
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.engine.runtime import failpoints
@@ -50,6 +52,7 @@ class Maps:
         self._records = kernel.control.records
         self._opener = MapOpener(config, kernel.control.attempts.logs, slots, clock)
         self._clock = clock
+        self._loop = asyncio.get_running_loop()
 
     # -- open --------------------------------------------------------------------------------
 
@@ -115,7 +118,9 @@ class Maps:
         return opened.item(index)
 
     def _feed(self, run: ActiveRun, opened: OpenMap) -> None:
-        """Begin as many more items as may. While the run is not to go on, the map is held."""
+        """Begin as many more items as may; of a large number, the rest in later passes of the loop.
+        While the run is not to go on, the map is held.
+        """
         if not opened.plan.has_more:
             return
         if not run.life.may_begin:
@@ -123,12 +128,14 @@ class Maps:
                 run.life.ready([opened.task])
             return
         units = []
-        for index in opened.plan.begin(opened.room()):
+        for index in opened.plan.begin(min(opened.room(), LAUNCHES_PER_PASS)):
             units.append(unit := unit_of(opened.task, index))
             if index in opened.opening.again:
                 run.resume[unit] = opened.begins_anew(index)
         if units:
             self._control.launcher.launch(run, units)
+        if len(units) == LAUNCHES_PER_PASS:
+            self._loop.call_soon(self._kernel.guarded, run, self._feed, run, opened)
 
     def concluded(self, attempt: Attempt, outcome: Outcome, beside: Sequence[Beside]) -> None:
         """As in ``MapPort``."""
@@ -148,6 +155,8 @@ class Maps:
             tell_of_failure(attempt, outcome)
             row = attempt_rows.failed(attempt, outcome, self._clock.wall(), retry_at=None)
             opened.plan.fail(index, str(outcome))
+            opened.count_failure(index)
+            opened.refuse_if_large(run.size_bound, self._most_bytes)
         run.latest.pop(unit, None)
         self._record(run, opened, row, beside)
 
@@ -162,6 +171,8 @@ class Maps:
         """As in ``MapPort``."""
         opened = open_maps(run).of(unit)
         opened.plan.fail(item_of(unit), str(row.error))
+        opened.count_failure(item_of(unit))
+        opened.refuse_if_large(run.size_bound, self._most_bytes)
         run.latest.pop(unit, None)
         self._record(run, opened, row, ())
 

@@ -106,10 +106,18 @@ class OpenMap:
 
     def count_result(self, index: int, change: str) -> None:
         """Count the bytes that the result of an item takes, by the text of its change."""
-        size = len(change.encode()) - len(self.mark.task_id.encode()) - _AROUND
+        self.size += len(change.encode()) - len(self.mark.task_id.encode()) - _AROUND
+        self._count_key(index)
+
+    def count_failure(self, index: int) -> None:
+        """Count the null that stands for a failed item, if the map completes with that."""
+        if not self.plan.has_failed:
+            self.size += len("null,")
+            self._count_key(index)
+
+    def _count_key(self, index: int) -> None:
         if self.items.keys is not None:
-            size += len(self.items.keys[index].encode()) + _OF_KEY
-        self.size += size
+            self.size += len(self.items.keys[index].encode()) + _OF_KEY
 
     def handed_on(self) -> int:
         """How many bytes the context has after the map, with the results so far."""

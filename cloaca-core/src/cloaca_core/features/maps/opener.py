@@ -116,9 +116,10 @@ class MapOpener:
             if opened.results is not None:
                 opened.results[index] = change_from_json(row.change or "{}").set[task_id]
                 opened.count_result(index, row.change or "")
-        opened.refuse_if_large(run.size_bound, self._most_bytes)
         for index, row in past.failed.items():
             plan.fail(index, str(row.error), is_earlier=row.epoch < opened.mark.epoch)
+            opened.count_failure(index)
+        opened.refuse_if_large(run.size_bound, self._most_bytes)
         came = open_maps(run).came
         late = 0 if came is None else self._clock.wall() - came
         resumes = shifted({index: resume for index, (_, resume) in past.begun.items()}, late)
