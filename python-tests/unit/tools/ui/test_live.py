@@ -15,6 +15,7 @@ import pytest
 
 import cloaca
 from cloaca_tools.ui import live
+from cloaca_tools.ui.site import changes
 
 WAIT = 60
 
@@ -145,6 +146,7 @@ async def test_a_stream_ends_by_itself_so_that_its_visitor_is_asked_for_anew(
     client: cloaca.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "LASTS", 0.0)
+    monkeypatch.setattr(changes, "IDLE", 3600.0)  # after which it would end, too
     stream = Stream(page(client))
     await stream.over()
 
