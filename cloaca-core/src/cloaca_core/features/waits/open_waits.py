@@ -188,7 +188,7 @@ class OpenWaits:
             wait = self._waits[key]
             if not self._may_end(wait, bodies_only=bodies_only) or wait.row.timed_out:
                 continue
-            message = self._first(wait.row)
+            message = _first_for(wait.row, self._unread)
             if message is not None:
                 self._unread.remove(message)
                 wait.ending = True
@@ -201,10 +201,6 @@ class OpenWaits:
         if keys and keys[-1].task > TASK:
             keys.sort(key=lambda key: key.task & TASK)  # stable: the items stay in their order
         return keys
-
-    def _first(self, row: WaitRow) -> MessageRow | None:
-        wanted = (row.kind, row.name)
-        return next((each for each in self._unread if (each.kind, each.name) == wanted), None)
 
     def due(self, now: int, *, bodies_only: bool) -> list[OpenWait]:
         """The waits whose time is over, in the order of their tasks."""
@@ -266,6 +262,11 @@ class OpenWaits:
         wait.
         """
         return max([w.row.opened_at for w in self._waits.values() if w.is_for_event], default=None)
+
+
+def _first_for(row: WaitRow, messages: Iterable[MessageRow]) -> MessageRow | None:
+    wanted = (row.kind, row.name)
+    return next((each for each in messages if (each.kind, each.name) == wanted), None)
 
 
 def waits_of(run: ActiveRun) -> OpenWaits | None:
