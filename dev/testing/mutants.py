@@ -30,6 +30,7 @@ from dev.databases.programs import VARIABLE
 from dev.databases.urls import masked
 from dev.project import DISTRIBUTIONS, POSTGRES, ROOT
 from dev.testing import mutant_lists
+from dev.testing.jobs import BROWSER
 from dev.testing.mutant_lists import Mutant
 
 SECONDS: Final = 60.0
@@ -223,6 +224,8 @@ def _check_unbroken(tree: Tree, mutants: Sequence[Mutant]) -> None:
     step("running the named tests while nothing is broken")
     for backend in dict.fromkeys(each.backend for each in mutants):
         tests = mutant_lists.tests_of([each for each in mutants if each.backend == backend])
+        # Last, as the browser's loop runs to the end of the process, and no async test beside it.
+        tests = sorted(tests, key=lambda test: f"/{BROWSER}/" in test)
         ran = tree.test(tests, "-rp", backend=backend, most=UNBROKEN_SECONDS, compiles=True)
         if ran.code != _PASSED:
             problem = "hang" if ran.code is None else "do not pass"
