@@ -18,6 +18,7 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.definition.handles.task_handle import TaskHandle
+from cloaca_core.definition.nodes.sleep import sleep
 from cloaca_core.definition.retries.retry_after import RetryAfter
 from cloaca_core.definition.task import task
 from cloaca_core.engine.observe.completion import Ended
@@ -735,3 +736,27 @@ async def test_a_stop_ends_the_beginning_of_many_items() -> None:
 
         assert ended.row.status == "Failed"
         assert len(begun) <= 2 * LAUNCHES_PER_PASS
+
+
+async def test_a_node_beside_an_open_map_is_over_when_the_next_runner_comes() -> None:
+    async with world() as w:
+        failures = Counter([0])
+
+        async def each(_: Context, item: int) -> int:
+            if failures[item]:
+                failures[item] -= 1
+                raise RuntimeError("not yet")
+            return item
+
+        with WorkflowBuilder("flow", registry=w.registry):
+            task(id="t", map=[0, 1], retry_delay_ms=60_000, retry_max_delay_ms=60_000, **SLOW)(each)
+            sleep("last", seconds=1, dependencies=[sleep("nap", seconds=40)])
+        first = await w.start()
+        run_id = await first.submit()
+        await asyncio.sleep(10)
+        await first.stop()
+        await asyncio.sleep(40)
+
+        second = await w.start()
+        ended = await second.wait(run_id)
+        assert (ended.row.status, results(w, run_id)) == ("Completed", [0, 1])

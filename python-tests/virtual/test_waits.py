@@ -20,6 +20,7 @@ from cloaca_core.definition.nodes.sleep import sleep
 from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.retries.retry_after import RetryAfter
 from cloaca_core.definition.task import task
+from cloaca_core.engine.orchestrate.launcher import LAUNCHES_PER_PASS
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.run.order import Order
 from cloaca_core.store.messages import NewMessage, Sent
@@ -658,3 +659,19 @@ async def test_a_body_leaves_out_of_a_group_of_tasks() -> None:
 
         assert (await program.wait(run_id)).row.final_context == '{"found":1}'
         assert len(begun) == 2
+
+
+async def test_more_nodes_than_begin_at_once_are_over_when_the_next_runner_comes() -> None:
+    """The first waits are looked at before the last nodes are."""
+    async with world() as w:
+        with WorkflowBuilder("flow", registry=w.registry):
+            naps = [sleep(f"nap {n}", seconds=5) for n in range(LAUNCHES_PER_PASS + 200)]
+            sleep("last", seconds=1, dependencies=naps)
+        first = await w.start()
+        run_id = await first.submit()
+        await asyncio.sleep(1)
+        await first.stop()
+        await asyncio.sleep(10)
+
+        second = await w.start()
+        assert (await second.wait(run_id)).row.status == "Completed"

@@ -17,6 +17,7 @@ from cloaca_core.run.items.units import TASK
 from cloaca_core.run.life import State
 from cloaca_core.run.restore import FRESH, Resume
 from cloaca_core.run.suspicion import blamed
+from cloaca_core.values.states import TaskStatus
 from cloaca_core.values.times.instants import SECOND
 from cloaca_core.values.times.no_limit import NO_LIMIT, in_seconds
 
@@ -88,9 +89,14 @@ class Launcher:
         for task in tasks[:LAUNCHES_PER_PASS]:
             self._launch(run, task, run.resume.pop(task, FRESH))
         if rest := tasks[LAUNCHES_PER_PASS:]:
-            self._loop.call_soon(self._facts.guarded, run, self.launch, run, rest)
+            self._loop.call_soon(self._facts.guarded, run, self._launch_rest, run, rest)
         elif self._runs.only_waits(run):
             self._capacity.changed()
+
+    def _launch_rest(self, run: ActiveRun, tasks: Sequence[int]) -> None:
+        """Nodes have ended since then whose waits were over already."""
+        statuses = run.plan.statuses
+        self.launch(run, [t for t in tasks if statuses[t & TASK] == TaskStatus.READY])
 
     def _launch(self, run: ActiveRun, task: int, resume: Resume) -> None:
         if (begin_later := self._gate(run, task, resume)) is not None:

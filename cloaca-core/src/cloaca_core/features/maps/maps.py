@@ -86,7 +86,7 @@ class Maps:
             return
         if opened.opening.is_new:
             begun = MapOpened(map_row(run, opened.mark, opened.items, opened.opening))
-            self._records.note(run, [opened.mark], [begun], partial(self._start, run, opened))
+            self._records.note(run, [opened.mark], [begun], partial(self._begun, run, opened))
         else:
             self._start(run, opened)
 
@@ -107,6 +107,12 @@ class Maps:
             self._control.launcher.launch(run, had_begun)
         self._feed(run, opened)
         self._end_if_over(run, opened)
+
+    def _begun(self, run: ActiveRun, opened: OpenMap) -> None:
+        """As ``_start``, outside of a launch: no launch of the other tasks follows, after which
+        waits are looked at.
+        """
+        self._start(run, opened)
         self._look(run)
 
     # -- items -------------------------------------------------------------------------------
