@@ -94,7 +94,7 @@ class Launcher:
             self._capacity.changed()
 
     def _launch_rest(self, run: ActiveRun, tasks: Sequence[int]) -> None:
-        """Nodes have ended since then whose waits were over already."""
+        """Launch what is still ready: the waits of some nodes may have ended since then."""
         statuses = run.plan.statuses
         self.launch(run, [t for t in tasks if statuses[t & TASK] == TaskStatus.READY])
 

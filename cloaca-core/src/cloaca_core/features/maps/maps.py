@@ -109,8 +109,8 @@ class Maps:
         self._end_if_over(run, opened)
 
     def _begun(self, run: ActiveRun, opened: OpenMap) -> None:
-        """As ``_start``, outside of a launch: no launch of the other tasks follows, after which
-        waits are looked at.
+        """Its row was written just now. This is not part of a launch, which would look at the waits
+        of the run by itself.
         """
         self._start(run, opened)
         self._look(run)
