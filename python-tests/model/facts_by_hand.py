@@ -111,9 +111,11 @@ def state(
     fenced: bool = False,
     process_ended: bool = False,
     lease_until: int = NOW + 3600 * SECOND,
+    queues: str | None = None,
 ) -> RunnerState:
     """A runner that is alive and owns nothing."""
-    load = RunnerLoad(runner(runner_id)._replace(fenced=fenced), owned, owns_workflow)
+    row = runner(runner_id, queues=queues)._replace(fenced=fenced)
+    load = RunnerLoad(row, owned, owns_workflow)
     return RunnerState(load, lease_until, is_here, process_ended)
 
 
@@ -155,6 +157,7 @@ def facts(
     unread: Sequence[Unread] = (),
     steps: Mapping[str, int] | None = None,
     suspect: Suspect | None = None,
+    queues: Mapping[str, str] | None = None,
 ) -> Facts:
     """What is known of a run at ``NOW``."""
     recorded = RecordedRun(
@@ -172,4 +175,5 @@ def facts(
         steps=steps or {},
         suspect=suspect,
     )
-    return Facts(NOW, recorded, runners, tasks, known_version, newest, here, active)
+    known = (tasks, known_version, newest, here, active, queues or {})
+    return Facts(NOW, recorded, runners, *known)

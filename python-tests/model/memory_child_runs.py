@@ -13,7 +13,9 @@ from cloaca_core.values.waits import RUN
 
 
 class MemoryChildRuns:
-    """Part of ``MemoryStore``, which has the runs and the mailboxes."""
+    """Part of ``MemoryStore``, which has the runs, the mailboxes and the names of queues."""
+
+    queues: set[tuple[str, str]]
 
     def __init__(self) -> None:
         self.runs: dict[str, RunRow] = {}
@@ -27,6 +29,8 @@ class MemoryChildRuns:
         """Insert the children of nodes of these runs."""
         for each in batch.of(NODE_CHILDREN):
             if each.run_id in parents:
+                if each.asked_queue is not None:
+                    self.queues.add((each.workflow, each.asked_queue))
                 self.insert(
                     NewRun(
                         id=each.id,
@@ -43,6 +47,8 @@ class MemoryChildRuns:
                         deadline_at=each.deadline_at,
                         trace=each.trace,
                         child_kind=NODE,
+                        queue=each.queue,
+                        asked_queue=each.asked_queue,
                     ),
                     joins_pause=False,
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cloaca_core.values.definition_rows import DefinitionName, DefinitionRow, WhenEndedRow
+from cloaca_core.values.queue_names import DEFAULT_QUEUE
 
 
 class MemoryDefinitions:
@@ -13,6 +14,7 @@ class MemoryDefinitions:
     def __init__(self) -> None:
         self.definitions: dict[tuple[str, str], DefinitionRow] = {}
         self.newest: dict[str, DefinitionName] = {}
+        self.queues: set[tuple[str, str]] = set()
         self.when_ended: dict[tuple[str, str, int, str], WhenEndedRow] = {}
 
     async def record_definitions(
@@ -20,15 +22,23 @@ class MemoryDefinitions:
     ) -> None:
         for row in definitions:
             self.definitions.setdefault((row.workflow, row.version), row)
-            self.newest[row.workflow] = DefinitionName(
-                row.workflow, row.version, row.name, row.retention
-            )
+            self.newest[row.workflow] = DefinitionName.of(row)
+            self._note_queues(row)
         for rule in when_ended if definitions else ():
             key = (rule.workflow, rule.version, rule.place, rule.status)
             self.when_ended.setdefault(key, rule)
 
     async def keep_definition(self, definition: DefinitionRow) -> None:
         self.definitions.setdefault((definition.workflow, definition.version), definition)
+        self._note_queues(definition)
+
+    def _note_queues(self, row: DefinitionRow) -> None:
+        self.queues.update((row.workflow, queue) for queue in row.queues)
+
+    def queue_of(self, workflow: str) -> str:
+        """The queue in which runs of a workflow begin that are made in the table."""
+        newest = self.newest.get(workflow)
+        return DEFAULT_QUEUE if newest is None else newest.queue
 
     async def newest_definitions(self, workflows: Collection[str]) -> list[DefinitionName]:
         return [each for each in await self.list_definitions() if each.workflow in workflows]

@@ -9,6 +9,7 @@ from cloaca_core.run.rows import NewRun, RunRow
 from cloaca_core.store.batch import Batch
 from cloaca_core.values.definition_rows import DefinitionName, WhenEndedRow
 from cloaca_core.values.payloads.json_values import encode
+from cloaca_core.values.queue_names import DEFAULT_QUEUE
 
 
 class MemoryFollowUps:
@@ -63,6 +64,7 @@ class MemoryFollowUps:
                 parent_id=None,
                 owner=None,
                 created_at=run.ended_at,
+                queue=self.newest[submits].queue if submits in self.newest else DEFAULT_QUEUE,
             )
         )
 

@@ -31,9 +31,11 @@ class MemoryRecordedRun(MemorySteering):
 
     async def gauges(self) -> Gauges:
         unended = [run for run in self.runs.values() if run.ended_at is None]
-        since = [self.marks_of(run).claimable_at for run in unended if self.is_claimable(run)]
+        waiting = [run for run in unended if self.is_claimable(run)]
+        since = [self.marks_of(run).claimable_at for run in waiting]
         counts = Counter(str(run.status) for run in unended)
-        return Gauges(dict(counts), min(since, default=None), None)
+        queues = Counter(run.queue for run in waiting)
+        return Gauges(dict(counts), min(since, default=None), None, dict(queues))
 
     async def recorded_run(self, run_id: str, most: int) -> RecordedRun | None:
         run = self.runs.get(run_id)

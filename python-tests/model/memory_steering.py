@@ -27,6 +27,7 @@ from cloaca_core.run.rows import AttemptRow, ForkRow, ReplacementRow, RestartRow
 from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.store.batch import Batch
 from cloaca_core.store.messages import NewMessage
+from cloaca_core.values.queue_names import PlannedQueue
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.waits import APPROVAL, NEVER
 
@@ -54,6 +55,7 @@ class Marks:
     pause_follows: bool = False
     pause_descends: bool = False
     rests_since: int | None = None
+    overdue_at: int | None = None
     trace: str | None = None
 
     @property
@@ -84,6 +86,15 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         self.restarted_of_maps: dict[tuple[str, str, int, int], int] = {}
         self.keys: dict[tuple[str, str], str] = {}
         self.unserved: dict[tuple[str, str], str] = {}
+
+    def _planned_queue(self, run: RunRow, planned: PlannedQueue | None) -> str:
+        if planned is None:
+            return self.queue_again(run)
+        return planned.own or run.asked_queue or planned.usual or self.queue_again(run)
+
+    def queue_again(self, run: RunRow) -> str:
+        """The queue in which a run begins again, or a fork of it begins."""
+        raise NotImplementedError
 
     def start_next(self) -> None:
         """Let go of runs that wait behind runs that have ended."""
@@ -151,7 +162,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
             marks = self.marks_of(run)
             if marks.cancel_at is not None:
                 continue
-            if park.due_at is not None:
+            if park.due_at is not None or park.begun:
                 marks.claimable_at = park.parked_at
             due_at = park.due_at if run.messages <= park.seen else None
             freed = run._replace(owner=None, epoch=run.epoch + 1, due_at=due_at, came_due=0)
@@ -161,7 +172,9 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
                 paused = status == RunStatus.PAUSED
                 status = RunStatus.PAUSED if paused else RunStatus.PENDING
                 freed = freed._replace(started_at=None)
-            self.runs[run.id] = freed._replace(status=status)
+            queue = run.queue if park.queue is None else park.queue
+            self.runs[run.id] = freed._replace(status=status, queue=queue)
+            marks.overdue_at = park.overdue_at
             if park.rests and run.messages <= park.seen and marks.paused_at is None:
                 marks.rests_since = park.parked_at
 
@@ -612,7 +625,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
             marks = self.marks_of(run)
             marks.claimable_at = act.now
             marks.cancel_at = marks.paused_at = marks.paused_until = marks.children_at = None
-            marks.start_by = marks.rests_since = None
+            marks.start_by = marks.rests_since = marks.overdue_at = None
             marks.cancels_children = marks.cancels_awaited = False
             self._let_children_go(run, [run.id])
             self.forget_waits(run.id)
@@ -638,6 +651,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
                 stood_still=0,
                 deadline_at=None,
                 time_limit=run.time_limit if time_limit is None else time_limit,
+                queue=self._planned_queue(run, seen.queue),
             )
 
     async def fork(self, new: NewFork, act: Act) -> str | None:
@@ -670,6 +684,8 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
             priority=source.priority,
             time_limit=source.time_limit,
             messages=source.messages,
+            queue=self._planned_queue(source, new.queue),
+            asked_queue=source.asked_queue,
         )
         copied = self.marks_of(source).replacements
         self.marks[new.id] = Marks(new.created_at, replacements=copied, trace=new.trace)

@@ -16,8 +16,8 @@ from model.memory_definitions import MemoryDefinitions
 from model.memory_follow_ups import MemoryFollowUps
 from model.memory_maps import MemoryMaps
 from model.memory_memos import MemoryMemos
+from model.memory_queues import MemoryQueues
 from model.memory_schedules import MemorySchedules, run_of
-from model.memory_search import MemorySearches
 from model.memory_steering import Marks
 from model.memory_task_logs import MemoryTaskLogs
 from model.memory_triggers import MemoryTriggers, run_of_event
@@ -46,6 +46,7 @@ from cloaca_core.store.messages import MESSAGES
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.runner_rows import RunnerName, RunnerRow
 from cloaca_core.store.runs import OnCommit
+from cloaca_core.values.queue_names import DEFAULT_QUEUE
 from cloaca_core.values.states import SUSPECT_AFTER, ReasonCode, RunStatus, TaskStatus
 
 FINAL = {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus.CANCELLED}
@@ -57,7 +58,7 @@ class MemoryStore(
     MemoryFollowUps,
     MemorySchedules,
     MemoryTriggers,
-    MemorySearches,
+    MemoryQueues,
     MemoryDefinitions,
     MemoryUpkeep,
     MemoryMaps,
@@ -71,7 +72,7 @@ class MemoryStore(
     def __init__(self) -> None:
         MemoryUpkeep.__init__(self)
         MemoryFollowUps.__init__(self)
-        MemorySearches.__init__(self)
+        MemoryQueues.__init__(self)
         MemorySchedules.__init__(self)
         MemoryTriggers.__init__(self)
         MemoryDefinitions.__init__(self)
@@ -133,6 +134,7 @@ class MemoryStore(
         for attempt in batch.attempts:
             if attempt.run_id in current:
                 self._record(attempt._replace(runner=self.numbers.get(batch.runner_id)))
+        self.put_in_queues(batch, current)
         self.keep(batch, current)
         self.open_maps(batch, current)
         self.keep_lines(batch, current)
@@ -203,10 +205,12 @@ class MemoryStore(
             if tick.run_id not in self.runs and tick.behind is not None:
                 self.behind[tick.run_id] = tick.behind
             met = tick.generation is not None
-            self.insert(run_of(tick, tick.run_id), tick.schedule_id if met else None)
+            self.insert(
+                self._begun_in_queue(run_of(tick, tick.run_id)), tick.schedule_id if met else None
+            )
         for event in batch.of(EVENTS):  # one by one: whether it counts depends on those before it
             if self.note_event(event):
-                self.insert(run_of_event(event), event.trigger_id)
+                self.insert(self._begun_in_queue(run_of_event(event)), event.trigger_id)
         self.turn(batch)
 
     def insert(
@@ -248,9 +252,20 @@ class MemoryStore(
                 time_limit=run.time_limit,
                 deadline_at=run.deadline_at,
                 child_kind=run.child_kind,
+                queue=run.queue,
+                asked_queue=run.asked_queue,
             )
             self.runs[run.id] = self.inherit_pause(row) if joins_pause else row
         return run.id
+
+    def queue_again(self, run: RunRow) -> str:
+        if run.asked_queue is not None:
+            return run.asked_queue
+        return self.queue_of(run.workflow) if run.workflow in self.newest else run.queue
+
+    def _begun_in_queue(self, run: NewRun) -> NewRun:
+        """A run that is made in the table begins in the queue of its workflow."""
+        return run._replace(queue=self.queue_of(run.workflow))
 
     def _record(self, row: AttemptRow) -> None:
         key = (row.run_id, row.task_id, row.item, row.attempt)
@@ -270,7 +285,13 @@ class MemoryStore(
     # -- claim -------------------------------------------------------------------------------
 
     async def claim(
-        self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
+        self,
+        runner_id: str,
+        workflows: Collection[str],
+        limit: int,
+        now: int,
+        aged: int = 0,
+        queues: Collection[str] | None = None,
     ) -> list[RunRow]:
         if not self._is_live(runner_id):
             return []
@@ -279,6 +300,7 @@ class MemoryStore(
             for _, run in sorted(self.runs.items())
             if self._may_claim(runner_id, run)
             and run.workflow in workflows
+            and self._is_in(run, queues)
             and not self._is_late(run)
         ]
         waiting.sort(key=lambda run: self.marks_of(run).claimable_at)
@@ -306,11 +328,26 @@ class MemoryStore(
     def _may_claim(self, runner_id: str, run: RunRow) -> bool:
         return self.is_claimable(run) and (run.id, runner_id) not in self.unserved
 
-    async def has_claimable(self, runner_id: str, workflows: Collection[str]) -> bool:
+    async def has_claimable(
+        self,
+        runner_id: str,
+        workflows: Collection[str],
+        queues: Collection[str] | None = None,
+    ) -> bool:
         return any(
-            self._may_claim(runner_id, run) and run.workflow in workflows
+            self._may_claim(runner_id, run)
+            and run.workflow in workflows
+            and self._is_in(run, queues)
             for run in self.runs.values()
         )
+
+    async def note_queue(self, workflow: str, name: str) -> None:
+        self.queues.add((workflow, name))
+
+    def _is_in(self, run: RunRow, queues: Collection[str] | None) -> bool:
+        if queues is None:
+            return run.queue == DEFAULT_QUEUE or (run.workflow, run.queue) in self.queues
+        return run.queue in queues
 
     async def release_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:
         known = self.runs | self.hidden.runs

@@ -19,6 +19,7 @@ from cloaca_core.engine.execute.work import Work
 from cloaca_core.engine.orchestrate.active_runs import ActiveRuns, Capacity
 from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
 from cloaca_core.engine.orchestrate.ports import Ports
+from cloaca_core.engine.orchestrate.served import Served
 from cloaca_core.engine.record.attempt_rows import StartMarks
 from cloaca_core.engine.record.run_entry import RunEntry
 from cloaca_core.engine.subjects import Subjects
@@ -57,6 +58,7 @@ class Places(Capacity):
 
     def changed(self) -> None:
         self.told.append(self.most - self.free())
+        super().changed()
 
 
 class SettableClock(LoopClock):
@@ -121,6 +123,7 @@ class Scene:
             LogBook(config.task_log_level, self.clock),
             never_evicts=never_evicts,
         )
+        self.served = Served(config.queues)
         if features:
             self.bodies = Bodies(
                 self.orchestrator,
@@ -129,6 +132,9 @@ class Scene:
                 self.clock,
                 config,
                 iter(map(str, itertools.count(1))).__next__,
+                self.served,
+                self.capacity,
+                self.subjects.claimable_here.publish,
             )
         self.drain = self.orchestrator.attempts.drain
         self.body_times = self.orchestrator.attempts._body_times

@@ -200,6 +200,12 @@ class PlainLife:
                 return (None,)
             return (GiveBack(None),) if self.pause_read else (GiveBack(None), None)
         self.rests, self.woke, self.keeps = left.rests, False, left.never_evicts
+        # What is ready asks for queues that are not served here: it goes there, once no body runs.
+        if left.moves_to is not None and not left.under_way and not left.never_evicts:
+            return (GiveBack(None, is_surplus=True, queue=left.moves_to),)
+        return self._waits_or_goes_on(left)
+
+    def _waits_or_goes_on(self, left: Remaining) -> tuple[Outcome, ...]:
         self.only_waits = left.idle and not left.under_way
         if not self.only_waits:
             return (None,)

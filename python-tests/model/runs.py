@@ -44,7 +44,8 @@ def graph_of(**tasks: Mapping[str, Any]) -> PlanGraph:
             arguments = {key: value for key, value in options.items() if key != "body"}
             task(id=name, **arguments)(options.get("body", nothing))
     assert builder.workflow is not None
-    return plan_graph(builder.workflow)
+    has_queues = any(each.queue is not None for each in builder.workflow.tasks)
+    return plan_graph(builder.workflow)._replace(has_queues=has_queues)
 
 
 def active_run(

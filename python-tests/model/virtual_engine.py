@@ -148,10 +148,16 @@ class VirtualStore(MemoryStore):
         return self._changed(await super().insert_when_free(run, rows))
 
     async def claim(
-        self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
+        self,
+        runner_id: str,
+        workflows: Collection[str],
+        limit: int,
+        now: int,
+        aged: int = 0,
+        queues: Collection[str] | None = None,
     ) -> list[RunRow]:
         await self._answer()
-        return self._changed(await super().claim(runner_id, workflows, limit, now, aged))
+        return self._changed(await super().claim(runner_id, workflows, limit, now, aged, queues))
 
     async def release(self, runner_id: str, held: Collection[str]) -> int:
         await self._answer()
@@ -183,9 +189,14 @@ class VirtualStore(MemoryStore):
         await super().unregister(runner_id)
         self._changed(True)
 
-    async def has_claimable(self, runner_id: str, workflows: Collection[str]) -> bool:
+    async def has_claimable(
+        self,
+        runner_id: str,
+        workflows: Collection[str],
+        queues: Collection[str] | None = None,
+    ) -> bool:
         self.looks += 1
-        return await super().has_claimable(runner_id, workflows)
+        return await super().has_claimable(runner_id, workflows, queues)
 
     async def next_due(self, workflows: Collection[str]) -> int | None:
         self.looks += 1

@@ -211,7 +211,7 @@ def test_live_runs_go_on_with_all_that_they_had(
 
     assert rows(own_databases, old, columns) == before
     fenced = own_databases.query(old, "SELECT id, fenced, protocol FROM cloaca_runner")
-    assert fenced == [("gone", 1, 3)]
+    assert fenced == [("gone", 1, 4)]
     registry, charged = cloaca.Registry(), list[int]()
     define(registry, charged)
     with cloaca.DefaultRunner(old, registry=registry) as runner:

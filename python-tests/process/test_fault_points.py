@@ -31,6 +31,7 @@ NEVER_REACHED_ALONE = {
     "wait.after_open",
     "wait.before_close",
     "body.left",
+    "run.before_move",
     "run.after_park",
     "takeover.after_fence",
     "steer.after_level",

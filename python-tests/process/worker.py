@@ -21,10 +21,11 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -128,6 +129,8 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     middle = [f"w{number:02}" for number in range(FAN_WIDTH)]
     fan = {"a": [], **{name: ["a"] for name in middle}, "z": middle}
     _traced("fan", fan, registry)
+    travel: dict[str, list[str]] = {"a": [], "b": ["a"], "c": ["b"]}
+    _traced("travelling", travel, registry, {"b": "gpu"})
     _poison(registry)
     _awaited(registry)
     _submitter(registry)
@@ -152,15 +155,27 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _caring(runner, registry)
 
 
-def _traced(name: str, graph: dict[str, list[str]], registry: cloaca.Registry) -> None:
-    """Tasks that add their names to a list."""
+def _traced(
+    name: str,
+    graph: dict[str, list[str]],
+    registry: cloaca.Registry,
+    queues: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Tasks that add their names to a list; some ask for queues."""
     with cloaca.WorkflowBuilder(name, registry=registry):
         for task_id, dependencies in graph.items():
-            _traced_task(task_id, dependencies)
+            _traced_task(task_id, dependencies, queue=queues.get(task_id))
 
 
-def _traced_task(task_id: str, dependencies: Sequence[str], retry_attempts: int = 4) -> None:
-    @cloaca.task(id=task_id, dependencies=list(dependencies), retry_attempts=retry_attempts)
+def _traced_task(
+    task_id: str,
+    dependencies: Sequence[str],
+    retry_attempts: int = 4,
+    queue: str | None = None,
+) -> None:
+    needs = list(dependencies)
+
+    @cloaca.task(id=task_id, dependencies=needs, retry_attempts=retry_attempts, queue=queue)
     def body(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
         note(handle)
         context["trail"] = [*context.get("trail", []), task_id]

@@ -48,6 +48,17 @@ def h(registry: cloaca.Registry, database_url: str) -> Iterator[Harness]:
         yield made
 
 
+def test_it_serves_every_queue() -> None:
+    registry = cloaca.Registry()
+    with cloaca.WorkflowBuilder("training", registry=registry):
+
+        @cloaca.task(queue="gpu")
+        def train(context: cloaca.Context) -> None: ...
+
+    with harness(registry) as h:
+        assert h.run("training").status == "Completed"
+
+
 @pytest.mark.each_backend
 def test_a_run_is_driven_to_its_end(h: Harness) -> None:
     run = h.run("order", {"amount": 5})

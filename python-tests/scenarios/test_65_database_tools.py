@@ -146,7 +146,7 @@ def test_the_runs_of_a_process_that_has_ended_are_found(
     change(
         "INSERT INTO cloaca_runner (id, boot_id, pid_namespace, pid, process_start, beat,"
         " lease_until, fenced, started_at, protocol)"
-        " VALUES ('gone', 'boot', 'ns', 1, 1, 5, 5, 0, 1, 3)"
+        " VALUES ('gone', 'boot', 'ns', 1, 1, 5, 5, 0, 1, 4)"
     )
     change("UPDATE cloaca_run SET owner = 'gone', epoch = 1, status = 'Running'")
 

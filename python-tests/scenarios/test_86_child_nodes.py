@@ -323,6 +323,7 @@ def test_the_time_limit_counts_while_a_node_waits_for_its_child(h: Harness) -> N
         ({"context": {"n": 3}}, TypeError, r"context\['n'\]"),
         ({"context": {"n": ()}}, TypeError, r"context\['n'\]"),
         ({"outputs": "n"}, TypeError, "outputs"),
+        ({"queue": "a,b"}, ValueError, "queue must be 1 to 100"),
         ({"priority": 101}, ValueError, "priority"),
         ({"time_limit": -1}, ValueError, "time_limit"),
         ({"tags": {"a": 1}}, TypeError, r"tags\['a'\]"),

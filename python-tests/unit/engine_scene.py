@@ -92,10 +92,16 @@ class Store(MemoryStore):
             await self.committed.wait()
 
     async def claim(
-        self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
+        self,
+        runner_id: str,
+        workflows: Collection[str],
+        limit: int,
+        now: int,
+        aged: int = 0,
+        queues: Collection[str] | None = None,
     ) -> list[RunRow]:
         self._perhaps_fail("claim")
-        rows = await super().claim(runner_id, workflows, limit, now, aged)
+        rows = await super().claim(runner_id, workflows, limit, now, aged, queues)
         if rows:
             await self._before_the_answer("claim")
         return rows
@@ -135,9 +141,14 @@ class Store(MemoryStore):
             self.idle.set()
         return beaten
 
-    async def has_claimable(self, runner_id: str, workflows: Collection[str]) -> bool:
+    async def has_claimable(
+        self,
+        runner_id: str,
+        workflows: Collection[str],
+        queues: Collection[str] | None = None,
+    ) -> bool:
         self.asked.append("has_claimable")
-        return await super().has_claimable(runner_id, workflows)
+        return await super().has_claimable(runner_id, workflows, queues)
 
     async def runners(self) -> list[RunnerRow]:
         self.asked.append("runners")

@@ -22,6 +22,7 @@ from cloaca_core import logs
 from cloaca_core.errors import ConfigError, ConfigTypeError, UnknownSettingError
 from cloaca_core.settings import (
     Limit,
+    Queues,
     Setting,
     Table,
     flag,
@@ -30,6 +31,7 @@ from cloaca_core.settings import (
     number,
     one_of,
     optional,
+    queues,
     table,
     text,
     unlimited,
@@ -230,6 +232,9 @@ class DefaultRunnerConfig:
         table('a table such as {"cpu": 4}, from 1 on', _is_slots, int),
         meaning="Bodies at once on an executor, by default as many as it has workers",
         default_factory=dict,
+    )
+    queues: Queues = Queues(
+        queues(), None, "The queues of which this runner runs tasks; None for all"
     )
     redact: Setting[str | None] = Setting(
         optional(import_path()),

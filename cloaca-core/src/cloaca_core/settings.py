@@ -8,7 +8,7 @@ setting is the whole table. That class decides where values come from.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, overload
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.values.log_levels import LEVELS, OFF, is_setting
+from cloaca_core.values.queue_names import is_queue_name
 from cloaca_core.values.times.no_limit import NO_LIMIT, WORD, NoLimit
 
 T = TypeVar("T")
@@ -116,6 +117,39 @@ def table(
         return all(isinstance(name, str) and fits(name, value) for name, value in given.items())
 
     return Kind(expected, (Mapping,), all_fit, parse)
+
+
+def queues() -> Kind[Mapping[str, int | None] | None]:
+    """Names of queues, each with the number of runs that it may have, or None for any."""
+
+    def fits(given: Mapping[object, object] | list[object] | tuple[object, ...]) -> bool:
+        names = list(given)
+        if not names or not all(isinstance(name, str) and is_queue_name(name) for name in names):
+            return False
+        numbers = given.values() if isinstance(given, Mapping) else ()
+        return len(set(names)) == len(names) and all(map(_is_number_of_runs, numbers))
+
+    def parse(text: str) -> dict[str, int | None]:
+        pairs = [each.partition("=") for each in text.split(",")]
+        found = {name.strip(): int(most) if equals else None for name, equals, most in pairs}
+        if len(found) < len(pairs):
+            raise ValueError("a name that occurs twice")
+        return found
+
+    return Kind(
+        'names such as ("default", "gpu"), or a table of names and numbers of runs from 1 on such '
+        'as {"gpu": 1, "default": 100}',
+        (list, tuple, Mapping),
+        fits,
+        parse,
+        means_none=lambda value: value is None,
+    )
+
+
+def _is_number_of_runs(value: object) -> bool:
+    if value is None:
+        return True
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def unlimited(kind: Kind[T]) -> Kind[T | None]:
@@ -248,6 +282,27 @@ class Table(Setting[Mapping[str, T]]):
     def written(self, value: Mapping[str, T]) -> object:
         """A dict of its own."""
         return dict(value)
+
+
+class Queues(Setting[Mapping[str, int | None] | None]):
+    """Names of queues, read as a table of their numbers. It is read-only and set as a whole."""
+
+    if TYPE_CHECKING:  # widens the accepted type for checkers; the method is the inherited one
+
+        def __set__(
+            self, instance: object, value: Mapping[str, int | None] | Sequence[str] | None
+        ) -> None: ...
+
+    def checked(self, value: object, origin: str = "") -> Mapping[str, int | None] | None:
+        """A copy of acceptable queues."""
+        found: Mapping[str, int | None] | Sequence[str] | None = super().checked(value, origin)
+        if found is None:
+            return None
+        return MappingProxyType(dict(found if isinstance(found, Mapping) else dict.fromkeys(found)))
+
+    def written(self, value: Mapping[str, int | None] | None) -> object:
+        """A dict of its own."""
+        return None if value is None else dict(value)
 
 
 class Limit(Setting[int | None]):

@@ -16,7 +16,7 @@ than that, or, as such claims may take long, ten times as long as the last one t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from cloaca_core.run.rows import RunRow
@@ -43,17 +43,17 @@ _START: Final[_Place] = (_LOWEST, "")
 
 
 class Line(NamedTuple):
-    """The runs of a workflow that wait in one queue."""
+    """The runs of a workflow that wait in one queue; None for those of all queues."""
 
     workflow: str
-    queue: str
+    queue: str | None
 
 
 class Range(NamedTuple):
     """Priorities of a line, and the place after which runs of them are looked for."""
 
     workflow: str
-    queue: str
+    queue: str | None
     lowest: int
     highest: int
     since: int
@@ -64,10 +64,14 @@ class Look(NamedTuple):
     """A statement that looks for claimable runs. No mark comes nearer to now than ``newest``."""
 
     ranges: list[Range]
-    lines: Collection[Line]
+    lines: Sequence[Line]
     newest: _Place
     began: float
     is_from_oldest: bool
+
+    def line(self, row: RunRow) -> Line:
+        """Where it has found a run."""
+        return Line(row.workflow, None if self.lines[0].queue is None else row.queue)
 
 
 class ClaimMarks:
@@ -96,17 +100,17 @@ class ClaimMarks:
 
     # -- looks -------------------------------------------------------------------------------
 
-    def claim(self, runner_id: str, lines: Collection[Line]) -> Look:
+    def claim(self, runner_id: str, lines: Sequence[Line]) -> Look:
         """A claim, which looks after the marks."""
         return self._look(runner_id, lines, behind_claimed=False)
 
-    def glance(self, runner_id: str, lines: Collection[Line]) -> Look:
+    def glance(self, runner_id: str, lines: Sequence[Line]) -> Look:
         """A look whether a claim would find runs. It looks behind the claimed ones too, where
         claims have passed over runs that another runner had locked.
         """
         return self._look(runner_id, lines, behind_claimed=True)
 
-    def _look(self, runner_id: str, lines: Collection[Line], *, behind_claimed: bool) -> Look:
+    def _look(self, runner_id: str, lines: Sequence[Line], *, behind_claimed: bool) -> Look:
         if runner_id != self._runner_id:
             self._runner_id = runner_id
             self.begin_with_oldest()  # the earlier one has left runs that this one may serve
@@ -143,7 +147,7 @@ class ClaimMarks:
                 self._none_before.pop(line, None)
             self._forget_claimed(look.lines)
         for row in rows:
-            places = self._claimed.setdefault(Line(row.workflow, row.queue), {0: _START})
+            places = self._claimed.setdefault(look.line(row), {0: _START})
             if row.priority in places or len(places) < MOST_PRIORITIES:
                 place = min((row.claimable_at, row.id), look.newest)
                 places[row.priority] = max(places.get(row.priority, _START), place)
@@ -172,7 +176,7 @@ class ClaimMarks:
             now = self._monotonic()
             self._oldest_due = now + max(least, MOST_OLDEST * (now - look.began))
 
-    def _forget_claimed(self, lines: Collection[Line]) -> None:
+    def _forget_claimed(self, lines: Sequence[Line]) -> None:
         """Forget up to where these were claimed, but not in which priorities they have runs."""
         for line in lines:
             self._claimed[line] = dict.fromkeys(self._priorities(line), _START)

@@ -10,14 +10,15 @@
 -- Add the runs that follow the ends of others, as far as those have ended in these states and their
 -- owner has written that. Executed again, it changes nothing.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, claimable_at, epoch, status, follows,
+    id, workflow, version, input, tags, created_at, claimable_at, queue, epoch, status, follows,
     follows_round, follows_place
 )
 SELECT
     :new.id, :new.submits, coalesce(known.version, ''),
     left(:new.content, -1) || ',"run_id":"' || run.id || '","status":"' || run.status
         || '","error":' || coalesce(CAST(to_json(run.error_message) AS TEXT), 'null') || '}',
-    '{}', run.ended_at, run.ended_at, 0, 'Pending', run.id, run.round, :new.place
+    '{}', run.ended_at, run.ended_at, coalesce(known.queue, 'default'),
+    0, 'Pending', run.id, run.round, :new.place
 FROM :rows AS new
 JOIN cloaca_run AS run
     ON run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
@@ -31,7 +32,7 @@ ON CONFLICT DO NOTHING;
 -- Add the runs that follow the ends of these, which were ended at :now for :reason_code: those that the
 -- newest recorded versions of their workflows ask for. Executed again, it changes nothing.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, claimable_at, epoch, status, follows,
+    id, workflow, version, input, tags, created_at, claimable_at, queue, epoch, status, follows,
     follows_round, follows_place
 )
 SELECT
@@ -41,7 +42,8 @@ SELECT
     ended.submits, coalesce(known.version, ''),
     left(ended.content, -1) || ',"run_id":"' || run.id || '","status":"' || run.status
         || '","error":' || coalesce(CAST(to_json(run.error_message) AS TEXT), 'null') || '}',
-    '{}', run.ended_at, run.ended_at, 0, 'Pending', run.id, run.round, ended.place
+    '{}', run.ended_at, run.ended_at, coalesce(known.queue, 'default'),
+    0, 'Pending', run.id, run.round, ended.place
 FROM cloaca_run AS run
 JOIN cloaca_workflow AS newest ON newest.workflow = ANY(ARRAY[run.workflow])
 JOIN cloaca_when_ended AS ended
@@ -56,7 +58,7 @@ ON CONFLICT DO NOTHING;
 -- name: follow_cancelled
 -- The same for runs that mark_cancelled has named. They can be found as long as they have not ended.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, claimable_at, epoch, status, follows,
+    id, workflow, version, input, tags, created_at, claimable_at, queue, epoch, status, follows,
     follows_round, follows_place
 )
 SELECT
@@ -66,7 +68,8 @@ SELECT
     ended.submits, coalesce(known.version, ''),
     left(ended.content, -1) || ',"run_id":"' || run.id || '","status":"Cancelled","error":'
         || coalesce(CAST(to_json(run.steer_reason) AS TEXT), 'null') || '}',
-    '{}', CAST(:now AS BIGINT), CAST(:now AS BIGINT), 0, 'Pending', run.id, run.round, ended.place
+    '{}', CAST(:now AS BIGINT), CAST(:now AS BIGINT), coalesce(known.queue, 'default'),
+    0, 'Pending', run.id, run.round, ended.place
 FROM cloaca_run AS run
 JOIN cloaca_workflow AS newest ON newest.workflow = ANY(ARRAY[run.workflow])
 JOIN cloaca_when_ended AS ended

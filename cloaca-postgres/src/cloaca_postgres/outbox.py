@@ -70,7 +70,11 @@ class _Frame(NamedTuple):
 
 
 class PostgresOutbox:
-    """The outbox of one schema. Contracts: see ``Outbox``."""
+    """The outbox of one schema. Contracts: see ``Outbox``. Who notes the same queue would wait for
+    the end of the user's transaction.
+    """
+
+    notes_queues: bool = False
 
     def __init__(self, place: str, schema: str) -> None:
         self._place = place

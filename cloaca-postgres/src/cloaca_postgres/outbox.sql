@@ -47,8 +47,8 @@ said AS MATERIALIZED (
 run AS (
     INSERT INTO {schema}.cloaca_run (
         id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at,
-        claimable_at, priority, due_at, detached, time_limit, deadline_at, start_by, trace, epoch,
-        status
+        claimable_at, priority, due_at, detached, time_limit, deadline_at, start_by, trace, queue,
+        asked_queue, epoch, status
     )
     SELECT
         CAST(:id AS TEXT), CAST(:workflow AS TEXT), CAST(:version AS TEXT), CAST(:input AS TEXT),
@@ -65,7 +65,7 @@ run AS (
         coalesce(CAST(:due_at AS BIGINT), CAST(:created_at AS BIGINT)),
         CAST(:priority AS BIGINT), CAST(:due_at AS BIGINT), CAST(:detached AS INTEGER),
         CAST(:time_limit AS BIGINT), CAST(:deadline_at AS BIGINT), CAST(:start_by AS BIGINT),
-        CAST(:trace AS TEXT), 0, 'Pending'
+        CAST(:trace AS TEXT), CAST(:queue AS TEXT), CAST(:asked_queue AS TEXT), 0, 'Pending'
     FROM said
     ON CONFLICT DO NOTHING
     RETURNING id

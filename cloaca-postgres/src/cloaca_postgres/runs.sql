@@ -98,8 +98,8 @@ live AS MATERIALIZED (
 )
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
-    priority, due_at, detached, time_limit, deadline_at, start_by, trace, child_kind, owner, epoch,
-    status, started_at
+    priority, due_at, detached, time_limit, deadline_at, start_by, trace, child_kind, queue, asked_queue,
+    owner, epoch, status, started_at
 )
 SELECT
     :new.id, :new.workflow, :new.version, :new.input, :new.tags, :new.idempotency_key, :new.parent_id,
@@ -112,7 +112,7 @@ SELECT
     ) END,
     :new.created_at, coalesce(:new.due_at, :new.created_at),
     :new.priority, :new.due_at, :new.detached, :new.time_limit, :new.deadline_at, :new.start_by,
-    :new.trace, :new.child_kind, live.id,
+    :new.trace, :new.child_kind, :new.queue, :new.asked_queue, live.id,
     CASE WHEN live.id IS NULL THEN 0 ELSE 1 END,
     CASE WHEN live.id IS NULL THEN 'Pending' ELSE 'Running' END,
     CASE WHEN live.id IS NULL THEN NULL ELSE :new.created_at END
@@ -324,10 +324,10 @@ RETURNING run.id;
 -- name: claim
 -- Make claimable runs of these workflows the runner's own: :aged of those that have been claimable
 -- for longest, then those of the highest priority. Each item of the lists is a range of priorities of
--- one workflow in one queue, and the place in the order of claims after which runs are looked for (see
--- claim_marks.py): of one priority that is an instant and an id, of several an instant. For each
--- workflow and queue (and, for the first, each priority in use) at most :limit entries of the index are
--- read and locked after that place, however many runs wait.
+-- one workflow in one queue (NULL: in all that were noted for it), and the place in the order of claims
+-- after which runs are looked for (see claim_marks.py): of one priority that is an instant and an id, of
+-- several an instant. For each workflow and queue (and, for the first, each priority in use) at most
+-- :limit entries of the index are read and locked after that place, however many runs wait.
 -- Those that the runner has left are read once, as are paused workflows: a look-up for each run would
 -- cost a tenth of the claim. A run that has not begun in time is left: it is about to be cancelled. A run
 -- that rests (greatest leaves a NULL out) has done so until it became claimable.
@@ -335,11 +335,17 @@ WITH RECURSIVE live AS MATERIALIZED (
     SELECT id FROM cloaca_runner WHERE id = :runner_id AND fenced = 0 FOR KEY SHARE
 ),
 wanted (workflow, queue, lowest, highest, since, after) AS MATERIALIZED (
-    SELECT asked.workflow, asked.queue, asked.lowest, asked.highest, asked.since, asked.after
+    SELECT asked.workflow, line.queue, asked.lowest, asked.highest, asked.since, asked.after
     FROM live, unnest(
         CAST(:workflow AS TEXT[]), CAST(:queue AS TEXT[]), CAST(:lowest AS BIGINT[]),
         CAST(:highest AS BIGINT[]), CAST(:since AS BIGINT[]), CAST(:after AS TEXT[])
     ) AS asked (workflow, queue, lowest, highest, since, after)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(asked.queue, 'default') AS queue
+        UNION ALL
+        SELECT noted.name FROM cloaca_queue AS noted
+        WHERE asked.queue IS NULL AND noted.workflow = asked.workflow
+    ) AS line
     WHERE asked.workflow NOT IN (SELECT paused.workflow FROM cloaca_paused_workflow AS paused)
 ),
 levels (workflow, queue, priority, lowest, since, after) AS (
@@ -446,13 +452,19 @@ SELECT EXISTS (
         CAST(:workflow AS TEXT[]), CAST(:queue AS TEXT[]), CAST(:lowest AS BIGINT[]),
         CAST(:highest AS BIGINT[]), CAST(:since AS BIGINT[]), CAST(:after AS TEXT[])
     ) AS wanted (workflow, queue, lowest, highest, since, after)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(wanted.queue, 'default') AS queue
+        UNION ALL
+        SELECT noted.name FROM cloaca_queue AS noted
+        WHERE wanted.queue IS NULL AND noted.workflow = wanted.workflow
+    ) AS line
     WHERE wanted.workflow NOT IN (SELECT paused.workflow FROM cloaca_paused_workflow AS paused)
         AND CASE
             WHEN wanted.lowest = wanted.highest THEN (
                 SELECT waiting.id FROM cloaca_run AS waiting
                 WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL AND waiting.behind IS NULL
                     AND waiting.paused_at IS NULL AND waiting.due_at IS NULL
-                    AND waiting.workflow = wanted.workflow AND waiting.queue = wanted.queue
+                    AND waiting.workflow = wanted.workflow AND waiting.queue = line.queue
                     AND waiting.priority = wanted.lowest
                     AND (waiting.claimable_at, waiting.id) > (wanted.since, wanted.after)
                     AND (
@@ -465,7 +477,7 @@ SELECT EXISTS (
                 SELECT waiting.id FROM cloaca_run AS waiting
                 WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL AND waiting.behind IS NULL
                     AND waiting.paused_at IS NULL AND waiting.due_at IS NULL
-                    AND waiting.workflow = wanted.workflow AND waiting.queue = wanted.queue
+                    AND waiting.workflow = wanted.workflow AND waiting.queue = line.queue
                     AND waiting.claimable_at >= wanted.since
                     AND waiting.priority >= wanted.lowest AND waiting.priority <= wanted.highest
                     AND (

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from cloaca_core.assembly.sql_store import SqlStore
-from cloaca_core.run.rows import DEFAULT_QUEUE
 from cloaca_postgres.claim_marks import ClaimMarks, Line, Look, Range
 
 if TYPE_CHECKING:
@@ -22,9 +21,15 @@ class PostgresStore(SqlStore):
         self._marks: ClaimMarks = dialect.marks
 
     async def claim(
-        self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
+        self,
+        runner_id: str,
+        workflows: Collection[str],
+        limit: int,
+        now: int,
+        aged: int = 0,
+        queues: Collection[str] | None = None,
     ) -> list[RunRow]:
-        look = self._marks.claim(runner_id, _lines(workflows))
+        look = self._marks.claim(runner_id, _of(workflows, queues))
         try:
             rows = await self._claim(
                 runner_id=runner_id, limit=limit, now=now, aged=aged, **columns_of(look)
@@ -35,8 +40,13 @@ class PostgresStore(SqlStore):
         self._marks.claimed(look, rows)
         return rows
 
-    async def has_claimable(self, runner_id: str, workflows: Collection[str]) -> bool:
-        look = self._marks.glance(runner_id, _lines(workflows))
+    async def has_claimable(
+        self,
+        runner_id: str,
+        workflows: Collection[str],
+        queues: Collection[str] | None = None,
+    ) -> bool:
+        look = self._marks.glance(runner_id, _of(workflows, queues))
         try:
             found = await self._has_claimable(runner_id=runner_id, **columns_of(look))
         except BaseException:
@@ -50,8 +60,9 @@ class PostgresStore(SqlStore):
         self._marks.begin_with_oldest()
 
 
-def _lines(workflows: Collection[str]) -> list[Line]:
-    return [Line(workflow, DEFAULT_QUEUE) for workflow in workflows]
+def _of(workflows: Collection[str], queues: Collection[str] | None) -> list[Line]:
+    named = (None,) if queues is None else queues
+    return [Line(workflow, queue) for workflow in workflows for queue in named]
 
 
 def columns_of(look: Look) -> dict[str, object]:

@@ -10,7 +10,7 @@
 -- Add the run that follows the end of another, if that has ended in this state and its owner has written
 -- that. Executed again, it changes nothing.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, claimable_at, epoch, status, follows,
+    id, workflow, version, input, tags, created_at, claimable_at, queue, epoch, status, follows,
     follows_round, follows_place
 )
 SELECT
@@ -18,7 +18,9 @@ SELECT
     coalesce((SELECT known.version FROM cloaca_workflow AS known WHERE known.workflow = :submits), ''),
     substr(:content, 1, length(:content) - 1) || ',"run_id":"' || run.id || '","status":"'
         || run.status || '","error":' || json_quote(run.error_message) || '}',
-    '{}', run.ended_at, run.ended_at, 0, 'Pending', run.id, run.round, :place
+    '{}', run.ended_at, run.ended_at,
+    coalesce((SELECT known.queue FROM cloaca_workflow AS known WHERE known.workflow = :submits), 'default'),
+    0, 'Pending', run.id, run.round, :place
 FROM cloaca_run AS run
 WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
     AND run.ended_at IS NOT NULL AND run.status = :status
@@ -30,7 +32,7 @@ ON CONFLICT DO NOTHING;
 -- Add the runs that follow the ends of these, which were ended at :now for :reason_code: those that the
 -- newest recorded versions of their workflows ask for. Executed again, it changes nothing.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, claimable_at, epoch, status, follows,
+    id, workflow, version, input, tags, created_at, claimable_at, queue, epoch, status, follows,
     follows_round, follows_place
 )
 SELECT
@@ -41,7 +43,8 @@ SELECT
     ended.submits, coalesce(known.version, ''),
     substr(ended.content, 1, length(ended.content) - 1) || ',"run_id":"' || run.id
         || '","status":"' || run.status || '","error":' || json_quote(run.error_message) || '}',
-    '{}', :now, :now, 0, 'Pending', run.id, run.round, ended.place
+    '{}', :now, :now, coalesce(known.queue, 'default'), 0, 'Pending', run.id, run.round,
+    ended.place
 FROM cloaca_run AS run
 CROSS JOIN cloaca_workflow AS newest ON newest.workflow = run.workflow
 CROSS JOIN cloaca_when_ended AS ended
@@ -55,7 +58,7 @@ ON CONFLICT DO NOTHING;
 -- name: follow_cancelled
 -- The same for runs that mark_cancelled has named. They can be found as long as they have not ended.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, claimable_at, epoch, status, follows,
+    id, workflow, version, input, tags, created_at, claimable_at, queue, epoch, status, follows,
     follows_round, follows_place
 )
 SELECT
@@ -66,7 +69,8 @@ SELECT
     ended.submits, coalesce(known.version, ''),
     substr(ended.content, 1, length(ended.content) - 1) || ',"run_id":"' || run.id
         || '","status":"Cancelled","error":' || json_quote(run.steer_reason) || '}',
-    '{}', :now, :now, 0, 'Pending', run.id, run.round, ended.place
+    '{}', :now, :now, coalesce(known.queue, 'default'), 0, 'Pending', run.id, run.round,
+    ended.place
 FROM cloaca_run AS run
 CROSS JOIN cloaca_workflow AS newest ON newest.workflow = run.workflow
 CROSS JOIN cloaca_when_ended AS ended

@@ -49,6 +49,7 @@ class _Statements(NamedTuple):
     """The statements of ``outbox.sql``."""
 
     add_run: Statement
+    note_queue: Statement
     add_input: Statement
     add_tag: Statement
     note_submission: Statement
@@ -69,7 +70,11 @@ _RUN_ROW: Final = _STATEMENTS.add_run.binder(NewRun._fields)
 
 
 class SqliteOutbox:
-    """The outbox of the database at ``path``. Contracts: see ``Outbox``."""
+    """The outbox of the database at ``path``. Contracts: see ``Outbox``. A transaction that writes
+    locks out all others, so that none waits for the name of a queue in particular.
+    """
+
+    notes_queues: bool = True
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -159,12 +164,14 @@ def _submitted(raw: sqlite3.Connection, run: NewRun, message: NewMessage | None)
 
 def _written(raw: sqlite3.Connection, run: NewRun) -> str:
     """Write a run, unless its key is taken; return the id of the run with this key."""
-    add_run, add_input, add_tag, note, find_holder, *_ = _STATEMENTS
+    add_run, note_queue, add_input, add_tag, note, find_holder, *_ = _STATEMENTS
     is_long = len(run.input) > LONGEST_IN_ROW
     cursor = raw.cursor()
     cursor.row_factory = None
     cursor.execute(add_run.sql, _RUN_ROW(run._replace(input="") if is_long else run))
     if cursor.rowcount:
+        if run.asked_queue is not None:
+            cursor.execute(note_queue.sql, Step.of(note_queue, run._asdict()).params)
         if is_long:
             cursor.execute(add_input.sql, add_input.bind(run_id=run.id, content=run.input))
         tags = [(run.id, tag, content) for tag, content in json.loads(run.tags).items()]

@@ -6,7 +6,8 @@
 -- Add a run without an owner. If another run has the idempotency key, nothing changes.
 INSERT INTO main.cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
-    priority, due_at, detached, time_limit, deadline_at, start_by, trace, epoch, status
+    priority, due_at, detached, time_limit, deadline_at, start_by, trace, queue, asked_queue, epoch,
+    status
 )
 VALUES (
     :id, :workflow, :version, :input, :tags, :idempotency_key, :parent_id, (
@@ -17,9 +18,14 @@ VALUES (
         )
     ), :created_at,
     coalesce(:due_at, :created_at), :priority, :due_at, :detached, :time_limit,
-    :deadline_at, :start_by, :trace, 0, 'Pending'
+    :deadline_at, :start_by, :trace, :queue, :asked_queue, 0, 'Pending'
 )
 ON CONFLICT DO NOTHING;
+
+
+-- name: note_queue
+-- Note that the workflow has runs in a queue.
+INSERT INTO main.cloaca_queue (workflow, name) VALUES (:workflow, :asked_queue) ON CONFLICT DO NOTHING;
 
 
 -- name: add_input

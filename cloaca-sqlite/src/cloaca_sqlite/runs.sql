@@ -88,18 +88,26 @@ WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled
 
 
 -- name: claim
--- Make claimable runs of these workflows, in these queues, the runner's own: :aged of those that have
--- been claimable for longest, then those of the highest priority. For each workflow and queue (and,
--- for the first, each priority in use) at most :limit entries of the index are read, however many
--- runs wait. The + keeps
--- SQLite from answering the repeated guard from an index, by looking at every run that waits. Whether
--- the runner has left any run is asked once, and only then of each run. A run that has not begun in time
--- is left: it is about to be cancelled. A run that rests has done so until it became claimable.
+-- Make claimable runs of these workflows, in these queues (:all_queues 1: and in those that were noted
+-- for them), the runner's own: :aged of those that have been claimable for longest, then those of the
+-- highest priority. For each workflow and queue (and, for the first, each priority in use) at most :limit
+-- entries of the index are read, however many runs wait. The + keeps SQLite from answering the repeated
+-- guard from an index, by looking at every run that waits. Whether the runner has left any run is asked
+-- once, and only then of each run. A run that has not begun in time is left: it is about to be cancelled.
+-- A run that rests has done so until it became claimable.
 WITH RECURSIVE wanted (workflow, queue) AS MATERIALIZED (
-    SELECT asked.value, served.value
-    FROM json_each(:workflows) AS asked CROSS JOIN json_each(:queues) AS served
+    SELECT line.workflow, line.queue
+    FROM (
+        SELECT asked.value AS workflow, served.value AS queue
+        FROM json_each(:workflows) AS asked CROSS JOIN json_each(:queues) AS served
+        UNION ALL
+        SELECT noted.workflow, noted.name
+        FROM json_each(:workflows) AS asked
+        CROSS JOIN cloaca_queue AS noted ON noted.workflow = asked.value
+        WHERE :all_queues = 1
+    ) AS line
     WHERE NOT EXISTS (
-        SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = asked.value
+        SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = line.workflow
     )
 ),
 levels (workflow, queue, priority) AS (

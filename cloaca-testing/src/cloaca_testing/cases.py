@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cloaca_core.errors import ConfigError, TaskNotFoundError
-from cloaca_core.run.rows import DEFAULT_QUEUE, THE_TASK
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.store.tables import BY_NAME, Table
 from cloaca_core.values.payloads.digests import digest_of
 from cloaca_core.values.payloads.json_values import encode
+from cloaca_core.values.queue_names import DEFAULT_QUEUE
 from cloaca_core.values.times.instants import read_instant
 
 if TYPE_CHECKING:

@@ -55,6 +55,7 @@ KEYWORD_ONLY = {
     "task_log_level": "INFO",
     "executors": {},
     "executor_slots": {},
+    "queues": None,
     "redact": None,
 }
 TABLES: dict[str, Any] = {"executors": {"cpu": "pools:cpu"}, "executor_slots": {"cpu": 4}}
@@ -124,7 +125,7 @@ class TestFields:
             bool: False,
             int: 77,
             str: "none" if name == "task_log_level" else "always",
-            type(None): "app:secrets" if name == "redact" else "me",
+            type(None): {"redact": "app:secrets", "queues": {"gpu": 1}}.get(name, "me"),
             dict: TABLES.get(name),
         }[type(DEFAULTS[name])]
         assert getattr(config_of(name, value), name) == value
@@ -163,7 +164,7 @@ class TestFields:
     def test_none_can_be_assigned_only_where_it_means_something(self) -> None:
         config = DefaultRunnerConfig()
         for name in DEFAULTS:
-            if name in (*TIMEOUTS[:2], "retention_days", "runner_id", "redact"):
+            if name in (*TIMEOUTS[:2], "retention_days", "runner_id", "queues", "redact"):
                 setattr(config, name, None)
             else:
                 with pytest.raises(ConfigTypeError, match=f"^{name} must be .*, got None$"):
@@ -599,7 +600,8 @@ class TestAsAValue:
         shown = repr(DefaultRunnerConfig(runner_id="me"))
         assert shown.startswith("DefaultRunnerConfig(max_concurrent_tasks=4, executor_poll_")
         assert shown.endswith(
-            ", runner_id='me', task_log_level='INFO', executors={}, executor_slots={}, redact=None)"
+            ", runner_id='me', task_log_level='INFO', executors={}, executor_slots={}, "
+            "queues=None, redact=None)"
         )
 
     def test_configs_with_equal_settings_are_equal(self) -> None:

@@ -23,7 +23,8 @@ def test_a_setting_says_what_it_accepts_and_its_default(name: str) -> None:
     (line,) = re.findall(rf"(?m)^ \|  {name}\n \|      (.+)$", shown(DefaultRunnerConfig))
 
     assert re.search(
-        r": (an int|a finite number|True or False|'none_failed'|1 to 255|a table|a path|'DEBUG')",
+        r": (an int|a finite number|True or False|'none_failed'|1 to 255|a table|a path|'DEBUG'|"
+        r"names)",
         line,
     )
     assert "by default" in line

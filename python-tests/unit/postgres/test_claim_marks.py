@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import pytest
 
 from cloaca_core.engine.submit.request import owned_row
-from cloaca_core.run.rows import DEFAULT_QUEUE, RunRow
+from cloaca_core.run.rows import RunRow
+from cloaca_core.values.queue_names import DEFAULT_QUEUE
 from cloaca_postgres.claim_marks import (
     APART_S,
     MARGIN,
@@ -93,6 +94,13 @@ def test_each_priority_has_its_mark_and_others_are_looked_for_between_them(scene
         Range(*W, 0, 0, 5, "b"),
         Range(*W, FIRST, -1, FIRST, ""),
     ]
+
+
+def test_a_claim_of_all_queues_has_a_mark_for_them_together(scene: Scene) -> None:
+    every = [W._replace(queue=None)]
+    scene.marks.claimed(scene.marks.claim("r1", every), [run()._replace(queue="gpu")])
+
+    assert of(scene.marks.claim("r1", every).ranges) == (NOW - 9 * MARGIN, "a")
 
 
 def test_each_queue_of_a_workflow_has_its_marks(scene: Scene) -> None:

@@ -18,11 +18,11 @@ from cloaca_core.assembly.sql_store import SqlStore
 from cloaca_core.assembly.store import Store
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.features.schedules.records import Cancellation
-from cloaca_core.run.rows import DEFAULT_QUEUE
 from cloaca_core.store.batch import Batch
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement
+from cloaca_core.values.queue_names import DEFAULT_QUEUE
 from cloaca_core.values.states import TaskStatus
 from cloaca_postgres import BACKEND
 from cloaca_postgres.dialect import PostgresDialect

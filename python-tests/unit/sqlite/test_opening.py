@@ -588,3 +588,5 @@ def test_a_runner_of_an_earlier_version_cannot_register_any_more(tmp_path: Path)
             raw.execute(OLDER_RUNNER)
         with pytest.raises(sqlite3.IntegrityError, match="protocol >= 3"):
             raw.execute(EARLIER_RUNNER)
+        with pytest.raises(sqlite3.IntegrityError, match="protocol >= 4"):
+            raw.execute(EARLIER_RUNNER.replace("1, 2)", "1, 3)"))

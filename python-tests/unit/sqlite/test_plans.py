@@ -29,7 +29,7 @@ _FILL = (
         SELECT n, printf('%08d', n) AS id, 'w' || (n % 3) AS workflow FROM n""",
     """INSERT INTO cloaca_runner (id, boot_id, pid_namespace, pid, process_start, beat, lease_until,
             fenced, started_at, protocol)
-        VALUES ('mine', '', '', 1, 1, 1, 1, 0, 1, 3), ('dead', '', '', 2, 1, 1, 1, 1, 1, 3)""",
+        VALUES ('mine', '', '', 1, 1, 1, 1, 0, 1, 4), ('dead', '', '', 2, 1, 1, 1, 1, 1, 4)""",
     # ended ones, of which one parent in ten was cancelled with its children
     """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, started_at,
             ended_at, tags, input, parent_id, steer_reason)
@@ -38,8 +38,8 @@ _FILL = (
         FROM n""",
     # claimable ones
     """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, claimable_at,
-            priority, tags, input)
-        SELECT 'c' || id, workflow, 'v', 'Pending', 0, n, n, n % 5, '{}', '{}' FROM n""",
+            overdue_at, priority, tags, input)
+        SELECT 'c' || id, workflow, 'v', 'Pending', 0, n, n, n, n % 5, '{}', '{}' FROM n""",
     # held ones: behind another run, paused without and with an end, due later
     """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, behind,
             schedule_id, paused_at, paused_until, due_at, tags, input)
@@ -130,7 +130,14 @@ _FILL = (
 )
 _FLOWS = ["w0", "w1", "none"]
 _QUEUES = ["default"]
-_CLAIM = {"runner_id": "mine", "workflows": _FLOWS, "limit": LIMIT, "now": 1, "store_now": 1}
+_CLAIM = {
+    "runner_id": "mine",
+    "workflows": _FLOWS,
+    "limit": LIMIT,
+    "now": 1,
+    "store_now": 1,
+    "all_queues": 1,
+}
 _OWNED = [f"o{n:08}" for n in range(21, 21 + LIMIT)]
 _HELD = [f"h{n:08}" for n in range(1, LIMIT + 1)]
 _ENDED = [f"e{n:08}" for n in range(1, LIMIT + 1)]
@@ -208,7 +215,8 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_unread": _MAIL | {"after": 0},
     "list_open_approvals": {"workflow": None, "limit": LIMIT},
     "claim": _CLAIM | {"queues": _QUEUES, "aged": 0},
-    "has_claimable": {"runner_id": "mine", "workflows": _FLOWS, "queues": _QUEUES},
+    "has_claimable": _CLAIM | {"queues": _QUEUES},
+    "first_overdue": _CLAIM | {"queues": ["gpu"]},
     "note_unserved": _LEFT,
     "forget_ended": {"runner_id": "mine"},
     "leave_run": _LEFT,
@@ -355,6 +363,7 @@ def test_a_claim_passes_over_the_runs_of_another_queue(filled: sqlite3.Connectio
         ("run_steered", "list_stop_requests"),
         ("run_paused_until", "list_pauses_over"),
         ("run_start_by", "list_not_begun"),
+        ("run_overdue", "first_overdue"),
         ("run_children_due", "parents_to_follow"),
         ("run_pause_follows", "parents_to_follow"),
         ("run_child", "children_under_way"),

@@ -52,7 +52,9 @@ _SMALL_IN = {
     "claimable_ahead": {"runner", "counted"},  # at most as many as are to be counted
     "runner_loads": {"runner", "counted"},  # as above
     "parents_to_follow": {"cancelled", "marked"},  # as many as are asked for
-    "claim": {"asked", "served", "levels", "longest", "foremost"},  # as many as are claimed
+    "first_overdue": {"line"},  # as below
+    "has_claimable": {"asked", "each", "line"},  # a row for each workflow and queue
+    "claim": {"asked", "served", "line", "levels", "longest", "foremost"},  # as many as are claimed
     "list_definitions": {"cloaca_workflow"},  # for a name that is unknown, to find a similar one
     "list_kept_workflows": {"run_of", "ticking", "used"},  # a row for each workflow
     "list_deleted_schedules": {"known"},  # a row for each schedule that has ticks
@@ -81,6 +83,7 @@ _SMALL_IN = {
     "count_made": {"span", "made"},  # as above
     "count_owned": {"owned"},  # as above
     "kinds_of_person": {"known"},  # a row for each kind of act
+    "queue_loads": {"waiting", "lines", "counted", "first"},  # for each line at most as many
     "longest_claimable": {"waiting", "lines", "levels"},  # a row for each workflow, queue, priority
 }
 
@@ -152,6 +155,7 @@ def test_gauges_look_at_nothing_but_the_indexes_of_runs_that_have_not_ended(
         "SCAN cloaca_run USING INDEX cloaca_run_held",
         "SCAN cloaca_run USING INDEX cloaca_run_claimable",
         "SEARCH cloaca_run USING INDEX cloaca_run_claimable",
+        "SCAN cloaca_run USING INDEX cloaca_run_claimable",
     ]
 
 

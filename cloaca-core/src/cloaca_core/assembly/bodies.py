@@ -9,6 +9,7 @@ from cloaca_core.features.child_runs.calls import AttemptChildRuns
 from cloaca_core.features.child_runs.rows import told_end_rows
 from cloaca_core.features.follow_ups.rows import follow_up_rows
 from cloaca_core.features.maps.maps import Maps
+from cloaca_core.features.queues.current import current_queue
 from cloaca_core.features.steps.memo_entry import write_memo
 from cloaca_core.features.steps.memos import Memos
 from cloaca_core.features.steps.part import MemoStore
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.engine.execute.executor import Executor
+    from cloaca_core.engine.orchestrate.active_runs import Capacity
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core.engine.orchestrate.served import Served
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.rows import RunEnd
     from cloaca_core.store.batch import Rows
@@ -34,7 +37,8 @@ class BodyStore(MemoStore, WaitStore, Protocol):
 
 class Bodies:
     """The features of bodies, and of nodes that wait. Made after the orchestrator, whose ports they
-    fill in. ``new_id`` makes the ids of runs that follow others.
+    fill in. ``new_id`` makes the ids of runs that follow others; ``claimable`` is called when there
+    is room for runs of a queue.
     """
 
     def __init__(
@@ -45,6 +49,9 @@ class Bodies:
         clock: Clock,
         config: DefaultRunnerConfig,
         new_id: Callable[[], str],
+        served: Served,
+        capacity: Capacity,
+        claimable: Callable[[], None],
     ) -> None:
         control, runs = orchestrator.control, orchestrator.runs
         attempts, records, ports = control.attempts, control.records, control.ports
@@ -60,12 +67,39 @@ class Bodies:
         maps = Maps(config, orchestrator, executor, clock)
         ports.gates = (waits.gate, maps.gate)
         ports.maps = maps
+        if served.given is not None:
+            add_routes(served, orchestrator, clock, capacity, claimable)
         ports.waits = waits
         ports.calls = memos
         ports.body_calls = partial(AttemptChildRuns, memos, children=runs.children)
         ports.with_end = partial(_with_end, new_id)
+        ports.current_queue = current_queue
 
 
 def _with_end(new_id: Callable[[], str], run: ActiveRun, end: RunEnd) -> Rows:
     """The rows of features that count with an end."""
     return {**follow_up_rows(new_id, run, end), **told_end_rows(run)}
+
+
+def add_routes(
+    served: Served,
+    orchestrator: Orchestrator,
+    clock: Clock,
+    capacity: Capacity,
+    claimable: Callable[[], None],
+) -> None:
+    """Let an engine that serves some queues keep back tasks of other queues."""
+    from cloaca_core.features.queues.places import Places  # few runners serve only some
+    from cloaca_core.features.queues.routes import Routes
+
+    def freed(queue: str) -> None:
+        routes.offer(queue)
+        claimable()
+
+    has_numbers = served.given is not None and any(served.given.values())
+    places = Places(served, orchestrator.runs, freed) if has_numbers else None
+    capacity.counted = None if places is None else places.look
+    ports = orchestrator.control.ports
+    ports.routes = routes = Routes(served, orchestrator, clock, places)
+    waits, *others = ports.gates
+    ports.gates = (waits, routes.gate, *others)  # a map begins where its queue is served

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.recover.runner_id import RunnerId
     from cloaca_core.engine.runtime.supervisor import SupervisedLoop
     from cloaca_core.engine.submit.held_keys import HeldKeys
+    from cloaca_core.features.queues.watch import QueueWatch
     from cloaca_core.features.triggers.trigger_loop import TriggerLoop
     from cloaca_core.features.unserved.watch import UnservedWatch
 
@@ -32,6 +33,7 @@ class Health:
         held_keys: HeldKeys,
         triggers: TriggerLoop,
         unserved: UnservedWatch,
+        queues: QueueWatch,
         loops: Sequence[SupervisedLoop],
     ) -> None:
         self._runner_id = runner_id
@@ -43,6 +45,7 @@ class Health:
         self._held_keys = held_keys
         self._triggers = triggers
         self._unserved = unserved
+        self._queues = queues
         self._loops = loops
 
     def report(self) -> dict[str, Any]:
@@ -64,6 +67,7 @@ class Health:
             },
             "failing_triggers": self._triggers.failures,
             "unserved": self._unserved.report(),
+            "unserved_queues": list(self._queues.unserved),
         }
 
 

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from cloaca_core.assembly.store import Store
     from cloaca_core.engine.execute.children import Front
     from cloaca_core.features.executors.given import Executors
+    from cloaca_core.values.queue_names import ServedQueues
 
 
 class EngineHost(EngineCalls):
@@ -67,13 +69,15 @@ class EngineHost(EngineCalls):
         executors: Executors | None = None,
         executor_slots: Mapping[str, int] | None = None,
         redact: Secrets | None = None,
+        queues: ServedQueues | None = None,
     ) -> None:
         _refuse_type("config", config, DefaultRunnerConfig)
         _refuse_type("registry", registry, Registry)
         _refuse_type("schema", schema, str)
         refuse_other_types("start", start, bool, "a bool")
+        settings = DefaultRunnerConfig() if config is None else config
         super().__init__(
-            DefaultRunnerConfig() if config is None else config,
+            settings if queues is None else replace(settings, queues=queues),
             default_registry() if registry is None else registry,
             works=works,
             claims=start,

@@ -19,6 +19,8 @@ from cloaca_core.features.definitions.recorded_definitions import RecordedDefini
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
 from cloaca_core.features.executors.lazy_pools import LazyPools
 from cloaca_core.features.maps.past import read_maps
+from cloaca_core.features.queues.names import QueueNames
+from cloaca_core.features.queues.watch import QueueWatch
 from cloaca_core.features.reruns.past import read_forks
 from cloaca_core.features.schedules.schedule_loop import ScheduleLoop
 from cloaca_core.features.steering.past import read_replacements
@@ -48,7 +50,8 @@ if TYPE_CHECKING:
 
 _ORDER: Final = (
     *("journal", "changes", "steering", "lease", "lost-lease", "claim", "unserved"),
-    *("definitions", "upkeep", "takeover", "asking", "giving", "schedules", "triggers"),
+    *("definitions", "queues", "overdue", "upkeep", "takeover", "asking", "giving"),
+    *("schedules", "triggers"),
 )
 """All loops, in the order of their starts."""
 
@@ -146,6 +149,7 @@ class Parts(Kernel):
             held_keys=self.submission.submitter.held_keys,
             triggers=self.firing.trigger_loop,
             unserved=self.upkeep.unserved,
+            queues=self.queue_watch,
             loops=self.loops,
         )
 
@@ -159,6 +163,13 @@ class Parts(Kernel):
             base.clock,
             base.config,
             base.ids.next,
+            base.served,
+            base.capacity,
+            base.subjects.claimable_here.publish,
+        )
+        self.queues: QueueNames = QueueNames(store)
+        self.queue_watch: QueueWatch = QueueWatch(
+            store, base.served, base.registry, base.liveness, base.subjects, works=base.works
         )
         self.recorder: DefinitionRecorder = DefinitionRecorder(
             store, base.registry, base.clock, base.subjects
@@ -214,16 +225,27 @@ class Parts(Kernel):
             turns["steering"] = self.steering.loop.turn
         if base.works:
             turns |= {"unserved": self.upkeep.unserved.turn, "definitions": self.recorder.turn}
+            if base.served.given is not None:
+                turns |= self._turns_of_queues()
             turns["upkeep"] = self.upkeep.sweeps.turn
             if base.config.enable_cron_scheduling:
                 turns["schedules"] = self.firing.schedule_loop.turn
                 turns["triggers"] = self.firing.trigger_loop.turn
         return dict(sorted(turns.items(), key=lambda turn: _ORDER.index(turn[0])))
 
+    def _turns_of_queues(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        from cloaca_core.features.queues.overdue_runs import OverdueRuns  # few serve only some
+
+        base, serves = self.base, self.claims.unserved.serves
+        overdue = OverdueRuns(self.store, base.served, serves, base.subjects)
+        return {"queues": self.queue_watch.turn, "overdue": overdue.turn}
+
     # -- open and close ----------------------------------------------------------------------
 
     async def registered(self) -> None:
         await self.recorder.record()
+        if self.base.served.given is not None:
+            await self.queue_watch.look()
 
     def begin(self) -> None:
         if self.base.works and not self.log_book.is_off:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from cloaca_core.definition.unregistered import Unregistered
@@ -45,6 +46,8 @@ class Resolver:
         self._store = parts.store
         self._recorder = parts.recorder
         self._definitions = parts.definitions
+        self._queues = parts.queues
+        self._queue_watch = parts.queue_watch
         self._database = database
         self._check_open = check_open
 
@@ -64,9 +67,21 @@ class Resolver:
             with suppress(StoreUnavailableError):  # the next submission tries again
                 await self._recorder.record_unknown(workflow)
         if isinstance(workflow, Unregistered):
+            workflow = await self.find(workflow)
             # Other runners execute its runs: none of the inputs is needed here.
-            return replace(request, workflow=await self.find(workflow), data=())
+            request = replace(request, workflow=workflow, data=())
+        if request.start.queue is not None and self._store.writable:
+            await self._answered(partial(self._queues.note, request), "no run is submitted")
+        await self.warn_of_queues(request)
         return request
+
+    async def warn_of_queues(self, request: Request) -> None:
+        """Warn of queues that no living runner serves, if the submission or its workflow names
+        any.
+        """
+        if request.start.queue is not None or request.definition.queues:
+            with suppress(StoreUnavailableError):
+                await self._queue_watch.submits(request.queues)
 
     async def find(self, wanted: Unregistered) -> RecordedWorkflow:
         """The recorded workflow of a name. Waits for the database, like the submission of its

@@ -13,6 +13,8 @@ from cloaca_core.features.follow_ups.commit import FollowUpCommit
 from cloaca_core.features.follow_ups.sql import SqlFollowUps
 from cloaca_core.features.maps.commit import MapCommit
 from cloaca_core.features.maps.sql import SqlMaps
+from cloaca_core.features.queues.commit import QueueCommit
+from cloaca_core.features.queues.sql import SqlQueues
 from cloaca_core.features.reruns.sql import SqlReruns
 from cloaca_core.features.schedules.commit import ScheduleCommit
 from cloaca_core.features.schedules.sql import SqlSchedules
@@ -47,6 +49,7 @@ COMMIT_PARTS: Final[Sequence[MakePart]] = (
     TaskLogCommit,
     FollowUpCommit,
     ChildRunCommit,
+    QueueCommit,
 )
 """The features that write rows with a batch. At each stage they come in this order, which is part
 of correctness.
@@ -68,6 +71,7 @@ class SqlStore(
     SqlMaps,
     SqlMemos,
     SqlSearches,
+    SqlQueues,
     SqlTaskLogs,
     SqlRecordedRuns,
     SqlUpkeep,

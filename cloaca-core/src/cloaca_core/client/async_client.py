@@ -94,11 +94,12 @@ class AsyncClient:
         delay: Duration | None = None,
         start_by: datetime | str | Duration | None = None,
         detached: bool = False,
+        queue: str | None = None,
     ) -> PipelineResult:
         """Run a workflow and wait for its end; returns the result, also of a run that failed.
         See ``Client.execute``.
         """
-        start = StartOptions(priority, run_at, delay, start_by, detached)
+        start = StartOptions(priority, run_at, delay, start_by, detached, queue)
         return await self._do(Execute(workflow_name, context, timeout, time_limit, start))
 
     async def submit(
@@ -115,6 +116,7 @@ class AsyncClient:
         delay: Duration | None = None,
         start_by: datetime | str | Duration | None = None,
         detached: bool = False,
+        queue: str | None = None,
         connection: object | None = None,
         send: tuple[str, object] | None = None,
         by: str | None = None,
@@ -123,7 +125,7 @@ class AsyncClient:
         an ``aiosqlite.Connection`` or a ``psycopg.AsyncConnection``, which is awaited; a
         blocking one blocks your loop for the moment of the write. See ``Client.submit``.
         """
-        start = StartOptions(priority, run_at, delay, start_by, detached)
+        start = StartOptions(priority, run_at, delay, start_by, detached, queue)
         operation = Submit(
             workflow_name,
             context,
@@ -153,12 +155,13 @@ class AsyncClient:
         delay: Duration | None = None,
         start_by: datetime | str | Duration | None = None,
         detached: bool = False,
+        queue: str | None = None,
     ) -> list[AsyncRunHandle]:
         """Accept many runs of one workflow, up to 10,000 in one commit. See
         ``Client.submit_many``.
         """
         raise_if_cancelled()
-        start = StartOptions(priority, run_at, delay, start_by, detached)
+        start = StartOptions(priority, run_at, delay, start_by, detached, queue)
         operation = SubmitMany(workflow_name, contexts, tags, time_limit, start)
         handles: list[AsyncRunHandle] = []
         with telling_accepted(handles):

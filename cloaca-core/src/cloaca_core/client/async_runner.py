@@ -18,6 +18,7 @@ from cloaca_core.definition.registry import Registry
 
 if TYPE_CHECKING:
     from cloaca_core.features.executors.given import Executors
+    from cloaca_core.values.queue_names import ServedQueues
 
 
 class AsyncRunner(AsyncClient):
@@ -40,6 +41,7 @@ class AsyncRunner(AsyncClient):
         executors: Executors | None = None,
         executor_slots: Mapping[str, int] | None = None,
         redact: Secrets | None = None,
+        queues: ServedQueues | None = None,
     ) -> None:
         self._use(
             EngineHost(
@@ -51,6 +53,7 @@ class AsyncRunner(AsyncClient):
                 executors=executors,
                 executor_slots=executor_slots,
                 redact=redact,
+                queues=queues,
             )
         )
 

@@ -125,6 +125,7 @@ class Client:
         delay: Duration | None = None,
         start_by: datetime | str | Duration | None = None,
         detached: bool = False,
+        queue: str | None = None,
     ) -> PipelineResult:
         """Run a workflow and wait for its end; returns the result, also of a run that failed.
 
@@ -142,9 +143,10 @@ class Client:
         If it has not begun by ``start_by``, an instant or a time from then on, it is Cancelled.
         Of runs that wait for a place, those of the highest ``priority`` (-100 to 100) start first;
         None is 0, or in a body the priority of its run. A run that a body submits is cancelled with
-        the body's run and ends at its deadline, unless it is ``detached``.
+        the body's run and ends at its deadline, unless it is ``detached``. Its tasks that name no
+        ``queue`` ask for this one, in place of that of its workflow.
         """
-        start = StartOptions(priority, run_at, delay, start_by, detached)
+        start = StartOptions(priority, run_at, delay, start_by, detached, queue)
         return self._do(Execute(workflow_name, context, timeout, time_limit, start))
 
     def submit(
@@ -161,6 +163,7 @@ class Client:
         delay: Duration | None = None,
         start_by: datetime | str | Duration | None = None,
         detached: bool = False,
+        queue: str | None = None,
         connection: object | None = None,
         send: tuple[str, object] | None = None,
         by: str | None = None,
@@ -191,7 +194,7 @@ class Client:
         ``submit`` with the ``idempotency_key`` of a run in it waits. A task body that is run again
         does not find such a run: give it an ``idempotency_key``.
         """
-        start = StartOptions(priority, run_at, delay, start_by, detached)
+        start = StartOptions(priority, run_at, delay, start_by, detached, queue)
         operation = Submit(
             workflow_name,
             context,
@@ -221,6 +224,7 @@ class Client:
         delay: Duration | None = None,
         start_by: datetime | str | Duration | None = None,
         detached: bool = False,
+        queue: str | None = None,
     ) -> list[RunHandle]:
         """Accept many runs of one workflow, up to 10,000 in one commit.
 
@@ -229,7 +233,7 @@ class Client:
         refused, runs committed before stay accepted: the error's ``accepted`` holds their handles.
         """
         refuse_blocking_call()
-        start = StartOptions(priority, run_at, delay, start_by, detached)
+        start = StartOptions(priority, run_at, delay, start_by, detached, queue)
         operation = SubmitMany(workflow_name, contexts, tags, time_limit, start)
         handles: list[RunHandle] = []
         with telling_accepted(handles):

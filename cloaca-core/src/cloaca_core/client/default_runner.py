@@ -18,6 +18,7 @@ from cloaca_core.errors import ConfigTypeError, StoreError, StoreOpenError
 
 if TYPE_CHECKING:
     from cloaca_core.features.executors.given import Executors
+    from cloaca_core.values.queue_names import ServedQueues
 
 
 class DefaultRunner(Client):
@@ -40,6 +41,8 @@ class DefaultRunner(Client):
     * ``redact``: secrets to hide in what is logged and recorded of bodies, as a collection of texts
       or a function that returns one, which is called when it opens; the password of the URL is
       one of them anyway
+    * ``queues``: the queues whose tasks it runs, as a list of names, or as a mapping of names to
+      numbers: so many runs at once that have ready work of it here; all
 
     It submits the workflows of its registry; a ``Client`` submits those of other programs too.
 
@@ -61,6 +64,7 @@ class DefaultRunner(Client):
         executors: Executors | None = None,
         executor_slots: Mapping[str, int] | None = None,
         redact: Secrets | None = None,
+        queues: ServedQueues | None = None,
     ) -> None:
         self._use(
             EngineHost(
@@ -72,6 +76,7 @@ class DefaultRunner(Client):
                 executors=executors,
                 executor_slots=executor_slots,
                 redact=redact,
+                queues=queues,
             )
         )
 

@@ -25,6 +25,7 @@ from cloaca_core.values.arguments import one_of, text, wrong_type
 from cloaca_core.values.namespace import SEPARATOR, check_name
 from cloaca_core.values.node import Node, Reference, is_reference
 from cloaca_core.values.option_names import ExhaustedPolicyName, VersionPolicyName
+from cloaca_core.values.queue_names import checked_queue
 from cloaca_core.values.times.retention import Retention, read_retention
 from cloaca_core.values.times.time_limits import TimeLimit, read_time_limit
 
@@ -79,6 +80,7 @@ class WorkflowBuilder:
         self._when_ended: list[WhenEnded] = []
         self._exhausted_policy: ExhaustedPolicyName = "fail"
         self._retention: Retention | None = None
+        self._queue: str | None = None
         self._result: Workflow | None = None
         self._outer: Collector | None = None
         self._opened_in: _Place | None = None
@@ -148,6 +150,13 @@ class WorkflowBuilder:
         the version. A run that another one has submitted is kept and goes with that one.
         """
         self._retention = read_retention("days", days)
+        return self
+
+    def queue(self, name: str) -> Self:
+        """Have only runners that serve this queue run the tasks that name no other, in place of
+        ``default``. A run that is submitted with a queue has that one instead.
+        """
+        self._queue = checked_queue("name", name)
         return self
 
     def add_task(self, task: Reference) -> Self:
@@ -221,6 +230,7 @@ class WorkflowBuilder:
                 when_ended=self._when_ended,
                 exhausted_policy=self._exhausted_policy,
                 retention=self._retention,
+                queue=self._queue,
             )
         except WorkflowValidationError as error:
             raise WorkflowValidationError(

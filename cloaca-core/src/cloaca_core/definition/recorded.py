@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, cast
 
 from cloaca_core.definition.maps.options import RecordedMap, read_map, written_map
+from cloaca_core.definition.queues import first_queue, named_queues
 from cloaca_core.definition.retries.condition import RetryCondition
 from cloaca_core.definition.retries.policy import BackoffStrategy, RetryPolicy
 from cloaca_core.definition.rules import Rule
@@ -73,12 +74,13 @@ class RecordedTask:
     wait: NodeWait | None = None
     executor: str | None = None
     map: RecordedMap | None = None
+    queue: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedWorkflow:
     """A version of a workflow; ``tasks`` are in definition order. ``recorded_at`` is when a program
-    recorded it first, in µs.
+    recorded it first, in µs. Its runs begin in the queue ``begins_in`` if none is asked for.
     """
 
     namespace: str
@@ -88,7 +90,14 @@ class RecordedWorkflow:
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     exhausted_policy: ExhaustedPolicyName = "fail"
+    queue: str | None = None
     recorded_at: int = field(default=0, compare=False)
+    begins_in: str = field(init=False, compare=False)
+    queues: tuple[str, ...] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "begins_in", first_queue(self, None))
+        object.__setattr__(self, "queues", named_queues(self))
 
     @property
     def graph(self) -> dict[str, tuple[str, ...]]:
@@ -113,6 +122,7 @@ class RecordedWorkflow:
             description=read["description"],
             tags=MappingProxyType(read["tags"]),
             exhausted_policy=read.get("exhausted_policy", "fail"),
+            queue=read.get("queue"),
             recorded_at=row.recorded_at,
         )
 
@@ -123,14 +133,15 @@ class RecordedWorkflow:
 def content(workflow: Workflow) -> str:
     """The JSON of a workflow; its names and its version are columns of their own."""
     known = fingerprints(workflow)
-    return encode(
-        {
-            "description": workflow.description,
-            "tags": dict(workflow.tags),
-            "exhausted_policy": workflow.exhausted_policy,
-            "tasks": [_written_task(task, known[task.id]) for task in workflow.tasks],
-        }
-    )
+    written: dict[str, JsonValue] = {
+        "description": workflow.description,
+        "tags": dict(workflow.tags),
+        "exhausted_policy": workflow.exhausted_policy,
+        "tasks": [_written_task(task, known[task.id]) for task in workflow.tasks],
+    }
+    if workflow.queue is not None:
+        written["queue"] = workflow.queue
+    return encode(written)
 
 
 def when_ended_rows(workflow: Workflow) -> tuple[WhenEndedRow, ...]:
@@ -170,6 +181,8 @@ def _written_task(task: Task, fingerprint: str) -> dict[str, JsonValue]:
         written["executor"] = task.executor
     if task.map is not None:
         written["map"] = written_map(task.map)
+    if task.queue is not None:
+        written["queue"] = task.queue
     return written
 
 
@@ -217,6 +230,7 @@ def _task(read: Mapping[str, Any]) -> RecordedTask:
         wait=read_wait(read["kind"], read["wait"]) if "wait" in read else None,
         executor=read.get("executor"),
         map=read_map(read["map"]) if "map" in read else None,
+        queue=read.get("queue"),
     )
 
 

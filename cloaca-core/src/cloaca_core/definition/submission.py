@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 
 class StartOptions(NamedTuple):
-    """When a run starts and before which others, and whether it is on its own."""
+    """When a run starts and before which others, in which queue, and whether it is on its own."""
 
     priority: int | None = None
     run_at: datetime | str | None = None
     delay: Duration | None = None
     start_by: datetime | str | Duration | None = None
     detached: bool = False
+    queue: str | None = None
 
 
 class StartNames(TypedDict, total=False):
@@ -35,6 +36,7 @@ class StartNames(TypedDict, total=False):
     delay: Duration | None
     start_by: datetime | str | Duration | None
     detached: bool
+    queue: str | None
 
 
 NO_OPTIONS: Final = StartOptions()

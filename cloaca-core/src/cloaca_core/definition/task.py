@@ -31,6 +31,7 @@ from cloaca_core.values.option_names import (
     RetryBackoffName,
     RetryConditionName,
 )
+from cloaca_core.values.queue_names import checked_queue
 from cloaca_core.values.times.no_limit import NoLimit
 
 if TYPE_CHECKING:
@@ -54,9 +55,9 @@ class Task:
     """One task of a workflow, every reference resolved to short ids of that workflow.
 
     ``dependencies`` are in declared order. ``timeout_seconds`` None means the runner's default,
-    ``rule`` None the default rule, ``executor`` None the runner's own process. A task with a
-    ``wait`` is a node without a body: its ``function`` is never called. That of a task with a
-    ``map`` is called for each item.
+    ``rule`` None the default rule, ``executor`` None the runner's own process, ``queue`` None that
+    of its run. A task with a ``wait`` is a node without a body: its ``function`` is never called.
+    That of a task with a ``map`` is called for each item.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Task:
     wait: NodeWait | None = field(default=None, metadata=UNLESS_NONE)
     executor: str | None = field(default=None, metadata=UNLESS_NONE)
     map: MapOptions | None = field(default=None, metadata=UNLESS_NONE)
+    queue: str | None = field(default=None, metadata=UNLESS_NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class Options:
     on_cancel: OnCancel | None
     executor: str | None = None
     map: MapOptions | None = None
+    queue: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,7 @@ class DeclaredTask:
             wait=self.wait,
             executor=self.options.executor,
             map=self.options.map,
+            queue=self.options.queue,
         )
 
     @classmethod
@@ -136,6 +140,7 @@ class DeclaredTask:
             on_cancel=task.on_cancel,
             executor=task.executor,
             map=task.map,
+            queue=task.queue,
         )
         return cls(task.id, task.function, task.wants_handle, options, task.wait)
 
@@ -181,6 +186,7 @@ def task(
     max_parallel: int | None = None,
     item_policy: ItemPolicyName | None = None,
     results: MapResultsName | None = None,
+    queue: str | None = None,
 ) -> Callable[[FunctionT], FunctionT]: ...
 
 
@@ -210,6 +216,7 @@ def task(
     max_parallel: int | None = None,
     item_policy: ItemPolicyName | None = None,
     results: MapResultsName | None = None,
+    queue: str | None = None,
 ) -> FunctionT | Callable[[FunctionT], FunctionT]:
     """Make the decorated function a task of the workflow whose builder block is open.
 
@@ -248,6 +255,8 @@ def task(
       value. ``label``: the field of each item that is its label. ``max_parallel``: items between
       their first start and their end at once; 1,000. ``item_policy``: ``"finish"``, ``"stop"`` or
       ``"collect"``; finish. ``results``: ``"list"`` or ``"rows"``; list
+    * ``queue``: the name of a queue: the body runs only in runners that serve it; the queue of its
+      run, which is that of ``submit``, else that of the builder, else ``default``
     * ``invokes``, ``post_invocation``: computation graphs, which this version refuses
 
     ``DefinitionError`` (ValueError) or ``DefinitionTypeError`` (TypeError) names the option, what
@@ -276,6 +285,7 @@ def task(
         map=map_options(
             map, label=label, max_parallel=max_parallel, item_policy=item_policy, results=results
         ),
+        queue=None if queue is None else checked_queue("task(queue=...)", queue),
     )
     if function is not None:
         return _declare(checked, function)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.definition import graph
 from cloaca_core.definition.fingerprint import fingerprint
+from cloaca_core.definition.queues import first_queue, named_queues
 from cloaca_core.definition.rules import (
     Chosen,
     rule_choices,
@@ -53,6 +54,7 @@ class Workflow:
         when_ended: Sequence[WhenEnded] = (),
         exhausted_policy: ExhaustedPolicyName = "fail",
         retention: Retention | None = None,
+        queue: str | None = None,
     ) -> None:
         self._namespace = namespace
         self._name = name
@@ -66,6 +68,11 @@ class Workflow:
         self._when_ended = tuple(when_ended)
         self._exhausted_policy: ExhaustedPolicyName = exhausted_policy
         self._retention = retention
+        self._queue = queue
+        self.begins_in: str = first_queue(self, None)
+        """The queue in which its runs begin, where their submission asks for none."""
+        self.queues: tuple[str, ...] = named_queues(self)
+        """The queues that it names, but for the usual one."""
         self._version = self._fingerprint()
 
     def _fingerprint(self) -> str:
@@ -81,6 +88,8 @@ class Workflow:
             definition.append({"when_ended": told})
         if self._exhausted_policy != "fail":
             definition.append({"exhausted_policy": self._exhausted_policy})
+        if self._queue is not None:
+            definition.append({"queue": self._queue})
         return fingerprint(definition)
 
     def __repr__(self) -> str:
@@ -130,6 +139,11 @@ class Workflow:
     def retention(self) -> float | NoLimit | None:
         """The days for which ended runs are kept; None when the runner decides."""
         return self._retention
+
+    @property
+    def queue(self) -> str | None:
+        """The queue of its tasks that name none; None for the usual one."""
+        return self._queue
 
     @property
     def tasks(self) -> tuple[Task, ...]:

@@ -26,6 +26,7 @@ from cloaca_core.engine.orchestrate.adoption import Adoption
 from cloaca_core.engine.orchestrate.grace_period import GracePeriod
 from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
 from cloaca_core.engine.orchestrate.ports import Ports
+from cloaca_core.engine.orchestrate.served import Served
 from cloaca_core.engine.record.attempt_rows import StartMarks
 from cloaca_core.engine.record.journal import Journal, Riders
 from cloaca_core.engine.recover.lease import Lease
@@ -134,6 +135,7 @@ class Base:
         self.clock: Clock = clock
         self.works: bool = works and store.writable
         self.ids: RunIds = RunIds(clock)
+        self.served: Served = Served(config.queues if works and not alone else None)
         self.identity: ProcessIdentity = this_process()
         self.liveness: Liveness = Liveness(store, self.identity)
         self.runner_id: RunnerId = RunnerId(config.runner_id or self.ids.next())
@@ -204,7 +206,15 @@ class Claims:
         seconds, needed = base.config.lease_seconds, base.capacity.is_in_use
         identity, subjects = base.identity, base.subjects
         self.lease: Lease = Lease(
-            store, runner_id, identity, seconds, needed, clock, subjects, self._sharing
+            store,
+            runner_id,
+            identity,
+            seconds,
+            needed,
+            clock,
+            subjects,
+            self._sharing,
+            base.served.text,
         )
         self.takeover: Takeover = Takeover(
             store, self.lease, runner_id, identity, subjects, clock, self._see_others
@@ -213,6 +223,7 @@ class Claims:
             store, base.registry, runner_id, versions, subjects
         )
         self._serves = serves = self.unserved.serves
+        self._served = base.served
         executor, backlog = base.executor, orchestrator.attempts.backlog
         self.work_requests: WorkRequests = WorkRequests(
             executor, backlog, base.capacity, self.takeover, serves, self.lease.prove
@@ -222,13 +233,14 @@ class Claims:
         )
         known = base.registry.namespaces
         self.work_sharing: WorkSharing = WorkSharing(
-            orchestrator, base.capacity, self.share, known, clock
+            orchestrator, base.capacity, self.share, base.served, known, clock
         )
         self.claimer: Claimer = Claimer(
             store,
             self.lease,
             base.capacity,
             self.share,
+            base.served,
             base.registry,
             adoption,
             added.past,
@@ -253,6 +265,7 @@ class Claims:
         return Sharing(asked, serves, self.work_sharing.backlog())
 
     def _see_others(self, rows: Sequence[RunnerRow]) -> None:
+        self._served.see(rows)
         self.work_sharing.others(rows)
 
 
@@ -273,6 +286,7 @@ class Submission:
             base.journal,
             claims.lease if base.works else None,
             base.capacity,
+            base.served,
             self.run_rows,
             orchestration.adoption,
             added.act_now,

@@ -98,7 +98,8 @@ class Submit(Submission):
 
     def outgoing(self, caller: Caller) -> Call[tuple[Outbox, NewRun, NewMessage | None]]:
         """The row of a run that its submitter writes, a first message to it, and the outbox to
-        write them with. Needs no hop to the engine's loop if the workflow is registered.
+        write them with. Needs no hop to the engine's loop if the workflow is registered and no
+        queue is named.
         """
         raise_if_cancelled()
         if self.failed_policy != "keep":
@@ -111,10 +112,11 @@ class Submit(Submission):
         if host.tracer is not None:
             request = stamped(host.tracer, request)
         outgoing = host.engine.outgoing
+        is_at_hand = not request.is_by_name and request.start.queue is None
         return Call(
-            lambda: host.send(lambda engine: engine.definitions.resolved(request)),
+            lambda: host.send(lambda engine: engine.ready_to_go(request)),
             outgoing,
-            at_hand=lambda: None if request.is_by_name else outgoing(request),
+            at_hand=lambda: outgoing(request) if is_at_hand else None,
         )
 
 

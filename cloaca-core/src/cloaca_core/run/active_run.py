@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cloaca_core.run.items.open_items import OpenItems
     from cloaca_core.run.merge import Change
     from cloaca_core.run.replacements import Keys
+    from cloaca_core.run.route import Route
     from cloaca_core.run.rows import AttemptRow, RunRow
     from cloaca_core.run.waiting import Waiting
     from cloaca_core.run.watcher import BodySpans
@@ -32,7 +33,8 @@ class ActiveRun:
     counts its time limit. ``depth`` is the number of runs above it whose bodies, here, wait for it.
     ``waits`` are its open waits, None before the first wait. ``home`` is the ``ActiveRuns`` of the
     engine that adopted it. ``spans`` are the trace spans of its bodies, None unless the program
-    traces. ``lines`` counts the log lines of its bodies that were handed to the journal.
+    traces. ``lines`` counts the log lines of its bodies that were handed to the journal. ``route``
+    is None unless its runner serves only some queues.
 
     Belongs to the engine's loop; bodies read only ``id``, ``epoch``, ``size_bound``, ``graph``,
     ``spans`` and ``cancelled``.
@@ -55,6 +57,7 @@ class ActiveRun:
         "plan",
         "recovered",
         "resume",
+        "route",
         "row",
         "size_bound",
         "spans",
@@ -104,6 +107,7 @@ class ActiveRun:
         self.home: object = None
         self.waits: Waiting | None = None
         self.maps: OpenItems | None = None
+        self.route: Route | None = None
         self.spans: BodySpans | None = None
 
     @property
@@ -160,6 +164,8 @@ class ActiveRunFactory:
                 time_limit=workflow.time_limit,
                 when_ended=when_ended_rows(workflow),
                 pauses=workflow.exhausted_policy == "pause",
+                queue=workflow.queue,
+                has_queues=any(task.queue is not None for task in workflow.tasks),
             )
             self._graphs[workflow] = graph
         return graph

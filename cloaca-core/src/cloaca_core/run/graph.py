@@ -39,7 +39,8 @@ class NodeGraph(NamedTuple, Generic[NodeT_co]):
     ``ancestors`` are bit masks; ``leaves`` are the tasks that no other depends on. ``time_limit``
     is the workflow's limit for its runs; with None, the runner's setting holds. ``when_ended``
     lists what starts when a run ends. With ``pauses``, a task that has used up its attempts pauses
-    the run instead of failing.
+    the run instead of failing. ``queue`` is the queue of tasks that name none, None for the usual
+    one; ``has_queues`` says whether a task names one.
     """
 
     tasks: tuple[NodeT_co, ...]
@@ -51,6 +52,8 @@ class NodeGraph(NamedTuple, Generic[NodeT_co]):
     time_limit: TimeLimit | None = None
     when_ended: tuple[WhenEndedRow, ...] = ()
     pauses: bool = False
+    queue: str | None = None
+    has_queues: bool = False
 
 
 PlanGraph: TypeAlias = NodeGraph["Task"]

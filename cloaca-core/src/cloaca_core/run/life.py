@@ -75,11 +75,13 @@ class GiveBack(NamedTuple):
     """Write that the run has no owner. It may be claimed from ``due_at`` on (µs), or, with None, as
     soon as it is neither paused nor waiting behind another run. ``rests`` says whether its time
     limit does not count meanwhile, ``is_surplus`` whether this runner only had it wait for a slot.
+    With a ``queue`` the run moves there, as nothing that is ready may begin here.
     """
 
     due_at: int | None
     rests: bool = False
     is_surplus: bool = False
+    queue: str | None = None
 
 
 class End(NamedTuple):
@@ -110,6 +112,7 @@ class Remaining(NamedTuple):
     here. ``rests``: everything that remains is sleeps, events and approvals. ``idle``: nothing of
     it can continue by itself before ``due_at``. A run that waits for a message may stay until
     ``evict_at``, without a place. A runner that ``never_evicts`` gives back no run that waits.
+    ``moves_to`` is the queue of the tasks that are ready, if none of them is served here.
     """
 
     now: int
@@ -119,6 +122,7 @@ class Remaining(NamedTuple):
     due_at: int
     evict_at: int | None = None
     never_evicts: bool = False
+    moves_to: str | None = None
 
 
 class Life:
@@ -242,7 +246,9 @@ class Life:
         if remaining.rests is not self.rests:
             self.rests = remaining.rests
             acts.append(Do.REST if remaining.rests else Do.START_LIMIT)
-        if not remaining.idle or remaining.under_way or remaining.never_evicts:
+        if remaining.moves_to is not None and not (remaining.under_way or remaining.never_evicts):
+            acts += self._begin_give_back(GiveBack(None, is_surplus=True, queue=remaining.moves_to))
+        elif not remaining.idle or remaining.under_way or remaining.never_evicts:
             self.state = State.ACTIVE
         elif remaining.due_at - remaining.now <= DUE_SOON:
             self.state = State.IDLE

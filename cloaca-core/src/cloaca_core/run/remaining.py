@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from cloaca_core.definition.queues import queues_of
 from cloaca_core.run.life import Remaining
+from cloaca_core.run.route import next_queue
 from cloaca_core.values.states import TaskStatus
 from cloaca_core.values.waits import NEVER
 
@@ -47,7 +49,11 @@ def remaining_of(
     if run.limit.deadline is not None and not rests:
         due_at = min(due_at, run.limit.deadline.at)
     is_idle = is_certain and bool(idle) and len(idle) >= len(ready)  # otherwise some run, or start
-    return Remaining(now, bool(here.bodies), rests, is_idle, due_at, evict_at, never_evicts)
+    moves_to, route = None, run.route
+    if route is not None and route.elsewhere and is_certain:
+        moves_to = route.next() if ready <= idle | route.elsewhere.keys() else None
+    under_way = bool(here.bodies)
+    return Remaining(now, under_way, rests, is_idle, due_at, evict_at, never_evicts, moves_to)
 
 
 def _rests(ready: set[int], waits: Waiting, bodies: Mapping[int, int]) -> bool:
@@ -63,3 +69,24 @@ def _bodies_that_wait(waits: Waiting, bodies: Mapping[int, int]) -> set[int]:
     """The tasks whose bodies are here and in no other wait, such as the wait for a child run."""
     attended = waits.attended()
     return {task for task, count in bodies.items() if count and count == attended[task]}
+
+
+def queue_of_what_is_left(run: ActiveRun) -> str | None:
+    """Return the queue in which a run with this plan belongs; None if no task of it names a queue.
+    Tasks with a body that are ready or wait decide; without any, nodes do, which ask for the usual
+    queue. The run stays where it is if one of them asks for that queue.
+    """
+    tasks = run.graph.tasks
+    if not run.graph.has_queues:
+        return None
+    ready = [i for i, status in enumerate(run.plan.statuses) if status is TaskStatus.READY]
+    bodies = [i for i in ready if tasks[i].wait is None]
+    queues = queues_of(run.graph, run.row.asked_queue)
+    asked = [queues[i] for i in bodies or ready]
+    if not asked or run.row.queue in asked:
+        return run.row.queue
+    return next_queue(asked, _always if run.route is None else run.route.is_served)
+
+
+def _always(_: str) -> bool:
+    return True

@@ -8,8 +8,8 @@ batch.
 
 from typing import Final, NamedTuple
 
-DEFAULT_QUEUE: Final = "default"
-"""The queue of every run: the default of its column."""
+from cloaca_core.values.queue_names import DEFAULT_QUEUE
+
 THE_TASK: Final = -1
 """Stands in the column ``item`` of a row that is about the task itself, not about an item of a
 map.
@@ -26,6 +26,7 @@ class NewRun(NamedTuple):
     None. With ``asked_by`` the submission is recorded as an act, under the id of the run.
     ``child_kind`` says how its parent waits for it, as in ``values.child_kinds``; None for a run
     for which its parent need not wait.
+    ``queue`` and ``asked_queue`` are as in ``RunRow``.
     """
 
     id: str
@@ -46,6 +47,8 @@ class NewRun(NamedTuple):
     trace: str | None = None
     asked_by: str | None = None
     child_kind: str | None = None
+    queue: str = DEFAULT_QUEUE
+    asked_queue: str | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -92,7 +95,7 @@ class RunRow(NamedTuple):
     that a retry was planned by; ``ran_version`` the version that its last owner used, None if that
     is the same. Only a claim fills ``claimable_at``, since when the run was claimable, and
     ``trace``, as in ``NewRun``. ``queue`` is the queue in which it may be claimed. ``child_kind``
-    is as in ``NewRun``.
+    is as in ``NewRun``. ``asked_queue`` is the queue that its submission asked for, None for none.
     """
 
     id: str
@@ -128,6 +131,7 @@ class RunRow(NamedTuple):
     ran_version: str | None = None
     queue: str = DEFAULT_QUEUE
     child_kind: str | None = None
+    asked_queue: str | None = None
 
     @property
     def runs_by(self) -> str:
@@ -212,7 +216,10 @@ class Park(NamedTuple):
     back, the run does not wait for it. ``rests`` is 1 if its time limit does not count until the
     run is due: everything that is left of it waits for sleeps, events and approvals. ``rested`` is
     the number of µs for which that was so before, with this owner. ``begun`` is 0 if no body of the
-    run has ever begun: then it waits for a runner as if it had not been claimed.
+    run has ever begun: then it waits for a runner as if it had not been claimed. ``queue`` is the
+    queue to which it moves, None if it stays where it is. ``overdue_at`` is when the time limit of
+    a run with queues passes, None if that does not count: from then on a runner of any queue may
+    take the run, to end it.
     """
 
     id: str
@@ -222,6 +229,8 @@ class Park(NamedTuple):
     rests: int = 0
     rested: int = 0
     begun: int = 1
+    queue: str | None = None
+    overdue_at: int | None = None
 
 
 class Exhausted(NamedTuple):

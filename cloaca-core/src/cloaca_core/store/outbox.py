@@ -54,13 +54,19 @@ class Outbox(Protocol):
 
     The user's transaction may stay open for long. It must hold no lock that a commit of a store
     would wait for. So it announces the keys of the runs that it writes (see ``RunStore.commit``),
-    and its lock on the run of a message only keeps the run from being deleted.
+    its lock on the run of a message only keeps the run from being deleted, and it notes the queue
+    of a run only where that makes no commit wait (``notes_queues``): elsewhere its caller does,
+    before.
 
     The run, its tags and the message are written as one unit. After an error the transaction is as
     it was before. Errors: ``ConfigTypeError`` for an object that is no connection of this
     database's driver, ``ConfigError`` for a connection that cannot be used now or leads to another
     database, ``StoreError`` for a refusal of the database. Any thread may call.
     """
+
+    @property
+    def notes_queues(self) -> bool:
+        """Whether it notes the queues that submissions ask for."""
 
     def submit(self, connection: object, run: NewRun, message: NewMessage | None = None) -> str:
         """Insert on the caller's thread, on a connection whose calls block."""

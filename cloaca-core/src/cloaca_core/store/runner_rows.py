@@ -1,14 +1,15 @@
 """The rows of runners; forms as in ``run.rows``."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from cloaca_core.values.payloads.json_values import decode, encode
 
-PROTOCOL: Final = 3
-"""Runners of protocol 2 know neither items of maps nor queues. Runners of protocol 1, which named
-no protocol, did not know of runs that are paused, wait for their time, or are being cancelled. The
-database registers neither.
+PROTOCOL: Final = 4
+"""Runners of protocol 3 would run tasks of all queues, those of protocol 2 know no items of maps
+either. Runners of protocol 1, which named no protocol, did not know of runs that are paused, wait
+for their time, or are being cancelled. The database registers none of them.
 """
 
 
@@ -21,7 +22,8 @@ class RunnerRow(NamedTuple):
     is the instant at which a person asked the runner to shut down, or None. ``idle_since`` is the
     instant since when the runner owns no run, by its own clock, None while it may own some.
     ``sharing`` is the text of a ``Sharing``, None for an empty one. ``host`` comes from its
-    ``RunnerName``, where that was read.
+    ``RunnerName``, where that was read. ``queues`` is a JSON list of the queues that it
+    serves, None for all.
     """
 
     id: str
@@ -38,6 +40,29 @@ class RunnerRow(NamedTuple):
     idle_since: int | None = None
     sharing: str | None = None
     host: str | None = None
+    queues: str | None = None
+
+
+@lru_cache(maxsize=64)  # the runners of a database have few different ones
+def queues_in(text: str | None) -> Sequence[str] | None:
+    """The queues that a runner serves, as its row has them; None for all."""
+    if text is None:
+        return None
+    found = decode(text)
+    return (
+        tuple(name for name in found if isinstance(name, str)) if isinstance(found, list) else None
+    )
+
+
+def serves(runner: RunnerRow, queue: str) -> bool:
+    """Whether a runner serves a queue."""
+    queues = queues_in(runner.queues)
+    return queues is None or queue in queues
+
+
+def claims_from(runner: RunnerRow, queue: str) -> bool:
+    """Whether a living runner claims runs of a queue: a runner that was asked to leave does not."""
+    return runner.draining_since is None and serves(runner, queue)
 
 
 class Fleet(NamedTuple):

@@ -56,12 +56,12 @@ class RunStore(Protocol):
 
         A park gives its run back, epoch + 1. The run is then Paused; or Waiting until it is due; or
         claimable at once, if the park has no instant and the run is no longer paused, or if more
-        messages were sent to it than its owner has seen. A park does nothing to a run that must be
-        cancelled. With ``rests`` the run rests until a claim, unless it is paused or claimable at
-        once; the time that it ``rested`` before counts in any case. An exhausted run is Paused
-        until it is resumed. That is recorded as an act with an id, so a repeated batch does not
-        pause it again. A batch that is repeated after its parks were written finds their runs
-        without owner, so they are not in ``current``.
+        messages were sent to it than its owner has seen. A park that names a queue moves the run
+        there. A park does nothing to a run that must be cancelled. With ``rests`` the run rests
+        until a claim, unless it is paused or claimable at once; the time that it ``rested`` before
+        counts in any case. An exhausted run is Paused until it is resumed. That is recorded as an
+        act with an id, so a repeated batch does not pause it again. A batch that is repeated after
+        its parks were written finds their runs without owner, so they are not in ``current``.
 
         Rows of features, by ``Kind``: see the contract of each feature's part
         (``features/*/part.py``).
@@ -88,9 +88,17 @@ class RunStore(Protocol):
     # -- claim -------------------------------------------------------------------------------
 
     async def claim(
-        self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
+        self,
+        runner_id: str,
+        workflows: Collection[str],
+        limit: int,
+        now: int,
+        aged: int = 0,
+        queues: Collection[str] | None = None,
     ) -> list[RunRow]:
-        """Make up to ``limit`` claimable runs of these workflows this runner's own.
+        """Make up to ``limit`` claimable runs of these workflows, in these queues, this runner's
+        own. Without ``queues`` in all: in the usual queue, and in each that was noted for the
+        workflow.
 
         First ``aged`` of the runs that have been claimable for longest, then those with the highest
         priority, of equal ones those that became claimable first, then by id. Runs that this runner
@@ -135,9 +143,19 @@ class RunStore(Protocol):
     async def forget_unserved(self, runner_id: str, workflows: Collection[str]) -> None:
         """Let this runner claim runs of these workflows again that it has released."""
 
-    async def has_claimable(self, runner_id: str, workflows: Collection[str]) -> bool:
+    async def has_claimable(
+        self,
+        runner_id: str,
+        workflows: Collection[str],
+        queues: Collection[str] | None = None,
+    ) -> bool:
         """Whether a ``claim`` of this runner, if it is registered, would find a run now. Only
         reads.
+        """
+
+    async def note_queue(self, workflow: str, name: str) -> None:
+        """Note that runs of the workflow may be in this queue. Those that a definition names are
+        noted with its record. Other processes hear of it.
         """
 
     async def next_due_run(self, workflows: Collection[str]) -> int | None:

@@ -60,6 +60,7 @@ TABLES: Final = (
         may_have_others=True,  # of a runner that opened it before
     ),
     _table("paused_workflow", "workflow", "workflow paused_at:int paused_until:int"),
+    _table("queue", "workflow name", "workflow name"),
     _table("definition", "workflow version", "workflow version name content recorded_at:int"),
     _table("workflow", "workflow", "workflow version name short_name retention:int queue"),
     _table(
@@ -78,7 +79,7 @@ TABLES: Final = (
         "time_limit:int deadline_at:int reason_tasks pause_id paused_with pause_follows:int "
         "follows follows_round:int follows_place:int replacements:int root_id "
         "cancels_children:int messages:int rests_since:int trace ran_version queue child_kind "
-        "singleton_key",
+        "singleton_key asked_queue overdue_at:int",
     ),
     _table("run_tag", "run_id tag", "run_id tag content"),
     _table(

@@ -8,18 +8,25 @@ class DefinitionName(NamedTuple):
 
     ``workflow`` is the full name; ``name`` is the name given to its builder, by which it can be
     found as well. ``retention`` is for how long its runs are kept, in µs: -1 for ever, None as the
-    runner says. It is no part of the version.
+    runner says. It is no part of the version. Its runs begin in ``queue``.
     """
 
     workflow: str
     version: str
     name: str
     retention: int | None = None
+    queue: str = "default"
+
+    @classmethod
+    def of(cls, row: "DefinitionRow") -> "DefinitionName":
+        """The name of a definition."""
+        return cls(row.workflow, row.version, row.name, row.retention, row.queue)
 
 
 class DefinitionRow(NamedTuple):
     """A definition as a runner registered it. Its content is never changed, as its version is made
-    of it: the JSON of ``definition.recorded``. ``retention`` is kept for the newest version only.
+    of it: the JSON of ``definition.recorded``. ``retention`` and ``queue`` are kept for the newest
+    version only. ``queues`` are all that it names, but for the usual one; they are noted apart.
     """
 
     workflow: str
@@ -28,6 +35,8 @@ class DefinitionRow(NamedTuple):
     content: str
     recorded_at: int
     retention: int | None = None
+    queue: str = "default"
+    queues: tuple[str, ...] = ()
 
 
 class WhenEndedRow(NamedTuple):

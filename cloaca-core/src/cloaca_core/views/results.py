@@ -19,6 +19,7 @@ from cloaca_core.values.error_prefixes import EXECUTION
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import RunStatus
 from cloaca_core.values.payloads.json_forms import Shown
+from cloaca_core.values.queue_names import DEFAULT_QUEUE
 from cloaca_core.values.tags import tags_of
 from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
 from cloaca_core.values.waits import NEVER
@@ -48,15 +49,15 @@ class RunInfo(Shown):
     ``round`` is 1 until a retry begins the next; ``parent_id`` is the run whose body has submitted
     it, ``schedule_id`` the schedule that has made it; ``reason`` says why it is paused or was
     cancelled, and who asked; ``due_at`` is when it may go on, None also for a run that waits for a
-    message alone. ``active_bodies`` counts its bodies that run in this process, without those that
-    were given up: 0 for a run that no runner owns, None for one of another process. ``forked_from``
-    is the run that a fork was made of, ``follows`` the run whose end this one follows, by
-    ``WorkflowBuilder.when_ended``. ``waits_for`` is its wait for a person, else for an event, else
-    for an instant, else for a child run; the oldest of several. Listings have None for these four,
-    but those of an ``Observer`` tell ``waits_for``. ``runner_gone`` is true while a runner owns the
-    run that has died or lost its lease; only an ``Observer`` tells it, of one run and in lists.
-    ``children`` is the number of runs that it has begun, detached ones aside, up to 1,000; only the
-    lists of an ``Observer`` tell it.
+    message alone; ``queue`` is where it may be claimed, or was. ``active_bodies`` counts its bodies
+    that run in this process, without those that were given up: 0 for a run that no runner owns,
+    None for one of another process. ``forked_from`` is the run that a fork was made of, ``follows``
+    the run whose end this one follows, by ``WorkflowBuilder.when_ended``. ``waits_for`` is its wait
+    for a person, else for an event, else for an instant, else for a child run; the oldest of
+    several. Listings have None for these four, but those of an ``Observer`` tell ``waits_for``.
+    ``runner_gone`` is true while a runner owns the run that has died or lost its lease; only an
+    ``Observer`` tells it, of one run and in lists. ``children`` is the number of runs that it has
+    begun, detached ones aside, up to 1,000; only the lists of an ``Observer`` tell it.
     """
 
     id: str
@@ -74,6 +75,7 @@ class RunInfo(Shown):
     priority: int = 0
     parent_id: str | None = None
     schedule_id: str | None = field(default=None, kw_only=True)
+    queue: str = field(default=DEFAULT_QUEUE, kw_only=True)
     reason: str | None = None
     due_at: str | None = None
     ran_version: str | None = field(default=None, kw_only=True)
@@ -246,6 +248,7 @@ def run_info(
         priority=row.priority,
         parent_id=row.parent_id,
         schedule_id=row.schedule_id,
+        queue=row.queue,
         reason=row.steer_reason,
         due_at=None if row.due_at == NEVER else rfc3339_or_none(row.due_at),
         ran_version=ran_version(row),

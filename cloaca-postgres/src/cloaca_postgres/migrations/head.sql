@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 3, digest 74cbbb53509fdb06e3a3df3a13975b81857d43eb9cbe7d0d1a656bdcf9ba9749
+-- Made from migrations 1 to 4, digest 8100ec3f4baafaf6b31e290d3b627fb8c58c4f7e64c93a1ab70e50ce01a63fd5
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -25,8 +25,10 @@ CREATE TABLE cloaca_runner (
     idle_since bigint,
     number bigint,
     sharing text,
+    queues text COLLATE "C",
     CHECK ((protocol >= 3)),
-    PRIMARY KEY (id)
+    PRIMARY KEY (id),
+    CHECK ((protocol >= 4))
 );
 
 CREATE TABLE cloaca_runner_name (
@@ -99,6 +101,8 @@ CREATE TABLE cloaca_run (
     queue text COLLATE "C" NOT NULL DEFAULT 'default'::text,
     child_kind text COLLATE "C",
     singleton_key text COLLATE "C",
+    asked_queue text COLLATE "C",
+    overdue_at bigint,
     PRIMARY KEY (id)
 ) WITH (
     autovacuum_vacuum_scale_factor=0.02,
@@ -426,6 +430,12 @@ CREATE TABLE cloaca_map (
     PRIMARY KEY (run_id, task_id)
 );
 
+CREATE TABLE cloaca_queue (
+    workflow text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    PRIMARY KEY (workflow, name)
+);
+
 CREATE INDEX cloaca_unserved_run ON cloaca_unserved USING btree (run_id);
 
 CREATE UNIQUE INDEX cloaca_run_key ON cloaca_run USING btree (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
@@ -507,6 +517,8 @@ CREATE UNIQUE INDEX cloaca_trigger_name ON cloaca_trigger USING btree (name);
 CREATE UNIQUE INDEX cloaca_event_key ON cloaca_event USING btree (trigger_id, event_key) WHERE event_key IS NOT NULL;
 
 CREATE INDEX cloaca_event_of_trigger ON cloaca_event USING btree (trigger_id, created_at, id);
+
+CREATE INDEX cloaca_run_overdue ON cloaca_run USING btree (workflow, queue, overdue_at) WHERE overdue_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL AND due_at IS NULL;
 
 CREATE VIEW cloaca_run_readable AS
 SELECT cloaca_run.id,

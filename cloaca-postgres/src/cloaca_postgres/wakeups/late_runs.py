@@ -3,8 +3,8 @@
 A claim may look past them (see ``claim_marks``). All statements after which a run is claimable are
 here:
 
-* It keeps the instant that it had: a run that its owner releases, leaves or, while it is paused,
-  parks; that a takeover frees; that waited behind another; that is of a resumed workflow.
+* It keeps the instant that it had: a run that its owner releases, leaves or parks before anything
+  of it has begun; that a takeover frees; that waited behind another; that is of a resumed workflow.
 * It gets the instant at which it came due, or was inserted, resumed, begun again, sent a message or
   followed an end: now, if the transaction was committed at once.
 
@@ -30,7 +30,9 @@ stands start_after_cancelled, after which others are.
 ANSWERED: Final = frozenset(("start_next", "make_due_claimable"))
 """Statements that answer such runs: an id and, if it is known, the instant."""
 PARKING: Final = "park_run"
-"""A run that is parked without an instant keeps the instant since which it was claimable."""
+"""A run of which nothing has begun, and that is parked without an instant, keeps the instant since
+which it was claimable. Any other has the instant of its park.
+"""
 AS_OF: Final[Mapping[str, str]] = {
     "insert_plain_run": "created_at",
     "insert_run": "created_at",
@@ -45,6 +47,7 @@ AS_OF: Final[Mapping[str, str]] = {
     "resume_runs": "now",
     "wake_waiting": "now",
     "make_claimable_after_set_back": "now",
+    "bring_overdue": "now",
 }
 """Statements after which runs are claimable since an instant, by the parameter that has it."""
 _FOLLOWING: Final = "insert_follow_up"
@@ -69,11 +72,18 @@ def _instants(steps: Sequence[Step], answers: Sequence[Sequence[Row]]) -> Iterat
         if name in ANSWERED:
             yield from (row[1] if len(row) > 1 else 0 for row in answer)
         elif name == PARKING:
-            yield from (0 for due_at in _values(step, "due_at") if due_at is None)
+            yield from _of_parked(step)
         elif name in AS_OF:
             yield from _of_unowned(step, AS_OF[name])
         elif follow and name == "end_run":
             yield from _values(step, "ended_at")
+
+
+def _of_parked(step: Step) -> Iterator[int]:
+    fields = ("due_at", "begun", "parked_at")
+    for due_at, begun, parked_at in zip(*[_values(step, each) for each in fields], strict=True):
+        if due_at is None:
+            yield parked_at if begun else 0
 
 
 def _of_unowned(step: Step, parameter: str) -> Iterable[int]:

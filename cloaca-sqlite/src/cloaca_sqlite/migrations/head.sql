@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 3, digest bc1199e877947b04da2442332bfafaff4b6f4a1d3867a18d23840d6bef9e7bed
+-- Made from migrations 1 to 4, digest dbe6b4a6f4fdadf60d1cb0f63cfc292e48ecf05f57d3beba6e5b26513dc732a0
 
 PRAGMA application_id = 1668050785;
 
@@ -26,7 +26,7 @@ CREATE TABLE cloaca_runner (
     idle_since INTEGER,
     number INTEGER,
     sharing TEXT
-) STRICT, WITHOUT ROWID;
+, queues TEXT CHECK (protocol >= 4)) STRICT, WITHOUT ROWID;
 
 CREATE TABLE cloaca_runner_name (
     number INTEGER NOT NULL PRIMARY KEY,
@@ -109,7 +109,7 @@ CREATE TABLE cloaca_run (
     queue TEXT NOT NULL DEFAULT 'default',
     child_kind TEXT,
     singleton_key TEXT
-) STRICT;
+, asked_queue TEXT, overdue_at INTEGER) STRICT;
 
 CREATE UNIQUE INDEX cloaca_run_key ON cloaca_run (workflow, idempotency_key)
 WHERE idempotency_key IS NOT NULL;
@@ -598,6 +598,16 @@ CREATE TABLE cloaca_map (
     again TEXT,
     PRIMARY KEY (run_id, task_id)
 ) STRICT;
+
+CREATE INDEX cloaca_run_overdue ON cloaca_run (workflow, queue, overdue_at)
+WHERE overdue_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL
+    AND due_at IS NULL;
+
+CREATE TABLE cloaca_queue (
+    workflow TEXT NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (workflow, name)
+) STRICT, WITHOUT ROWID;
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);

@@ -168,6 +168,19 @@ class ChildRunConformance:
         (claim,) = await store.claim("r1", [WORKFLOW], 9, LATER, 0)
         assert (claim.id, claim.trace) == ("c", "00-1-2-01")
 
+    async def test_the_child_of_a_node_is_in_its_queue_and_keeps_the_one_that_was_asked_for(
+        self, store: Store
+    ) -> None:
+        await _begin(store)
+
+        await _start(store, _node_child("c")._replace(queue="cpu", asked_queue="gpu"))
+        await _start(store, _node_child("d")._replace(queue="gpu", asked_queue="gpu"))
+
+        row = await stored(store, "c")
+        assert (row.queue, row.asked_queue) == ("cpu", "gpu")
+        # The queue that was asked for is noted; that of a task is noted with its workflow.
+        assert [run.id for run in await store.claim("r1", [WORKFLOW], 9, LATER)] == ["d"]
+
     async def test_a_child_of_a_node_is_inserted_once(self, store: Store) -> None:
         await _begin(store)
 

@@ -26,6 +26,7 @@ from cloaca_core.run.rows import AttemptRow, NewRun, RunEnd, RunFilter
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.messages import NewMessage
 from cloaca_core.store.runner_rows import RunnerRow
+from cloaca_core.values.queue_names import DEFAULT_QUEUE
 from cloaca_core.values.states import RunStatus, TaskStatus, TickOutcome
 from cloaca_core.values.waits import APPROVAL, EVENT
 
@@ -34,7 +35,7 @@ NOW = 1_700_000_000_000_000
 LATER = NOW + 100
 
 
-def runner(runner_id: str = "r1", *, started_at: int = NOW) -> RunnerRow:
+def runner(runner_id: str = "r1", *, started_at: int = NOW, queues: str | None = None) -> RunnerRow:
     """A runner's row at registration."""
     return RunnerRow(
         id=runner_id,
@@ -46,6 +47,7 @@ def runner(runner_id: str = "r1", *, started_at: int = NOW) -> RunnerRow:
         lease_until=1000,
         fenced=False,
         started_at=started_at,
+        queues=queues,
     )
 
 
@@ -62,6 +64,8 @@ def new_run(
     due_at: int | None = None,
     detached: bool = False,
     start_by: int | None = None,
+    queue: str = DEFAULT_QUEUE,
+    asked_queue: str | None = None,
 ) -> NewRun:
     """A run to be inserted."""
     return NewRun(
@@ -78,6 +82,8 @@ def new_run(
         due_at=due_at,
         detached=int(detached),
         start_by=start_by,
+        queue=queue,
+        asked_queue=asked_queue,
     )
 
 

@@ -19,6 +19,7 @@ from cloaca_testing.conformance.runs.gauges import GaugeConformance
 from cloaca_testing.conformance.runs.leases import LeaseConformance
 from cloaca_testing.conformance.runs.lists import ObserveConformance
 from cloaca_testing.conformance.runs.payloads import PayloadConformance
+from cloaca_testing.conformance.runs.queues import QueueConformance
 from cloaca_testing.conformance.runs.searches import SearchConformance
 from cloaca_testing.conformance.schedules.overlaps import OverlapConformance
 from cloaca_testing.conformance.schedules.schedules import ScheduleConformance
@@ -50,6 +51,7 @@ from cloaca_testing.conformance.waits.waits import WaitConformance
 class StoreConformance(
     CommitConformance,
     ClaimConformance,
+    QueueConformance,
     GaugeConformance,
     MapConformance,
     LeaseConformance,

@@ -61,6 +61,7 @@ class Desk:
             held_keys=self.held_keys,
             triggers=cast(Any, self.triggers),
             unserved=cast(Any, self.unserved),
+            queues=cast(Any, SimpleNamespace(unserved=["gpu"])),
             loops=[self.loop],
         )
 
@@ -83,6 +84,7 @@ async def test_a_runner_that_has_just_begun_has_nothing_to_tell(desk: Desk) -> N
         "loops": {"claim": {"last_success": None, "error": None}},
         "failing_triggers": {},
         "unserved": UNSERVED,
+        "unserved_queues": ["gpu"],
     }
 
 
@@ -112,6 +114,7 @@ async def test_what_it_does_and_what_fails_is_in_its_own_place(desk: Desk) -> No
         "loops": {"claim": {"last_success": 1.5, "error": "away"}},
         "failing_triggers": {"t": "ValueError: bad"},
         "unserved": UNSERVED,
+        "unserved_queues": ["gpu"],
     }
     assert json.loads(json.dumps(report)) == report  # a probe can send it
     desk.held_keys.fail_all(RunnerClosedError("over"))

@@ -67,10 +67,16 @@ class ModelStore(MemoryStore):
         await super().register(runner, name)
 
     async def claim(
-        self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
+        self,
+        runner_id: str,
+        workflows: Collection[str],
+        limit: int,
+        now: int,
+        aged: int = 0,
+        queues: Collection[str] | None = None,
     ) -> list[RunRow]:
         self.claims += 1
-        return await super().claim(runner_id, workflows, limit, now, aged)
+        return await super().claim(runner_id, workflows, limit, now, aged, queues)
 
     async def close(self) -> None:
         for _ in range(10):

@@ -183,7 +183,7 @@ def test_both_runners_have_the_same_calls_with_the_same_parameters() -> None:
 def test_both_are_made_from_the_same_parameters() -> None:
     expected = (
         "(self, database_url, *, config=None, schema=None, registry=None, start=True, "
-        "executors=None, executor_slots=None, redact=None)"
+        "executors=None, executor_slots=None, redact=None, queues=None)"
     )
     for kind in (DefaultRunner, AsyncRunner):
         parameters = inspect.signature(kind.__init__).parameters.values()

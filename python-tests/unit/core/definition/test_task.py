@@ -118,9 +118,11 @@ class TestDecorating:
 
         assert asyncio.run(main()) is None
 
-    def test_queues_are_no_option_yet(self) -> None:
-        with pytest.raises(TypeError, match="queue"):
-            task(queue="x")  # type: ignore[call-overload] # the point of the test
+    def test_a_queue_is_named(self, block: Collected) -> None:
+        task(queue="gpu")(noop)
+        assert block.only().queue == "gpu"
+        with pytest.raises(DefinitionError, match=r"^task\(queue=...\) must be 1 to 100 printable"):
+            task(queue="a,b")
 
     def test_an_executor_is_named(self, block: Collected) -> None:
         task(executor="cpu")(noop)

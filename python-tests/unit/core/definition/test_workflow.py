@@ -297,13 +297,14 @@ class TestVersion:
         }
         assert len(versions) == 3
 
-    def test_a_node_and_an_executor_count_and_their_absence_does_not(self) -> None:
+    def test_a_node_an_executor_and_a_queue_count_and_their_absence_does_not(self) -> None:
         """Workflows without them have the versions that they had before there were any."""
         plain, node = new_task("a"), dataclasses.replace(new_task("a"), wait=Sleep(1.0))
         other = dataclasses.replace(node, wait=Sleep(2.0))
         sent = dataclasses.replace(plain, executor="cpu")
-        assert len({workflow_of(each).version for each in (plain, node, other, sent)}) == 4
-        later = {"wait", "executor", "map"}
+        queued = dataclasses.replace(plain, queue="gpu")
+        assert len({workflow_of(each).version for each in (plain, node, other, sent, queued)}) == 5
+        later = {"wait", "executor", "map", "queue"}
         names = [each.name for each in dataclasses.fields(Task) if each.name not in later]
         before = dataclasses.make_dataclass("Task", names, frozen=True)
         facts = {name: getattr(plain, name) for name in names}

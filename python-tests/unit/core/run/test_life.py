@@ -378,3 +378,52 @@ def test_a_replay_finds_what_breaks_a_rule() -> None:
     pauses = Told("pause_requested", (), (Do.STOP_LIMIT, Do.HOLD), (), State.PAUSING, None, 0)
     with pytest.raises(BrokenRuleError, match="nothing begins of a run that stops"):
         replay([pauses, begins])
+
+
+# -- queues ----------------------------------------------------------------------------------------
+
+
+def elsewhere(*, under_way: bool = False, keeps: bool = False) -> Remaining:
+    """All that is ready asks for a queue that is not served here."""
+    return Remaining(
+        now=0,
+        under_way=under_way,
+        rests=False,
+        idle=False,
+        due_at=NEVER,
+        never_evicts=keeps,
+        moves_to="gpu",
+    )
+
+
+def test_a_run_moves_to_the_queue_of_what_is_ready() -> None:
+    life = Life()
+    assert list(life.review(elsewhere())) == [Do.HOLD, GiveBack(None, is_surplus=True, queue="gpu")]
+    assert life.state is State.LEAVING
+    assert list(life.review(elsewhere())) == []
+
+
+@pytest.mark.parametrize("left", [elsewhere(under_way=True), elsewhere(keeps=True)])
+def test_a_run_moves_once_no_body_is_under_way_and_only_from_a_runner_that_gives_runs_back(
+    left: Remaining,
+) -> None:
+    life = Life()
+    assert list(life.review(left)) == []
+    assert life.state is State.ACTIVE
+
+
+def test_a_run_that_is_to_be_cancelled_or_paused_moves_nowhere() -> None:
+    cancelled, paused = Life(), Life()
+    cancelled.cancel_requested(CANCEL, 9)
+    paused.pause_requested()
+    assert list(cancelled.review(elsewhere())) == [CANCELLED]
+    assert list(paused.review(elsewhere())) == [GiveBack(None)]
+
+
+def test_a_move_that_meets_a_cancel_leaves_the_run_to_its_owner_to_end() -> None:
+    life = Life()
+    life.review(elsewhere())
+    life.cancel_requested(CANCEL, 9)
+    acts = life.gave_back(RunStatus.CANCELLED)
+    assert CutOffAt(9) in acts
+    assert life.state is State.CANCELLING

@@ -6,13 +6,16 @@ from collections.abc import Callable
 
 import pytest
 from model.runs import active_run, graph_of
+from tables import each_row
 
 from cloaca_core.features.waits.open_waits import OpenWait, OpenWaits, open_waits
 from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.life import Remaining
-from cloaca_core.run.remaining import UnderWay, remaining_of
-from cloaca_core.run.restore import Resume
+from cloaca_core.run.remaining import UnderWay, queue_of_what_is_left, remaining_of
+from cloaca_core.run.restore import FRESH, Resume
+from cloaca_core.run.route import Route
 from cloaca_core.run.time_limit import Deadline
+from cloaca_core.values.states import TaskStatus
 from cloaca_core.values.waits import APPROVAL, EVENT, NEVER, RUN, SLEEP
 
 A, B = 0, 1
@@ -245,3 +248,64 @@ def test_what_its_runner_says_is_handed_on() -> None:
     assert remaining_of(
         run, NOW, UnderWay({}, {}), evict_after=None, never_evicts=True
     ) == Remaining(NOW, False, False, False, NEVER, None, never_evicts=True)
+
+
+class TestMoves:
+    @pytest.fixture
+    def here(self) -> Here:
+        here = Here()
+        here.run.route = Route(["cpu", "gpu", "cpu"], lambda _: True)
+        return here
+
+    def test_a_run_moves_once_all_that_is_ready_asks_for_other_queues(self, here: Here) -> None:
+        assert here.run.route is not None
+        here.run.route.elsewhere[B] = FRESH
+        assert here.left().moves_to is None  # the other task is about to begin
+
+        here.run.route.elsewhere[A] = FRESH
+        assert here.left().moves_to == "cpu"
+        assert not here.left().idle
+
+    def test_what_waits_for_its_time_or_an_event_keeps_no_run(self, here: Here) -> None:
+        assert here.run.route is not None
+        here.run.route.elsewhere[B] = FRESH
+        here.retries[A] = NOW + 5
+        assert here.left().moves_to == "gpu"
+
+        here.retries.clear()
+        here.node(A, NOW + 5)
+        assert here.left().moves_to == "gpu"
+        assert not here.left().rests
+
+    def test_a_run_stays_while_a_wait_is_about_to_end(self, here: Here) -> None:
+        assert here.run.route is not None
+        here.run.route.elsewhere[B] = FRESH
+        here.node(A, NOW + 5)
+        here.waits.sent = 1
+        assert here.left().moves_to is None
+
+    def test_a_run_that_only_waits_moves_nowhere(self, here: Here) -> None:
+        here.node(A, NOW + 5)
+        here.node(B, NOW + 9)
+        assert here.left().moves_to is None
+
+
+QUEUED = graph_of(a={"queue": "gpu"}, b={}, c={"queue": "gpu"})
+
+
+@each_row(
+    ("statuses", "queue", "expected"),
+    [
+        ("RRR", "default", "default"),
+        ("RRR", "tape", "gpu"),
+        ("CRC", "gpu", "default"),
+        ("RCN", "default", "gpu"),
+        ("CCC", "tape", "tape"),
+    ],
+)
+def test_a_run_is_in_a_queue_of_what_is_left(statuses: str, queue: str, expected: str) -> None:
+    run = active_run(QUEUED)
+    names = {"R": TaskStatus.READY, "C": TaskStatus.COMPLETED, "N": TaskStatus.NOT_STARTED}
+    run.plan.statuses[:] = [names[each] for each in statuses]
+    run.row = run.row._replace(queue=queue)
+    assert queue_of_what_is_left(run) == expected

@@ -61,8 +61,10 @@ def test_every_statement_after_which_a_run_is_claimable_is_known() -> None:
         (one("start_next"), [("a",)], True),
         (one("make_due_claimable"), [("a", NOW - LATE)], False),
         (one("make_due_claimable"), [("a", NOW), ("b", OLD)], True),
-        (many(PARKING, {"due_at": NOW}), [], False),
-        (many(PARKING, {"due_at": NOW}, {"due_at": None}), [], True),
+        (many(PARKING, {"due_at": NOW, "begun": 1, "parked_at": OLD}), [], False),
+        (many(PARKING, {"due_at": None, "begun": 1, "parked_at": NOW}), [], False),
+        (many(PARKING, {"due_at": None, "begun": 1, "parked_at": OLD}), [], True),
+        (many(PARKING, {"due_at": None, "begun": 0, "parked_at": NOW}), [], True),
         # runs of our own are not for others to claim
         (many("insert_run", {"owner": "r1", "created_at": OLD}), [], False),
         (

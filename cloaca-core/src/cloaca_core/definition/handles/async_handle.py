@@ -124,6 +124,7 @@ class AsyncTaskHandle(AttemptHandle):
         delay: Duration | None = None,
         start_by: datetime | str | Duration | None = None,
         detached: bool = False,
+        queue: str | None = None,
         send: tuple[str, object] | None = None,
         by: str | None = None,
     ) -> AsyncRunHandle:
@@ -132,7 +133,7 @@ class AsyncTaskHandle(AttemptHandle):
         """
         from cloaca_core.definition.submission import StartOptions, Submission
 
-        start = StartOptions(priority, run_at, delay, start_by, detached)
+        start = StartOptions(priority, run_at, delay, start_by, detached, queue)
         asked = Submission(
             workflow_name,
             context,
@@ -159,13 +160,14 @@ class AsyncTaskHandle(AttemptHandle):
         delay: Duration | None = None,
         start_by: datetime | str | Duration | None = None,
         detached: bool = False,
+        queue: str | None = None,
     ) -> list[AsyncRunHandle]:
         """Submit a run for each context and go on. Each is a call of this body, as of
         ``submit``: one that runs again finds them, in the order of their contexts.
         """
         from cloaca_core.definition.submission import StartOptions, Submissions
 
-        start = StartOptions(priority, run_at, delay, start_by, detached)
+        start = StartOptions(priority, run_at, delay, start_by, detached, queue)
         asked = Submissions(workflow_name, contexts, tags, time_limit, start)
         handles: list[AsyncRunHandle] = await self._steps.submit_many_async(asked)
         return handles
@@ -179,6 +181,7 @@ class AsyncTaskHandle(AttemptHandle):
         tags: Mapping[str, str] | None = None,
         time_limit: Duration | NoLimit | None = None,
         priority: int | None = None,
+        queue: str | None = None,
     ) -> Context:
         """Run a workflow as a child of this run, wait for its end, and return its final context.
         See ``TaskHandle.run_workflow``.
@@ -186,7 +189,7 @@ class AsyncTaskHandle(AttemptHandle):
         from cloaca_core.definition.handles.child_calls import child_call
         from cloaca_core.values.child_kinds import RUN_WORKFLOW
 
-        options = (key, tags, time_limit, priority)
+        options = (key, tags, time_limit, priority, queue)
         child = await self._steps.start_workflow_async(
             child_call(RUN_WORKFLOW, workflow_name, context, *options)
         )
@@ -201,6 +204,7 @@ class AsyncTaskHandle(AttemptHandle):
         tags: Mapping[str, str] | None = None,
         time_limit: Duration | NoLimit | None = None,
         priority: int | None = None,
+        queue: str | None = None,
     ) -> AsyncChildHandle:
         """Start a workflow as ``run_workflow`` does and go on: ``result()`` of the answer waits
         for its end. So several children run at once.
@@ -209,7 +213,7 @@ class AsyncTaskHandle(AttemptHandle):
         from cloaca_core.definition.handles.child_handle import AsyncChildHandle
         from cloaca_core.values.child_kinds import START_WORKFLOW
 
-        options = (key, tags, time_limit, priority)
+        options = (key, tags, time_limit, priority, queue)
         child = await self._steps.start_workflow_async(
             child_call(START_WORKFLOW, workflow_name, context, *options)
         )

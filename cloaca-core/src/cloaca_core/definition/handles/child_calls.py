@@ -28,11 +28,12 @@ class ChildCall(NamedTuple):
     tags: Mapping[str, str] | None
     time_limit: Duration | NoLimit | None
     priority: int | None
+    queue: str | None
 
     @property
     def start(self) -> StartOptions:
         """The options of its start."""
-        return StartOptions(self.priority)
+        return StartOptions(self.priority, queue=self.queue)
 
 
 class BegunChild(NamedTuple):
@@ -53,8 +54,9 @@ def child_call(
     tags: Mapping[str, str] | None,
     time_limit: Duration | NoLimit | None,
     priority: int | None,
+    queue: str | None,
 ) -> ChildCall:
     """A call whose key was checked: the rest is checked where runs are submitted."""
     if key is not None:
         check_name(key, "key")
-    return ChildCall(kind, workflow_name, context, key, tags, time_limit, priority)
+    return ChildCall(kind, workflow_name, context, key, tags, time_limit, priority, queue)

@@ -295,6 +295,7 @@ class TaskHandle(AttemptHandle):
         delay: Duration | None = None,
         start_by: datetime | str | Duration | None = None,
         detached: bool = False,
+        queue: str | None = None,
         send: tuple[str, object] | None = None,
         by: str | None = None,
     ) -> RunHandle:
@@ -308,7 +309,7 @@ class TaskHandle(AttemptHandle):
         """
         from cloaca_core.definition.submission import StartOptions, Submission
 
-        start = StartOptions(priority, run_at, delay, start_by, detached)
+        start = StartOptions(priority, run_at, delay, start_by, detached, queue)
         asked = Submission(
             workflow_name,
             context,
@@ -335,13 +336,14 @@ class TaskHandle(AttemptHandle):
         delay: Duration | None = None,
         start_by: datetime | str | Duration | None = None,
         detached: bool = False,
+        queue: str | None = None,
     ) -> list[RunHandle]:
         """Submit a run for each context and go on. Each is a call of this body, as of ``submit``:
         one that runs again finds them, in the order of their contexts.
         """
         from cloaca_core.definition.submission import StartOptions, Submissions
 
-        start = StartOptions(priority, run_at, delay, start_by, detached)
+        start = StartOptions(priority, run_at, delay, start_by, detached, queue)
         asked = Submissions(workflow_name, contexts, tags, time_limit, start)
         handles: list[RunHandle] = self._steps.submit_many(asked)
         return handles
@@ -355,6 +357,7 @@ class TaskHandle(AttemptHandle):
         tags: Mapping[str, str] | None = None,
         time_limit: Duration | NoLimit | None = None,
         priority: int | None = None,
+        queue: str | None = None,
     ) -> Context:
         """Run a workflow as a child of this run, wait for its end, and return its final context. A
         failed child raises ``RunFailedError``, a cancelled child ``RunCancelledError``.
@@ -369,7 +372,7 @@ class TaskHandle(AttemptHandle):
         from cloaca_core.definition.handles.child_calls import child_call
         from cloaca_core.values.child_kinds import RUN_WORKFLOW
 
-        options = (key, tags, time_limit, priority)
+        options = (key, tags, time_limit, priority, queue)
         child = self._steps.start_workflow(
             child_call(RUN_WORKFLOW, workflow_name, context, *options)
         )
@@ -384,6 +387,7 @@ class TaskHandle(AttemptHandle):
         tags: Mapping[str, str] | None = None,
         time_limit: Duration | NoLimit | None = None,
         priority: int | None = None,
+        queue: str | None = None,
     ) -> ChildHandle:
         """Start a workflow as ``run_workflow`` does and go on: ``result()`` of the answer waits for
         its end. So several children run at once.
@@ -392,7 +396,7 @@ class TaskHandle(AttemptHandle):
         from cloaca_core.definition.handles.child_handle import ChildHandle
         from cloaca_core.values.child_kinds import START_WORKFLOW
 
-        options = (key, tags, time_limit, priority)
+        options = (key, tags, time_limit, priority, queue)
         child = self._steps.start_workflow(
             child_call(START_WORKFLOW, workflow_name, context, *options)
         )

@@ -12,6 +12,7 @@ from cloaca_core.errors import ContextError, ContextTypeError, DefinitionError, 
 from cloaca_core.values.arguments import text, wrong_type
 from cloaca_core.values.node import Node, Reference
 from cloaca_core.values.payloads.json_values import normalise
+from cloaca_core.values.queue_names import checked_queue
 from cloaca_core.values.times.durations import Duration
 from cloaca_core.values.times.no_limit import NoLimit
 from cloaca_core.values.times.time_limits import read_time_limit, stored_limit
@@ -25,6 +26,7 @@ def child(
     *,
     context: Mapping[str, str | tuple[str, ...] | Constant] | None = None,
     outputs: Sequence[str] | None = None,
+    queue: str | None = None,
     priority: int | None = None,
     time_limit: Duration | NoLimit | None = None,
     tags: Mapping[str, str] | None = None,
@@ -40,7 +42,7 @@ def child(
     * ``context``: the child's input: for each key of it a key of this context, a tuple of keys, one
       within the other, or ``cloaca.constant(value)``; the context that the node sees
     * ``outputs``: the keys of the child's final context that are kept; all
-    * ``priority``, ``time_limit``, ``tags``: as of ``Client.submit``
+    * ``queue``, ``priority``, ``time_limit``, ``tags``: as of ``Client.submit``
     * ``dependencies``: a list of ids, functions or nodes, also of tasks further down; none
     * ``trigger_rules``: as a task's. Without one a node is skipped like a task, and also if all
       tasks that it depends on were skipped by their rules
@@ -54,6 +56,7 @@ def child(
         workflow=text("workflow_name", workflow_name),
         context=None if context is None else _sources(context),
         outputs=None if outputs is None else _outputs(outputs),
+        queue=None if queue is None else checked_queue("queue", queue),
         priority=_priority(priority),
         time_limit=None if limit is None else stored_limit(limit),
         tags=_tags(tags),
@@ -69,6 +72,7 @@ def loop(
     max_iterations: int,
     context: Mapping[str, str | tuple[str, ...] | Constant] | None = None,
     outputs: Sequence[str] | None = None,
+    queue: str | None = None,
     priority: int | None = None,
     time_limit: Duration | NoLimit | None = None,
     tags: Mapping[str, str] | None = None,
@@ -100,6 +104,7 @@ def loop(
         workflow=text("workflow_name", workflow_name),
         context=None if context is None else _sources(context),
         outputs=None if outputs is None else _outputs(outputs),
+        queue=None if queue is None else checked_queue("queue", queue),
         priority=_priority(priority),
         time_limit=None if limit is None else stored_limit(limit),
         tags=_tags(tags),

@@ -75,7 +75,8 @@ class Child:
 
     Its input is the context of the node, or has the keys of ``context``, each from a path of that
     context or with a constant. ``outputs`` are the keys of its final context that are kept; None
-    for all. ``time_limit`` is in the form of rows, ``tags`` are pairs.
+    for all. ``queue`` is that of its tasks that name none; None for that of its workflow.
+    ``time_limit`` is in the form of rows, ``tags`` are pairs.
     """
 
     kind: ClassVar[Literal["child", "loop"]] = "child"
@@ -86,6 +87,7 @@ class Child:
     priority: int | None = None
     time_limit: int | None = None
     tags: tuple[tuple[str, str], ...] = ()
+    queue: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ def written_wait(wait: NodeWait) -> dict[str, JsonValue]:
                 if wait.context is None
                 else dict(map(_written_source, wait.context)),
                 "outputs": None if wait.outputs is None else list(wait.outputs),
+                "queue": wait.queue,
                 "priority": wait.priority,
                 "time_limit": wait.time_limit,
                 "tags": dict(wait.tags),
@@ -102,6 +103,7 @@ def _read_child(read: Mapping[str, Any]) -> dict[str, Any]:
         "workflow": read["workflow"],
         "context": None if context is None else tuple(map(_read_source, context.items())),
         "outputs": None if outputs is None else tuple(outputs),
+        "queue": read.get("queue"),  # left out by an earlier version
         "priority": read["priority"],
         "time_limit": read["time_limit"],
         "tags": tuple(read["tags"].items()),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.claim.version_check import Checked, VersionCheck
     from cloaca_core.engine.orchestrate.active_runs import Capacity
     from cloaca_core.engine.orchestrate.adoption import Adoption
+    from cloaca_core.engine.orchestrate.served import Served
     from cloaca_core.engine.recover.lease import Lease
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.store.protocol import KernelStore
@@ -55,6 +56,7 @@ class Claimer:
         lease: Lease,
         capacity: Capacity,
         share: FairShare,
+        served: Served,
         registry: Registry,
         adoption: Adoption,
         past: Sequence[ReadPast],
@@ -70,6 +72,7 @@ class Claimer:
         self._lease = lease
         self._capacity = capacity
         self._share = share
+        self._served = served
         self._registry = registry
         self._adoption = adoption
         self._past_of_features = past
@@ -131,13 +134,14 @@ class Claimer:
             self.wake()  # the room is gone meanwhile; the runs are still there
             return
         await self._unserved.claim_again()
-        if not workflows or not await self._is_worth_it(workflows):
+        if not workflows or not self._served.has_room() or not await self._is_worth_it(workflows):
             self._looked(0)
             return
-        count = await self._claim(workflows, limit)
+        limit = self._served.most(limit)
+        count = await self._claim(workflows, limit, self._served.names)
         if count == limit:
             self.wake()
-        elif await self._has_claimable(workflows):
+        elif self._served.has_room() and await self._has_claimable(workflows):
             asyncio.get_running_loop().call_later(CHOOSING, self.wake)
         self._looked(count)
 
@@ -148,9 +152,12 @@ class Claimer:
         return not self._lease.is_idle() or await self._has_claimable(workflows)
 
     async def _has_claimable(self, workflows: Sequence[str]) -> bool:
-        return await self._store.has_claimable(self._lease.runner_id.current, workflows)
+        queues = self._served.names
+        return await self._store.has_claimable(self._lease.runner_id.current, workflows, queues)
 
-    async def _claim(self, workflows: Sequence[str], limit: int) -> int:
+    async def _claim(
+        self, workflows: Sequence[str], limit: int, queues: Collection[str] | None
+    ) -> int:
         self._lease.need()
         if not self._lease.is_fresh():
             await self._lease.refresh()
@@ -158,7 +165,7 @@ class Claimer:
             try:
                 runner_id, now = self._lease.runner_id.current, self._clock.wall()
                 aged = (self._places_given + limit) // AGED_SHARE
-                rows = await self._store.claim(runner_id, workflows, limit, now, aged)
+                rows = await self._store.claim(runner_id, workflows, limit, now, aged, queues)
                 in_turn = sorted(rows, key=_turn)
                 self._capacity.reserve(len(rows))
             except Exception:

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.engine.execute.work import Stage
 from cloaca_core.logs import SafeLogger
-from cloaca_core.store.runner_rows import RunnerRow, Sharing
+from cloaca_core.run.remaining import queue_of_what_is_left
+from cloaca_core.store.runner_rows import RunnerRow, Sharing, queues_in
 
 if TYPE_CHECKING:
     from cloaca_core.engine.claim.fair_share import FairShare
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.orchestrate.active_runs import Capacity
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core.engine.orchestrate.served import Served
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.values.times.clock import Clock
 
@@ -38,15 +40,18 @@ class WorkSharing:
         orchestrator: Orchestrator,
         capacity: Capacity,
         share: FairShare,
+        served: Served,
         serves: Callable[[], Sequence[str]],
         clock: Clock,
     ) -> None:
         self._orchestrator = orchestrator
         self._capacity = capacity
         self._share = share
+        self._served = served
         self._serves = serves
         self._clock = clock
         self._asks: dict[str, Sharing] = {}
+        self._queues: dict[str, Sequence[str] | None] = {}
         self._answered: dict[str, tuple[int, float]] = {}
         self._due = asyncio.Event()
 
@@ -61,8 +66,10 @@ class WorkSharing:
         }
         for runner_id in self._answered.keys() - self._asks.keys():
             del self._answered[runner_id]
+        self._queues = {row.id: queues_in(row.queues) for row in rows if row.id in self._asks}
         self._share.work_requested = any(
-            known.issubset(each.serves) for each in self._asks.values()
+            known.issubset(each.serves) and self._takes_all_of_ours(runner_id)
+            for runner_id, each in self._asks.items()
         )
         self._capacity.asked = self.look if self._asks else None
         self._capacity.changed()  # a claim may wait for its share
@@ -107,7 +114,23 @@ class WorkSharing:
         """The runs that wait for a slot here and that one of these runners would take."""
         wanted = {each for runner_id in runner_ids for each in self._asks[runner_id].serves}
         runs = [run for run in self._orchestrator.runs if run.row.workflow in wanted]
+        if any(self._queues[runner_id] is not None for runner_id in runner_ids):
+            runs = [run for run in runs if self._is_taken(run, runner_ids)]
         return [run for run in runs if self._may_be_given(run)]
+
+    def _takes_all_of_ours(self, runner_id: str) -> bool:
+        """Whether a runner serves all queues that this one serves."""
+        queues, ours = self._queues[runner_id], self._served.given
+        return queues is None or (ours is not None and set(queues).issuperset(ours))
+
+    def _is_taken(self, run: ActiveRun, runner_ids: Collection[str]) -> bool:
+        """Whether one of these runners would claim a run."""
+        queue = queue_of_what_is_left(run) or run.row.queue
+        for runner_id in runner_ids:
+            queues, workflows = self._queues[runner_id], self._asks[runner_id].serves
+            if run.row.workflow in workflows and (queues is None or queue in queues):
+                return True
+        return False
 
     def _may_be_given(self, run: ActiveRun) -> bool:
         """Whether a run waits for a slot, and no body or run here waits for it."""

@@ -333,6 +333,7 @@ def _row_of_end(row: RunRow, end: RunEnd) -> RunRow:
         row.ran_version,
         row.queue,
         row.child_kind,
+        row.asked_queue,
     )
 
 

@@ -171,13 +171,15 @@ class Capacity:
 
     A runner holds at most ``max_active_runs``. A run takes no place while all its bodies wait for
     other runs. While ``paused``, only runs for which a body here waits get a place. ``asked`` is
-    called with each change while another runner asks for runs.
+    called with each change while another runner asks for runs, ``counted`` if the runs of queues
+    are counted.
     """
 
     def __init__(self, most: int, runs: ActiveRuns) -> None:
         self.paused: bool = False
         self.most: int = most
         self.asked: Callable[[], None] | None = None
+        self.counted: Callable[[], None] | None = None
         self._runs = runs
         self._expected = 0
         self._changed = asyncio.Event()
@@ -213,6 +215,8 @@ class Capacity:
         """A place may have become free, or a slot may be free for work."""
         if self.asked is not None:
             self.asked()
+        if self.counted is not None:
+            self.counted()
         if self._is_enough is not None and self._is_enough():
             self._is_enough = None  # the caller is awake: it asks for itself
             self._changed.set()

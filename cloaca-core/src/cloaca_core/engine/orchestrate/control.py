@@ -15,6 +15,7 @@ from cloaca_core.engine.orchestrate.launcher import Launcher
 from cloaca_core.engine.orchestrate.run_limits import RunLimits
 from cloaca_core.engine.orchestrate.run_records import RunRecords
 from cloaca_core.engine.record import attempt_rows
+from cloaca_core.engine.runtime import failpoints
 from cloaca_core.engine.runtime.deadlines import Deadlines
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.life import Acts, CutOffAt, Do, End, GiveBack, Remaining, State
@@ -91,7 +92,7 @@ class Control:
             Do.HOLD: self.launcher.hold,
             Do.INTERRUPT: self.launcher.interrupt,
             Do.STOP_LIMIT: self.limits.stop,
-            Do.REST: self.limits.rest,
+            Do.REST: self._rest,
             Do.START_LIMIT: self.limits.go_on,
             Do.BEGIN: self.launcher.launch_held,
             Do.BEGIN_IF_OWNED: self._launch_held_if_ours,
@@ -106,6 +107,8 @@ class Control:
     def begin(self, run: ActiveRun, tasks: Sequence[int]) -> None:
         """Start these tasks, and give the run back if nothing of it can continue for now."""
         self.launcher.launch(run, tasks)
+        if run.route is not None and self.ports.routes is not None:
+            self.ports.routes.settle(run)
         if run.waits is not None:
             self.ports.waits.check(run)
         elif run.life.state is not State.ACTIVE or run in self.launcher.back_offs.waiting:
@@ -121,6 +124,8 @@ class Control:
             self.ports.waits.forget(run)
         if run.maps is not None:
             run.maps.forget(run.latest)
+        if run.route is not None and self.ports.routes is not None:
+            self.ports.routes.forget(run)
         self.launcher.stop(run)
 
     def drop(self, run: ActiveRun) -> None:
@@ -158,6 +163,19 @@ class Control:
             run, self._clock.wall(), here, evict_after=evict_after, never_evicts=self._never_evicts
         )
 
+    def moved(self, run: ActiveRun, rows: Sequence[AttemptRow], beside: Sequence[Beside]) -> bool:
+        """Let a run go to another queue, with these rows of it, if nothing that is ready may begin
+        here; whether it goes.
+        """
+        if not run.life.may_begin or (remaining := self._remaining(run)).moves_to is None:
+            return False
+        if remaining.under_way or remaining.never_evicts or remaining.rests is not run.life.rests:
+            return False  # the clock of its limit restarts and may run out: a review sees to that
+        if failpoints.watches:
+            failpoints.hit("run.before_move")
+        self._do(run, run.life.review(remaining), rows, beside)
+        return True
+
     # -- the acts ----------------------------------------------------------------------------
 
     def tell(
@@ -173,8 +191,8 @@ class Control:
         rows: Sequence[AttemptRow] = (),
         beside: Sequence[Beside] = (),
     ) -> None:
-        """Carry out these acts in their order. ``rows`` are recorded with an end, and so are the
-        rows of ``beside``.
+        """Carry out these acts in their order. ``rows`` are recorded with an end, or as the run is
+        given back, and so are the rows of ``beside``.
         """
         for act in acts:
             if run.life.state is State.OVER and act is not Do.DROP and not isinstance(act, End):
@@ -185,7 +203,7 @@ class Control:
                 case CutOffAt(deadline):
                     self._cuts.add(run, max(0.0, (deadline - self._clock.wall()) / 1e6))
                 case GiveBack():
-                    self.departures.give_back(run, act)
+                    self.departures.give_back(run, act, rows, beside)
                 case End():
                     self.departures.end(run, act, rows, beside)
 
@@ -195,6 +213,11 @@ class Control:
     def _release_place(self, run: ActiveRun) -> None:
         self._runs.release_place(run)
         self._capacity.changed()
+
+    def _rest(self, run: ActiveRun) -> None:
+        self.limits.rest(run)
+        if run.route is not None:
+            self._capacity.changed()  # it may count for no queue now
 
     def _limit_passed(self, run: ActiveRun, deadline: Deadline) -> None:
         self.guarded(run, self.tell, run, run.life.limit_passed, overdue(deadline))

@@ -9,7 +9,9 @@ from cloaca_core.engine.record import attempt_rows
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.planner import RunOver
 from cloaca_core.run.reasons import Reason
+from cloaca_core.run.remaining import queue_of_what_is_left
 from cloaca_core.run.rows import THE_TASK, Park
+from cloaca_core.values.queue_names import DEFAULT_QUEUE
 from cloaca_core.values.states import ReasonCode, RunStatus
 from cloaca_core.values.text import storable_text
 from cloaca_core.values.times.instants import instant_text
@@ -55,17 +57,30 @@ class Departures:
         self._stop = stop
         self._redact = redact
 
-    def give_back(self, run: ActiveRun, act: GiveBack) -> None:
-        """Write that a run has no owner."""
+    def give_back(
+        self,
+        run: ActiveRun,
+        act: GiveBack,
+        rows: Sequence[AttemptRow] = (),
+        beside: Sequence[Beside] = (),
+    ) -> None:
+        """Write that a run has no owner, with the ``rows`` that have led to that."""
         now, due_at = self._clock.wall(), act.due_at
         if due_at is not None:
             until = "a message" if due_at == NEVER else instant_text(due_at)
             ids = {"run_id": run.id, "workflow": run.row.workflow}
             log.info("run %s waits until %s", run.id, until, extra=ids)
+        queue = queue_of_what_is_left(run) if act.queue is None else act.queue
+        if queue is not None and queue != run.row.queue:
+            ids = {"run_id": run.id, "workflow": run.row.workflow}
+            log.info("run %s moves to queue %s", run.id, queue, extra=ids)
         seen = run.row.messages if run.waits is None else run.waits.seen
-        begun = not act.is_surplus or run.latest or run.recovered or run.row.round > 1
+        begun = bool(not act.is_surplus or run.latest or run.recovered or run.row.round > 1)
         rests, rested = int(act.rests), run.limit.rested(now)
-        self._records.park(run, Park(run.id, due_at, now, seen, rests, rested, int(bool(begun))))
+        is_plain = queue is None and run.row.queue == DEFAULT_QUEUE
+        overdue_at = None if is_plain or act.rests or not begun else _limit_of(run)
+        parked = Park(run.id, due_at, now, seen, rests, rested, int(begun), queue, overdue_at)
+        self._records.park(run, parked, rows, beside)
 
     def end(
         self, run: ActiveRun, end: End, rows: Sequence[AttemptRow], beside: Sequence[Beside]
@@ -106,3 +121,8 @@ class Departures:
         """The reason of a run that fails by an error in the engine."""
         text = storable_text(self._redact(f"internal error: {error!r}"))
         return Reason(ReasonCode.INTERNAL_ERROR, text)
+
+
+def _limit_of(run: ActiveRun) -> int | None:
+    """The instant at which its time limit passes."""
+    return None if run.limit.deadline is None else run.limit.deadline.at

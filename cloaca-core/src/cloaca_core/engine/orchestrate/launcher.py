@@ -111,7 +111,8 @@ class Launcher:
         is_closed = run.recovered or self._attempts.closed or self._attempts.draining
         own = run.graph.tasks[task & TASK]
         has_body = own.wait is None and (own.map is None or task > TASK)
-        if resume is FRESH and has_body and not is_closed:
+        is_plain = resume is FRESH and has_body and run.route is None
+        if is_plain and not is_closed:
             return None
         for gate in self._ports.gates:
             if (begin_later := gate(run, task, resume)) is not None:
@@ -211,6 +212,8 @@ class Launcher:
         begin before that.
         """
         taken = dict(self.back_offs.take(run))
+        if run.route is not None:
+            taken |= run.route.take()
         for attempt in self._runs.attempts(run):
             if not attempt.ahead and self._attempts.take_back(attempt):
                 taken[attempt.index] = Resume(

@@ -113,6 +113,8 @@ class Orchestrator:
     def adopt(self, run: ActiveRun) -> None:
         """Start or resume a run that this runner owns from now on."""
         self.runs.add(run)
+        if self._ports.routes is not None:
+            self._ports.routes.enter(run)
         if log.answers.get(logging.INFO, True):
             _tell_of_start(run)
         if self._journal.watchers:
@@ -148,8 +150,15 @@ class Orchestrator:
         if step.over is not None:
             self.ended(run, step.over, attempts, beside)
         elif attempts:
-            ahead = self._ahead(run, step.ready)
-            self._records.write(run, attempts, step.ready[len(ahead) :], ahead, beside=beside)
+            ready: Sequence[int] = step.ready
+            if run.route is not None and self._ports.routes is not None:
+                ready = self._ports.routes.staying(run, ready)
+                if not ready and self.control.moved(run, attempts, beside):
+                    return
+            if run.graph.has_queues:
+                beside = (*beside, *self._ports.current_queue(run))
+            ahead = self._ahead(run, ready)
+            self._records.write(run, attempts, ready[len(ahead) :], ahead, beside=beside)
         else:
             self.begin(run, step.ready)
 

@@ -84,6 +84,24 @@ class CallPort(Protocol):
         """Answer the calls of an attempt that was given up or has ended."""
 
 
+class RoutePort(Protocol):
+    """Keeps tasks back whose queue this runner does not serve. Only a runner that serves some
+    queues has one.
+    """
+
+    def enter(self, run: ActiveRun) -> None:
+        """A run is ours from now on; nothing of it has begun."""
+
+    def staying(self, run: ActiveRun, ready: Sequence[int]) -> Sequence[int]:
+        """Returns the tasks that may begin here. The others wait for room, or for a move."""
+
+    def settle(self, run: ActiveRun) -> None:
+        """Tasks of the run have ended, or wait for their time."""
+
+    def forget(self, run: ActiveRun) -> None:
+        """The run is over, or is not ours any more."""
+
+
 class _NoCalls:
     """No body makes calls."""
 
@@ -100,6 +118,10 @@ def _no_body_calls(attempt: Attempt) -> BodyCalls:
     raise NotImplementedError(f"{attempt}: this engine has no steps, waits and children")
 
 
+def _no_queues(_: ActiveRun) -> Sequence[Beside]:
+    return ()
+
+
 def _bodies_only(run: ActiveRun, unit: int, _: Resume) -> None:
     """A ``Gate``: refuses a task that only a feature can go on with."""
     task = run.graph.tasks[unit & TASK]
@@ -114,9 +136,10 @@ def _nothing_follows(_: ActiveRun, __: RunEnd) -> Rows:
 
 class Ports:
     """The ports of one engine; at first they do nothing. ``gates`` are asked in their order; at
-    first they refuse tasks that need a feature.
-    ``body_calls`` makes the object behind the handle of a body. ``with_end`` returns the rows of
-    features that count with the end of a run, if its workflow asks for any or its parent may wait.
+    first they refuse tasks that need a feature. ``body_calls`` makes the object behind the handle
+    of a body. ``current_queue`` returns the row that is written where a run with queues asks for
+    another one than before. ``with_end`` returns the rows of features that count with the end of
+    a run, if its workflow asks for any or its parent may wait.
     """
 
     waits: WaitPort
@@ -125,5 +148,7 @@ class Ports:
     def __init__(self) -> None:
         self.gates: Sequence[Gate] = (_bodies_only,)
         self.calls: CallPort = _NoCalls()
+        self.routes: RoutePort | None = None
         self.body_calls: Callable[[Attempt], BodyCalls] = _no_body_calls
+        self.current_queue: Callable[[ActiveRun], Sequence[Beside]] = _no_queues
         self.with_end: Callable[[ActiveRun, RunEnd], Rows] = _nothing_follows

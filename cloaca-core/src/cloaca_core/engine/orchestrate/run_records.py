@@ -93,9 +93,15 @@ class RunRecords:
         """Write an entry of a feature, which calls ``listener``."""
         self._journal.add(entry)
 
-    def park(self, run: ActiveRun, park: Park) -> None:
-        """Write that a run is given back."""
-        self._journal.add(RunEntry(self.listener, run, [], None, park=park))
+    def park(
+        self,
+        run: ActiveRun,
+        park: Park,
+        attempts: Sequence[AttemptRow] = (),
+        beside: Sequence[Beside] = (),
+    ) -> None:
+        """Write that a run is given back, with the rows that have led to that."""
+        self._journal.add(RunEntry(self.listener, run, attempts, None, park=park, beside=beside))
 
     # -- ends --------------------------------------------------------------------------------
 

@@ -44,7 +44,8 @@ class Lease:
 
     ``is_needed`` is called before each beat. ``lost`` is set when the runner was fenced; ``losses``
     counts that. Runs are owned under ``runner_id``. ``sharing`` returns the request and backlog to
-    write with a beat; its argument is whether the runner owns nothing.
+    write with a beat; its argument is whether the runner owns nothing. ``queues`` are the
+    queues that it serves, as its row has them.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Lease:
         clock: Clock,
         subjects: Subjects,
         sharing: Callable[[bool], Sharing] = lambda _: NOTHING,
+        queues: str | None = None,
     ) -> None:
         self.runner_id: RunnerId = runner_id
         self.interval: float = seconds / BEATS_PER_LEASE
@@ -67,6 +69,7 @@ class Lease:
         self._is_needed = is_needed
         self._subjects = subjects
         self._sharing = sharing
+        self._queues = queues
         self._clock = clock
         self._store = store
         self._identity = identity
@@ -85,6 +88,7 @@ class Lease:
             lease_until=self._lease_end(self.interval),
             fenced=False,
             started_at=self._clock.wall(),
+            queues=self._queues,
         )
         number = secrets.randbits(NUMBER_BITS)
         await self._store.register(row, RunnerName(number, row.id, host_name(), row.pid))

@@ -29,6 +29,7 @@ POINTS: Final = (
     "wait.after_open",
     "wait.before_close",
     "body.left",
+    "run.before_move",
     "run.after_park",
     "takeover.after_fence",
     "steer.after_level",

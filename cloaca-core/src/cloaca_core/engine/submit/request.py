@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cloaca_core.definition.queues import first_queue, queues_of
 from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.engine.submit.start import AT_ONCE
-from cloaca_core.run.rows import DEFAULT_QUEUE, NewRun, RunRow
+from cloaca_core.run.rows import NewRun, RunRow
 from cloaca_core.store.batch import NO_ROWS
 from cloaca_core.store.messages import MESSAGES
 from cloaca_core.values.namespace import SEPARATOR
@@ -81,6 +82,7 @@ class Request:
             and self.parent is None
             and self.idempotency_key is None
             and self.message is None
+            and self.start.queue is None
         )
 
     @property
@@ -95,6 +97,17 @@ class Request:
         """The workflow, once it is known."""
         assert not isinstance(self.workflow, Unregistered)
         return self.workflow
+
+    @property
+    def queue(self) -> str:
+        """The queue in which its runs begin."""
+        asked = self.start.queue
+        return self.definition.begins_in if asked is None else first_queue(self.definition, asked)
+
+    @property
+    def queues(self) -> Sequence[str]:
+        """The queues that tasks of its runs ask for."""
+        return queues_of(self.definition, self.start.queue)
 
     def parts(self) -> Iterator[Request]:
         """A request for each of its runs."""
@@ -166,7 +179,10 @@ class RunRows:
             if parent.limit.deadline is not None and not start.detached:
                 deadline_at = parent.limit.deadline.at
         due_at = start_by = None
+        queue = definition.begins_in
         if start is not AT_ONCE:
+            if start.queue is not None:
+                queue = first_queue(definition, start.queue)
             due_at = start.due_at(now)
             start_by = start.latest(now, due_at)
             if due_at is not None or (start_by is not None and start_by <= now):
@@ -190,6 +206,8 @@ class RunRows:
             request.trace,
             request.asked_by,
             request.child_kind,
+            queue,
+            start.queue,
         )
 
 
@@ -227,6 +245,7 @@ def owned_row(row: NewRun, messages: int = 0) -> RunRow:
         row.created_at,  # claimable_at
         row.trace,
         None,  # ran_version
-        DEFAULT_QUEUE,
+        row.queue,
         row.child_kind,
+        row.asked_queue,
     )

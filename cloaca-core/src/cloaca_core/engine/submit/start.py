@@ -8,8 +8,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.definition.submission import NO_OPTIONS
-from cloaca_core.errors import ConfigError, ConfigTypeError
+from cloaca_core.errors import (
+    ConfigError,
+    ConfigTypeError,
+    DefinitionError,
+    DefinitionTypeError,
+)
 from cloaca_core.values.arguments import refuse_other_types, shown_number
+from cloaca_core.values.queue_names import checked_queue
 from cloaca_core.values.times.given import checked_instant, checked_seconds
 
 if TYPE_CHECKING:
@@ -26,7 +32,8 @@ class Start:
     ``priority`` None means the priority of the run whose body submits, or 0. A run is due at
     ``run_at``, or ``delay`` after it was submitted. It is cancelled if it has not begun by
     ``start_by``, or ``start_within`` after it was due. A run that is ``detached`` is not paused or
-    cancelled with the run whose body submits it.
+    cancelled with the run whose body submits it. ``queue`` is the queue of its tasks that name
+    none; None means that of the workflow.
     """
 
     priority: int | None = None
@@ -35,6 +42,7 @@ class Start:
     start_by: int | None = None
     start_within: int | None = None
     detached: bool = False
+    queue: str | None = None
 
     def due_at(self, now: int) -> int | None:
         """The instant before which the run must not start; None if it may start at once. ``now``
@@ -72,7 +80,17 @@ def checked_start(given: StartOptions) -> Start:
         start_by=start_by,
         start_within=start_within,
         detached=given.detached,
+        queue=None if given.queue is None else _queue(given.queue),
     )
+
+
+def _queue(name: object) -> str:
+    try:
+        return checked_queue("queue", name)
+    except DefinitionTypeError as error:
+        raise ConfigTypeError(str(error), field="queue") from None
+    except DefinitionError as error:
+        raise ConfigError(str(error), field="queue") from None
 
 
 def _priority(value: object) -> int:

@@ -33,6 +33,7 @@ from cloaca_core.values.times.backoff import Backoff
 if TYPE_CHECKING:
     from cloaca_core.engine.orchestrate.active_runs import Capacity
     from cloaca_core.engine.orchestrate.adoption import Adoption
+    from cloaca_core.engine.orchestrate.served import Served
     from cloaca_core.engine.record.journal import Journal
     from cloaca_core.engine.recover.lease import Lease
     from cloaca_core.engine.subjects import Subjects
@@ -74,6 +75,7 @@ class Submitter:
         journal: Journal,
         lease: Lease | None,
         capacity: Capacity,
+        served: Served,
         rows: RunRows,
         adoption: Adoption,
         act_now: Callable[[], Awaitable[None]],
@@ -87,6 +89,7 @@ class Submitter:
         self._journal = journal
         self._lease = lease
         self._capacity = capacity
+        self._served = served
         self._rows = rows
         self._adoption = adoption
         self._act_now = act_now
@@ -216,9 +219,20 @@ class Submitter:
         """The number of these runs that may be ours at once; at most as many as are decoded."""
         if self._lease is None:
             return 0
+        most = len(request.data)
+        if self._served.given is not None:
+            most = self._served_of(request, most)
         if request.by_right or (self._alone and _is_child(request)):
-            return len(request.data)
-        return 0 if self._capacity.paused else min(self._capacity.free(), len(request.data))
+            return most
+        return 0 if self._capacity.paused else min(self._capacity.free(), most)
+
+    def _served_of(self, request: Request, most: int) -> int:
+        """How many of ``most`` runs may begin here, as to their queue. One for which a body of ours
+        waits needs no room.
+        """
+        if request.by_right:
+            return most if self._served.serves(request.queue) else 0
+        return self._served.free(request.queue, most)
 
 
 def _is_child(request: Request) -> bool:

@@ -38,12 +38,12 @@ ON CONFLICT DO NOTHING;
 -- fenced runner sends adds none: the next owner may start the node with another input.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
-    priority, time_limit, deadline_at, trace, child_kind, epoch, status
+    priority, time_limit, deadline_at, trace, child_kind, queue, asked_queue, epoch, status
 )
 SELECT
     :new.id, :new.workflow, :new.version, :new.input, :new.tags, :new.idempotency_key, run.id,
     coalesce(run.root_id, run.id), :new.created_at, :new.created_at, :new.priority, :new.time_limit,
-    :new.deadline_at, :new.trace, 'node', 0, 'Pending'
+    :new.deadline_at, :new.trace, 'node', :new.queue, :new.asked_queue, 0, 'Pending'
 FROM :rows AS new, cloaca_run AS run, cloaca_runner AS runner
 WHERE run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
     AND run.cancel_at IS NULL AND runner.id = run.owner AND runner.fenced = 0

@@ -12,6 +12,7 @@ from cloaca_core.store.sql.base import RunQueries
 from cloaca_core.store.sql.commit_part import GUARD, Array, CommitPart, Steps, guarded
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.payloads import Payloads
+from cloaca_core.values.queue_names import DEFAULT_QUEUE
 
 if TYPE_CHECKING:
     from cloaca_core.store.batch import Batch
@@ -25,7 +26,8 @@ class ChildRunCommit:
         self._array = array
         self._payloads = Payloads(queries.payloads)
         self._q = queries.of(ChildRunQueries)
-        self._insert_tag = queries.of(RunQueries).insert_tag
+        runs = queries.of(RunQueries)
+        self._insert_tag, self._note_queue = runs.insert_tag, runs.note_queue
         self._child_row = self._q.insert_node_child.binder(NodeChild._fields + GUARD)
         self._tag_row = self._insert_tag.binder(("run_id", "tag", "content"))
 
@@ -53,6 +55,9 @@ class ChildRunCommit:
             steps["tags of node children"] = Step(
                 self._insert_tag, rows=list(map(self._tag_row, tags))
             )
+        asked = {(each.workflow, each.asked_queue) for each in children if each.asked_queue}
+        if queues := sorted(pair for pair in asked if pair[1] != DEFAULT_QUEUE):
+            steps["queues of node children"] = Step(self._note_queue, rows=queues)
         return steps
 
     def _end(self, batch: Batch) -> Steps:

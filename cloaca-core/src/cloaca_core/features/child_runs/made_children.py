@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core.definition.context import input_text
+from cloaca_core.definition.queues import first_queue
 from cloaca_core.definition.waits.kinds import Child, Loop
 from cloaca_core.engine.execute.returned import refuse_large
 from cloaca_core.errors import CloacaError
@@ -85,6 +86,8 @@ class MadeChildren:
             priority=run.row.priority if node.priority is None else node.priority,
             time_limit=node.time_limit,
             deadline_at=None if deadline is None else deadline.at,
+            queue=first_queue(workflow, node.queue) if node.queue else workflow.begins_in,
+            asked_queue=node.queue,
             trace=None if run.spans is None else run.spans.trace_of(task_id, attempt),
         )
 

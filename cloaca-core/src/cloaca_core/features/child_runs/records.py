@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 from cloaca_core.store.batch import Kind
+from cloaca_core.values.queue_names import DEFAULT_QUEUE
 
 
 class ToldEnd(NamedTuple):
@@ -16,7 +17,7 @@ TOLD_ENDS: Final = Kind[ToldEnd]("told_ends")
 
 class NodeChild(NamedTuple):
     """The child run of a node of ``run_id``, to be inserted without an owner. It counts if its
-    parent is still the runner's. ``trace`` is as in ``NewRun``.
+    parent is still the runner's. ``queue``, ``asked_queue`` and ``trace`` are as in ``NewRun``.
     """
 
     run_id: str
@@ -30,6 +31,8 @@ class NodeChild(NamedTuple):
     priority: int
     time_limit: int | None
     deadline_at: int | None
+    queue: str = DEFAULT_QUEUE
+    asked_queue: str | None = None
     trace: str | None = None
 
 

@@ -11,29 +11,30 @@ ON CONFLICT DO NOTHING;
 
 -- name: put_workflow
 -- Make versions the newest of their workflows. Nothing is written where they are that already.
-INSERT INTO cloaca_workflow AS known :rows(workflow, version, name, short_name, retention)
+INSERT INTO cloaca_workflow AS known :rows(workflow, version, name, short_name, retention, queue)
 ON CONFLICT (workflow) DO UPDATE SET
-    version = excluded.version, name = excluded.name, retention = excluded.retention
+    version = excluded.version, name = excluded.name, retention = excluded.retention,
+    queue = excluded.queue
 WHERE known.version <> excluded.version OR known.name <> excluded.name
-    OR known.retention IS DISTINCT FROM excluded.retention;
+    OR known.retention IS DISTINCT FROM excluded.retention OR known.queue <> excluded.queue;
 
 
 -- name: newest_definitions
 -- Find the newest versions of these workflows.
-SELECT workflow, version, name, retention FROM cloaca_workflow
+SELECT workflow, version, name, retention, queue FROM cloaca_workflow
 WHERE workflow IN :workflows ORDER BY workflow;
 
 
 -- name: definitions_named
 -- Find the newest version of each workflow that has this full name, short name or builder's name.
-SELECT workflow, version, name, retention FROM cloaca_workflow
+SELECT workflow, version, name, retention, queue FROM cloaca_workflow
 WHERE workflow = :name OR short_name = :name OR name = :name
 ORDER BY workflow;
 
 
 -- name: list_definitions
 -- List the newest version of each workflow.
-SELECT workflow, version, name, retention FROM cloaca_workflow ORDER BY workflow;
+SELECT workflow, version, name, retention, queue FROM cloaca_workflow ORDER BY workflow;
 
 
 -- name: get_definition

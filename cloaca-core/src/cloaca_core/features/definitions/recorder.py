@@ -79,7 +79,11 @@ class DefinitionRecorder:
 
 def _name_of(workflow: Workflow) -> DefinitionName:
     return DefinitionName(
-        workflow.namespace, workflow.version, workflow.name, stored_retention(workflow.retention)
+        workflow.namespace,
+        workflow.version,
+        workflow.name,
+        stored_retention(workflow.retention),
+        workflow.begins_in,
     )
 
 
@@ -93,4 +97,6 @@ def definition_row(workflow: Workflow, now: int) -> DefinitionRow:
         content=content(workflow),
         recorded_at=now,
         retention=name.retention,
+        queue=name.queue,
+        queues=workflow.queues,
     )

@@ -39,11 +39,13 @@ class SqlDefinitions(SqlPart):
             return
         row = q.insert_definition.binder(DefinitionRow._fields)
         newest = q.put_workflow.binder((*DefinitionName._fields, "short_name"))
-        names = [(each.workflow, each.version, each.name, each.retention) for each in in_order]
+        names = [DefinitionName.of(each) for each in in_order]
         steps = [
             Step(q.insert_definition, rows=list(map(row, in_order))),
             Step(q.put_workflow, rows=[newest((*each, short_name(each[0]))) for each in names]),
         ]
+        if queues := {(each.workflow, queue) for each in in_order for queue in each.queues}:
+            steps.append(self._noting(queues))
         if when_ended:
             insert = self._follow_ups.insert_when_ended
             follows = insert.binder(WhenEndedRow._fields)
@@ -53,7 +55,11 @@ class SqlDefinitions(SqlPart):
     async def keep_definition(self, definition: DefinitionRow) -> None:
         insert = self._definitions.insert_definition
         row = insert.binder(DefinitionRow._fields)
-        await self._dialect.write([Step(insert, rows=[row(definition)])])
+        steps = [Step(insert, rows=[row(definition)])]
+        if definition.queues:
+            queues = [(definition.workflow, queue) for queue in definition.queues]
+            steps.append(self._noting(queues))
+        await self._dialect.write(steps)
 
     async def newest_definitions(self, workflows: Collection[str]) -> list[DefinitionName]:
         rows = await self._read(

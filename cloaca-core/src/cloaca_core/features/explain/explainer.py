@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core.definition.queues import shown_queues
 from cloaca_core.definition.version_change import fingerprints
 from cloaca_core.engine.execute.work import ENGINE_PROCESS, Stage
 from cloaca_core.engine.orchestrate.quarantine import is_to_run_alone
@@ -20,7 +21,7 @@ from cloaca_core.run.items.units import TASK
 from cloaca_core.values.states import TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.task import Task
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.executor import Executor
     from cloaca_core.engine.observe.run_reader import RunReader
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns, Capacity
+    from cloaca_core.engine.orchestrate.served import Served
     from cloaca_core.engine.recover.process_identity import ProcessIdentity
     from cloaca_core.engine.recover.runner_id import RunnerId
     from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
@@ -65,6 +67,7 @@ class Explainer:
         executor: Executor | None,
         *,
         recovers: bool,
+        served: Served | None = None,
     ) -> None:
         self._store = store
         self._registry = registry
@@ -74,6 +77,7 @@ class Explainer:
         self._liveness = Liveness(store, identity)
         self._runner_id = runner_id
         self._capacity = capacity
+        self._served = served
         self._executor = executor
         self._recovers = recovers
 
@@ -91,7 +95,7 @@ class Explainer:
         if any is recorded.
         """
         now, row = self._store.wall(), recorded.row
-        tasks, version = await self._tasks(row)
+        tasks, version, queues = await self._tasks(row)
         active = self._runs.get(row.id)
         if active is not None and active.epoch != row.epoch:
             active = None  # it is on its way here, or away
@@ -104,6 +108,7 @@ class Explainer:
             newest=await self._tasks_of(newest),
             here=await self._here(row),
             active=None if active is None else self._active(active),
+            queues=queues,
         )
 
     async def runners(self) -> list[RunnerState]:
@@ -135,17 +140,19 @@ class Explainer:
         ]
         return recorded._replace(attempts=[*recorded.attempts, *attempts])
 
-    async def _tasks(self, row: RunRow) -> tuple[Sequence[TaskShape] | None, str | None]:
+    async def _tasks(
+        self, row: RunRow
+    ) -> tuple[Sequence[TaskShape] | None, str | None, Mapping[str, str]]:
         """The tasks of the run, by the version that it has here, that it was submitted with, or the
-        newest one.
+        newest one; which that is, and the queues of their bodies.
         """
         if (run := self._runs.get(row.id)) is not None:
-            return run.graph.tasks, row.version
+            return run.graph.tasks, row.version, shown_queues(run.graph, row.asked_queue)
         if (submitted := await self._reader.definition(row)) is not None:
-            return submitted.tasks, row.version
+            return submitted.tasks, row.version, shown_queues(submitted, row.asked_queue)
         if (newest := await self._definitions.newest(row.workflow)) is not None:
-            return newest.tasks, newest.version
-        return None, None
+            return newest.tasks, newest.version, shown_queues(newest, row.asked_queue)
+        return None, None, {}
 
     async def _tasks_of(
         self, newest: Sequence[DefinitionName]
@@ -174,6 +181,7 @@ class Explainer:
             most=capacity.most,
             free=capacity.free(),
             recovers=self._recovers,
+            full=self._number_of_full(row.queue),
         )
         workflow = self._registry.get(row.workflow)
         if workflow is None:
@@ -188,6 +196,12 @@ class Explainer:
         return (
             here if row.version == workflow.version else await self._compared(here, workflow, row)
         )
+
+    def _number_of_full(self, queue: str) -> int | None:
+        served = self._served
+        if served is None or served.given is None or served.free(queue, 1):
+            return None
+        return served.given.get(queue)
 
     async def _compared(self, here: Here, workflow: Workflow, row: RunRow) -> Here:
         """The requirements by which ``UnservedRuns`` judges a version other than the run's."""

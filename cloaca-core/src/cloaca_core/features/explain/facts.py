@@ -69,7 +69,8 @@ class Here:
     """The runner of this process. It claims nothing if it was stopped, or opened with
     ``start=False``.
 
-    ``most`` is its ``max_active_runs``, ``free`` the number of free places. ``version`` is the
+    ``most`` is its ``max_active_runs``, ``free`` the number of free places; ``full`` is the number
+    of runs that it may have of the run's queue, if it has as many. ``version`` is the
     registered version of the run's workflow and ``tasks`` are its tasks, if it is registered here;
     otherwise ``near`` is a workflow with almost the same name. ``refuses`` is true for the version
     policy "fail", ``recovers`` for ``enable_recovery``. ``lacks`` are the executors that these
@@ -89,6 +90,7 @@ class Here:
     lacks: tuple[str, ...] = ()
     is_older: bool = False
     has_same_tasks: bool = False
+    full: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,8 @@ class RunnerState:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """``tasks`` are the tasks of ``known_version``: the run's version, or the newest if that is not
-    known; None if none is known. ``newest`` is the version that a runner has registered last, with
+    known; None if none is known. ``queues`` are the queues of their bodies, if any is not the usual
+    one. ``newest`` is the version that a runner has registered last, with
     its tasks. ``here`` is None for a client, and for a read-only database; ``active`` is None if
     this process does not own the run.
     """
@@ -145,3 +148,4 @@ class Facts:
     newest: tuple[str, tuple[str, ...]] | None = None
     here: Here | None = None
     active: Active | None = None
+    queues: Mapping[str, str] = field(default_factory=dict)

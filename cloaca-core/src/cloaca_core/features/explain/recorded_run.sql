@@ -95,7 +95,7 @@ ORDER BY id LIMIT :most;
 -- of the workflow of this run.
 SELECT runner.id, runner.boot_id, runner.pid_namespace, runner.pid, runner.process_start, runner.beat,
     runner.lease_until, runner.fenced, runner.started_at, runner.protocol, runner.draining_since,
-    runner.idle_since, runner.sharing, name.host,
+    runner.idle_since, runner.sharing, name.host, runner.queues,
     (
         SELECT count(*) FROM (
             SELECT 1 FROM cloaca_run AS owned

@@ -88,6 +88,7 @@ class Forks:
             round=row.round,
             trace=trace,
             items=await self._indexes(run_id, from_task, items),
+            queue=definition.queue_after(chosen),
         )
         failpoints.hit("fork.before_commit")
         while (made := await self._store.fork(new, act)) is None:
@@ -116,6 +117,7 @@ class Forks:
             memos_of=memos_of,
             round=row.round,
             items=await self._indexes(row.id, new.from_task, items),
+            queue=definition.queue_after(chosen),
         )
 
     async def _run(self, run_id: str) -> RunRow:

@@ -8,18 +8,27 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
+from cloaca_core.definition.queues import QueuedTask, planned_queue
 from cloaca_core.errors import TaskNotFoundError, WorkflowNotFoundError
-from cloaca_core.run.graph import Node, NodeGraph, plan_graph
+from cloaca_core.run.graph import NodeGraph, plan_graph
 
 if TYPE_CHECKING:
     from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
+    from cloaca_core.run.rerun import Rerun
+    from cloaca_core.values.queue_names import PlannedQueue
 
 
 class Definition(NamedTuple):
     """A version of a workflow, and its tasks."""
 
     version: str
-    graph: NodeGraph[Node]
+    graph: NodeGraph[QueuedTask]
+
+    def queue_after(self, rerun: Rerun) -> PlannedQueue | None:
+        """The queue of a run of which these tasks run again; None if no task names one."""
+        if not self.graph.has_queues:
+            return None
+        return planned_queue(self.graph, [choice.task for choice in rerun.keep])
 
     def check_tasks(self, run_id: str, tasks: Collection[str]) -> None:
         """Raise TaskNotFoundError unless the workflow of this run has all these tasks."""
@@ -42,7 +51,11 @@ class NewestDefinitions:
         Only reads.
         """
         found = await self._recorded.newest(workflow)
-        return None if found is None else Definition(found.version, plan_graph(found))
+        if found is None:
+            return None
+        graph: NodeGraph[QueuedTask] = plan_graph(found)
+        has_queues = bool(found.queues)
+        return Definition(found.version, graph._replace(queue=found.queue, has_queues=has_queues))
 
     async def keep(self, workflows: Collection[str]) -> None:
         """Record the definitions of these workflows by which runs are about to be begun."""

@@ -74,14 +74,17 @@ WHERE run_id IN :ids AND (
 
 -- name: reopen_run
 -- Begin the next rounds of these runs: they may be claimed. Children that were paused with them go on.
--- They keep their time limits if none is given.
+-- They keep their time limits if none is given, and are in the queue in which runs of theirs begin.
 UPDATE cloaca_run
 SET status = 'Pending', round = round + 1, owner = NULL, epoch = epoch + 1, recoveries = 0,
     claimable_at = :now, due_at = NULL, started_at = NULL, ended_at = NULL, error_message = NULL,
     reason_code = NULL, limit_seconds = NULL, reason_tasks = NULL, final_context = NULL,
     cancel_at = NULL,
+    queue = coalesce(asked_queue, (
+        SELECT known.queue FROM cloaca_workflow AS known WHERE known.workflow = cloaca_run.workflow
+    ), queue),
     paused_at = NULL, paused_until = NULL, stood_still = 0, rests_since = NULL,
-    deadline_at = NULL,
+    deadline_at = NULL, overdue_at = NULL,
     time_limit = coalesce(CAST(:time_limit AS BIGINT), time_limit),
     steer_reason = NULL, children_at = NULL, cancels_children = NULL, start_by = NULL,
     paused_with = coalesce((
@@ -107,6 +110,16 @@ WHERE id IN :ids
     ) = 2;
 
 
+-- name: set_planned_queue
+-- Put runs that an act begins again into the queue :own; with NULL into the one that their submissions
+-- asked for, else into the :usual one of their workflow.
+UPDATE cloaca_run SET queue = coalesce(CAST(:own AS TEXT), asked_queue, :usual)
+WHERE id IN :ids AND (
+    SELECT act.changed FROM cloaca_act AS act
+    WHERE act.run_id = cloaca_run.id AND act.id = :id
+) = 2;
+
+
 -- name: forget_waits
 -- Forget what these runs wait for: their tasks begin anew. Messages stay.
 DELETE FROM cloaca_wait
@@ -122,12 +135,14 @@ WHERE run_id IN :ids AND (
 -- nor if the source is in another round than its caller has seen.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, created_at, claimable_at, priority,
-    queue, time_limit, replacements, messages, trace, epoch, status
+    queue, asked_queue, time_limit, replacements, messages, trace, epoch, status
 )
 SELECT
     :id, source.workflow, :version, source.input, :tags, CAST(:idempotency_key AS TEXT),
-    :created_at, :created_at, source.priority, source.queue,
-    source.time_limit, source.replacements, source.messages, CAST(:trace AS TEXT), 1, 'Pending'
+    :created_at, :created_at, source.priority, coalesce(CAST(:own AS TEXT), source.asked_queue, CAST(:usual AS TEXT), (
+        SELECT known.queue FROM cloaca_workflow AS known WHERE known.workflow = source.workflow
+    ), source.queue), source.asked_queue, source.time_limit,
+    source.replacements, source.messages, CAST(:trace AS TEXT), 1, 'Pending'
 FROM cloaca_run AS source
 WHERE source.id = :source_id AND source.round = :round
     AND NOT EXISTS (

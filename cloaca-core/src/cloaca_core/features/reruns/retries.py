@@ -207,6 +207,7 @@ class Retries:
                 each.rerun.first_attempts,
                 each.version,
                 wanted.items,
+                each.queue,
             )
             for each in planned
         ]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.reruns.part import RerunStore
     from cloaca_core.features.steering.records import ChildRow
     from cloaca_core.run.rows import RunRow
+    from cloaca_core.values.queue_names import PlannedQueue
 
 RETRIED: Final = (RunStatus.FAILED, RunStatus.CANCELLED)
 """The states of runs that can be begun again."""
@@ -41,11 +42,14 @@ class Ended(NamedTuple):
 
 
 class Planned(NamedTuple):
-    """A run, and the tasks of it that run again, by this ``version`` of its workflow."""
+    """A run, and the tasks of it that run again, by this ``version`` of its workflow. ``queue`` is
+    None if no task names one.
+    """
 
     run: Ended
     rerun: Rerun
     version: str
+    queue: PlannedQueue | None
 
 
 Plan: TypeAlias = Planned | CloacaError
@@ -96,7 +100,7 @@ def _plan(
     except TaskNotFoundError as error:
         return error
     again = rerun(definition.graph, attempts, restarts, tasks, maps)
-    return Planned(run, again, definition.version)
+    return Planned(run, again, definition.version, definition.queue_after(again))
 
 
 def _by_run(rows: Iterable[_Row]) -> dict[str, list[_Row]]:

@@ -16,6 +16,7 @@ from cloaca_core.store.sql.base import Queries, SqlPart, Statements, acted, pair
 from cloaca_core.store.sql.dialect import Answers, Dialect, Step
 from cloaca_core.store.sql.payloads import Payloads
 from cloaca_core.store.sql.queries import Statement
+from cloaca_core.values.queue_names import PlannedQueue
 
 
 class RerunQueries(
@@ -34,6 +35,7 @@ class RerunQueries(
     set_planned_version: Statement
     serve_again: Statement
     reopen_run: Statement
+    set_planned_queue: Statement
     forget_waits: Statement
     insert_fork: Statement
     free_fork_key: Statement
@@ -89,7 +91,9 @@ class SqlReruns(SqlPart):
                 *steps_of([q.keep_round], known),
                 *([Step(q.restart_tasks, rows=rows)] if rows else []),
                 *chain.from_iterable(self._begin_anew(runs, act)),
-                *steps_of([q.forget_waits, q.reopen_run, acts.conclude_act, acts.acted], known),
+                *steps_of([q.forget_waits, q.reopen_run], known),
+                *chain.from_iterable(self._put_in_queues(runs, act)),
+                *steps_of([acts.conclude_act, acts.acted], known),
             ]
         )
         return acted(found)
@@ -104,9 +108,21 @@ class SqlReruns(SqlPart):
             noted = [] if version is None else [q.set_planned_version]
             yield steps_of([*noted, q.serve_again], known)
 
+    def _put_in_queues(self, runs: Collection[Reopening], act: Act) -> Iterator[Sequence[Step]]:
+        """Put runs of workflows with queues where they begin again."""
+        planned: dict[PlannedQueue, list[str]] = {}
+        for run in runs:
+            if run.queue is not None:
+                planned.setdefault(run.queue, []).append(run.run_id)
+        for queue, run_ids in planned.items():
+            known = {"id": act.id, "ids": self._dialect.array(run_ids), **queue._asdict()}
+            yield steps_of([self._reruns.set_planned_queue], known)
+
     async def fork(self, new: NewFork, act: Act) -> str | None:
         q, lock_source = self._reruns, self._runs.lock_steered
         known = {**act._asdict(), **new._asdict(), "act_id": act.id, "ids": [new.source_id]}
+        queue = new.queue or PlannedQueue(None, None)
+        known |= queue._asdict()
         known |= {name: self._dialect.array(known[name]) for name in ("ids", "kept", "memos_of")}
         tags = [(new.id, tag, content) for tag, content in json.loads(new.tags).items()]
         insert_tag = self._runs.insert_tag

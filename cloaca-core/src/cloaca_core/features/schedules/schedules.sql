@@ -44,12 +44,14 @@ WHERE dropped.schedule_id IN [:new.schedule_id] AND dropped.tick IN [:new.tick]
 -- back-filled tick is not linked to its schedule, so the overlap policy does not count it: a user
 -- asked for these runs, however many there are.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, claimable_at, time_limit, epoch, status,
+    id, workflow, version, input, tags, created_at, claimable_at, time_limit, queue, epoch, status,
     schedule_id, behind
 )
 SELECT
     :new.run_id, :new.workflow, :new.version, :new.input, '{}', :new.created_at, :new.created_at,
-    :new.time_limit, 0, 'Pending',
+    :new.time_limit, coalesce((
+        SELECT known.queue FROM cloaca_workflow AS known WHERE known.workflow = :new.workflow
+    ), 'default'), 0, 'Pending',
     CASE WHEN :new.generation IS NULL THEN NULL ELSE :new.schedule_id END, :new.behind
 FROM :rows AS new, cloaca_tick AS decided
 WHERE decided.schedule_id IN [:new.schedule_id] AND decided.tick IN [:new.tick]

@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from cloaca_core.values.queue_names import PlannedQueue
+
 
 class Act(NamedTuple):
     """A request about runs. The caller makes the ``id``: the same act, repeated, changes nothing.
@@ -75,7 +77,8 @@ class Reopening(NamedTuple):
     """The next round of a run, to be begun if the run is still in the ``round`` that the caller saw
     end. Of its tasks, the attempts before ``first_attempts`` become history. ``version`` is the
     version of the workflow by which it was planned, None to keep the version of the run. ``items``
-    are those that were chosen of maps, by task.
+    are those that were chosen of maps, by task. Without a ``queue`` the run is in the queue in
+    which runs of its workflow begin.
     """
 
     run_id: str
@@ -83,6 +86,7 @@ class Reopening(NamedTuple):
     first_attempts: Mapping[str, int]
     version: str | None = None
     items: Mapping[str, Collection[int]] = MappingProxyType({})
+    queue: PlannedQueue | None = None
 
 
 class NewFork(NamedTuple):
@@ -90,7 +94,7 @@ class NewFork(NamedTuple):
     ``kept`` tasks. Of the other tasks, ``from_task`` sees the keys of ``content`` (a JSON object or
     None) set anew, and the tasks ``memos_of`` find their memos of the source. ``round`` is the
     round of the source that was read for this. ``trace`` is as in ``NewRun``. ``items`` are those
-    that run again of ``from_task``, a map; None for all.
+    that run again of ``from_task``, a map; None for all. ``queue`` is as in ``Reopening``.
     """
 
     id: str
@@ -107,6 +111,7 @@ class NewFork(NamedTuple):
     round: int = 1
     trace: str | None = None
     items: Sequence[int] | None = None
+    queue: PlannedQueue | None = None
 
 
 class ChildRow(NamedTuple):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import missing_extra
 from cloaca_core.features.telemetry.tallies import Count, Distribution
+from cloaca_core.values.queue_names import DEFAULT_QUEUE
 from cloaca_core.values.times.instants import SECOND
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ WHAT: Final = {
     "cloaca_oldest_pending_seconds": (
         "For how long the run that may be claimed, and has waited longest, has waited."
     ),
+    "cloaca_queue_waiting": "Runs that may be claimed, by the queue that they wait in.",
     "cloaca_slots": "Slots for bodies that are used or free, and bodies queued for one.",
     "cloaca_recoveries_total": "Runs of dead runners that this one has made claimable.",
     "cloaca_lease_losses_total": "How often this runner was declared dead by another one.",
@@ -86,6 +88,9 @@ class _Families:
         since = gauges.claimable_since
         oldest = 0.0 if since is None else max(0.0, (sample.at - since) / SECOND)
         yield _gauge("cloaca_oldest_pending_seconds", (), [((), oldest)])
+        queues = {DEFAULT_QUEUE: 0, **gauges.queues}
+        waiting = [((name,), float(number)) for name, number in sorted(queues.items())]
+        yield _gauge("cloaca_queue_waiting", ("queue",), waiting)
         slots = [
             ((kind, state), float(number))
             for kind, use in sample.slots.items()

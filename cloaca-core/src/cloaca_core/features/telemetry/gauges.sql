@@ -3,8 +3,9 @@
 
 -- name: read_gauges
 -- Count the runs that have not ended by status, and read since when the first of those that may be claimed
--- waits. Runs of a paused workflow wait for people. A row has a kind, a status and a number; that of the
--- kind "bytes" is the size of the database, where it can be read.
+-- waits, and how many wait in each queue. Runs of a paused workflow wait for people. A row has a kind, a
+-- status or queue, and a number; that of the kind "bytes" is the size of the database, where it can be
+-- read.
 SELECT 'runs' AS kind, run.status, count(*) AS number
 FROM cloaca_run AS run
 WHERE run.status IN ('Pending', 'Running', 'Waiting', 'Paused', 'Cancelling')
@@ -14,4 +15,11 @@ SELECT 'claimable_since', '', min(run.claimable_at)
 FROM cloaca_run AS run
 WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL AND run.paused_at IS NULL
     AND run.due_at IS NULL
-    AND run.workflow NOT IN (SELECT workflow FROM cloaca_paused_workflow);
+    AND run.workflow NOT IN (SELECT workflow FROM cloaca_paused_workflow)
+UNION ALL
+SELECT 'queue', run.queue, count(*)
+FROM cloaca_run AS run
+WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL AND run.paused_at IS NULL
+    AND run.due_at IS NULL
+    AND run.workflow NOT IN (SELECT workflow FROM cloaca_paused_workflow)
+GROUP BY run.queue;

@@ -28,4 +28,6 @@ class SqlGauges(SqlPart):
             for kind, status, number in rows
         }
         runs = {status: n for (kind, status), n in found.items() if kind == "runs" and n}
-        return Gauges(runs, found.get(("claimable_since", "")), found.get(("bytes", "")))
+        queues = {name: n for (kind, name), n in found.items() if kind == "queue" and n}
+        since, size = found.get(("claimable_since", "")), found.get(("bytes", ""))
+        return Gauges(runs, since, size, queues)

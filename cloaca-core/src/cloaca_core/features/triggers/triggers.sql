@@ -39,12 +39,13 @@ ON CONFLICT DO NOTHING;
 -- name: insert_event_run
 -- Add the run of an event, if the event's row names this run. The run has no owner yet.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, claimable_at, epoch, status, schedule_id,
+    id, workflow, version, input, tags, created_at, claimable_at, queue, epoch, status, schedule_id,
     context_hash
 )
 SELECT
-    :run_id, :workflow, :version, :input, '{}', :created_at, :created_at, 0, 'Pending',
-    :trigger_id, :context_hash
+    :run_id, :workflow, :version, :input, '{}', :created_at, :created_at, coalesce((
+        SELECT known.queue FROM cloaca_workflow AS known WHERE known.workflow = :workflow
+    ), 'default'), 0, 'Pending', :trigger_id, :context_hash
 WHERE EXISTS (SELECT 1 FROM cloaca_event WHERE id = :id AND run_id = :run_id)
 ON CONFLICT DO NOTHING;
 

@@ -52,6 +52,7 @@ class RunQueries(
     file="runs.sql",
     news={
         "insert_unowned_run": Change.RUNS,
+        "note_queue": Change.RUNS,
         "make_due_claimable": Change.RUNS,
         "make_claimable_after_set_back": Change.RUNS,
         "park_run": Change.RUNS,
@@ -69,6 +70,7 @@ class RunQueries(
     free_key: Statement
     insert_tag: Statement
     note_submission: Statement
+    note_queue: Statement
     pause_new_children: Statement
     owned_runs: Statement
     find_keys: Statement
@@ -190,6 +192,12 @@ class SqlPart:
         self._dialect = dialect
         self._queries = queries
         self._runs = queries.of(RunQueries)
+
+    def _noting(self, queues: Iterable[tuple[str, str]]) -> Step:
+        """The statement that notes queues of workflows, in their order: two could deadlock
+        otherwise.
+        """
+        return Step(self._runs.note_queue, rows=sorted(queues))
 
     async def _write(self, statement: Statement, **values: object) -> list[Row]:
         (rows,) = await self._dialect.write([Step(statement, statement.bind(**values))])

@@ -5,11 +5,11 @@
 -- Add a runner. Executed again, it changes nothing.
 INSERT INTO cloaca_runner (
     id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at, protocol,
-    number
+    queues, number
 )
 VALUES (
     :id, :boot_id, :pid_namespace, :pid, :process_start, 0, :lease_until, 0, :started_at, :protocol,
-    CAST(:number AS BIGINT)
+    CAST(:queues AS TEXT), CAST(:number AS BIGINT)
 )
 ON CONFLICT DO NOTHING;
 
@@ -31,14 +31,14 @@ SELECT number, id, host, process FROM cloaca_runner_name WHERE number IN :number
 -- name: get_runner
 -- Read one runner, to check whether its id belongs to the process that registered it.
 SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at, protocol,
-    draining_since, idle_since, sharing
+    draining_since, idle_since, sharing, NULL AS host, queues
 FROM cloaca_runner WHERE id = :id;
 
 
 -- name: list_runners
 -- List all runners, oldest first.
 SELECT cloaca_runner.id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced,
-    started_at, protocol, draining_since, idle_since, sharing, name.host
+    started_at, protocol, draining_since, idle_since, sharing, name.host, queues
 FROM cloaca_runner
 LEFT JOIN cloaca_runner_name AS name ON name.number = cloaca_runner.number
 ORDER BY started_at, cloaca_runner.id;

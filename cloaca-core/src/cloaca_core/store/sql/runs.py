@@ -7,7 +7,6 @@ from heapq import merge
 from itertools import islice
 
 from cloaca_core.run.rows import (
-    DEFAULT_QUEUE,
     AttemptRow,
     RestartRow,
     RoundRow,
@@ -20,6 +19,7 @@ from cloaca_core.store.batch import Waiting
 from cloaca_core.store.sql.base import SqlPart, pair, steps_of
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement, counting
+from cloaca_core.values.queue_names import USUAL_QUEUES
 from cloaca_core.values.states import RunStatus
 
 _AFTER_EVERY_ID = "\U0010ffff"
@@ -37,9 +37,15 @@ class SqlRuns(SqlPart):
     # -- claim -------------------------------------------------------------------------------
 
     async def claim(
-        self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
+        self,
+        runner_id: str,
+        workflows: Collection[str],
+        limit: int,
+        now: int,
+        aged: int = 0,
+        queues: Collection[str] | None = None,
     ) -> list[RunRow]:
-        lines = self._lines(workflows)
+        lines = self._lines(workflows, queues)
         return await self._claim(runner_id=runner_id, limit=limit, now=now, aged=aged, **lines)
 
     async def _claim(self, *, limit: int, aged: int, **values: object) -> list[RunRow]:
@@ -104,17 +110,31 @@ class SqlRuns(SqlPart):
         forget = self._runs.forget_unserved
         await self._write(forget, runner_id=runner_id, workflows=wanted)
 
-    async def has_claimable(self, runner_id: str, workflows: Collection[str]) -> bool:
-        return await self._has_claimable(runner_id=runner_id, **self._lines(workflows))
+    async def has_claimable(
+        self,
+        runner_id: str,
+        workflows: Collection[str],
+        queues: Collection[str] | None = None,
+    ) -> bool:
+        return await self._has_claimable(runner_id=runner_id, **self._lines(workflows, queues))
 
-    def _lines(self, workflows: Collection[str]) -> dict[str, object]:
+    def _lines(
+        self, workflows: Collection[str], queues: Collection[str] | None
+    ) -> dict[str, object]:
         """The workflows and queues in which runs are looked for."""
         array = self._dialect.array
-        return {"workflows": array(workflows), "queues": array([DEFAULT_QUEUE])}
+        return {
+            "workflows": array(workflows),
+            "queues": array(USUAL_QUEUES if queues is None else queues),
+            "all_queues": int(queues is None),
+        }
 
     async def _has_claimable(self, **values: object) -> bool:
         ((found,),) = await self._read(self._runs.has_claimable, **values)
         return bool(found)
+
+    async def note_queue(self, workflow: str, name: str) -> None:
+        await self._dialect.write([self._noting([(workflow, name)])])
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
         rows = await self._read(self._runs.load_attempts, ids=self._dialect.array(run_ids))

@@ -17,8 +17,8 @@
 -- was, or if the tree of its parent is hidden; nor if the parent was to wait for it and has ended.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
-    priority, due_at, detached, time_limit, deadline_at, start_by, trace, child_kind, owner, epoch,
-    status, started_at
+    priority, due_at, detached, time_limit, deadline_at, start_by, trace, child_kind, queue, asked_queue,
+    owner, epoch, status, started_at
 )
 SELECT
     :id, :workflow, :version, :input, :tags, CAST(:idempotency_key AS TEXT),
@@ -29,7 +29,7 @@ SELECT
     :created_at, coalesce(CAST(:due_at AS BIGINT), :created_at),
     :priority, CAST(:due_at AS BIGINT), :detached,
     CAST(:time_limit AS BIGINT), CAST(:deadline_at AS BIGINT), CAST(:start_by AS BIGINT),
-    CAST(:trace AS TEXT), CAST(:child_kind AS TEXT), runner.id,
+    CAST(:trace AS TEXT), CAST(:child_kind AS TEXT), :queue, CAST(:asked_queue AS TEXT), runner.id,
     CASE WHEN runner.id IS NULL THEN 0 ELSE 1 END,
     CASE WHEN runner.id IS NULL THEN 'Pending' ELSE 'Running' END,
     CASE WHEN runner.id IS NULL THEN NULL ELSE :created_at END
@@ -59,7 +59,8 @@ ON CONFLICT DO NOTHING;
 -- cancelled: who claims the run does (list_stopped_with_parents).
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
-    priority, due_at, detached, time_limit, deadline_at, start_by, trace, child_kind, epoch, status
+    priority, due_at, detached, time_limit, deadline_at, start_by, trace, child_kind, queue, asked_queue,
+    epoch, status
 )
 SELECT
     :id, :workflow, :version, :input, :tags, CAST(:idempotency_key AS TEXT),
@@ -70,7 +71,7 @@ SELECT
     :created_at, coalesce(CAST(:due_at AS BIGINT), :created_at), :priority,
     CAST(:due_at AS BIGINT), :detached, CAST(:time_limit AS BIGINT),
     CAST(:deadline_at AS BIGINT), CAST(:start_by AS BIGINT), CAST(:trace AS TEXT),
-    CAST(:child_kind AS TEXT), 0, 'Pending'
+    CAST(:child_kind AS TEXT), :queue, CAST(:asked_queue AS TEXT), 0, 'Pending'
 WHERE (
         CAST(:parent_id AS TEXT) IS NULL OR :detached = 1
         OR EXISTS (
@@ -138,6 +139,12 @@ INSERT INTO cloaca_act (
 SELECT run.id, run.id, run.workflow, 1, 'submit', :new.asked_by, NULL, 1, run.created_at
 FROM :rows AS new, cloaca_run AS run
 WHERE run.id IN [:new.id]
+ON CONFLICT DO NOTHING;
+
+
+-- name: note_queue
+-- Note that runs of a workflow may be in a queue. Rows come in their order.
+INSERT INTO cloaca_queue :rows(workflow, name)
 ON CONFLICT DO NOTHING;
 
 
@@ -250,21 +257,29 @@ WHERE id IN :ids AND owner = :runner_id AND ended_at IS NULL
 
 -- name: has_claimable
 -- Tell whether a claim of the runner would find a run. Costs one index look-up for each workflow and
--- queue: the LIMITs keep a planner from turning the subqueries into joins.
+-- queue: the LIMITs keep a planner from turning the subqueries into joins. With :all_queues 1 runs are
+-- looked for in the queues that were noted, too.
 SELECT EXISTS (
-    SELECT 1 FROM :workflows AS wanted
+    SELECT 1 FROM (
+        SELECT asked.value AS workflow, served.value AS queue
+        FROM :workflows AS asked CROSS JOIN (SELECT each.value FROM :queues AS each) AS served
+        UNION ALL
+        SELECT noted.workflow, noted.name
+        FROM :workflows AS asked CROSS JOIN cloaca_queue AS noted
+        WHERE :all_queues = 1 AND noted.workflow = asked.value
+    ) AS line
     WHERE (
         SELECT waiting.id FROM cloaca_run AS waiting
         WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL AND waiting.behind IS NULL
             AND waiting.paused_at IS NULL AND waiting.due_at IS NULL
-            AND waiting.workflow = wanted.value AND waiting.queue IN :queues
+            AND waiting.workflow = line.workflow AND waiting.queue = line.queue
             AND (
                 SELECT noted.run_id FROM cloaca_unserved AS noted
                 WHERE noted.run_id = waiting.id AND noted.runner_id = :runner_id LIMIT 1
             ) IS NULL
         LIMIT 1
     ) IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM cloaca_paused_workflow WHERE workflow = wanted.value)
+        AND NOT EXISTS (SELECT 1 FROM cloaca_paused_workflow WHERE workflow = line.workflow)
 );
 
 
@@ -273,7 +288,7 @@ SELECT EXISTS (
 -- not (any more), or were sent more than :new.seen messages, may be claimed at once. A run that is to be
 -- cancelled stays with its owner, which ends it. If it rests (:new.rests 1), its time limit stands still
 -- from now on; in a pause it does so already. Those of which nothing has begun (:new.begun 0) wait as
--- before their claim.
+-- before their claim. A run may move to another queue (:new.queue).
 UPDATE cloaca_run AS run
 SET owner = NULL, epoch = run.epoch + 1, came_due = 0,
     started_at = CASE WHEN :new.begun = 1 THEN run.started_at END,
@@ -283,7 +298,10 @@ SET owner = NULL, epoch = run.epoch + 1, came_due = 0,
             THEN :new.parked_at
     END,
     due_at = CASE WHEN run.messages <= :new.seen THEN :new.due_at END,
-    claimable_at = CASE WHEN :new.due_at IS NULL THEN run.claimable_at ELSE :new.parked_at END,
+    queue = coalesce(:new.queue, run.queue), overdue_at = :new.overdue_at,
+    claimable_at = CASE
+        WHEN :new.due_at IS NULL AND :new.begun = 0 THEN run.claimable_at ELSE :new.parked_at
+    END,
     status = CASE
         WHEN run.paused_at IS NOT NULL THEN 'Paused'
         WHEN :new.begun = 0 THEN 'Pending'

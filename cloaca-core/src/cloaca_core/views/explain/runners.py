@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cloaca_core.run.restore import has_begun
+from cloaca_core.store.runner_rows import serves
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.wording import counted
 from cloaca_core.views.explain.explanation import RunnerExplanation
@@ -42,6 +43,8 @@ def _judged(facts: Facts, runner: RunnerState) -> tuple[bool | None, str]:
         return True, f"owns this run; {owns}{_lease(facts, runner)}{lacks}"
     if (asked := runner.load.row.draining_since) is not None:
         return False, f"was asked to leave {when(asked, facts.now)}, and claims no more; {owns}"
+    if not serves(runner.load.row, (queue := facts.recorded.row.queue)):
+        return False, f"does not serve queue {queue}, in which the run is; {owns}"
     if (tasks := lacking_runners(facts).get(runner.load.row.id)) is not None:
         return False, f"leaves this run, as its version of the workflow {_misfit(tasks)}"
     if runner.is_here and facts.here is not None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from cloaca_core.store.runner_rows import serves
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.states import ReasonCode, RunStatus
 from cloaca_core.values.times.rfc3339 import rfc3339
 from cloaca_core.values.waits import NEVER, RUN
 from cloaca_core.values.wording import counted
-from cloaca_core.views.explain.runners import change_of_version, how_it_went, lacking_runners
+from cloaca_core.views.explain.runners import (
+    change_of_version,
+    how_it_went,
+    lacking_runners,
+)
 from cloaca_core.views.explain.task_states import Why, latest_attempts, owner_is_gone
 from cloaca_core.views.explain.tasks import tasks_of
 from cloaca_core.views.explain.waits import bodies_in_memory, unread_text
@@ -155,6 +160,7 @@ def _under_way(facts: Facts, tasks: Sequence[TaskExplanation]) -> Why:
         ("suspect", "tasks that wait because a suspect runs alone: {}"),
         ("child_run", "tasks that wait for other runs: {}"),
         ("retry", "tasks that wait for their next attempt: {}"),
+        ("queue", "tasks that ask for queues that its runner does not serve: {}"),
         ("ready", "tasks that run already, or wait for a free slot of their runner: {}"),
     ):
         if found := [each for each in tasks if each.code == code]:
@@ -264,18 +270,24 @@ def _workflow_paused(facts: Facts) -> Why:
 
 def _unclaimed(facts: Facts) -> list[Why]:
     """Why no runner has claimed a run that may be claimed."""
-    live = [each for each in facts.runners if not each.is_gone(facts.now)]
+    alive = [each for each in facts.runners if not each.is_gone(facts.now)]
+    queue = facts.recorded.row.queue
+    staying = [each for each in alive if each.load.row.draining_since is None] or alive
+    live = [each for each in staying if serves(each.load.row, queue)]
+    if alive and not live:
+        return [Why("queue_unserved", f"it waits in queue {queue}, which no living runner serves")]
     lacking = lacking_runners(facts)
     others = [each for each in live if each.load.row.id not in lacking and not each.is_here]
     elsewhere = [each for each in others if each.load.owns_workflow]
     leaves = any(each.is_here and each.load.row.id in lacking for each in live)
-    here = None if leaves else facts.here
+    is_served_here = any(each.is_here for each in live)
+    here = None if leaves or not is_served_here else facts.here
     if not live:
         return [Why("no_runner", "no runner is open on this database")]
     if here is not None and here.version is not None:
         version = change_of_version(facts, here)
         also = [] if version is None else [Why("", version)]
-        if here.claims and here.free:
+        if here.claims and here.free and here.full is None:
             return [Why("turn", f"this runner may claim it at any moment{_ahead(facts)}"), *also]
         if not elsewhere:
             return [_not_claimed_here(facts, here), *also]
@@ -314,6 +326,11 @@ def _not_claimed_here(facts: Facts, here: Here) -> Why:
     if not here.claims:
         text = "this runner has its workflow, but claims nothing: stopped, or start=False"
         return Why("stopped", text)
+    if here.full is not None:
+        queue = facts.recorded.row.queue
+        places = counted(here.full, "place")
+        text = f"this runner has {places} for runs of queue {queue} (queues), and none is free"
+        return Why("no_place", f"{text}{_ahead(facts)}", Wait("limit", "queues"))
     text = f"all {here.most:,} places of this runner (max_active_runs) are taken"
     return Why("no_place", f"{text}{_ahead(facts)}", Wait("limit", "max_active_runs"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.run.suspicion import is_suspect
+from cloaca_core.store.runner_rows import serves
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.wording import counted
 from cloaca_core.views.explain.task_states import Attempts, TaskStates, Why
@@ -52,6 +53,13 @@ class Starts:
             return Why("run_held", f"{before}{self._may_run()}starts {end}")
         if known is not None and self._is_suspect(task, known.row):
             return self._suspected(task, known.row)
+        return self._in_its_runner(task, before)
+
+    def _in_its_runner(self, task: str, before: str) -> Why:
+        """The reason for which a task has not started that its runner may start."""
+        if (queue := self._queue_elsewhere(task)) is not None:
+            text = f"asks for queue {queue}, which its runner does not serve"
+            return Why("queue", f"{before}{text}: the run moves once no body of it is under way")
         if (active := self._facts.active) is not None and task in active.queued:
             return self.queued(task, before)
         if active is None and (suspect := self._suspect_in_place_of(task)) is not None:
@@ -70,6 +78,13 @@ class Starts:
         else:
             text = _slot_text(executor, usage)
         return Why("limit", f"{before}{text}", Wait("limit", setting))
+
+    def _queue_elsewhere(self, task: str) -> str | None:
+        """The queue of a task, if the owner of the run does not serve it."""
+        if (queue := self._facts.queues.get(task)) is None:
+            return None
+        owners = [each for each in self._facts.runners if each.load.row.id == self._run.owner]
+        return None if all(serves(each.load.row, queue) for each in owners) else queue
 
     def _may_run(self) -> str:
         """Elsewhere a body may run that is not recorded: its start is written with the next change

@@ -56,8 +56,15 @@ class _Tasks:
         for task, status in self._states.status.items():
             why = self._why(task, status)
             shown = cast("option_names.TaskStatus", str(status))
-            text = f"{why.text}{self._kept(task, status)}"
+            queue = self._queue(task, status) if why.code != "queue" else ""
+            text = f"{why.text}{self._kept(task, status)}{queue}"
             yield TaskExplanation(task, shown, why.code, text, why.waits_for)
+
+    def _queue(self, task: str, status: TaskStatus) -> str:
+        """The queue that its body asks for, until it begins."""
+        queue = self._facts.queues.get(task)
+        is_to_begin = status in (TaskStatus.NOT_STARTED, TaskStatus.READY)
+        return f"; it asks for queue {queue}" if queue is not None and is_to_begin else ""
 
     def _kept(self, task: str, status: TaskStatus) -> str:
         """The steps that its body finds again when it runs again."""

@@ -33,7 +33,7 @@ WAITS: list[NodeWait] = [
         until=All((ContextValue("n", Operator.GREATER_THAN, 9),)),
         max_iterations=3,
     ),
-    Child("double", (), (), -3, -1, (("of", "node"),)),
+    Child("double", (), (), -3, -1, (("of", "node"),), "gpu"),
     Child("double", (("n", ("a", "b")), ("unit", Constant(["kg"])), ("x", Constant(None))), ("n",)),
 ]
 

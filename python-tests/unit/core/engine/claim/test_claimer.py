@@ -97,13 +97,19 @@ class Store(MemoryStore):
         await super().register(row, name)
 
     async def claim(
-        self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
+        self,
+        runner_id: str,
+        workflows: Collection[str],
+        limit: int,
+        now: int,
+        aged: int = 0,
+        queues: Collection[str] | None = None,
     ) -> list[RunRow]:
         self.claims += 1
         if self.passed_over:
             self.passed_over -= 1
             return []
-        rows = await super().claim(runner_id, workflows, limit, now, aged)
+        rows = await super().claim(runner_id, workflows, limit, now, aged, queues)
         if rows:
             self.claimed.set()
         if self.loses_an_answer:

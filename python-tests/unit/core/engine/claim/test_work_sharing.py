@@ -13,6 +13,7 @@ from tables import each_row
 
 from cloaca_core.engine.claim.work_sharing import WorkSharing, only_waits_for_slots, surplus
 from cloaca_core.engine.execute.work import Stage
+from cloaca_core.engine.orchestrate.served import Served
 from cloaca_core.features.waits.open_waits import open_waits
 from cloaca_core.run.life import State
 from cloaca_core.run.restore import Resume
@@ -44,6 +45,7 @@ class Desk:
             self.scene.orchestrator,
             cast("Any", self),
             cast("Any", self),
+            Served(None),
             lambda: HERE,
             self.scene.clock,
         )

@@ -175,6 +175,28 @@ async def test_one_that_waits_for_a_slot_is_given_back_as_if_it_had_not_been_cla
     assert (list(scene.runs), scene.given_back) == ([], 1)
 
 
+@pytest.mark.parametrize(
+    ("is_told", "past", "queue"),
+    [
+        (True, [attempt_row("r", "b", epoch=3)], "gpu"),
+        (False, [attempt_row("r", "b", epoch=3)], "default"),
+        (False, [], "gpu"),  # its limit begins anew
+    ],
+)
+async def test_the_end_of_its_limit_is_told_if_it_has_begun_and_is_in_a_queue(
+    scene: Scene, is_told: bool, past: list[AttemptRow], queue: str
+) -> None:
+    limits = {"time_limit": MINUTE, "started_at": NOW - SECOND}
+    run = scene.adopt(graph_of(a={}, b={}), past=past, epoch=4, queue=queue, **limits)
+    scene.journal.waiting.clear()
+
+    scene.orchestrator.control.hand_over(run)
+
+    (park,) = parks(scene)
+    assert park is not None
+    assert park.overdue_at == (NOW - SECOND + MINUTE if is_told else None)
+
+
 async def test_it_stays_if_a_body_begins_at_this_moment(scene: Scene) -> None:
     run = scene.adopt(PAIR)
     scene.begin()

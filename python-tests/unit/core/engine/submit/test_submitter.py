@@ -21,6 +21,7 @@ from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+from cloaca_core.engine.orchestrate.served import Served
 from cloaca_core.engine.record.journal import Journal
 from cloaca_core.engine.recover.lease import Lease
 from cloaca_core.engine.recover.process_identity import this_process
@@ -90,13 +91,16 @@ class Desk:
     here, ``messages`` how many each had then; the others count what it told.
     """
 
-    def __init__(self, *, is_client: bool = False) -> None:
+    def __init__(
+        self, *, is_client: bool = False, queues: dict[str, int | None] | None = None
+    ) -> None:
         clock = LoopClock()
         self.store = Store()
         self.runner_id = RunnerId("me")
         self.runs = ActiveRuns()
         self.capacity = Places(2, self.runs)
         self.journal = Journal(self.store, self.runner_id, HandMarks())
+        self.served = Served(queues)
         subjects = Subjects()
         subjects.claimable_here.subscribe(self._wake)
         subjects.steered.subscribe(self._time)
@@ -112,6 +116,7 @@ class Desk:
             self.journal,
             None if is_client else self.lease,
             self.capacity,
+            self.served,
             RunRows(self.runs, RunIds(clock), clock),
             cast(Any, self),  # its adoption
             self._heed,
@@ -195,6 +200,25 @@ async def test_as_many_begin_as_there_are_places_once_they_are_durable(desk: Des
     assert (desk.begun, desk.owners()) == (run_ids[:2], ["me", "me", None])
     assert desk.woken == 1
     assert desk.capacity.free() == 2  # of the places that were kept for them
+
+
+@pytest.mark.parametrize(
+    ("queues", "by_right", "expected"),
+    [
+        ({"gpu": None}, False, [None, None]),
+        ({"gpu": None}, True, [None, None]),
+        ({"default": 1}, False, ["me", None]),
+        ({"default": 1}, True, ["me", "me"]),
+        ({"default": None, "gpu": 1}, False, ["me", "me"]),
+    ],
+)
+async def test_as_many_begin_as_have_room_in_their_queue(
+    queues: dict[str, int | None], by_right: bool, expected: list[str | None]
+) -> None:
+    desk = Desk(queues=queues)
+    await desk.lease.register()
+    await desk.accept(desk.request(2, by_right=by_right))
+    assert desk.owners() == expected
 
 
 async def test_a_caller_that_gives_up_keeps_no_run_from_beginning(desk: Desk) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from model.facts_by_hand import (
     NOW,
     START,
@@ -460,6 +462,13 @@ def test_this_runner_has_no_place() -> None:
         "2 runs of its workflow come first"
     )
     assert whys(known) == [Why("no_place", text, Wait("limit", "max_active_runs"))]
+
+
+def test_a_queue_of_this_runner_is_full() -> None:
+    full = replace(here(), full=2)
+    text = "this runner has 2 places for runs of queue default (queues), and none is free"
+    known = facts(PENDING, runners=[HERE], here=full)
+    assert whys(known) == [Why("no_place", text, Wait("limit", "queues"))]
 
 
 def test_this_runner_was_stopped() -> None:

@@ -204,6 +204,25 @@ def test_workers_that_died_make_no_suspect() -> None:
     assert said(facts(row, mark, tasks=ON_CPU, runners=[state("r2")]), "fetch")[1] == "ready"
 
 
+def test_a_task_of_another_queue_waits_until_its_run_moves() -> None:
+    queues = {"fetch": "default", "train": "gpu"}
+    tasks = (Shape("fetch"), Shape("train"), Shape("report", ("train",)))
+    owned = run_row(owner="r1")
+    usual = facts(owned, tasks=tasks, runners=[state(queues='["default"]')], queues=queues)
+    text = (
+        "asks for queue gpu, which its runner does not serve: the run moves once no body of it "
+        "is under way"
+    )
+    assert said(usual, "train") == ("NotStarted", "queue", text)
+    assert of(usual, "fetch").code == "ready"
+
+    every = facts(owned, tasks=tasks, runners=[state()], queues={**queues, "report": "tape"})
+    assert of(every, "train").code == "ready"
+    assert of(every, "train").why.endswith("; it asks for queue gpu")
+    text = "waits for train; it asks for queue tape"
+    assert said(every, "report") == ("NotStarted", "dependencies", text)
+
+
 def test_a_body_that_waits_for_a_suspect_names_it() -> None:
     active = Active(frozenset(), {"fetch": "max_concurrent_tasks"}, suspects={None: ("burn", "r7")})
     known = facts(OWNED, runners=[state()], active=active)
