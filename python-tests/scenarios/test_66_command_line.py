@@ -1206,6 +1206,25 @@ def test_a_runner_is_asked_to_leave_by_the_beginning_of_its_id(
         assert other.health()["paused"] is False
 
 
+def test_queues_are_listed_with_who_serves_them(database_url: str, command: Command) -> None:
+    command("run", "order", "--detach", "--queue", "tape")
+    assert "--queue needs --detach" in command("run", "order", "--queue", "tape", code=2).stderr
+    settings = cloaca.DefaultRunnerConfig(runner_id="east", queues=["gpu"])
+    with cloaca.DefaultRunner(database_url, config=settings, registry=cloaca.Registry()):
+        listed = command("queues", "list", "--json")
+
+        lines = {each["name"]: each for each in json.loads(listed.stdout)["queues"]}
+        assert lines["gpu"]["runners"] == ["east"]
+        assert (lines["tape"]["waiting"], lines["tape"]["runners"]) == (1, [])
+        assert "No living runner serves queue tape" in listed.stderr
+        (shown,) = json.loads(command("runners", "list", "--json").stdout)["runners"]
+        assert shown["queues"] == ["gpu"]
+        findings = answer(command("doctor", "--json", code=8))["diagnosis"]["findings"]
+        assert "queue_unserved" in [each["code"] for each in findings]
+    for wrong in ("", "a=0", "a,a"):
+        assert "queues must be names" in command("worker", "--queues", wrong, code=2).stderr
+
+
 def test_a_runner_that_died_elsewhere_is_alive_for_nobody(
     database_url: str, command: Command, tmp_path: Path
 ) -> None:

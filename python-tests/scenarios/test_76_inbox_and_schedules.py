@@ -468,6 +468,23 @@ def test_a_runner_is_asked_to_leave(
     page.get("/runners/drain?runner=other", 404)
 
 
+def test_queues_stand_below_the_runners(
+    page: Page, database_url: str, runner: cloaca.DefaultRunner
+) -> None:
+    assert "Queues</h2>" not in page.get("/runners")
+    config = cloaca.DefaultRunnerConfig(runner_id="card", queues=["gpu"])
+    with cloaca.DefaultRunner(database_url, config=config, registry=cloaca.Registry()):
+        shown = page.get("/runners")
+    assert "Queues</h2>" in shown
+    assert "Queue gpu" in shown
+
+    with cloaca.WorkflowBuilder("training"):
+        cloaca.task(id="train", queue="gpu")(lambda context: None)
+    run = runner.submit("training")
+    run.result(WAIT)
+    assert "queue gpu</p>" in page.get(f"/runs/{run.id}?task=train")
+
+
 def test_without_a_runner_the_page_says_how_to_start_one(
     database_url: str, open_runner: Callable[..., cloaca.DefaultRunner]
 ) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cloaca_tools.views.lists.listing import RunLine, RunPage
     from cloaca_tools.views.notices import NoticeStream
     from cloaca_tools.views.overview import Overview, RunnerLine
+    from cloaca_tools.views.queues import QueueLine
     from cloaca_tools.views.run.changes import TaskChange
     from cloaca_tools.views.run.graph import Graph
     from cloaca_tools.views.run.inspection import Inspection, Snapshot
@@ -484,6 +485,12 @@ class Observer:
         from cloaca_tools.views import overview
 
         return self._ask(overview.read_runners, lambda found: overview.runner_lines(*found))
+
+    def queues(self) -> Call[tuple[QueueLine, ...]]:
+        """The queues that have runs, or that a living runner names; by name."""
+        from cloaca_tools.views import queues
+
+        return self._ask(queues.read, queues.queue_lines)
 
     def actions(
         self,

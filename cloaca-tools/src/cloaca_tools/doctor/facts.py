@@ -39,6 +39,14 @@ class SeenRunner(NamedTuple):
         return not (self.fenced or self.process_ended or self.lease_over)
 
 
+class SeenQueue(NamedTuple):
+    """A queue in which runs wait that no living runner serves, and since when the first waits."""
+
+    name: str
+    waiting: int
+    since: int
+
+
 class Late(NamedTuple):
     """A run and since when it should have gone on, or have ended."""
 
@@ -65,3 +73,4 @@ class Work(NamedTuple):
     paused_workflows: Sequence[str] = ()
     upkeep: Upkeep = Upkeep(keeps_all=False, due_at=0)
     has_runs: bool = False
+    unserved_queues: Sequence[SeenQueue] = ()

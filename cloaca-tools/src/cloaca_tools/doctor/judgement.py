@@ -178,6 +178,14 @@ def _of_unserved(work: Work) -> Iterator[Finding]:
                 f"{count} need{_verb_s(row.found)} tasks, or a version, that no runner has",
                 "start a runner with the program that has them, or cancel the runs",
             )
+    for each in work.unserved_queues:
+        yield Finding(
+            "queue_unserved",
+            "warning",
+            f"{each.waiting} run{_s(each.waiting)} wait{_verb_s(each.waiting)} in queue "
+            f"{each.name!r} since {_at(each.since)}, which no living runner serves",
+            f"start a runner that serves it: cloaca worker --queues {each.name}",
+        )
     for name in work.late_triggers:
         yield Finding(
             "trigger_late",

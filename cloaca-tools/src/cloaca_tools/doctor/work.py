@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core.engine.recover.liveness import Liveness
 from cloaca_core.engine.recover.process_identity import this_process
 from cloaca_core.run.rows import RunFilter, RunRow
-from cloaca_core.store.runner_rows import RunnerRow, Sharing
+from cloaca_core.store.runner_rows import RunnerRow, Sharing, claims_from
 from cloaca_core.values.states import RunStatus
-from cloaca_tools.doctor.facts import LONG, OVERDUE, Late, SeenRunner, Work
+from cloaca_tools.doctor.facts import LONG, OVERDUE, Late, SeenQueue, SeenRunner, Work
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.store import Store
@@ -40,7 +40,24 @@ async def read_work(store: Store, here: int) -> Work:
         paused_workflows=sorted(await store.paused_workflows()),
         upkeep=await store.upkeep(),
         has_runs=bool(await store.list_runs(RunFilter(limit=1))),
+        unserved_queues=await _unserved_queues(store, registered, liveness),
     )
+
+
+async def _unserved_queues(
+    store: Store, registered: Sequence[RunnerRow], liveness: Liveness
+) -> list[SeenQueue]:
+    """The queues in which runs wait that no living runner serves. Without any living runner, that
+    is what is wrong.
+    """
+    living = [each for each in registered if liveness.is_alive(each)]
+    if all(each.queues is None for each in living):
+        return []
+    return [
+        SeenQueue(each.name, each.waiting, each.oldest)
+        for each in await store.queue_loads(MOST)
+        if each.oldest is not None and not any(claims_from(row, each.name) for row in living)
+    ]
 
 
 # -- runners -------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ def submit(
     priority: int | None = None,
     delay: float | None = None,
     time_limit: float | None = None,
+    queue: str | None = None,
 ) -> Form:
     """Submit a run, for a runner to execute."""
     made = database.client.submit(
@@ -53,6 +54,7 @@ def submit(
         priority=priority,
         delay=delay,
         time_limit=time_limit,
+        queue=queue,
         by=BY,
     )
     return {"run": submitted_form(made)}
@@ -159,6 +161,7 @@ STEERING: Final = (
             "priority": whole("Of runs that wait for a place. Default: 0.", -100, 100),
             "delay": seconds("Begin so many seconds later."),
             "time_limit": seconds("The seconds that the run may take."),
+            "queue": text("The queue of its tasks that name none. Default: its workflow's."),
         },
         _ADDS,
     ),

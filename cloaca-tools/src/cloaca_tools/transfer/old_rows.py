@@ -13,9 +13,10 @@ from typing import Any, Final, NamedTuple, cast
 
 from cloaca_core.features.schedules.records import ScheduleRow
 from cloaca_core.features.transfer.old_work import OldRun, OldSchedule, OldTask, Release
-from cloaca_core.run.rows import DEFAULT_QUEUE, THE_TASK
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.store.tables import BY_NAME, Table
 from cloaca_core.values.payloads.json_values import decode, encode, normalise
+from cloaca_core.values.queue_names import DEFAULT_QUEUE
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.text import storable_text
 from cloaca_core.values.times.instants import Instant

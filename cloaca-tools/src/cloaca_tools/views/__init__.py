@@ -14,7 +14,7 @@
     failure_groups   failed runs by their errors
     task_times   the slowest tasks of all workflows
     versions   in the last runs          starters   schedules and triggers of a workflow
-    inbox      what waits for a person
+    inbox      what waits for a person   queues     what waits where, and who serves it
     schedules  cron schedules, their ticks and the ticks of a period; triggers: event triggers
 
 ``observer.py`` has the class that offers all of it. It reads through the engine of a client,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from cloaca_tools.views.lists.filters import Filter as Filter, Term as Term, parse as parse
     from cloaca_tools.views.lists.listing import RunLine as RunLine, RunPage as RunPage
     from cloaca_tools.views.overview import Overview as Overview, RunnerLine as RunnerLine
+    from cloaca_tools.views.queues import QueueLine as QueueLine
     from cloaca_tools.views.run.changes import KeyChange as KeyChange, TaskChange as TaskChange
     from cloaca_tools.views.run.graph import (
         Graph as Graph,
@@ -79,6 +80,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for one of the
         "RunPage": "lists.listing",
         "Overview": "overview",
         "RunnerLine": "overview",
+        "QueueLine": "queues",
         "Starter": "workflows.starters",
         "GridRow": "workflows.statistics",
         "TaskStatistics": "workflows.statistics",

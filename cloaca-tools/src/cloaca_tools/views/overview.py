@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.features.waits.approvals import OpenApproval, open_approvals
-from cloaca_core.store.runner_rows import Sharing
+from cloaca_core.store.runner_rows import Sharing, queues_in
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.times.instants import SECOND
@@ -38,7 +38,7 @@ class RunnerLine(Shown):
     taken over; ``runs`` counts those that it owns, up to 1,000. ``draining_since`` is when it was
     asked to leave. ``backlog`` counts its runs that wait for a slot although the runners
     ``idle_beside`` have free ones: they are given some within seconds. ``pid`` is its process on
-    ``host``.
+    ``host``. ``queues`` are those that it serves, None for all.
     """
 
     id: str
@@ -51,6 +51,7 @@ class RunnerLine(Shown):
     backlog: int = 0
     idle_beside: tuple[str, ...] = ()
     host: str | None = None
+    queues: tuple[str, ...] | None = None
 
     @property
     def backlog_text(self) -> str:
@@ -194,4 +195,5 @@ def _runner_line(state: RunnerState, now: Instant, told: Mapping[str, Sharing]) 
         backlog=backlog,
         idle_beside=idle if backlog else (),
         host=row.host,
+        queues=None if (queues := queues_in(row.queues)) is None else tuple(queues),
     )

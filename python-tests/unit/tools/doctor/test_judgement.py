@@ -11,7 +11,14 @@ from cloaca_core.features.transfer.examination import Finding
 from cloaca_core.features.upkeep.records import Upkeep
 from cloaca_core.run.rows import WaitingRow
 from cloaca_core.store.schema_state import PendingMigration, SchemaState
-from cloaca_tools.doctor.facts import LEAVING_LONG, OVERDUE, Late, SeenRunner, Work
+from cloaca_tools.doctor.facts import (
+    LEAVING_LONG,
+    OVERDUE,
+    Late,
+    SeenQueue,
+    SeenRunner,
+    Work,
+)
 from cloaca_tools.doctor.judgement import MOST_APART, PRUNE_LATE, of_schema, of_work, worst_first
 
 NOW = 1_000_000_000_000_000
@@ -44,6 +51,7 @@ def test_sound_work_has_no_findings() -> None:
         ({"waiting": waiting("run")}, "runs_unserved"),
         ({"waiting": waiting("schedule")}, "schedule_late"),
         ({"waiting": waiting("task_unserved")}, "tasks_unserved"),
+        ({"unserved_queues": [SeenQueue("gpu", 2, NOW)]}, "queue_unserved"),
         ({"late_triggers": ["watch"]}, "trigger_late"),
         ({"cancelling": LATE}, "cancelling_long"),
         ({"overdue": LATE}, "waiting_overdue"),

@@ -29,7 +29,7 @@ def keys(value: object) -> str:
 def test_the_form_of_a_run() -> None:
     assert keys(run_info(ROW, LATE)) == (
         "id workflow_name workflow version status created_at started_at ended_at seconds "
-        "error_message tags round priority parent_id schedule_id reason due_at ran_version "
+        "error_message tags round priority parent_id schedule_id queue reason due_at ran_version "
         "runner_gone children active_bodies forked_from follows waits_for"
     )
 
@@ -39,7 +39,7 @@ def test_the_forms_of_tasks() -> None:
     assert keys(found) == "run tasks children hidden iteration"
     assert keys(found.tasks[0]) == (
         "task_id kind status depends_on attempts started_at ended_at seconds error error_type "
-        "skip_reason retry_at waits_for children progress skip_code"
+        "skip_reason retry_at waits_for children progress skip_code queue"
     )
     graph = graph_of_run(Drawn(FAMILY, None))
     assert keys(graph) == "workflow_name workflow version run_id nodes edges"

@@ -144,7 +144,9 @@ def _task_line(task: TaskNode, branch: str) -> Line:
 
 
 def task_about(task: TaskNode) -> str:
-    """The remark at the end of a task's line: attempt, wait, progress, error or skip reason."""
+    """The remark at the end of a task's line: attempt, wait, progress, error or skip reason, and
+    its queue.
+    """
     words = [f"attempt {task.attempts}" if task.attempts > 1 else ""]
     if task.status == "Waiting" and task.waits_for is not None:
         words.append(wait_text(task.to_dict()["waits_for"]))
@@ -152,6 +154,7 @@ def task_about(task: TaskNode) -> str:
         words.append(str(task.progress))
     words.append(first_line(task.error) if task.status in ("Failed", "Waiting") else "")
     words.append(first_line(task.skip_reason) if task.status == "Skipped" else "")
+    words.append(f"queue {task.queue}" if task.queue is not None else "")
     return "  ".join([each for each in words if each])
 
 

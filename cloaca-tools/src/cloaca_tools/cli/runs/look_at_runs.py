@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cloaca_core.values.queue_names import DEFAULT_QUEUE
 from cloaca_core.values.wording import duration, first_line
 from cloaca_tools.cli import exits
 from cloaca_tools.cli.arguments import DURATION, CommandWithTerms
@@ -135,6 +136,7 @@ def header(run: RunLine, submitted_by: str | None, ran: Sequence[RanIn] = ()) ->
             "took": duration(run.seconds),
             "due": run.due_at,
             "priority": str(run.priority) if run.priority else None,
+            "queue": run.queue if run.queue != DEFAULT_QUEUE else None,
             "tags": tags_text(run.tags),
             "parent": run.parent_id,
             "follows": run.follows,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--key", metavar="KEY", help="An idempotency key: one run has it, for ever.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="May be given again.")
 @click.option("--priority", type=click.IntRange(-100, 100), help="Of runs that wait for a place.")
+@click.option("--queue", metavar="NAME", help="Of tasks that name none; with --detach.")
 @click.option("--delay", type=DURATION, help="Begin so much later; with --detach.")
 @click.option("--time-limit", type=LIMIT, help="The time limit of the run, or none.")
 @click.option("--detach", is_flag=True, help="Only submit it, for a worker to execute.")
@@ -52,6 +53,7 @@ def command(
     key: str | None,
     tags: tuple[str, ...],
     priority: int | None,
+    queue: str | None,
     delay: float | None,
     time_limit: Any,
     detach: bool,
@@ -65,6 +67,8 @@ def command(
     """
     if delay is not None and not detach:
         raise click.UsageError("--delay needs --detach: this command would have to wait so long")
+    if queue is not None and not detach:
+        raise click.UsageError("--queue needs --detach: this command runs all tasks itself")
     context = context_of(file, pairs)
     options: dict[str, Any] = {
         "idempotency_key": key,
@@ -74,7 +78,7 @@ def command(
         "by": asker(by),
     }
     if detach:
-        _detach(where, out, workflow, context, {**options, "delay": delay})
+        _detach(where, out, workflow, context, {**options, "delay": delay, "queue": queue})
         return
     ctx.exit(_run(where, out, workflow, context, options))
 

@@ -87,6 +87,7 @@ _COLUMNS = (
     ),
     number("runs"),
     number("pid"),
+    Column("QUEUES", lambda row: "all" if row["queues"] is None else ", ".join(row["queues"])),
     Column("HOST", lambda row: row["host"] or "", gives_way=True),
     when("STARTED", "started_at"),
 )

@@ -13,7 +13,7 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -31,6 +31,7 @@ from cloaca_tools.cli.where import BrokenProgram, Where, app_options, opened, pa
 
 if TYPE_CHECKING:
     from cloaca_core.definition.registry import Registry
+    from cloaca_core.settings import Queues
     from cloaca_tools.cli.services.endpoints import Probes
     from cloaca_tools.cli.services.reload import Watch
     from cloaca_tools.cli.services.watched_runner import Worker
@@ -56,13 +57,23 @@ _USUAL: Final = gc.get_threshold()
     metavar="PORT",
     help="Answer /health, /ready and /metrics on this port of 127.0.0.1; 0 is any.",
 )
+@click.option(
+    "--queues",
+    metavar="NAME[=N],…",
+    help="Run only tasks of these queues; N is how many runs at once may have such a task here.",
+)
 @click.option("--ready-file", metavar="FILE", help="A file that is there while it claims runs.")
 @click.option("--reload", is_flag=True, help="For development: begin anew when files change.")
 @app_options
 @pass_where
 @click.pass_context
 def command(
-    ctx: click.Context, where: Where, port: int | None, ready_file: str | None, reload: bool
+    ctx: click.Context,
+    where: Where,
+    port: int | None,
+    queues: str | None,
+    ready_file: str | None,
+    reload: bool,
 ) -> None:
     """Execute runs of the workflows that -A defines, and fire their schedules and triggers.
 
@@ -77,7 +88,7 @@ def command(
     watch = _watch(where) if reload else None
     registry = where.needed_registry() if watch is None else _registry(where, watch)
     try:
-        _execute(where, registry, signals, port, ready_file, watch)
+        _execute(where, registry, signals, port, ready_file, watch, _queues(queues))
     except KeyboardInterrupt:
         note("Ended at once; other runners take over what was under way.")
         ctx.exit(exits.INTERRUPTED)
@@ -92,6 +103,7 @@ def _execute(
     port: int | None,
     ready_file: str | None,
     watch: Watch | None,
+    queues: Mapping[str, int | None] | None,
 ) -> None:
     """Work until the first signal and its grace period are over."""
     from cloaca_tools.cli.services.watched_runner import Worker
@@ -100,7 +112,7 @@ def _execute(
     with (
         signals.caught(),
         seldom_collecting(),
-        opened(lambda: Worker(url, schema=schema, registry=registry)) as runner,
+        opened(lambda: Worker(url, schema=schema, registry=registry, queues=queues)) as runner,
         nullcontext() if watch is None else watch.telling(signals.changed),
     ):
         try:
@@ -108,6 +120,16 @@ def _execute(
         except KeyboardInterrupt:  # perhaps before the shutdown has begun
             runner.hurry()
             raise
+
+
+def _queues(text: str | None) -> Mapping[str, int | None] | None:
+    """The queues of the option, checked as the setting is."""
+    if text is None:
+        return None
+    from cloaca_core.config import DefaultRunnerConfig
+
+    setting: Queues = vars(DefaultRunnerConfig)["queues"]
+    return setting.checked(setting.parsed(text), "--")
 
 
 @contextmanager

@@ -17,6 +17,7 @@ _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00
 _HELP: Final[dict[str, str]] = {
     "no_runner": "It starts as soon as a program with this workflow opens a runner.",
     "unserved": "Open a runner in the program that defines this workflow.",
+    "queue_unserved": "Open a runner that serves this queue.",
     "task_unserved": "Open a runner whose version of the workflow has these tasks.",
     "version_unserved": "Open a runner in the program with this version of the workflow.",
     "stopped": "Start the runner, or open another one.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core.values.queue_names import DEFAULT_QUEUE
 from cloaca_tools.ui.refusals import RefusedError
 from cloaca_tools.ui.visit import Address, Visit
 
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
 async def runners(visit: Visit) -> Response:
     """The page of all runners."""
     found = await visit.site.observer.runners()
+    queues = await visit.site.observer.queues()
     drained = visit.query("drained")
     return await visit.page(
         "runners.html",
         runners=found,
+        queues=queues if any(each.name != DEFAULT_QUEUE for each in queues) else (),
         alive=sum([each.alive for each in found]),
         owned=sum([each.runs for each in found]),
         drained=next((each for each in found if each.id == drained), None),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from cloaca_core.definition.queues import shown_queues
 from cloaca_core.definition.recorded import TASK
 from cloaca_core.definition.waits.kinds import Loop
 from cloaca_core.run.counting import latest_of
@@ -42,13 +43,14 @@ class TaskNode(TaskResult, Shown):
     """A task of a run, in the tree. ``kind`` is ``task``, or ``sleep``, ``event``, ``approval``,
     ``child`` or ``loop`` for a node that waits, None where the definition is not known. ``seconds``
     are those of its latest attempt, and so is ``progress``. ``children`` are the runs that its
-    bodies have submitted, detached ones aside. The ``traceback`` is not
-    read. A task with an item for each of its data ``is_map``.
+    bodies have submitted, detached ones aside. ``queue`` is the queue of its body, None where it is
+    not known, and where all tasks of the run ask for the usual one. The ``traceback`` is not read.
+    A task with an item for each of its data ``is_map``.
     """
 
     FORM: ClassVar[str] = (
         "task_id kind status depends_on attempts started_at ended_at seconds error error_type "
-        "skip_reason retry_at waits_for children progress skip_code"
+        "skip_reason retry_at waits_for children progress skip_code queue"
     )
 
     kind: str | None
@@ -56,6 +58,7 @@ class TaskNode(TaskResult, Shown):
     seconds: float | None
     children: tuple[RunTree, ...] = ()
     is_map: bool = False
+    queue: str | None = None
 
 
 _OF_RESULT: Final = attrgetter(*[each.name for each in fields(TaskResult)])
@@ -104,9 +107,16 @@ def _tree(family: Family, run_id: str, iteration: int | None = None) -> RunTree:
     )
     latest = latest_of(attempts)
     by_task = _by_task(run_id, shown, results)
+    known = view.definition
+    queues = {} if known is None else shown_queues(known, view.row.asked_queue)
     nodes = [
         _node(
-            result, view.tasks.get(task_id), latest.get(task_id), by_task.get(task_id, ()), family
+            result,
+            view.tasks.get(task_id),
+            latest.get(task_id),
+            by_task.get(task_id, ()),
+            family,
+            queues.get(task_id),
         )
         for task_id, result in results.items()
     ]
@@ -150,6 +160,7 @@ def _node(
     latest: AttemptRow | None,
     children: Sequence[ChildRow],
     family: Family,
+    queue: str | None,
 ) -> TaskNode:
     return TaskNode(
         *_OF_RESULT(result),
@@ -158,6 +169,7 @@ def _node(
         seconds=_seconds(latest, family.views, family.now),
         children=tuple([_tree(family, child.id, _iteration(child, task)) for child in children]),
         is_map=task is not None and task.map is not None,
+        queue=queue,
     )
 
 

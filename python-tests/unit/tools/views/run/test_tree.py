@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from model.families import attempt, child, family, run, tasks, view
 
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.nodes.sleep import sleep
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
 from cloaca_testing.conformance.rows import told as told_row
+from cloaca_tools.cli.runs.lines import task_about
 from cloaca_tools.views.run.tree import is_over, told, tree
 
 OF = tasks(load=[], send=["load"])
@@ -29,6 +34,27 @@ def test_seconds_go_on_until_now_or_the_end_of_the_run() -> None:
     assert (node.seconds, node.kind) == (90.0, None)
     (node,) = tree(family(view(run(status="Cancelled"), going))).tasks
     assert (node.seconds, node.status) == (40.0, "Cancelled")
+
+
+def test_tasks_name_their_queues_if_any_names_one() -> None:
+    registry = Registry()
+    with WorkflowBuilder("flow", registry=registry):
+        task(id="load")(lambda context: None)
+        task(id="train", queue="gpu", dependencies=["load"])(lambda context: None)
+        sleep("nap", seconds=1)
+    with WorkflowBuilder("plain", registry=registry):
+        task(id="load")(lambda context: None)
+    with_queues, plain = registry.workflows()
+    nodes = {each.id: each for each in with_queues.tasks}
+
+    seen = view(run(), of=nodes)._replace(definition=with_queues)
+    shown = tree(family(seen)).tasks
+    assert [each.queue for each in shown] == ["default", "gpu", None]
+    assert [task_about(each) for each in shown] == ["queue default", "queue gpu", ""]
+    asked = seen._replace(row=seen.row._replace(asked_queue="tape"))
+    assert [each.queue for each in tree(family(asked)).tasks] == ["tape", "gpu", None]
+    usual = view(run(), of=nodes)._replace(definition=plain)
+    assert {each.queue for each in tree(family(usual)).tasks} == {None}
 
 
 def test_children_are_under_the_task_that_their_keys_name() -> None:
