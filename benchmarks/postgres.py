@@ -18,6 +18,7 @@ import cloaca
 from benchmarks import (
     measuring,
     pruning,
+    queues,
     schedules,
     sharing,
     snapshots,
@@ -55,6 +56,8 @@ def main() -> int:
         lines += pruning.measure(_within(url, name), lambda: _size(raw))
     with _schema(url) as name:
         lines += schedules.measure(_within(url, name))
+    with _schema(url) as name:
+        lines += queues.measure(_within(url, name))
     with _schema(url) as name:
         lines += steering.measure(_within(url, name))
         lines += steps.measure(_within(url, name))
