@@ -298,7 +298,7 @@ def test_a_transaction_that_has_written_submits_to_a_queue_of_its_own(
 ) -> None:
     define_plain()
     runner = open_runner(runner_id="every")
-    with sqlite3.connect(database_url.removeprefix("sqlite://")) as connection:
+    with closing(sqlite3.connect(database_url.removeprefix("sqlite://"))) as connection:
         connection.execute("CREATE TABLE ours (n)")
         connection.execute("INSERT INTO ours VALUES (1)")
         run = runner.submit("plain", queue="own", connection=connection)

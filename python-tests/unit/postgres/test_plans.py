@@ -32,8 +32,8 @@ WAITING = 500
 LIMIT = 10
 MOST = 20 * LIMIT
 """Rows that a statement may look at: far below what any of the tables holds."""
-SESSIONS = 4
-"""Sessions that are asked until one has kept its plans."""
+SESSIONS = 12
+"""Sessions that are asked until one has kept its plans. On a busy machine three forget theirs."""
 
 _FILL = (
     """INSERT INTO cloaca_runner VALUES
