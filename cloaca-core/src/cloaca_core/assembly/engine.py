@@ -183,16 +183,6 @@ class Engine:
             await self._parts.messages.send(message)
         return run_id, not known
 
-    async def ready_to_go(self, request: Request) -> Request:
-        """The request with a workflow in place of a name. Its queue is noted, unless the outbox
-        does that, and warned of if no living runner serves it.
-        """
-        resolved = await self.definitions.resolved(request)
-        if not self.outbox.notes_queues:
-            await self._parts.queues.note(resolved)
-        await self.resolver.warn_of_queues(resolved)
-        return resolved
-
     def outgoing(self, request: Request) -> tuple[Outbox, NewRun, NewMessage | None]:
         """The row of a run for its submitter to write, a message to the run if the request has one,
         and the outbox to write them with. Any thread may call it.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.submit.request import Request
+    from cloaca_core.store.outbox import Outbox
 
 log = SafeLogger("cloaca.engine")
 
@@ -72,10 +73,20 @@ class Resolver:
             request = replace(request, workflow=workflow, data=())
         if request.start.queue is not None and self._store.writable:
             await self._answered(partial(self._queues.note, request), "no run is submitted")
-        await self.warn_of_queues(request)
+        await self._warn_of_queues(request)
         return request
 
-    async def warn_of_queues(self, request: Request) -> None:
+    async def ready_to_go(self, request: Request, outbox: Outbox) -> Request:
+        """The request with a workflow in place of a name, for its submitter to write. Its queue is
+        noted, unless the outbox does that, and warned of if no living runner serves it.
+        """
+        resolved = await self._definitions.resolved(request)
+        if not outbox.notes_queues:
+            await self._queues.note(resolved)
+        await self._warn_of_queues(resolved)
+        return resolved
+
+    async def _warn_of_queues(self, request: Request) -> None:
         """Warn of queues that no living runner serves, if the submission or its workflow names
         any.
         """

@@ -114,7 +114,7 @@ class Submit(Submission):
         outgoing = host.engine.outgoing
         is_at_hand = not request.is_by_name and request.start.queue is None
         return Call(
-            lambda: host.send(lambda engine: engine.ready_to_go(request)),
+            lambda: host.send(lambda engine: engine.resolver.ready_to_go(request, engine.outbox)),
             outgoing,
             at_hand=lambda: outgoing(request) if is_at_hand else None,
         )

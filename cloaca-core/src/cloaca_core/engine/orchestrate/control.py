@@ -7,6 +7,7 @@ outcomes of tasks.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVarTuple
 
 from cloaca_core.engine.orchestrate.attempts import Attempts
@@ -92,7 +93,7 @@ class Control:
             Do.HOLD: self.launcher.hold,
             Do.INTERRUPT: self.launcher.interrupt,
             Do.STOP_LIMIT: self.limits.stop,
-            Do.REST: self._rest,
+            Do.REST: partial(_rest, self.limits, capacity),
             Do.START_LIMIT: self.limits.go_on,
             Do.BEGIN: self.launcher.launch_held,
             Do.BEGIN_IF_OWNED: self._launch_held_if_ours,
@@ -214,11 +215,6 @@ class Control:
         self._runs.release_place(run)
         self._capacity.changed()
 
-    def _rest(self, run: ActiveRun) -> None:
-        self.limits.rest(run)
-        if run.route is not None:
-            self._capacity.changed()  # it may count for no queue now
-
     def _limit_passed(self, run: ActiveRun, deadline: Deadline) -> None:
         self.guarded(run, self.tell, run, run.life.limit_passed, overdue(deadline))
 
@@ -312,3 +308,9 @@ class Control:
 def _ids(run: ActiveRun, event: str) -> dict[str, object]:
     """The fields of a log record about an event of a run."""
     return {"event": event, "run_id": run.id, "workflow": run.row.workflow}
+
+
+def _rest(limits: RunLimits, capacity: Capacity, run: ActiveRun) -> None:
+    limits.rest(run)
+    if run.route is not None:
+        capacity.changed()  # it may count for no queue now
