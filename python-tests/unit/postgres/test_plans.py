@@ -32,8 +32,6 @@ WAITING = 500
 LIMIT = 10
 MOST = 20 * LIMIT
 """Rows that a statement may look at: far below what any of the tables holds."""
-SESSIONS = 12
-"""Sessions that are asked until one has kept its plans. On a busy machine three forget theirs."""
 
 _FILL = (
     """INSERT INTO cloaca_runner VALUES
@@ -621,19 +619,14 @@ def filled(postgres_database: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-class _Grown:
-    """Sessions that have planned all that they write before there was anything in the tables."""
+@pytest.fixture(scope="module")
+def grown(postgres_database: str) -> Iterator[psycopg.Connection]:
+    """A session that has planned all that it writes before there was anything in the tables.
 
-    def __init__(self, database: str, sessions: ExitStack) -> None:
-        self._database = database
-        self._sessions = sessions
-        self._count = 0
-        self._connection = self._open()
-
-    def _open(self) -> psycopg.Connection:
-        self._count += 1
-        opening = _connected(self._database, f"grown{self._count}")
-        connection = self._sessions.enter_context(opening)
+    It makes its plans anew, of full tables without statistics, when other sessions of the server
+    change so many tables that it cannot follow. These plans must be good too.
+    """
+    with _connected(postgres_database, "grown") as connection:
         connection.execute("SELECT set_config('plan_cache_mode', 'force_generic_plan', true)")
         for name in _WRITTEN:
             statement = _statement(name)
@@ -641,23 +634,7 @@ class _Grown:
             connection.execute(prepare.encode() + _numbered(statement).sql)
             _explain(connection, name, name)
         _fill(connection, GROWN)
-        return connection
-
-    def explain(self, name: str) -> int:
-        """How many rows the old plan of a statement reads. A session forgets its plans when others
-        of the server change so many tables that it cannot follow: then another one is asked.
-        """
-        read = _explain(self._connection, name, name)
-        while read > MOST and self._count < SESSIONS:
-            self._connection = self._open()
-            read = _explain(self._connection, name, name)
-        return read
-
-
-@pytest.fixture(scope="module")
-def grown(postgres_database: str) -> Iterator[_Grown]:
-    with ExitStack() as sessions:
-        yield _Grown(postgres_database, sessions)
+        yield connection
 
 
 @contextmanager
@@ -754,9 +731,9 @@ def test_gauges_look_at_no_run_that_has_ended(filled: psycopg.Connection) -> Non
 
 @each_row("name", _WRITTEN)
 def test_a_plan_that_is_as_old_as_the_tables_is_good_when_they_are_full(
-    grown: _Grown, name: str
+    grown: psycopg.Connection, name: str
 ) -> None:
-    assert grown.explain(name) <= MOST
+    assert _explain(grown, name, name) <= MOST
 
 
 def test_every_index_is_missed_when_it_is_not_there(filled: psycopg.Connection) -> None:

@@ -556,33 +556,38 @@ RETURNING 1;
 
 -- name: erase_ticks
 -- Forget the oldest :limit ticks of a schedule, deleted or not, that have no run (any more), were
--- decided before :before, and cannot fire again.
+-- decided before :before, and cannot fire again. The newest of them bounds what any plan reads.
+WITH done AS (
+    SELECT tick.tick FROM cloaca_tick AS tick
+    WHERE tick.schedule_id = :schedule_id AND tick.tick < :before AND +tick.created_at < :before
+        AND (SELECT run.id FROM cloaca_run AS run WHERE run.id = tick.run_id LIMIT 1) IS NULL
+        AND (
+            SELECT schedule.id FROM cloaca_schedule AS schedule
+            WHERE schedule.id = tick.schedule_id
+                AND tick.tick > coalesce(schedule.pruned_until, -1)
+            LIMIT 1
+        ) IS NULL
+    ORDER BY tick.tick LIMIT :limit
+)
 DELETE FROM cloaca_tick AS old
 WHERE old.schedule_id = :schedule_id
-    AND old.tick IN [
-        SELECT tick.tick FROM cloaca_tick AS tick
-        WHERE tick.schedule_id = :schedule_id AND tick.tick < :before AND +tick.created_at < :before
-            AND (SELECT run.id FROM cloaca_run AS run WHERE run.id = tick.run_id LIMIT 1) IS NULL
-            AND (
-                SELECT schedule.id FROM cloaca_schedule AS schedule
-                WHERE schedule.id = tick.schedule_id
-                    AND tick.tick > coalesce(schedule.pruned_until, -1)
-                LIMIT 1
-            ) IS NULL
-        ORDER BY tick.tick LIMIT :limit
-    ]
+    AND old.tick IN [SELECT done.tick FROM done]
+    AND old.tick <= (SELECT max(done.tick) FROM done)
     AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
 RETURNING 1;
 
 
 -- name: erase_lost
--- Delete counts of ticks of a schedule that were dropped before :before.
+-- Delete counts of ticks of a schedule that were dropped before :before. The newest of them bounds
+-- what any plan reads.
+WITH done AS (
+    SELECT lost.decided_until FROM cloaca_lost AS lost
+    WHERE lost.schedule_id = :schedule_id AND lost.created_at < :before
+    ORDER BY lost.decided_until LIMIT :limit
+)
 DELETE FROM cloaca_lost AS old
 WHERE old.schedule_id = :schedule_id
-    AND old.decided_until IN [
-        SELECT lost.decided_until FROM cloaca_lost AS lost
-        WHERE lost.schedule_id = :schedule_id AND lost.created_at < :before
-        ORDER BY lost.decided_until LIMIT :limit
-    ]
+    AND old.decided_until IN [SELECT done.decided_until FROM done]
+    AND old.decided_until <= (SELECT max(done.decided_until) FROM done)
     AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
 RETURNING 1;
