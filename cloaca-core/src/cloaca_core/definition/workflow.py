@@ -69,9 +69,9 @@ class Workflow:
         self._exhausted_policy: ExhaustedPolicyName = exhausted_policy
         self._retention = retention
         self._queue = queue
-        self.begins_in: str = first_queue(self, None)
+        self.begins_in: Final[str] = first_queue(self, None)
         """The queue in which its runs begin, where their submission asks for none."""
-        self.queues: tuple[str, ...] = named_queues(self)
+        self.queues: Final[tuple[str, ...]] = named_queues(self)
         """The queues that it names, but for the usual one."""
         self._version = self._fingerprint()
 
