@@ -91,6 +91,51 @@ def test_a_runner_that_has_a_run_of_nodes_and_their_children_is_killed_at(
     each_child_ran_once(fleet, parent)
 
 
+@pytest.mark.parametrize(
+    "point",
+    [
+        "map.after_open:1",
+        "map.before_end:1",
+        *(f"journal.before_commit:{count}" for count in (2, 3)),
+        *(f"journal.after_commit:{count}" for count in (1, 2, 3)),
+        "child.after_end:1",
+        "child.after_end:2",
+        "wait.after_open:1",
+        "wait.after_open:2",
+        "wait.before_close:1",
+        "wait.before_close:2",
+    ],
+)
+def test_a_runner_that_has_a_map_of_runs_and_its_children_is_killed_at(
+    fleet: Fleet, point: str
+) -> None:
+    victim = fleet.start(fault=point)
+    victim.tell("submit", "mapped-runs")
+    victim.exit_code()
+    ((parent,),) = fleet.query("SELECT id FROM cloaca_run WHERE parent_id IS NULL")
+
+    rescuer = fleet.start()
+
+    results = [{"trail": ["x", "a"]}, {"trail": ["y", "a"]}]
+    assert rescuer.result(parent) == ("Completed", {"each": results})
+    each_child_ran_once(fleet, parent)
+
+
+def test_the_owner_of_a_map_of_runs_is_killed_while_its_children_wait_to_run(fleet: Fleet) -> None:
+    """Their rows are in the table, and nobody has begun them: the next owner starts no others."""
+    victim = fleet.start(max_active_runs=1, evict_after_seconds=60, hold=["a"])
+    parent = victim.submit("mapped-runs")
+    made = "SELECT count(*) FROM cloaca_run WHERE parent_id = ? HAVING count(*) = 2"
+    fleet.await_row(victim, made, parent)
+    victim.kill()
+
+    rescuer = fleet.start()
+
+    results = [{"trail": ["x", "a"]}, {"trail": ["y", "a"]}]
+    assert rescuer.result(parent) == ("Completed", {"each": results})
+    each_child_ran_once(fleet, parent)
+
+
 @BOTH
 @pytest.mark.parametrize("evict", [0, 10], ids=["leaving", "staying"])
 def test_the_owner_of_the_parent_is_killed_while_others_run_its_children(

@@ -137,6 +137,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _caller(registry)
     _nested(registry)
     _looping(registry)
+    _mapped_runs(registry)
     _busy(registry)
     _parent(runner, registry)
     _maker(runner, registry)
@@ -270,6 +271,13 @@ def _looping(registry: cloaca.Registry) -> None:
             max_iterations=3,
             context={"trail": cloaca.constant(["x"])},
         )
+
+
+def _mapped_runs(registry: cloaca.Registry) -> None:
+    """A map whose items are runs of another workflow."""
+    with cloaca.WorkflowBuilder("mapped-runs", registry=registry):
+        items: list[object] = [["x"], ["y"]]
+        cloaca.child("each", "one", map=items, context={"trail": "item"}, outputs=["trail"])
 
 
 def _maker(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry) -> None:

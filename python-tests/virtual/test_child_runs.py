@@ -323,3 +323,101 @@ async def test_a_loop_whose_workflow_is_no_longer_to_be_told_fails_as_it_goes_on
             "goes on": ("Failed", "AmbiguousWorkflowError"),
             "ends": ("Completed", None),
         }
+
+
+# -- maps ----------------------------------------------------------------------------------------
+
+
+async def test_a_map_of_children_begins_as_many_as_it_may_at_once() -> None:
+    """There are more of them than slots for bodies of their parent."""
+    async with world() as w:
+        ends(w.registry, 5)
+        with WorkflowBuilder("flow", registry=w.registry):
+            child("c", "below", map=list(range(20)), outputs=[])
+        program = await w.start(max_concurrent_tasks=1)
+        begun = the_loop().time()
+
+        ended = await program.execute()
+
+        assert ended.row.status == "Completed"
+        assert the_loop().time() - begun == pytest.approx(5, abs=0.5)
+
+
+def fails_first(registry: Registry, failures: int = 1, seconds: float = 0) -> None:
+    """The workflow ``below``, whose bodies fail so often, and complete after that."""
+    failed: list[bool] = []
+
+    async def body(_: Context) -> None:
+        await asyncio.sleep(seconds)
+        if len(failed) < failures:
+            failed.append(True)
+            raise ValueError("no")
+
+    with WorkflowBuilder("below", registry=registry):
+        task(id="t", retry_attempts=1)(body)
+
+
+async def test_the_items_of_a_later_round_share_one_read_of_earlier_children(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with world() as w:
+        fails_first(w.registry, failures=3)
+        with WorkflowBuilder("flow", registry=w.registry):
+            child("c", "below", map=list(range(3)), max_parallel=1, outputs=[])
+        program = await w.start()
+        run_id = (await program.execute()).row.id
+        retries = program.engine.steering.retries
+        await retries.retry(run_id, ["c"], RETRIED, children=True)
+        children, asked = program.store.children, list[list[str]]()
+
+        async def counted(parent_ids: Collection[str]) -> list[ChildRow]:
+            asked.append(list(parent_ids))
+            return await children(parent_ids)
+
+        monkeypatch.setattr(program.store, "children", counted)
+        ended = await program.wait(run_id)
+
+        assert ended.row.status == "Completed"
+        assert asked == [[run_id]]
+
+
+async def test_a_node_that_was_held_as_it_looked_for_its_child_finds_it_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The run is paused meanwhile, and another body of it keeps it in memory."""
+    async with world() as w:
+        fails_first(w.registry, seconds=1)
+        times: list[float] = []
+
+        async def beside(_: Context) -> None:
+            times.append(the_loop().time())
+            await asyncio.sleep(60)
+            if len(times) == 1:
+                raise ValueError("no")
+
+        with WorkflowBuilder("flow", registry=w.registry):
+            child("c", "below")
+            task(id="beside", retry_attempts=1)(beside)
+        program = await w.start()
+        run_id = (await program.execute()).row.id
+        children, looking, found = program.store.children, asyncio.Event(), asyncio.Event()
+        await program.engine.steering.retries.retry(run_id, None, RETRIED, children=True)
+
+        async def slow(parent_ids: Collection[str]) -> list[ChildRow]:
+            looking.set()
+            await found.wait()
+            return await children(parent_ids)
+
+        monkeypatch.setattr(program.store, "children", slow)
+        await looking.wait()
+        steering = program.engine.steering
+        await steering.pause([run_id], Order("pause", "ann", None), None, children=False)
+        await quiet()
+        found.set()
+        await quiet()
+        await steering.resume([run_id], Order("resume", "ann", None))
+        ended = await program.wait(run_id)
+
+        assert ended.row.status == "Completed"
+        assert [each.attempt for each in w.attempts(run_id) if each.task_id == "c"] == [1, 2]
+        assert len([run for run in w.runs() if run.parent_id == run_id]) == 1

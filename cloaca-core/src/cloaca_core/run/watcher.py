@@ -25,8 +25,10 @@ class BodySpans(Protocol):
         one.
         """
 
-    def trace_of(self, task_id: str, attempt: int) -> str:
-        """The trace text for the row of a run that a node begins: below the span of the node."""
+    def trace_of(self, task_id: str, attempt: int, item: int) -> str:
+        """The trace text for the row of a run that a node, or an item of one, begins: below the
+        span of that.
+        """
 
 
 class SubmitSpan(Protocol):

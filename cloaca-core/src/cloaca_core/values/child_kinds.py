@@ -18,11 +18,11 @@ NODE: Final = "node"
 
 _CALL: Final = re.compile(
     r"(?P<call>[0-9]+(-[0-9a-f]{16})?|k=.+?)(::(?P<again>[0-9]+))?"
-    r"|(?P<item>i-1)\.(?P<iteration>[0-9]+)@(?P<decision>[0-9]+)",
+    r"|i(?P<item>-1|[0-9]+)\.(?P<iteration>[0-9]+)@(?P<decision>[0-9]+)",
     re.DOTALL,
 )
 _DIGITS: Final = 16
-_NO_ITEM: Final = -1
+NO_ITEM: Final = -1
 """In the place of the index of an item of a map."""
 
 
@@ -36,9 +36,18 @@ def call_with_input(number: int, digest: str) -> str:
     return f"{number}-{digest[:_DIGITS]}"
 
 
-def node_key(run_id: str, node_id: str, decision: int, iteration: int = 0) -> str:
-    """The key of the child run of a node; of which there may be several rounds, with one input."""
-    return f"{run_id}::{node_id}::i{_NO_ITEM}.{iteration}@{decision}"
+def node_key(
+    run_id: str, node_id: str, decision: int, iteration: int = 0, item: int = NO_ITEM
+) -> str:
+    """The key of the child run of a node, or of an item of a map of child runs. There may be
+    several rounds of that run, with one input.
+    """
+    return f"{run_id}::{node_id}::i{item}.{iteration}@{decision}"
+
+
+def call_of_item(item: int) -> str:
+    """The call of a node, or of an item of a map of child runs, as ``place_of_call`` names it."""
+    return f"i{item}"
 
 
 def place_of_call(text: str) -> tuple[str, tuple[int, int]] | None:
@@ -48,19 +57,21 @@ def place_of_call(text: str) -> tuple[str, tuple[int, int]] | None:
     if (match := _CALL.fullmatch(text)) is None:
         return None
     if (item := match["item"]) is not None:
-        return item, (int(match["decision"]), int(match["iteration"]))
+        return call_of_item(int(item)), (int(match["decision"]), int(match["iteration"]))
     return match["call"], (int(match["again"] or 1), 0)
 
 
 class Place(NamedTuple):
     """The place of a child run in its parent: the task or node that began it, and of a body the
     call, which is its number in the attempt or the key that it was given. ``iteration`` counts from
-    0 and is 0 for each child of a node that is no loop; None for the child of a body.
+    0 and is 0 for each child of a node that is no loop; None for the child of a body. ``item`` is
+    the index of the item that it is the child run of; None outside of maps of child runs.
     """
 
     task: str
     call: str | None = None
     iteration: int | None = None
+    item: int | None = None
 
     def number(self, *, in_loop: bool) -> int | None:
         """The number of the iteration, from 1; None for the child of a node that is no loop. The
@@ -78,6 +89,7 @@ def place_of(parent_id: str, key: str | None) -> Place | None:
     if own != parent_id or (match := _CALL.fullmatch(call)) is None:
         return None
     if (iteration := match["iteration"]) is not None:
-        return Place(task, iteration=int(iteration))
+        item = int(match["item"])
+        return Place(task, iteration=int(iteration), item=None if item == NO_ITEM else item)
     given = match["call"]
     return Place(task, given[2:] if given.startswith("k=") else given.partition("-")[0])

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from cloaca_core.values.payloads.json_values import JsonValue
 
 
+ITEM_KEYS: Final = frozenset({"item", "index", "label"})
+"""The keys that the input of an item's child run has beside those of its map's context."""
+
 _NUMBERED: Final = re.compile(r".*@[0-9]+", re.DOTALL)
 
 
@@ -80,6 +83,10 @@ class Item:
         """The item and the input of its map: values that its body keeps count for these."""
         assert self.shared is not None, "a worker keeps no values"
         return [self.shared.digest, self.value]
+
+    def as_input(self) -> dict[str, JsonValue]:
+        """What its child run gets of it."""
+        return {"item": self.value, "index": self.index, "label": self.label}
 
     def name(self, task_id: str) -> str:
         """Its name for people."""

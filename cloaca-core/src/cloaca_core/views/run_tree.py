@@ -26,7 +26,8 @@ class RunBranch(Shown):
 
     ``task`` is the task or node of its parent that began it, None at the top and where its body
     gave an ``idempotency_key``. ``call`` is the number of the call in the body, or the ``key`` that
-    it was given; ``iteration`` the number in a loop, from 1. ``kind`` is ``node``,
+    it was given; ``iteration`` the number in a loop, from 1. ``index`` is the place of its item in
+    a map of child runs, from 0. ``kind`` is ``node``,
     ``run_workflow`` or ``start_workflow``, None for a run of ``submit`` or ``execute``. ``hidden``
     is the number of its children that the tree leaves out.
     """
@@ -35,6 +36,7 @@ class RunBranch(Shown):
     task: str | None = None
     call: str | None = None
     iteration: int | None = None
+    index: int | None = None
     kind: str | None = None
     children: tuple[RunBranch, ...] = ()
     hidden: int = 0
@@ -71,6 +73,7 @@ def run_branch(lineage: Lineage) -> RunBranch:
             task=place.task or None,
             call=place.call,
             iteration=place.number(in_loop=(parent_id, place.task) in loops),
+            index=place.item,
             kind=row.child_kind if parent_id else None,
             children=tuple([branch(child, row.id) for child in shown]),
             hidden=0 if link is None else max(0, link.children - len(shown)),

@@ -169,8 +169,8 @@ LOOKING: Final = (
         "get_tree",
         "Show the runs below a run",
         "Show a run with the runs that its tasks and nodes have begun, the runs below these and so "
-        "on, each with its state, the task that began it, and the iteration or call; without their "
-        "tasks. The nearest are shown; hidden counts others.",
+        "on, each with its state, the task that began it, and the item, iteration or call; without "
+        "their tasks. The nearest are shown; hidden counts others.",
         get_tree,
         {"run": RUN, "limit": whole("At most so many runs. Default: 100.", 1, 1_000)},
     ),

@@ -27,6 +27,7 @@ DIGEST = "0123456789abcdef" * 2
         (call_with_key("two\nlines"), ("k=two\nlines", (1, 0))),
         ("i-1.4@1", ("i-1", (1, 4))),  # of a node
         ("i-1.0@2", ("i-1", (2, 0))),
+        ("i17.0@2", ("i17", (2, 0))),  # of an item of a map
         ("", None),
         ("on_success", None),  # of a callback
         ("k=", None),
@@ -55,6 +56,7 @@ def test_a_call_is_named_for_its_number_and_the_input_or_for_its_key() -> None:
         (f"r::load::{call_with_key('3')}::2", Place("load", "3")),  # of a second attempt
         (node_key("r", "load", 2), Place("load", iteration=0)),
         (node_key("r", "load", 1, 4), Place("load", iteration=4)),
+        (node_key("r", "load", 1, item=17), Place("load", iteration=0, item=17)),
         ("r::load::on_success::1", None),  # of a callback
         ("other::load::3", None),
         ("order 7", None),

@@ -52,6 +52,14 @@ def test_a_later_iteration_is_known_without_the_definition() -> None:
     assert top.children[0].iteration == 2
 
 
+def test_a_run_of_an_item_has_the_index_of_that() -> None:
+    keys = [node_key("r", "each", 1, item=item) for item in (0, 17)]
+    top = tree(Link("a", keys[0], 0), Link("b", keys[1], 0), a={}, b={})
+
+    places = [(each.task, each.index, each.iteration) for each in top.children]
+    assert places == [("each", 0, None), ("each", 17, None)]
+
+
 def test_a_run_of_a_body_has_the_task_and_its_call() -> None:
     top = tree(Link("a", "r::load::2", 0), Link("b", "r::load::k=north", 0), a={}, b={})
 

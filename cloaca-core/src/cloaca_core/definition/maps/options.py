@@ -1,7 +1,8 @@
-"""The options of a map: a task whose body runs once for each item of its data.
+"""The options of a map: a task whose body runs once for each item of its data, or a node that
+runs a child for each.
 
-They are checked when ``task(...)`` is called. The data itself is checked when the task starts,
-as its context has it: see ``features/maps/items.py``.
+They are checked when ``task(...)`` or ``child(...)`` is called. The data itself is checked when the
+task starts, as its context has it: see ``features/maps/items.py``.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ _RESULTS: Final[dict[str, MapResultsName]] = {"list": "list", "rows": "rows"}
 class MapOptions:
     """``path`` are the keys under which the context has the items, or ``items`` are these, as JSON.
     ``label`` is the field of each item that is its label. ``max_parallel`` None means the runner's
-    default. ``parameters`` are those of the body after its context, in their order.
+    default. ``parameters`` are those of the body after its context, in their order; a node has
+    none.
     """
 
     path: tuple[str, ...] | None
@@ -96,8 +98,11 @@ def map_options(
     max_parallel: int | None,
     item_policy: ItemPolicyName | None,
     results: MapResultsName | None,
+    called: str = "task",
 ) -> MapOptions | None:
-    """The checked options of a map; None without ``map=``, which all others need."""
+    """The checked options of a map; None without ``map=``, which all others need. ``called`` is the
+    name of the function that the user called.
+    """
     given = {
         "label": label,
         "max_parallel": max_parallel,
@@ -106,7 +111,7 @@ def map_options(
     }
     if source is None:
         if others := [name for name, value in given.items() if value is not None]:
-            raise DefinitionError(f"task({others[0]}=...) needs map, which is not given")
+            raise DefinitionError(f"{called}({others[0]}=...) needs map, which is not given")
         return None
     path, items = _checked_source(source)
     return MapOptions(

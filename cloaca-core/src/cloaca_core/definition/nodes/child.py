@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cloaca_core.definition.maps.options import MapSource, map_options
 from cloaca_core.definition.nodes.declare import declare
 from cloaca_core.definition.rules import Rule, asks_none_failed, rule_tasks
 from cloaca_core.definition.waits.kinds import Child, Constant, Loop
 from cloaca_core.definition.written_rules import parse_rule
 from cloaca_core.errors import ContextError, ContextTypeError, DefinitionError, DefinitionTypeError
 from cloaca_core.values.arguments import text, wrong_type
+from cloaca_core.values.map_items import ITEM_KEYS
 from cloaca_core.values.node import Node, Reference
+from cloaca_core.values.option_names import ItemPolicyName, MapResultsName
 from cloaca_core.values.payloads.json_values import normalise
 from cloaca_core.values.queue_names import checked_queue
 from cloaca_core.values.times.durations import Duration
@@ -26,6 +29,11 @@ def child(
     *,
     context: Mapping[str, str | tuple[str, ...] | Constant] | None = None,
     outputs: Sequence[str] | None = None,
+    map: MapSource | None = None,  # noqa: A002 - the public name of the parameter
+    label: str | None = None,
+    max_parallel: int | None = None,
+    item_policy: ItemPolicyName | None = None,
+    results: MapResultsName | None = None,
     queue: str | None = None,
     priority: int | None = None,
     time_limit: Duration | NoLimit | None = None,
@@ -42,6 +50,9 @@ def child(
     * ``context``: the child's input: for each key of it a key of this context, a tuple of keys, one
       within the other, or ``cloaca.constant(value)``; the context that the node sees
     * ``outputs``: the keys of the child's final context that are kept; all
+    * ``map``, ``label``, ``max_parallel``, ``item_policy``, ``results``: as a task's. Each item is
+      a child run. Its input has the keys ``item``, ``index`` and ``label`` as well, and ``context``
+      may name these as keys of this context. The value of ``id`` has what is kept of each child
     * ``queue``, ``priority``, ``time_limit``, ``tags``: as of ``Client.submit``
     * ``dependencies``: a list of ids, functions or nodes, also of tasks further down; none
     * ``trigger_rules``: as a task's. Without one a node is skipped like a task, and also if all
@@ -52,6 +63,18 @@ def child(
     option, what was given and what is accepted.
     """
     limit = None if time_limit is None else read_time_limit("time_limit", time_limit)
+    of_items = map_options(
+        map,
+        label=label,
+        max_parallel=max_parallel,
+        item_policy=item_policy,
+        results=results,
+        called="child",
+    )
+    if of_items is not None and (taken := ITEM_KEYS & frozenset(context or ())):
+        raise DefinitionError(
+            f"context must not have {min(taken)!r}: the child of an item gets that key anyway"
+        )
     wait = Child(
         workflow=text("workflow_name", workflow_name),
         context=None if context is None else _sources(context),
@@ -61,7 +84,10 @@ def child(
         time_limit=None if limit is None else stored_limit(limit),
         tags=_tags(tags),
     )
-    return declare("child", id, wait, dependencies, trigger_rules, in_body="handle.run_workflow")
+    in_body = "handle.run_workflow"
+    return declare(
+        "child", id, wait, dependencies, trigger_rules, in_body=in_body, of_items=of_items
+    )
 
 
 def loop(

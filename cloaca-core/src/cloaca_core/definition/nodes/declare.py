@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
+from cloaca_core.definition.maps.options import MapOptions
 from cloaca_core.definition.retries.policy import RetryPolicy
 from cloaca_core.definition.task import (
     DeclaredTask,
@@ -30,9 +31,10 @@ def declare(
     trigger_rules: Mapping[str, object] | None,
     *,
     in_body: str,
+    of_items: MapOptions | None = None,
 ) -> Node:
     """Declare the node. ``kind`` is the name of the function that the user called, ``in_body`` what
-    to call in a body.
+    to call in a body. With ``of_items`` the node is a map.
     """
     options = Options(
         id=check_name(node_id, f"{kind}(id=...)"),
@@ -43,6 +45,7 @@ def declare(
         on_success=None,
         on_failure=None,
         on_cancel=None,
+        map=of_items,
     )
     collector = current_collector.get()
     if collector is None:

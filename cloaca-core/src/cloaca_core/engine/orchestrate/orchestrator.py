@@ -200,7 +200,7 @@ class Orchestrator:
         the plan does not learn of the failure, as the task is to be tried again. The error of a
         node may quote its context.
         """
-        error, row = self._redact(error), self._clean(row)
+        error, row = self._redact(error), self.clean(row)
         if not run.graph.pauses:
             self.follow(run, run.plan.failed(task, error), [row], beside)
             return
@@ -219,7 +219,8 @@ class Orchestrator:
         after_failure = (row.ended_at or 0) + 1  # the wall may have been set back since then
         return Exhausted(run.id, act_id, reason, max(self._clock.wall(), after_failure))
 
-    def _clean(self, row: AttemptRow) -> AttemptRow:
+    def clean(self, row: AttemptRow) -> AttemptRow:
+        """The row of a node that has failed, without secrets that its error quotes."""
         message = row.error_message
         return row if message is None else row._replace(error_message=self._redact(message))
 
@@ -281,7 +282,7 @@ class Orchestrator:
         failure = raised(error, again=False)
         row = attempt_rows.failed_unstarted(run, task, resume, failure, self._clock.wall())
         if task > TASK:
-            self._ports.maps.failed_unstarted(run, task, row)
+            self._ports.maps.ended_without_body(run, task, row)
         else:
             self.fail(run, task, row, str(failure))
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.outcome import Outcome
     from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.merge import Change
     from cloaca_core.run.restore import Resume
     from cloaca_core.run.rows import AttemptRow, RunEnd
     from cloaca_core.values.map_items import Item
@@ -66,8 +67,17 @@ class MapPort(Protocol):
     def away(self, attempt: Attempt) -> None:
         """The body of an item waits without its slot, or has left in a wait."""
 
-    def failed_unstarted(self, run: ActiveRun, unit: int, row: AttemptRow) -> None:
-        """An item has failed with this row without its body being started."""
+    def ended_without_body(
+        self,
+        run: ActiveRun,
+        unit: int,
+        row: AttemptRow,
+        change: Change | None = None,
+        beside: Sequence[Beside] = (),
+    ) -> None:
+        """An item has ended with this row, and no body of it was here: it has completed with
+        ``change``, or failed. ``beside`` is written with the row.
+        """
 
 
 class CallPort(Protocol):

@@ -17,6 +17,8 @@ from cloaca_core.features.child_runs.node_children import (
     outcome_of_end,
 )
 from cloaca_core.features.child_runs.records import NODE_CHILDREN, NodeChild
+from cloaca_core.features.maps.open_maps import open_maps
+from cloaca_core.run.items.units import TASK, item_of
 from cloaca_core.run.merge import Change
 from cloaca_core.values.payloads.json_values import encode
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.waits.node_waits import WaitOutcome
     from cloaca_core.features.waits.open_waits import OpenWait
     from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.items.units import Unit
     from cloaca_core.run.rows import AttemptRow, RunRow
     from cloaca_core.run.watcher import EndedWait
     from cloaca_core.values.ids import RunIds
@@ -66,14 +69,14 @@ class MadeChildren:
     def child(
         self,
         run: ActiveRun,
-        task: int,
+        unit: Unit,
         attempt: int,
         node: Child,
         workflow: Workflow | RecordedWorkflow,
         iteration: Iteration,
         text: str,
     ) -> NodeChild:
-        deadline, task_id = run.limit.deadline, run.graph.tasks[task].id
+        deadline, task_id, item = run.limit.deadline, run.graph.tasks[unit & TASK].id, item_of(unit)
         return NodeChild(
             run_id=run.id,
             id=self._ids.next(),
@@ -81,19 +84,21 @@ class MadeChildren:
             version=workflow.version,
             input=text,
             tags=encode(dict(node.tags)),
-            idempotency_key=iteration.key(run.id, task_id),
+            idempotency_key=iteration.key(run.id, task_id, item),
             created_at=self._clock.wall(),
             priority=run.row.priority if node.priority is None else node.priority,
             time_limit=node.time_limit,
             deadline_at=None if deadline is None else deadline.at,
             queue=first_queue(workflow, node.queue) if node.queue else workflow.begins_in,
             asked_queue=node.queue,
-            trace=None if run.spans is None else run.spans.trace_of(task_id, attempt),
+            trace=None if run.spans is None else run.spans.trace_of(task_id, attempt, item),
         )
 
-    def given(self, run: ActiveRun, task: int, node: Child) -> dict[str, JsonValue]:
+    def given(self, run: ActiveRun, unit: Unit, node: Child) -> dict[str, JsonValue]:
         """The input of the first child."""
-        return child_input(node, run.graph.tasks[task].id, run.plan.contexts.given(task))
+        task = unit & TASK
+        item = open_maps(run).of(unit).item(item_of(unit)) if unit > TASK else None
+        return child_input(node, run.graph.tasks[task].id, run.plan.contexts.given(task), item)
 
     def text(self, given: dict[str, JsonValue]) -> str:
         """The input of a child as it is stored; ``ContextValueError`` if it is too large."""
@@ -120,11 +125,14 @@ class MadeChildren:
         text = self.text(further)
         return self.child(run, task, wait.row.attempt, node, workflow, iteration, text)
 
-    def outcome(self, run: ActiveRun, task: int, node: Child, row: RunRow) -> WaitOutcome:
-        """What the end of a child makes of its node: an error if the value is too large."""
+    def outcome(self, run: ActiveRun, unit: Unit, node: Child, row: RunRow) -> WaitOutcome:
+        """What the end of a child makes of its node: an error if the value is too large. A map
+        counts the values of its items.
+        """
+        task = unit & TASK
         task_id = run.graph.tasks[task].id
         outcome = outcome_of_end(node, task_id, row)
-        if not isinstance(outcome, Change):
+        if not isinstance(outcome, Change) or unit > TASK:
             return outcome
         if run.size_bound + len(outcome.to_json().encode()) > self._max_bytes:  # else it fits
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 from cloaca_core.definition.waits.kinds import Child, Constant, Loop
 from cloaca_core.errors import (
@@ -33,15 +33,20 @@ if TYPE_CHECKING:
     from cloaca_core.features.steering.records import ChildRow
     from cloaca_core.features.waits.node_waits import WaitOutcome
     from cloaca_core.run.rows import RunRow
+    from cloaca_core.values.map_items import Item
 
 
-def child_input(node: Child, task_id: str, given: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """The input of the child, of the context that the node sees. ``ContextValueError`` if that does
-    not have a value where the node looks for one.
+def child_input(
+    node: Child, task_id: str, given: Mapping[str, JsonValue], item: Item | None = None
+) -> dict[str, JsonValue]:
+    """The input of the child, of the context that the node sees; in a map, of an ``item`` as well.
+    ``ContextValueError`` if that does not have a value where the node looks for one.
     """
+    of_item = {} if item is None else item.as_input()
+    seen = {**given, **of_item}
     if node.context is None:
-        return dict(given)
-    return {key: _value(task_id, source, given) for key, source in node.context}
+        return seen
+    return {key: _value(task_id, source, seen) for key, source in node.context} | of_item
 
 
 def _value(
@@ -110,9 +115,9 @@ class Iteration(NamedTuple):
         found = cast("dict[str, int]", decode(detail))
         return cls(found["decision"], found["iteration"])
 
-    def key(self, run_id: str, node_id: str) -> str:
-        """The idempotency key of the child."""
-        return node_key(run_id, node_id, self.decision, self.number)
+    def key(self, run_id: str, node_id: str, item: int) -> str:
+        """The idempotency key of the child: of the node, or of this item of a map."""
+        return node_key(run_id, node_id, self.decision, self.number, item)
 
 
 def next_input(
@@ -157,19 +162,25 @@ def endless(node: Loop, task_id: str, row: RunRow) -> LoopError:
     )
 
 
+NodeItem: TypeAlias = tuple[str, int]
+"""The id of a node, and the index of an item if it is a map; otherwise -1."""
+
+
 def children_of_nodes(
     parent_id: str, children: Iterable[ChildRow]
-) -> dict[str, dict[Iteration, str]]:
-    """The children of nodes, by the ids of these and by their places."""
-    found: dict[str, dict[Iteration, str]] = {}
+) -> dict[NodeItem, dict[Iteration, str]]:
+    """The children of nodes and of their items, by these and by their places."""
+    found: dict[NodeItem, dict[Iteration, str]] = {}
     for child in children:
         if (match := _KEY.fullmatch(child.idempotency_key or "")) is not None:
             iteration = Iteration(int(match["decision"]), int(match["iteration"]))
-            if child.idempotency_key == iteration.key(parent_id, match["node"]):
-                found.setdefault(match["node"], {})[iteration] = child.id
+            node, item = match["node"], int(match["item"])
+            if child.idempotency_key == iteration.key(parent_id, node, item):
+                found.setdefault((node, item), {})[iteration] = child.id
     return found
 
 
 _KEY: Final = re.compile(
-    r"[^:]+::(?P<node>.+)::i-1\.(?P<iteration>[0-9]+)@(?P<decision>[0-9]+)", re.DOTALL
+    r"[^:]+::(?P<node>.+)::i(?P<item>-1|[0-9]+)\.(?P<iteration>[0-9]+)@(?P<decision>[0-9]+)",
+    re.DOTALL,
 )

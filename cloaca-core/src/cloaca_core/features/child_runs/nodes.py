@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.definition.waits.kinds import Child, Loop
-from cloaca_core.engine.record import attempt_rows
 from cloaca_core.errors import CloacaError, WorkflowNotFoundError, no_run
 from cloaca_core.features.child_runs.child_runs import DEEPEST, too_deep
 from cloaca_core.features.child_runs.made_children import MadeChildren, NodeChildRows
@@ -23,8 +22,10 @@ from cloaca_core.features.child_runs.node_children import (
     goes_on,
     next_input,
 )
+from cloaca_core.features.maps.open_maps import open_maps
 from cloaca_core.features.waits.mail import persistently
 from cloaca_core.features.waits.open_waits import open_waits
+from cloaca_core.run.items.units import TASK, item_of
 from cloaca_core.run.life import State
 from cloaca_core.values.payloads.digests import are_equal
 from cloaca_core.values.payloads.json_values import decode
@@ -39,12 +40,14 @@ if TYPE_CHECKING:
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.features.child_runs.node_children import NodeItem
     from cloaca_core.features.child_runs.part import ChildRunStore
     from cloaca_core.features.waits.open_waits import OpenWait
     from cloaca_core.features.waits.waits import Waits
     from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.items.units import Unit
     from cloaca_core.run.restore import Resume
-    from cloaca_core.run.rows import RunRow
+    from cloaca_core.run.rows import AttemptRow, RunRow
     from cloaca_core.store.messages import MessageRow
     from cloaca_core.values.ids import RunIds
     from cloaca_core.values.payloads.json_values import JsonValue
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+Known: TypeAlias = "dict[NodeItem, dict[Iteration, str]]"
 
 
 class ChildNodes:
@@ -83,11 +87,12 @@ class ChildNodes:
         self._made = MadeChildren(ids, clock, max_bytes)
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[ActiveRun, set[asyncio.Task[object]]] = {}
-        self._looks: dict[ActiveRun, asyncio.Task[dict[str, dict[Iteration, str]]]] = {}
+        self._looks: dict[ActiveRun, dict[AttemptRow | None, asyncio.Task[Known]]] = {}
+        self._depths: dict[ActiveRun, asyncio.Task[int]] = {}
 
     # -- begin -------------------------------------------------------------------------------
 
-    def begin(self, run: ActiveRun, task: int, resume: Resume, node: Child) -> None:
+    def begin(self, run: ActiveRun, unit: Unit, resume: Resume, node: Child) -> None:
         """A node starts a child, for which it waits."""
         run.awaits_children = True
         try:
@@ -95,19 +100,18 @@ class ChildNodes:
         except WorkflowNotFoundError:
             workflow = None
         except CloacaError as error:  # several have the name
-            self._fail(run, task, resume, error)
+            self._fail(run, unit, resume, error)
             return
-        is_first = run.row.round == 1 and resume.attempt == 1 and run.row.parent_id is None
-        if workflow is not None and is_first:
-            self._found(run, task, resume, node, workflow, None, ())
+        if workflow is not None and run.row.parent_id is None and _is_first(run, unit, resume):
+            self._found(run, unit, resume, node, workflow, None, ())
         else:
             open_waits(run)  # a run that has waits tells when it is over
-            self._keep(run, self._look_up(run, task, resume, node, workflow))
+            self._keep(run, self._look_up(run, unit, resume, node, workflow))
 
     async def _look_up(
         self,
         run: ActiveRun,
-        task: int,
+        unit: Unit,
         resume: Resume,
         node: Child,
         workflow: Workflow | RecordedWorkflow | None,
@@ -116,54 +120,62 @@ class ChildNodes:
         try:
             if workflow is None:
                 workflow = await persistently(lambda: self._find(_named(node)))
-            known = (await self._children(run)).get(run.graph.tasks[task].id, {})
+            await self._refuse_deep(run)
+            known: dict[Iteration, str] = {}
+            if unit <= TASK or not _is_first(run, unit, resume):
+                known = await self._children(run, unit)
             latest = max(known, default=None)
             rows: list[RunRow] = []
             if latest is not None:
-                row = first = await persistently(partial(self._row, known[latest]))
+                row = first = await persistently(partial(_row, self._store, known[latest]))
                 if latest.number:
-                    first = await persistently(partial(self._row, known[first_of(known)]))
+                    first = await persistently(partial(_row, self._store, known[first_of(known)]))
                 rows = [row, first]
         except CloacaError as error:
-            self._kernel.guarded(run, self._refuse, run, task, resume, error)
+            self._kernel.guarded(run, self._refuse, run, unit, resume, error)
             return
-        self._kernel.guarded(run, self._found, run, task, resume, node, workflow, latest, rows)
+        self._kernel.guarded(run, self._found, run, unit, resume, node, workflow, latest, rows)
 
-    async def _children(self, run: ActiveRun) -> dict[str, dict[Iteration, str]]:
-        """The children that nodes of the run have started. The nodes that begin together share one
-        read.
+    async def _children(self, run: ActiveRun, unit: Unit) -> dict[Iteration, str]:
+        """The children that the node or the item has started. The nodes that begin together share
+        one read, and so do all items of a map that is open: each begins once while it is.
         """
-        if (look := self._looks.get(run)) is None:
-            look = self._looks[run] = self._keep(run, self._read_children(run))
-        return await asyncio.shield(look)
+        looks, opening = self._looks.setdefault(run, {}), None
+        if unit > TASK:
+            opening = open_maps(run).of(unit).mark
+        if (look := looks.get(opening)) is None:
+            look = looks[opening] = self._keep(run, self._read_children(run, opening))
+        known = await asyncio.shield(look)
+        return known.get((run.graph.tasks[unit & TASK].id, item_of(unit)), {})
 
-    async def _read_children(self, run: ActiveRun) -> dict[str, dict[Iteration, str]]:
-        self._looks.pop(run, None)  # a node that begins later may have started a child meanwhile
-        await persistently(lambda: self._refuse_deep(run))
+    async def _read_children(self, run: ActiveRun, opening: AttemptRow | None) -> Known:
+        if opening is None:  # a node that begins later may have started a child meanwhile
+            self._looks[run].pop(None)
         children = await persistently(lambda: self._store.children([run.id]))
-        return children_of_nodes(run.id, children)
-
-    async def _row(self, run_id: str) -> RunRow:
-        if (row := await self._store.get_run(run_id)) is None:
-            raise no_run(run_id)
-        return row
+        known = children_of_nodes(run.id, children)
+        if opening is None:
+            return known
+        return {place: each for place, each in known.items() if place[0] == opening.task_id}
 
     async def _refuse_deep(self, run: ActiveRun) -> None:
-        above = 0
-        if run.row.parent_id is not None:
-            above = await self._store.runs_above(run.id, DEEPEST)
-        if above >= DEEPEST - 1:
+        """Nodes of a run with as many runs above it as may be start none."""
+        if run.row.parent_id is None:
+            return
+        if (depth := self._depths.get(run)) is None:
+            read = partial(self._store.runs_above, run.id, DEEPEST)
+            depth = self._depths[run] = self._keep(run, persistently(read))
+        if await asyncio.shield(depth) >= DEEPEST - 1:
             raise too_deep(run.row)
 
-    def _refuse(self, run: ActiveRun, task: int, resume: Resume, error: CloacaError) -> None:
+    def _refuse(self, run: ActiveRun, unit: Unit, resume: Resume, error: CloacaError) -> None:
         """The node cannot start, unless it is not to start any more."""
-        if run.life.ready([task]):
-            self._fail(run, task, resume, error)
+        if _may_begin(run, unit, resume):
+            self._waits.ends.conclude(run, unit, error, resume.attempt, self._clock.wall())
 
     def _found(
         self,
         run: ActiveRun,
-        task: int,
+        unit: Unit,
         resume: Resume,
         node: Child,
         workflow: Workflow | RecordedWorkflow,
@@ -175,39 +187,39 @@ class ChildNodes:
         failed child is started once more with its own input, unless a retry has done that; a child
         that has not ended is waited for; a completed child gives its result.
         """
-        if not run.life.ready([task]) or self._waits.is_open(run, task, resume.attempt):
+        if self._waits.is_open(run, unit, resume.attempt) or not _may_begin(run, unit, resume):
             return
         try:
-            text = self._made.text(self._made.given(run, task, node))
+            text = self._made.text(self._made.given(run, unit, node))
         except CloacaError as error:
-            self._fail(run, task, resume, error)
+            self._fail(run, unit, resume, error)
             return
         if latest is None:
-            self._start(run, task, resume, node, workflow, Iteration(), text)
+            self._start(run, unit, resume, node, workflow, Iteration(), text)
             return
         row, first = rows
         anew = Iteration(latest.decision + 1)
         has_failed = row.status in (RunStatus.FAILED, RunStatus.CANCELLED)
         if not are_equal(first.input, text):
-            self._start(run, task, resume, node, workflow, anew, text)
+            self._start(run, unit, resume, node, workflow, anew, text)
         elif has_failed and not resume.children_restarted:
-            self._start(run, task, resume, node, workflow, latest.again, row.input)
+            self._start(run, unit, resume, node, workflow, latest.again, row.input)
         elif has_failed:
-            self._conclude(run, task, resume, node, row)
+            self._conclude(run, unit, resume, node, row)
         elif row.status != RunStatus.COMPLETED:
             name = end_name(row.id, row.round)
-            self._waits.open_for_run(run, task, resume.attempt, name, latest.detail)
-        elif (further := next_input(node, self._made.given(run, task, node), row)) is None:
-            self._conclude(run, task, resume, node, row)
+            self._waits.open_for_run(run, unit, resume.attempt, name, latest.detail)
+        elif (further := next_input(node, self._made.given(run, unit, node), row)) is None:
+            self._conclude(run, unit, resume, node, row)
         elif isinstance(node, Loop) and latest.number + 1 < node.max_iterations:
-            self._go_on(run, task, resume, node, workflow, latest.next, further)
+            self._go_on(run, unit, resume, node, workflow, latest.next, further)
         else:
-            self._start(run, task, resume, node, workflow, anew, text)
+            self._start(run, unit, resume, node, workflow, anew, text)
 
     def _go_on(
         self,
         run: ActiveRun,
-        task: int,
+        unit: Unit,
         resume: Resume,
         node: Child,
         workflow: Workflow | RecordedWorkflow,
@@ -217,31 +229,36 @@ class ChildNodes:
         try:
             text = self._made.text(given)
         except CloacaError as error:
-            self._fail(run, task, resume, error)
+            self._fail(run, unit, resume, error)
         else:
-            self._start(run, task, resume, node, workflow, iteration, text)
+            self._start(run, unit, resume, node, workflow, iteration, text)
 
     def _start(
         self,
         run: ActiveRun,
-        task: int,
+        unit: Unit,
         resume: Resume,
         node: Child,
         workflow: Workflow | RecordedWorkflow,
         iteration: Iteration,
         text: str,
     ) -> None:
-        child = self._made.child(run, task, resume.attempt, node, workflow, iteration, text)
+        child = self._made.child(run, unit, resume.attempt, node, workflow, iteration, text)
         beside = [NodeChildRows(child)]
         then = self._subjects.claimable_here.publish
         self._waits.open_for_run(
-            run, task, resume.attempt, child.id, iteration.detail, beside, then
+            run, unit, resume.attempt, child.id, iteration.detail, beside, then
         )
 
-    def _fail(self, run: ActiveRun, task: int, resume: Resume, error: CloacaError) -> None:
-        now = self._clock.wall()
-        row = attempt_rows.of_node(run, task, resume.attempt, now, now, error=error)
-        self._kernel.fail(run, task, row, str(row.error))
+    def _fail(self, run: ActiveRun, unit: Unit, resume: Resume, error: CloacaError) -> None:
+        """The node or the item cannot start. The end of an item begins the next one, which
+        may fail as well: so it comes after the start, and not within it.
+        """
+        refuse = partial(self._kernel.guarded, run, self._refuse, run, unit, resume, error)
+        if unit > TASK:
+            self._loop.call_soon(refuse)
+        else:
+            refuse()
 
     # -- end ---------------------------------------------------------------------------------
 
@@ -253,7 +270,7 @@ class ChildNodes:
     async def _read(
         self, run: ActiveRun, wait: OpenWait, message: MessageRow, run_id: str, number: int
     ) -> None:
-        node = run.graph.tasks[wait.key.task].wait
+        node = run.graph.tasks[wait.key.task & TASK].wait
         assert isinstance(node, Child), "its wait is for a run"
         try:
             row = await persistently(lambda: self._read_end(run_id, number))
@@ -287,10 +304,10 @@ class ChildNodes:
         """
         if run.life.state is State.OVER or not open_waits(run).has(wait):
             return
-        task = wait.key.task
-        node = run.graph.tasks[task].wait
+        unit = wait.key.task
+        node = run.graph.tasks[unit & TASK].wait
         assert isinstance(node, Child), "its wait is for a run"
-        outcome = self._made.outcome(run, task, node, row)
+        outcome = self._made.outcome(run, unit, node, row)
         if following is not None:
             try:
                 child = self._made.following(run, wait, node, row, following)
@@ -310,15 +327,16 @@ class ChildNodes:
         self._waits.ends.end_node(run, wait, outcome, message.number)
 
     def _conclude(
-        self, run: ActiveRun, task: int, resume: Resume, node: Child, row: RunRow
+        self, run: ActiveRun, unit: Unit, resume: Resume, node: Child, row: RunRow
     ) -> None:
         """The latest child has ended with the same input, before the node looked for it."""
-        outcome = self._made.outcome(run, task, node, row)
-        self._waits.ends.conclude(run, task, outcome, resume.attempt, self._clock.wall())
+        outcome = self._made.outcome(run, unit, node, row)
+        self._waits.ends.conclude(run, unit, outcome, resume.attempt, self._clock.wall())
 
     def forget(self, run: ActiveRun) -> None:
         """The run is over, or this runner no longer owns it."""
         self._looks.pop(run, None)
+        self._depths.pop(run, None)
         for task in self._tasks.pop(run, ()):
             task.cancel()
 
@@ -339,6 +357,27 @@ class ChildNodes:
             return  # of a read: the nodes that wait for it fail
         if error is not None and run.life.state is not State.OVER:
             self._kernel.guarded(run, _give_up, error)
+
+
+async def _row(store: ChildRunStore, run_id: str) -> RunRow:
+    if (row := await store.get_run(run_id)) is None:
+        raise no_run(run_id)
+    return row
+
+
+def _may_begin(run: ActiveRun, unit: Unit, resume: Resume) -> bool:
+    """Whether the node may begin now; otherwise it is held, and begins later as it would now."""
+    if run.life.ready([unit]):
+        return True
+    run.resume[unit] = resume
+    return False
+
+
+def _is_first(run: ActiveRun, unit: Unit, resume: Resume) -> bool:
+    """Whether the node or the item has never begun, and so has no child. The row of an item tells
+    that in any round.
+    """
+    return resume.attempt == 1 and (unit > TASK or run.row.round == 1)
 
 
 def _named(node: Child) -> Unregistered:

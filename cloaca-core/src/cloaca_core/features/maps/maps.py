@@ -151,7 +151,7 @@ class Maps:
         if isinstance(outcome, Succeeded):
             row = attempt_rows.completed(attempt, outcome, self._clock.wall())
             opened.plan.complete(index)
-            self._keep(run, opened, index, outcome)
+            self._keep(run, opened, index, outcome.change, outcome.text)
         else:
             assert isinstance(outcome, Raised), "an item that is cut off ends with its run"
             if outcome.again and not opened.plan.stopped:
@@ -173,14 +173,25 @@ class Maps:
             opened.here.discard(item_of(attempt.index))
             self._feed(attempt.owner, opened)
 
-    def failed_unstarted(self, run: ActiveRun, unit: Unit, row: AttemptRow) -> None:
+    def ended_without_body(
+        self,
+        run: ActiveRun,
+        unit: Unit,
+        row: AttemptRow,
+        change: Change | None = None,
+        beside: Sequence[Beside] = (),
+    ) -> None:
         """As in ``MapPort``."""
-        opened = open_maps(run).of(unit)
-        opened.plan.fail(item_of(unit), str(row.error))
-        opened.count_failure(item_of(unit))
-        opened.refuse_if_large(run.size_bound, self._most_bytes)
+        opened, index = open_maps(run).of(unit), item_of(unit)
+        if change is None:
+            opened.plan.fail(index, str(row.error))
+            opened.count_failure(index)
+            opened.refuse_if_large(run.size_bound, self._most_bytes)
+        else:
+            opened.plan.complete(index)
+            self._keep(run, opened, index, change, row.change or "")
         run.latest.pop(unit, None)
-        self._record(run, opened, row, ())
+        self._record(run, opened, row, beside)
 
     def _record(
         self, run: ActiveRun, opened: OpenMap, row: AttemptRow, beside: Sequence[Beside]
@@ -195,13 +206,13 @@ class Maps:
         self._feed(run, opened)
         self._end_if_over(run, opened)
 
-    def _keep(self, run: ActiveRun, opened: OpenMap, index: int, outcome: Succeeded) -> None:
+    def _keep(self, run: ActiveRun, opened: OpenMap, index: int, change: Change, text: str) -> None:
         """Keep a result for the context, as long as they may all be handed on."""
         if opened.results is None:
             return
         task_id = opened.mark.task_id
-        opened.results[index] = outcome.change.set[task_id]
-        opened.count_result(index, outcome.text)
+        opened.results[index] = change.set[task_id]
+        opened.count_result(index, text)
         opened.refuse_if_large(run.size_bound, self._most_bytes)
 
     # -- end ---------------------------------------------------------------------------------

@@ -44,9 +44,12 @@ class OpenMap:
     whatever its items come to. ``ended`` are the rows of items that have ended, None unless the map
     may be opened again by this owner. ``has_stopped`` once the items are withdrawn whose bodies are
     not to begin. ``log`` takes the progress of the map. ``shared`` is the input of all its items.
+    ``children_restarted``: its items are child runs, and those that had failed were restarted
+    before it.
     """
 
     __slots__ = (
+        "children_restarted",
         "ended",
         "flaw",
         "has_stopped",
@@ -93,6 +96,7 @@ class OpenMap:
         self.most_open: int = most_open
         self.most_here: int = most_here
         self.here: set[int] = set()
+        self.children_restarted: bool = False
 
     def room(self) -> int:
         """How many more items may begin."""
@@ -148,7 +152,8 @@ class OpenMap:
 
     def begins_anew(self, index: int) -> Resume:
         """How an item begins that has not begun in this opening."""
-        return begins_anew(index, self.opening.again)
+        resume = begins_anew(index, self.opening.again)
+        return resume._replace(children_restarted=self.children_restarted)
 
     def value(self, failed_as: JsonValue = None) -> JsonValue:
         """What the map hands on under its id: the results in the order of the items, or how many

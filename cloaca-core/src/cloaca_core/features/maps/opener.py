@@ -76,6 +76,7 @@ class MapOpener:
         )
         mark = self._mark(run, task, resume, found)
         opened = self._opened(run, own, mark, items, found)
+        opened.children_restarted = own.wait is not None and resume.children_restarted
         self._go_on(run, opened, past_of(rows, found.again))
         maps.recorded.pop(task, None)
         maps.add(opened)
@@ -105,7 +106,7 @@ class MapOpener:
             self._logs.open(run, own.id, mark.attempt),
             SharedInput(run.plan.contexts.given(run.graph.position[own.id])),
             most_open=most_open,
-            most_here=PREPARED * self._slots.slots_of(own),
+            most_here=most_open if own.wait is not None else PREPARED * self._slots.slots_of(own),
         )
 
     def _go_on(self, run: ActiveRun, opened: OpenMap, past: ItemPast) -> None:

@@ -16,14 +16,14 @@ from collections.abc import (
     Sequence,
 )
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import CloacaError, RunStateError, no_run
 from cloaca_core.features.maps.choice import indexes_of
 from cloaca_core.features.reruns.retry_plans import RETRIED, Ended, Plan, Planned, RetryPlans
 from cloaca_core.features.steering.records import Reopening
-from cloaca_core.values.child_kinds import place_of_call
+from cloaca_core.values.child_kinds import call_of_item, place_of_call
 from cloaca_core.values.namespace import SEPARATOR, short_name
 from cloaca_core.values.states import RunStatus
 
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from cloaca_core.run.order import Order
     from cloaca_core.run.rerun import Rerun
     from cloaca_core.run.rows import RunRow
+
+CallPlace: TypeAlias = tuple[str, str, str]
+"""A run, one of its tasks, and the call, as ``place_of_call`` names it."""
 
 RUNS_AT_ONCE: Final = 500
 """Runs that one transaction begins again at most."""
@@ -176,7 +179,8 @@ class Retries:
         parents: dict[str, str] = {}
         while planned := _planned(levels[-1]):
             await self._cancel_children([each.run.run_id for each in planned])
-            found = await self._children_of(planned)
+            chosen = {run.run_id: wanted.items for run in runs} if len(levels) == 1 else {}
+            found = await self._children_of(planned, chosen)
             # The body would find such a child, wait for it, and get Cancelled as its answer.
             ending = [child for child in found if child.status == RunStatus.CANCELLING]
             below = [child for child in found if child.status in RETRIED] if wanted.children else []
@@ -187,13 +191,18 @@ class Retries:
             levels.append(await self._plans.of(new, None) | refused)
         return levels, parents
 
-    async def _children_of(self, planned: Sequence[Planned]) -> list[ChildRow]:
-        """The latest children of calls of tasks that run again."""
+    async def _children_of(
+        self, planned: Sequence[Planned], chosen: Mapping[str, Mapping[str, Collection[int]]]
+    ) -> list[ChildRow]:
+        """The latest children of calls of tasks that run again; of maps of which items are
+        ``chosen``, by run and task, only of these.
+        """
         again = {
             each.run.run_id: frozenset([choice.task for choice in each.rerun.run])
             for each in planned
         }
-        return _latest_of_calls(await self._store.children(list(again)), again)
+        latest = _latest_of_calls(await self._store.children(list(again)), again)
+        return [child for place, child in latest.items() if _is_wanted(place, chosen)]
 
     async def _write(self, planned: Sequence[Planned], wanted: Wanted) -> Begun:
         """Begin next rounds in one transaction. A run whose ended round has got children meanwhile
@@ -274,12 +283,12 @@ def _batches(planned: Iterable[Planned]) -> Iterator[list[Planned]]:
 
 def _latest_of_calls(
     children: Iterable[ChildRow], tasks: Mapping[str, Collection[str]]
-) -> list[ChildRow]:
+) -> dict[CallPlace, ChildRow]:
     """The latest child of each call that these tasks, by run, have made: a node makes one, with
-    all iterations. A child with a key of the user's own is none of those: the body finds it, as it
-    is, by that key.
+    all iterations, and so does each item of a map of child runs. A child with a key of the user's
+    own is none of those: the body finds it, as it is, by that key.
     """
-    latest: dict[tuple[str, str, str], tuple[tuple[int, int], ChildRow]] = {}
+    latest: dict[CallPlace, tuple[tuple[int, int], ChildRow]] = {}
     for child in children:
         prefix = f"{child.parent_id}{SEPARATOR}"
         key = child.idempotency_key or ""
@@ -292,7 +301,14 @@ def _latest_of_calls(
         place = (child.parent_id, task, call)
         if place not in latest or latest[place][0] < number:
             latest[place] = (number, child)
-    return [child for _, child in latest.values()]
+    return {place: child for place, (_, child) in latest.items()}
+
+
+def _is_wanted(place: CallPlace, chosen: Mapping[str, Mapping[str, Collection[int]]]) -> bool:
+    """Whether the item whose child run this is runs again, if its map is one with chosen items."""
+    run_id, task, call = place
+    items = chosen.get(run_id, {}).get(task)
+    return items is None or call in map(call_of_item, items)
 
 
 def _still_ends(child: ChildRow) -> RunStateError:

@@ -102,9 +102,9 @@ class RunSpans:
                 span.set_status(Status(StatusCode.ERROR))
                 raise
 
-    def trace_of(self, task_id: str, attempt: int) -> str:
-        """The trace text for the row of a run that a node begins."""
-        node = self._of_task(task_id, attempt)
+    def trace_of(self, task_id: str, attempt: int, item: int) -> str:
+        """The trace text for the row of a run that a node begins, or an item of a map."""
+        node = self._of_task(task_id, attempt, item)
         return Origin(node.trace_id, node.span_id, node.trace_flags, is_within=True).text()
 
     # -- ends --------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.waits.body_waits import BodyWaits
     from cloaca_core.features.waits.mail import Mail
     from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.items.units import Unit
     from cloaca_core.run.restore import Resume
     from cloaca_core.run.rows import AttemptRow
     from cloaca_core.store.batch import Committed
@@ -151,13 +152,33 @@ class WaitEnds:
     ) -> None:
         """A node has ended. ``opened_at`` is the instant at which it was opened."""
         now = self._clock.wall()
-        if isinstance(outcome, Change):
+        if task > TASK:
+            self._conclude_item(run, task, outcome, attempt, (opened_at, now), beside)
+        elif isinstance(outcome, Change):
             row = attempt_rows.of_node(run, task, attempt, opened_at, now, change=outcome)
             run.size_bound += len((row.change or "").encode())
             self._kernel.follow(run, run.plan.completed(task, outcome), [row], beside)
         else:
             row = attempt_rows.of_node(run, task, attempt, opened_at, now, error=outcome)
             self._kernel.fail(run, task, row, str(row.error), beside)
+
+    def _conclude_item(
+        self,
+        run: ActiveRun,
+        unit: Unit,
+        outcome: WaitOutcome,
+        attempt: int,
+        times: tuple[int, int],
+        beside: Sequence[WaitRows],
+    ) -> None:
+        """An item of a map of child runs has ended."""
+        maps = self._kernel.control.ports.maps
+        if isinstance(outcome, Change):
+            row = attempt_rows.of_node(run, unit, attempt, *times, change=outcome)
+            maps.ended_without_body(run, unit, row, outcome, beside)
+        else:
+            row = attempt_rows.of_node(run, unit, attempt, *times, error=outcome)
+            maps.ended_without_body(run, unit, self._kernel.clean(row), None, beside)
 
     def _remember(self, run: ActiveRun, wait: OpenWait, value: str, message: int | None) -> None:
         """Record how the wait of a body has ended, for the body that waits here or runs again."""

@@ -56,7 +56,7 @@ def row_of_run(mark: AttemptRow, name: str, detail: str) -> WaitRow:
     """The wait of a node for the end of a run, which opens with this row of its attempt."""
     assert mark.started_at is not None, "a node has opened"
     key = (mark.run_id, mark.task_id, RUN, name, 0)
-    return WaitRow(*key, mark.attempt, "", mark.started_at, None, detail)
+    return WaitRow(*key, mark.attempt, "", mark.started_at, None, detail, item=mark.item)
 
 
 def row_of_body(attempt: Attempt, asked: AskedWait, now: int) -> WaitRow:

@@ -117,7 +117,7 @@ class Waits:
 
     def _open(self, run: ActiveRun, task: int, resume: Resume) -> None:
         """Open the wait of a node. A sleep that is over already is only ended."""
-        node, task_id = run.graph.tasks[task].wait, run.graph.tasks[task].id
+        node, task_id = run.graph.tasks[task & TASK].wait, run.graph.tasks[task & TASK].id
         assert node is not None
         if isinstance(node, Child):
             assert self.ends.child_nodes is not None, "all parts are made"

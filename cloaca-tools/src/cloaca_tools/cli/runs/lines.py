@@ -94,7 +94,8 @@ def _below(tree: RunTree, branch: str) -> Iterator[Line]:
 
 
 def _number(tree: RunTree) -> str:
-    return "" if tree.iteration is None else f"[{tree.iteration}] "
+    number = tree.iteration if tree.index is None else tree.index
+    return "" if number is None else f"[{number}] "
 
 
 def _hidden(number: int, branch: str) -> Line:
@@ -111,9 +112,9 @@ def branch_lines(tree: RunBranch, branch: str = "") -> Iterator[Line]:
 
 
 def _place(tree: RunBranch) -> str:
-    """The beginning of a run's line: the task that began it, and the iteration or call."""
-    number = tree.iteration or tree.call
-    place = f"{tree.task or ''}{f'[{number}]' if number else ''}"
+    """The beginning of a run's line: the task that began it, and the item, iteration or call."""
+    number = tree.iteration or tree.call if tree.index is None else tree.index
+    place = f"{tree.task or ''}{'' if number is None else f'[{number}]'}"
     return f"{place}  " if place else ""
 
 

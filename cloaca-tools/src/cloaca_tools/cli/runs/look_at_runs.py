@@ -169,8 +169,8 @@ def _wait_form(run: RunLine) -> Form:
 def tree(where: Where, out: Output, run: str, limit: int) -> None:
     """Draw the runs below a run, each under the run that has begun it.
 
-    Each has the task that has begun it, and the number of the iteration or call. It is the nearest
-    runs that are shown, at most --limit, and the others are counted.
+    Each has the task that has begun it, and the number of the item, iteration or call. It is the
+    nearest runs that are shown, at most --limit, and the others are counted.
     """
     from cloaca_tools.cli.runs.lines import branch_lines, laid_out
     from cloaca_tools.observer import Observer

@@ -87,6 +87,7 @@ class Branch:
     hidden: int
     is_open: bool
     iteration: int | None = None
+    index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +200,7 @@ def _branch(child: RunTree, timeline: Timeline, siblings: Sequence[RunTree]) -> 
     shown = min(len(child.tasks), MOST_NESTED)
     rows = tuple(_rows(child, timeline, range(shown)))
     hidden, is_open = len(child.tasks) - shown, _is_open(child, siblings)
-    return Branch(child.run, rows, hidden, is_open, child.iteration)
+    return Branch(child.run, rows, hidden, is_open, child.iteration, child.index)
 
 
 def _is_open(child: RunTree, siblings: Sequence[RunTree]) -> bool:

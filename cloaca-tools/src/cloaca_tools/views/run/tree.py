@@ -68,7 +68,8 @@ _OF_RESULT: Final = attrgetter(*[each.name for each in fields(TaskResult)])
 class RunTree(Shown):
     """A run, its tasks in definition order, and its children: under the task that has submitted
     them, or in ``children`` where that is not known. ``hidden`` counts children that are not
-    shown, of the first 1,000. ``iteration`` is the number of a run of a loop, from 1.
+    shown, of the first 1,000. ``iteration`` is the number of a run of a loop, from 1; ``index`` the
+    place of its item in a map of child runs, from 0.
     """
 
     run: RunLine
@@ -76,6 +77,7 @@ class RunTree(Shown):
     children: tuple[RunTree, ...] = ()
     hidden: int = 0
     iteration: int | None = None
+    index: int | None = None
 
 
 def tree(family: Family) -> RunTree:
@@ -93,7 +95,9 @@ def is_over(family: Family) -> bool:
     return family.views[family.top].row.ended_at is not None
 
 
-def _tree(family: Family, run_id: str, iteration: int | None = None) -> RunTree:
+def _tree(
+    family: Family, run_id: str, iteration: int | None = None, index: int | None = None
+) -> RunTree:
     view = family.views[run_id]
     shown, hidden = placed_children(family, run_id)
     attempts = view.counted_attempts
@@ -121,7 +125,7 @@ def _tree(family: Family, run_id: str, iteration: int | None = None) -> RunTree:
         for task_id, result in results.items()
     ]
     apart = tuple([_tree(family, child.id) for child in by_task.get("", ())])
-    return RunTree(run_info(view.row, family.now), tuple(nodes), apart, hidden, iteration)
+    return RunTree(run_info(view.row, family.now), tuple(nodes), apart, hidden, iteration, index)
 
 
 def placed_children(family: Family, run_id: str) -> tuple[list[ChildRow], int]:
@@ -167,15 +171,18 @@ def _node(
         kind=kind_of(task),
         depends_on=() if task is None else task.dependencies,
         seconds=_seconds(latest, family.views, family.now),
-        children=tuple([_tree(family, child.id, _iteration(child, task)) for child in children]),
+        children=tuple([_tree(family, child.id, *_place(child, task)) for child in children]),
         is_map=task is not None and task.map is not None,
         queue=queue,
     )
 
 
-def _iteration(child: ChildRow, task: Task | RecordedTask | None) -> int | None:
+def _place(child: ChildRow, task: Task | RecordedTask | None) -> tuple[int | None, int | None]:
+    """The number of its iteration, and the index of its item."""
     place = place_of(child.parent_id, child.idempotency_key)
-    return None if place is None else place.number(in_loop=kind_of(task) == Loop.kind)
+    if place is None:
+        return None, None
+    return place.number(in_loop=kind_of(task) == Loop.kind), place.item
 
 
 def _seconds(latest: AttemptRow | None, views: Mapping[str, RunView], now: Instant) -> float | None:

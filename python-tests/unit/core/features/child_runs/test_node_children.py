@@ -25,6 +25,7 @@ from cloaca_core.features.steering.records import ChildRow
 from cloaca_core.run.merge import Change
 from cloaca_core.run.rows import RunRow
 from cloaca_core.values.child_kinds import node_key, place_of_call
+from cloaca_core.values.map_items import Item
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.payloads.json_values import JsonValue
 from cloaca_testing.conformance.rows import new_run
@@ -46,6 +47,16 @@ def test_the_input_is_the_context_of_the_node_or_made_of_it() -> None:
     made = child_input(Child("w", sources), "a", GIVEN)
     assert made == {"id": 7, "none": None, "list": [1]}
     assert made["list"] is not constant.value
+
+
+def test_the_input_of_an_item_has_the_item_too_and_may_be_made_of_it() -> None:
+    item = Item(0, 4, "four", {"size": 3}, 9, 1)
+    of_item: dict[str, JsonValue] = {"item": {"size": 3}, "index": 4, "label": "four"}
+
+    assert child_input(Child("w"), "a", {**GIVEN, "index": 0}, item) == {**GIVEN, **of_item}
+    sources = (("size", ("item", "size")), ("name", ("label",)))
+    made = child_input(Child("w", sources), "a", GIVEN, item)
+    assert made == {"size": 3, "name": "four", **of_item}
 
 
 @pytest.mark.parametrize("path", [("order", "amount"), ("n", "id"), ("nothing",)])
@@ -78,6 +89,7 @@ def test_the_children_of_a_node_are_found_by_their_keys() -> None:
         node_key("p", "a", 10),
         node_key("p", "a", 10, iteration=1),
         node_key("p", "b", 11),
+        node_key("p", "b", 1, item=12),
         "p::a::1",
         None,
     ]
@@ -86,10 +98,11 @@ def test_the_children_of_a_node_are_found_by_their_keys() -> None:
     found = children_of_nodes("p", rows)
 
     assert found == {
-        "a": {Iteration(2): "c0", Iteration(10): "c1", Iteration(10, 1): "c2"},
-        "b": {Iteration(11): "c3"},
+        ("a", -1): {Iteration(2): "c0", Iteration(10): "c1", Iteration(10, 1): "c2"},
+        ("b", -1): {Iteration(11): "c3"},
+        ("b", 12): {Iteration(1): "c4"},
     }
-    assert max(found["a"]) == Iteration(10, 1)
+    assert max(found["a", -1]) == Iteration(10, 1)
     assert children_of_nodes("q", rows) == {}
 
 
