@@ -45,6 +45,7 @@ class MemoryTaskLogs:
             and position > wanted.after
             and wanted.task_id in (None, chunk.task_id)
             and wanted.attempt in (None, chunk.attempt)
+            and wanted.item in (None, chunk.item)
         ][: wanted.limit]
 
     async def progress(self, run_ids: Collection[str]) -> list[ProgressRow]:

@@ -76,7 +76,8 @@ with cloaca.WorkflowBuilder("load", registry=registry):
 with cloaca.WorkflowBuilder("convert_all", registry=registry):
 
     @cloaca.task(map="files", label="name", retry_attempts=1, item_policy="collect")
-    def convert(context, item):
+    def convert(context, item, handle):
+        handle.log("reads " + item["name"])
         return 10 // item["pages"]
 
 with cloaca.WorkflowBuilder("stop_itself", registry=registry):
@@ -176,6 +177,23 @@ def test_items_of_a_map_are_listed_by_state_page_by_page(command: Command) -> No
     assert items_of(command, "--limit", "2") == {"items": [0, 1], "next": "1"}
     assert items_of(command, "--after", "1", "--limit", "3") == {"items": [2, 3, 4], "next": None}
     command("runs", "items", "@", "other", code=1)
+
+
+def test_lines_of_one_item_are_read_by_its_name_or_its_options(command: Command) -> None:
+    command("run", "convert_all", "-P", f"files:={json.dumps(FILES)}")
+
+    def lines(*options: str, code: int = 0) -> list[str]:
+        done = command("runs", "logs", "@", *options, "--json", "--fields", "message", code=code)
+        return [json.loads(line)["message"] for line in done.stdout.splitlines()]
+
+    one = ["reads c"]
+    assert lines("--task", "convert[c]") == lines("--task", "convert[2]") == one
+    assert lines("--task", "convert", "--index", "2") == one
+    assert lines("--task", "convert", "--label", "c") == one
+    assert lines("-f", "--task", "convert", "--label", "c") == one
+    assert lines("--task", "convert", "--label", "z", code=1) == []
+    assert lines("--label", "c", code=2) == []
+    assert "convert[2]" in command("runs", "logs", "@", "--task", "convert[c]").stdout
 
 
 @pytest.mark.each_backend

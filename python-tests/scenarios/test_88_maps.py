@@ -514,6 +514,36 @@ def test_lines_of_items_name_their_item(runner: cloaca.DefaultRunner) -> None:
     ]
 
 
+@pytest.mark.each_backend
+def test_an_item_is_named_by_its_label_or_its_index(runner: cloaca.DefaultRunner) -> None:
+    broken = {2}
+
+    def logs(context: cloaca.Context, item: int, handle: cloaca.TaskHandle) -> int:
+        handle.log(f"converts {item}")
+        if item in broken:
+            raise ValueError("no")
+        return handle.attempt
+
+    result = run(runner, logs, {"north.csv": 1, "0": 2})
+    handle = runner.get_run(result.execution_id)
+    names = ["each[north.csv]", "each[1]", "each[0]"]
+    messages = ["converts 1", "converts 2", "converts 2"]
+    assert [[line.message for line in handle.logs(name)] for name in names] == [
+        [message] for message in messages
+    ]
+    assert [line.message for line in handle.follow_logs("each[1]")] == ["converts 2"]
+    with pytest.raises(cloaca.TaskNotFoundError, match=r"no task 'each\[2\]'"):
+        handle.logs("each[2]")
+
+    broken.clear()
+    plan = runner.plan_retry(handle.id, tasks=["each[0]"])
+    assert [each.task for each in plan.run] == ["each", "after"]
+    again = runner.retry(handle.id, tasks=["each[0]"]).result(WAIT)
+    assert again.final_context["each"] == {"north.csv": 1, "0": 2}
+    made = runner.fork(handle.id, "each[north.csv]").result(WAIT)
+    assert made.final_context["each"] == {"north.csv": 2, "0": 2}
+
+
 def test_items_that_a_map_has_not_begun_are_skipped_when_it_stops(open_runner: Any) -> None:
     def fails(context: cloaca.Context, item: int) -> None:
         raise ValueError("no")

@@ -49,6 +49,11 @@ def mapped(child: str = "double", **options: Any) -> None:
         cloaca.child("each", child, **{"map": "data", **options})
 
 
+def rounds_of(run: cloaca.RunHandle) -> dict[int | None, int]:
+    """The round of the child of each item."""
+    return {branch.index: branch.run.round for branch in run.tree().children}
+
+
 # -- input and result ----------------------------------------------------------------------------
 
 
@@ -132,12 +137,12 @@ def test_a_retry_begins_the_failed_children_again_and_keeps_the_others(
     assert "1 of 4 items failed, first each[2]: ChildFailedError: run " in str(
         run.result(WAIT).error
     )
+    assert rounds_of(run) == {0: 1, 1: 2, 2: 1, 3: 1}
     run = runner.retry(run.id)
 
     assert run.result(WAIT).final_context["each"] == [{"double": n} for n in (2, 26, 28, 4)]
     assert {each.id for each in run.children()} == before
-    rounds = {branch.index: branch.run.round for branch in run.tree().children}
-    assert rounds == {0: 1, 1: 2, 2: 2, 3: 1}
+    assert rounds_of(run) == {0: 1, 1: 2, 2: 2, 3: 1}
 
 
 def test_a_child_that_fails_again_in_a_retry_fails_its_item_again(
@@ -150,7 +155,7 @@ def test_a_child_that_fails_again_in_a_retry_fails_its_item_again(
     run = runner.retry(run.id)
 
     assert "1 of 2 items failed" in str(run.result(WAIT).error)
-    assert {branch.index: branch.run.round for branch in run.tree().children} == {0: 2, 1: 1}
+    assert rounds_of(run) == {0: 2, 1: 1}
 
 
 def test_a_retry_without_children_starts_others(

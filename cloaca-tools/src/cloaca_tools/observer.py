@@ -379,12 +379,15 @@ class Observer:
         attempt: int | None = None,
         after: LogLine | int | None = None,
         limit: int = 10_000,
+        item: int | str | None = None,
     ) -> Call[list[LogLine]]:
-        """The lines that bodies of a run have logged so far; see ``RunHandle.logs``."""
+        """The lines that bodies of a run have logged so far; see ``RunHandle.logs``. ``item`` is
+        the index (an integer) or the label of an item of ``task``.
+        """
         from cloaca_core.features.task_logs.operations import lines_of, wanted_lines
         from cloaca_core.features.task_logs.run_logs import lines_read
 
-        wanted = wanted_lines("", task, attempt, after, checked_limit(limit))
+        wanted = wanted_lines("", task, attempt, after, checked_limit(limit), item)
 
         async def answer(engine: Looks, run_id: str) -> list[LogChunk]:
             return await lines_read(engine.store, engine.reader, wanted._replace(run_id=run_id))
@@ -398,12 +401,13 @@ class Observer:
         *,
         attempt: int | None = None,
         after: LogLine | int | None = None,
+        item: int | str | None = None,
     ) -> Following:
         """The lines of a run up to its end, as they come: ``for line in …`` or ``async for``."""
         from cloaca_core.features.task_logs.operations import LINES_AT_ONCE, Following, wanted_lines
 
         checked = ids.checked_ref(ref)
-        wanted = wanted_lines("", task, attempt, after, LINES_AT_ONCE)
+        wanted = wanted_lines("", task, attempt, after, LINES_AT_ONCE, item)
         return Following(self._host, wanted, lambda engine: ids.resolved(engine, checked))
 
     # -- what starts runs, and who executes them -----------------------------------------------

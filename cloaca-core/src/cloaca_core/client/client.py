@@ -346,7 +346,7 @@ class Client:
         Of a map, the items run again that did not complete, or all if a task above it runs again or
         the items have changed. ``items={"convert": [17, "north.csv"]}`` chooses, by indexes and
         labels: the map runs again, also if it completed, with these of its ended items; those that
-        failed and are not chosen stay failed.
+        failed and are not chosen stay failed. ``tasks=["convert[17]"]`` names one of them.
 
         A run in another state raises ``RunStateError``, also one whose body would find a child that
         is still Cancelling; ``tasks`` that the workflow has not, and ``items`` that the run has

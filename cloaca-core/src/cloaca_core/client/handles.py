@@ -132,7 +132,8 @@ class RunHandle(BaseHandle):
 
         A line is there a tenth of a second after it was logged, the last ones of an attempt when
         that is recorded. The first 5,000 lines of an attempt (and 512 KiB) are kept, and its last.
-        A task that the run has not raises ``TaskNotFoundError``, a KeyError.
+        ``task="convert[17]"`` names an item of a map, by its label or else its index. A task or an
+        item that the run has not raises ``TaskNotFoundError``, a KeyError.
         """
         from cloaca_core.features.task_logs.operations import Logs
 

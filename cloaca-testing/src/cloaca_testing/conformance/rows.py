@@ -22,7 +22,7 @@ from cloaca_core.features.waits.records import (
     WaitRow,
     WaitTimeout,
 )
-from cloaca_core.run.rows import AttemptRow, NewRun, RunEnd, RunFilter
+from cloaca_core.run.rows import THE_TASK, AttemptRow, NewRun, RunEnd, RunFilter
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.messages import NewMessage
 from cloaca_core.store.runner_rows import RunnerRow
@@ -133,9 +133,10 @@ def chunk(
     number: int = 1,
     size: int = 2,
     lines: str = '[[1,"INFO","app","a"],[2,"INFO","app","é"]]',
+    item: int = THE_TASK,
 ) -> LogChunk:
     """Lines of a body."""
-    return LogChunk(run_id, position, task_id, attempt, number, size, lines)
+    return LogChunk(run_id, position, task_id, attempt, number, size, lines, item)
 
 
 def told(

@@ -67,6 +67,16 @@ class TaskLogConformance:
         assert await found(after=1) == [first, other, second]
         assert await found(limit=2) == [first, other]
 
+    async def test_lines_of_one_item_are_selected(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        rows = [chunk("a", 10 + item, item=item) for item in (-1, 0, 17)]
+        await keep_lines(store, *rows)
+
+        for row in rows:
+            wanted = ChunkFilter("a", task_id="load", item=row.item)
+            assert await store.log_chunks(wanted) == [row]
+
     async def test_a_chunk_that_is_sent_again_is_there_once(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))

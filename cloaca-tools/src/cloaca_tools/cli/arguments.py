@@ -133,3 +133,22 @@ def act_options(function: F) -> F:
 def by_option(function: F) -> F:
     """Let a command take ``--by``, which the log of actions keeps."""
     return click.option("--by", metavar="NAME", help="Who asks; you, at this host.")(function)
+
+
+def item_options(function: F) -> F:
+    """Let a command take ``--index`` or ``--label`` beside ``--task``."""
+    with_label = click.option(
+        "--label", metavar="LABEL", help="Only the item of the map TASK with this label."
+    )(function)
+    return click.option(
+        "--index", type=click.IntRange(0), help="Only the item of the map TASK with this index."
+    )(with_label)
+
+
+def item_of(task: str | None, index: int | None, label: str | None) -> int | str | None:
+    """The item that ``item_options`` name; None for none."""
+    if index is None and label is None:
+        return None
+    if task is None or (index is not None and label is not None):
+        raise click.UsageError("--index or --label is of the map that --task names")
+    return label if index is None else index

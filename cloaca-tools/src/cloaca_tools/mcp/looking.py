@@ -205,7 +205,7 @@ LOOKING: Final = (
         get_logs,
         {
             "run": RUN,
-            "task": text("Only lines of this task."),
+            "task": text("Only lines of this task, or of an item of a map, as 'convert[17]'."),
             "attempt": whole("Only lines of this attempt.", 1, 1_000_000),
             "after": whole("Go on after this position: the next of the answer before.", 0, 10**15),
             "limit": whole("At most so many. Default: 100.", 1, 1_000),

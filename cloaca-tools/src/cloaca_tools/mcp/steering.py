@@ -202,7 +202,10 @@ STEERING: Final = (
         retry,
         {
             "run": RUN,
-            "tasks": texts("Run these tasks again, in place of those that failed."),
+            "tasks": texts(
+                "Run these tasks again, in place of those that failed; an item of a map is named "
+                "'convert[17]', by its label or index."
+            ),
             "plan": _PLAN,
             "reason": _REASON,
         },

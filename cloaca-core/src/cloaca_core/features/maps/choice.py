@@ -66,13 +66,18 @@ def no_map(run_id: str, task: str) -> TaskNotFoundError:
     return TaskNotFoundError(f"run {run_id} has started no map {task!r}", task_id=task)
 
 
+def places_of(opened: MapRow) -> dict[str, int]:
+    """The index of each item, by its label as people type it."""
+    labels = range(opened.items) if opened.labels is None else json.loads(opened.labels)
+    return {str(label): index for index, label in enumerate(labels)}
+
+
 def _indexes(
     run_id: str, task: str, opened: MapRow | None, names: Collection[ItemName]
 ) -> list[int]:
     if opened is None:
         raise no_map(run_id, task)
-    labels = range(opened.items) if opened.labels is None else json.loads(opened.labels)
-    places = {str(label): index for index, label in enumerate(labels)}
+    places = places_of(opened)
     found = [name if isinstance(name, int) else places.get(name, -1) for name in names]
     for name, index in zip(names, found, strict=True):
         if not 0 <= index < opened.items:

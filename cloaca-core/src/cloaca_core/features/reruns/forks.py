@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import no_run
 from cloaca_core.features.maps.choice import indexes_of
+from cloaca_core.features.maps.names import may_be_item, named
 from cloaca_core.features.reruns.newest_definitions import (
     Definition,
     NewestDefinitions,
@@ -49,7 +50,9 @@ class Forks:
 
     async def plan(self, run_id: str, from_task: str) -> Rerun:
         """Plan a fork; writes nothing."""
-        _, chosen = await self._planned(await self._run(run_id), from_task)
+        row = await self._run(run_id)
+        from_task, _ = await self._named(row, from_task, None)
+        _, chosen = await self._planned(row, from_task)
         return chosen
 
     async def fork(
@@ -67,9 +70,10 @@ class Forks:
         """Make a run from another run. Returns its id, or the id of the run that has its key, and
         whether it was made now. ``content`` and ``tags`` are JSON objects; without ``tags`` it has
         the other run's. ``trace`` is in the form of rows. ``items`` are the names of those that run
-        again of ``from_task``, a map; None for all.
+        again of ``from_task``, a map; None for all. ``from_task`` may name one, too.
         """
         row = await self._run(run_id)
+        from_task, items = await self._named(row, from_task, items)
         definition, chosen = await self._planned(row, from_task)
         await self._definitions.keep([row.workflow])
         act = self._act_of(order)
@@ -96,6 +100,17 @@ class Forks:
         failpoints.hit("fork.after_commit")
         self._subjects.claimable.publish()
         return made, made == new.id
+
+    async def _named(
+        self, row: RunRow, name: str, items: Collection[ItemName] | None
+    ) -> tuple[str, Collection[ItemName] | None]:
+        """The task of this name, and the items of it: these and one that is named."""
+        if not may_be_item(name):
+            return name, items
+        definition = await self._definitions.find(row.workflow)
+        tasks = () if definition is None else definition.graph.position
+        found = await named(self._store, row.id, name, tasks)
+        return found.task, items if found.item is None else [*(items or ()), found.item]
 
     async def _indexes(
         self, run_id: str, task: str, items: Collection[ItemName] | None

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import CloacaError, RunStateError, no_run
 from cloaca_core.features.maps.choice import indexes_of
+from cloaca_core.features.maps.names import may_be_item, named_tasks
 from cloaca_core.features.reruns.retry_plans import RETRIED, Ended, Plan, Planned, RetryPlans
 from cloaca_core.features.steering.records import Reopening
 from cloaca_core.values.child_kinds import call_of_item, place_of_call
@@ -90,7 +91,8 @@ class Retries:
     async def plan(self, run_id: str, tasks: Collection[str] | None) -> Rerun:
         """Plan a retry; writes nothing."""
         run = Ended.of(await self._run(run_id))
-        planned = (await self._plans.of([run], tasks))[run_id]
+        tasks, items = await self._named(run, tasks, {})
+        planned = (await self._plans.of([run], tasks, items))[run_id]
         if isinstance(planned, CloacaError):
             raise planned
         return planned.rerun
@@ -107,10 +109,11 @@ class Retries:
     ) -> str:
         """Begin the next round of a run, or find that another caller has done so since it was
         looked at. With ``children``, the failed ones that its tasks wait for are begun first, each
-        with the time limit that it has. ``time_limit`` is in the form of rows. ``items`` are the
-        names of chosen items of maps.
+        with the time limit that it has. ``time_limit`` is in the form of rows. ``items`` are chosen
+        ones of maps; ``tasks`` may name some, too.
         """
         run = Ended.of(await self._run(run_id))
+        tasks, items = await self._named(run, tasks, items)
         indexes = await indexes_of(self._store, run_id, items)
         begun = await self._begin([run], Wanted(order, tasks, children, time_limit, indexes))
         if (error := begun.refused.get(run_id)) is not None:
@@ -135,6 +138,19 @@ class Retries:
         except RunStateError as error:
             if error.run_id != run_id:  # of a child; else another caller has begun it since
                 raise
+
+    async def _named(
+        self,
+        run: Ended,
+        names: Collection[str] | None,
+        items: Mapping[str, Collection[ItemName]],
+    ) -> tuple[Collection[str] | None, Mapping[str, Collection[ItemName]]]:
+        """The tasks of these names, and the items of maps: these and those that are named."""
+        if names is None or not any(map(may_be_item, names)):
+            return names, items
+        definition = await self._definitions.find(run.workflow)
+        tasks = () if definition is None else definition.graph.position
+        return await named_tasks(self._store, run.run_id, names, tasks, items)
 
     async def _run(self, run_id: str) -> RunRow:
         """The run, if it can be begun again."""

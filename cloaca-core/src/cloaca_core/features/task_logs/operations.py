@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 
     from cloaca_core.engine.calls.call import CallerOf, Host
+    from cloaca_core.features.maps.choice import ItemName
     from cloaca_core.features.task_logs.records import LogChunk
     from cloaca_core.features.task_logs.run_logs import RunLogs
 
@@ -105,8 +106,11 @@ def wanted_lines(
     attempt: int | None,
     after: LogLine | int | None,
     limit: int,
+    item: ItemName | None = None,
 ) -> Wanted:
     """Checks the arguments."""
+    if item is not None and task is None:
+        raise ConfigError("an item needs the task that is its map", field="item")
     if task is not None and not isinstance(task, str):
         raise _wrong_type("task", "a str or None", task)
     if attempt is not None:
@@ -114,7 +118,7 @@ def wanted_lines(
     position = after.position if isinstance(after, LogLine) else after
     if position is not None:
         _check_number("after", position, "a LogLine, its position or None", least=0)
-    return Wanted(run_id, task, attempt, position or 0, limit)
+    return Wanted(run_id, task, attempt, position or 0, limit, item)
 
 
 def _check_number(name: str, given: object, accepted: str, *, least: int) -> None:

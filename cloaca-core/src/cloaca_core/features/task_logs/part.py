@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
+from cloaca_core.features.maps.part import MapStore
 from cloaca_core.features.task_logs.records import ChunkFilter, LogChunk, ProgressRow
 from cloaca_core.store.protocol import KernelStore
 
@@ -25,3 +26,7 @@ class TaskLogStore(KernelStore, Protocol):
         """The progress of the attempts of these runs that reported some, by run, task and attempt.
         Only reads.
         """
+
+
+class LogStore(TaskLogStore, MapStore, Protocol):
+    """Lines of attempts, and the maps by whose items they may be asked for."""

@@ -62,7 +62,7 @@ PROGRESS: Final = Kind[ProgressRow]("progress")
 
 class ChunkFilter(NamedTuple):
     """Selects chunks of a run: the first ``limit`` chunks with lines after the position ``after``,
-    of a task and an attempt or (None) of all.
+    of a task, an attempt and an item of a map or (None) of all.
     """
 
     run_id: str
@@ -70,3 +70,4 @@ class ChunkFilter(NamedTuple):
     task_id: str | None = None
     attempt: int | None = None
     limit: int = 100
+    item: int | None = None

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.errors import StoreError, TaskNotFoundError
+from cloaca_core.features.maps.choice import indexes_of
+from cloaca_core.features.maps.names import may_be_item, named
 from cloaca_core.features.task_logs.records import ChunkFilter, LogChunk
 from cloaca_core.values.namespace import short_name
 
 if TYPE_CHECKING:
     from cloaca_core.engine.observe.run_reader import RunReader
     from cloaca_core.engine.observe.watchers import Watchers
-    from cloaca_core.features.task_logs.part import TaskLogStore
+    from cloaca_core.features.maps.choice import ItemName
+    from cloaca_core.features.task_logs.part import LogStore, TaskLogStore
     from cloaca_core.run.rows import RunRow
 
 CHUNKS_AT_ONCE: Final = 100
@@ -19,13 +22,16 @@ CHUNKS_AT_ONCE: Final = 100
 
 
 class Wanted(NamedTuple):
-    """Lines of a run after a position, of a task and an attempt or (None) all, up to ``limit``."""
+    """Lines of a run after a position, of a task and an attempt or (None) all, up to ``limit``. The
+    task may be named as an item of a map, or an ``item`` of it be given: an index or a label.
+    """
 
     run_id: str
     task_id: str | None
     attempt: int | None
     after: int
     limit: int
+    item: ItemName | None = None
 
 
 class News(NamedTuple):
@@ -40,7 +46,7 @@ class RunLogs:
     elsewhere. They look again, and find what concerns them.
     """
 
-    def __init__(self, store: TaskLogStore, reader: RunReader, watchers: Watchers) -> None:
+    def __init__(self, store: LogStore, reader: RunReader, watchers: Watchers) -> None:
         self._store = store
         self._reader = reader
         self._watchers = watchers
@@ -64,6 +70,7 @@ class RunLogs:
 
     async def _look(self, wanted: Wanted) -> News | None:
         row = await self._reader.get_run(wanted.run_id)  # first: its end has the last lines
+        wanted = await _named(self._store, self._reader, row, wanted)
         chunks = await chunks_read(self._store, wanted)
         if not chunks:
             await _refuse_unknown_task(self._reader, row, wanted)
@@ -72,15 +79,30 @@ class RunLogs:
         return None
 
 
-async def lines_read(store: TaskLogStore, reader: RunReader, wanted: Wanted) -> list[LogChunk]:
+async def lines_read(store: LogStore, reader: RunReader, wanted: Wanted) -> list[LogChunk]:
     """The chunks with the lines; ``RunNotFoundError`` when there is no such run,
-    ``TaskNotFoundError`` when the run has no such task.
+    ``TaskNotFoundError`` when the run has no such task or item.
     """
     row = await reader.get_run(wanted.run_id)
+    wanted = await _named(store, reader, row, wanted)
     chunks = await chunks_read(store, wanted)
     if not chunks:
         await _refuse_unknown_task(reader, row, wanted)
     return chunks
+
+
+async def _named(store: LogStore, reader: RunReader, row: RunRow, wanted: Wanted) -> Wanted:
+    """The same lines, by the id of the task, and of an item by its index."""
+    task, item = wanted.task_id, wanted.item
+    if task is None:
+        return wanted
+    if item is not None:
+        (index,) = (await indexes_of(store, row.id, {task: [item]}))[task]
+        return wanted._replace(item=index)
+    if not may_be_item(task):
+        return wanted
+    found = await named(store, row.id, task, await reader.task_ids(row))
+    return wanted._replace(task_id=found.task, item=found.item)
 
 
 async def _refuse_unknown_task(reader: RunReader, row: RunRow, wanted: Wanted) -> None:
@@ -99,7 +121,10 @@ async def chunks_read(store: TaskLogStore, wanted: Wanted) -> list[LogChunk]:
     found: list[LogChunk] = []
     lines, after = 0, wanted.after
     while lines < wanted.limit:
-        chosen = ChunkFilter(wanted.run_id, after, wanted.task_id, wanted.attempt, CHUNKS_AT_ONCE)
+        assert not isinstance(wanted.item, str), "its index is known"
+        chosen = ChunkFilter(
+            wanted.run_id, after, wanted.task_id, wanted.attempt, CHUNKS_AT_ONCE, wanted.item
+        )
         page = await store.log_chunks(chosen)
         found += page
         lines += sum([chunk.size for chunk in page])

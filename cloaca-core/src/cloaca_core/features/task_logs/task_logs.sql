@@ -46,6 +46,7 @@ FROM cloaca_task_log
 WHERE run_id = :run_id AND position > :after
     AND (CAST(:task_id AS TEXT) IS NULL OR task_id = :task_id)
     AND (CAST(:attempt AS BIGINT) IS NULL OR attempt = :attempt)
+    AND (CAST(:item AS BIGINT) IS NULL OR item = :item)
 ORDER BY position
 LIMIT :limit;
 

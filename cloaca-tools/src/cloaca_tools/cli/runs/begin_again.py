@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 @click.command(cls=CommandWithTerms)
 @steering_options
 @click.option(
-    "--task", "tasks", multiple=True, metavar="TASK", help="Run this, in place of what failed."
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="TASK",
+    help="Run this, in place of what failed; an item of a map is 'TASK[ITEM]'.",
 )
 @click.option("--plan", is_flag=True, help="Only show what it would keep and run.")
 @click.option("--time-limit", type=LIMIT, help="The time limit of this round and later ones.")

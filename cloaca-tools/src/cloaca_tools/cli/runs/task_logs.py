@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cloaca_tools.cli.arguments import item_of, item_options
 from cloaca_tools.cli.completion import RUNS
 from cloaca_tools.cli.output import Output, json_text, note, output_options
 from cloaca_tools.cli.runs.leaving import leaving
@@ -24,7 +25,10 @@ PAGE = 10_000
 @click.command("logs")
 @click.argument("run", shell_complete=RUNS)
 @click.option("-f", "--follow", is_flag=True, help="Go on with each new line, until the run ends.")
-@click.option("--task", metavar="TASK", help="Only lines of this task.")
+@click.option(
+    "--task", metavar="TASK", help="Only lines of this task, or of an item, 'TASK[ITEM]'."
+)
+@item_options
 @click.option("--attempt", type=click.IntRange(1), help="Only lines of this attempt.")
 @click.option(
     "--after", type=click.IntRange(0), default=0, metavar="POSITION", help="Go on after this line."
@@ -38,6 +42,8 @@ def command(
     run: str,
     follow: bool,
     task: str | None,
+    index: int | None,
+    label: str | None,
     attempt: int | None,
     after: int,
 ) -> None:
@@ -48,14 +54,15 @@ def command(
     """
     from cloaca_core.values.payloads.json_forms import json_form
 
+    item = item_of(task, index, label)
     with where.observing() as observer:
         run_id = observer.resolve(run).wait()
         with leaving(run_id, "logs -f"):
             lines: Iterable[LogLine]
             if follow:
-                lines = observer.follow_logs(run_id, task, attempt=attempt, after=after)
+                lines = observer.follow_logs(run_id, task, attempt=attempt, after=after, item=item)
             else:
-                lines = _so_far(observer, run_id, task, attempt, after)
+                lines = _so_far(observer, run_id, task, attempt, after, item)
             is_empty = True
             for line in lines:
                 out.event(json_form(line), _shown(line))
@@ -65,17 +72,29 @@ def command(
 
 
 def _so_far(
-    observer: Observer, run_id: str, task: str | None, attempt: int | None, after: int
+    observer: Observer,
+    run_id: str,
+    task: str | None,
+    attempt: int | None,
+    after: int,
+    item: int | str | None,
 ) -> Iterator[LogLine]:
     """All lines that there are by now, page by page."""
-    while page := observer.logs(run_id, task, attempt=attempt, after=after, limit=PAGE).wait():
+
+    def read(after: int) -> list[LogLine]:
+        asked = observer.logs(run_id, task, attempt=attempt, after=after, limit=PAGE, item=item)
+        return asked.wait()
+
+    while page := read(after):
         yield from page
         after = page[-1].position
 
 
 def _shown(line: LogLine) -> str:
     """A line for people; what a message has below its first line is indented."""
-    task = line.task_id if line.attempt == 1 else f"{line.task_id} (attempt {line.attempt})"
+    task = line.task_id if line.item is None else f"{line.task_id}[{line.item}]"
+    if line.attempt > 1:
+        task = f"{task} (attempt {line.attempt})"
     message = "\n  ".join(line.message.splitlines())
     fields = json_text(line.fields) if line.fields else ""
     words = (clock(line.at), f"{line.level:7}", task, message, fields)

@@ -1,0 +1,54 @@
+"""Names of items: a task comes first, then the label, then the index."""
+
+from __future__ import annotations
+
+import pytest
+from model.memory_store import MemoryStore
+
+from cloaca_core.features.maps.names import Named, named, named_item, named_tasks
+from cloaca_core.features.maps.records import MapRow
+
+
+def row(task: str, items: int, labels: str | None = None) -> MapRow:
+    """A map with so many items."""
+    return MapRow("r", task, 1, 1, "v", items, "d", 1, labels, None)
+
+
+MAPS = [row("m", 3, '["a",2,"x[1]"]'), row("n", 20), row("m[a]", 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "item"),
+    [
+        ("m[a]", Named("m", 0)),
+        ("m[2]", Named("m", 1)),  # a label comes first
+        ("m[1]", Named("m", 1)),
+        ("m[0]", Named("m", 0)),
+        ("m[3]", None),
+        ("m[x[1]]", Named("m", 2)),
+        ("m[a][1]", Named("m[a]", 1)),
+        ("n[17]", Named("n", 17)),
+        ("n[20]", None),
+        ("n[-1]", None),
+        ("n[+1]", None),
+        ("n[]", None),
+        ("n[²]", None),
+        ("n[017]", None),
+        ("other[1]", None),
+        ("n", None),
+        ("]", None),
+    ],
+)
+def test_a_name_is_of_an_item_by_its_label_or_else_its_index(name: str, item: Named | None) -> None:
+    assert named_item(MAPS, name) == item
+
+
+async def test_a_task_of_that_name_comes_first() -> None:
+    store = MemoryStore()
+    store.opened_maps["r", "n"] = row("n", 20)
+
+    assert await named(store, "r", "n[1]", {"n"}) == Named("n", 1)
+    assert await named(store, "r", "n[1]", {"n", "n[1]"}) == Named("n[1]")
+    assert await named(store, "r", "n[x]", {"n"}) == Named("n[x]")
+    tasks, items = await named_tasks(store, "r", ["n[1]", "o", "n[2]"], {"n"}, {"n": ["x"]})
+    assert (tasks, items) == (["n", "o"], {"n": ["x", 1, 2]})
