@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cloaca_core.features.maps.records import MAPS, ItemMark, ItemRestart, MapRow
+from cloaca_core.features.maps.records import ALL, MAPS, ItemMark, ItemRestart, MapRow
 from cloaca_core.run.rows import AttemptRow
 from cloaca_core.store.batch import Batch
 
@@ -38,10 +38,13 @@ class MemoryMaps:
         bare = [row._replace(error_traceback=None) for row in found]
         return bare if results else [row._replace(change=None) for row in bare]
 
-    async def item_marks(self, run_id: str, task_id: str) -> list[ItemMark]:
+    async def item_marks(
+        self, run_id: str, task_id: str, first: int = 0, last: int = ALL
+    ) -> list[ItemMark]:
         return [
             ItemMark(row.item, row.attempt, row.status, row.started_at, row.ended_at, row.retry_at)
             for row in self._all_items(run_id, task_id)
+            if first <= row.item < last
         ]
 
     async def restarted_items(self, run_ids: Collection[str]) -> list[ItemRestart]:

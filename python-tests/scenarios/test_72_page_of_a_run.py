@@ -417,6 +417,9 @@ def test_a_map_shows_its_items_by_state_and_page(
     assert 'aria-label="3 failed, 117 completed"' in first
     assert items(first) == list(range(50))
 
+    assert len(re.findall(r'<svg class="f-items" x="[0-9.]+%" width="[0-9.]+%"', first)) == 1
+    assert "f-items" not in look(page, mapped.id, view="table")
+
     failed = look(page, mapped.id, task="convert", state="Failed")
     assert items(failed) == [7, 47, 87]
     assert "item-pages" not in failed

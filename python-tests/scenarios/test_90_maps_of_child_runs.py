@@ -246,7 +246,8 @@ def test_results_that_are_too_large_fail_the_map(open_runner: OpenRunner) -> Non
 
     result = runner.execute("mapped", {"data": list(range(9)), "text": "x" * 700}, timeout=WAIT)
 
-    assert "the results of each have more than" in str(result.error)
+    assert "task 'each' would hand on " in str(result.error)
+    assert 'With results="rows" the results stay out' in str(result.error)
 
 
 # -- waits ---------------------------------------------------------------------------------------

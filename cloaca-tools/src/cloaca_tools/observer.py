@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from cloaca_tools.views.run.changes import TaskChange
     from cloaca_tools.views.run.graph import Graph
     from cloaca_tools.views.run.inspection import Inspection, Snapshot
-    from cloaca_tools.views.run.items import MapItems
+    from cloaca_tools.views.run.item_cells import KeptCells, SeenMap
+    from cloaca_tools.views.run.items import Cell, MapItems
     from cloaca_tools.views.run.reading import Family
     from cloaca_tools.views.run.shown_run import ShownRun
     from cloaca_tools.views.run.standings import Standing
@@ -299,6 +300,12 @@ class Observer:
         return self._of_run(
             ref, lambda engine, run_id: items.read(engine, run_id, page), items.map_items
         )
+
+    def item_cells(
+        self, run_id: str, maps: Sequence[SeenMap], kept: KeptCells
+    ) -> Call[dict[str, tuple[Cell, ...]]]:
+        """The strips of these maps of a run, by task. ``kept`` has the cells that do not change."""
+        return self._ask(lambda engine: kept.read(engine, run_id, maps), unchanged)
 
     def tasks(self, ref: str, tasks: Collection[str]) -> Call[tuple[TaskDetails, ...]]:
         """Several tasks of a run, closely, in this order; reads the run once."""

@@ -65,10 +65,12 @@ class MapConformance:
         assert await store.items("b", "load", 0, 99) == others[1:]
         assert await store.items("a", "load", 1, 10) == items[2:4]
         assert await store.chosen_items("a", "load", [10, 0, 7]) == [*items[:2], *items[4:]]
-        assert await store.item_marks("a", "load") == [
+        marks = [
             ItemMark(row.item, row.attempt, row.status, row.started_at, row.ended_at, row.retry_at)
             for row in items
         ]
+        assert await store.item_marks("a", "load") == marks
+        assert await store.item_marks("a", "load", 1, 10) == marks[2:4]
 
     async def test_items_are_read_without_what_is_long(self, store: Store) -> None:
         await store.register(runner("r1"))

@@ -40,9 +40,11 @@ ORDER BY item, attempt;
 
 
 -- name: load_item_marks
--- Read the states and times of all attempts of the items of a map, without what they wrote.
+-- Read the states and times of attempts of items of a map from an index on, up to before another, without
+-- what they wrote.
 SELECT item, attempt, status, started_at, ended_at, retry_at
-FROM cloaca_attempt WHERE run_id = :run_id AND task_id = :task_id AND item >= 0
+FROM cloaca_attempt
+WHERE run_id = :run_id AND task_id = :task_id AND item >= :first AND item < :last
 ORDER BY item, attempt;
 
 

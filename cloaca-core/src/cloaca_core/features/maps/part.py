@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from cloaca_core.features.maps.records import ItemMark, ItemRestart, MapRow
+from cloaca_core.features.maps.records import ALL, ItemMark, ItemRestart, MapRow
 from cloaca_core.run.rows import AttemptRow
 from cloaca_core.store.protocol import KernelStore
 
@@ -26,9 +26,12 @@ class MapStore(KernelStore, Protocol):
         reads.
         """
 
-    async def item_marks(self, run_id: str, task_id: str) -> list[ItemMark]:
-        """States and times of all attempts of the items of a map, by item and attempt: little, of
-        items whose results may be large. Only reads.
+    async def item_marks(
+        self, run_id: str, task_id: str, first: int = 0, last: int = ALL
+    ) -> list[ItemMark]:
+        """States and times of all attempts of the items of a map from the index ``first`` on and
+        before ``last``, by item and attempt: little, of items whose results may be large. Only
+        reads.
         """
 
     async def restarted_items(self, run_ids: Collection[str]) -> list[ItemRestart]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.features.maps.open_maps import EarlierMap, open_maps
 from cloaca_core.features.maps.openings import chosen_of, due_items
+from cloaca_core.features.maps.records import ALL
 from cloaca_core.run.counting import first_attempts
 from cloaca_core.values.states import TaskStatus
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 10_000
 """Items whose attempts one statement reads."""
-ALL: Final = 2**31 - 1
-"""Greater than each index of an item."""
 
 
 async def read_maps(store: MapStore, past: Mapping[str, PastRows]) -> None:

@@ -5,6 +5,9 @@ from typing import Final, NamedTuple
 from cloaca_core.store.batch import Kind
 from cloaca_core.values.times.instants import Instant
 
+ALL: Final = 2**31 - 1
+"""Greater than each index of an item."""
+
 
 class MapRow(NamedTuple):
     """A map as it was opened last: for this ``attempt`` of its task, by the owner in ``epoch`` and

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cloaca_core.features.maps.records import ItemMark, ItemRestart, MapRow
+from cloaca_core.features.maps.records import ALL, ItemMark, ItemRestart, MapRow
 from cloaca_core.run.rows import AttemptRow
 from cloaca_core.store.sql.base import Queries, SqlPart, Statements
 from cloaca_core.store.sql.dialect import Dialect
@@ -46,8 +46,12 @@ class SqlMaps(SqlPart):
         )
         return list(map(AttemptRow._make, found))
 
-    async def item_marks(self, run_id: str, task_id: str) -> list[ItemMark]:
-        found = await self._read(self._maps.load_item_marks, run_id=run_id, task_id=task_id)
+    async def item_marks(
+        self, run_id: str, task_id: str, first: int = 0, last: int = ALL
+    ) -> list[ItemMark]:
+        found = await self._read(
+            self._maps.load_item_marks, run_id=run_id, task_id=task_id, first=first, last=last
+        )
         return list(map(ItemMark._make, found))
 
     async def restarted_items(self, run_ids: Collection[str]) -> list[ItemRestart]:

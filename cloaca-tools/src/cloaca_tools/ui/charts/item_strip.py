@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 HEIGHT: Final = 32
 _STEP: Final = 10
 _WIDTH: Final = 8
-_FEWEST: Final = 20
+FEWEST: Final = 20
 """Cells that the strip has room for at least: few items do not become wide blocks."""
 _LOWEST: Final = 8
 _SHORTEST: Final = 3
@@ -33,8 +33,8 @@ class ItemStrip:
     dashes: str
 
 
-def item_strip(cells: Sequence[Cell]) -> ItemStrip:
-    """The strip of these cells, in the order of the items."""
+def item_strip(cells: Sequence[Cell], fewest: int = FEWEST) -> ItemStrip:
+    """The strip of these cells, in the order of the items; it has room for ``fewest`` at least."""
     longest = max([cell.slowest for cell in cells], default=0)
     bars: dict[str, list[str]] = {}
     dashes = []
@@ -47,7 +47,7 @@ def item_strip(cells: Sequence[Cell]) -> ItemStrip:
         for status, height in reversed(_shares(begun, high)):
             bottom -= height
             bars.setdefault(STATES[status], []).append(_bar(x, bottom, height))
-    width = max(len(cells), _FEWEST) * _STEP
+    width = max(len(cells), fewest) * _STEP
     return ItemStrip(
         width, tuple([(name, "".join(found)) for name, found in bars.items()]), "".join(dashes)
     )

@@ -7,11 +7,13 @@ the wanted chunks become rows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from cloaca_core.values.wording import counted
+from cloaca_tools.ui.charts.item_strip import ItemStrip
 from cloaca_tools.views import Bar, RunLine, RunTree, TaskNode, Timeline
 
 CHUNK: Final = 200
@@ -23,6 +25,7 @@ _STATES: Final = (
     *("Failed", "Running", "Waiting", "Paused", "Cancelling", "Pending", "Cancelled", "Completed"),
 )
 """States of runs, first those that matter most."""
+NO_STRIPS: Final[Mapping[str, ItemStrip]] = MappingProxyType({})
 MOST_NESTED: Final = 50
 """Tasks of a run below the first one that are shown; its own page shows all."""
 
@@ -30,7 +33,7 @@ MOST_NESTED: Final = 50
 @dataclass(frozen=True, slots=True)
 class Row:
     """A task of the run ``run_id``. ``key`` is unique on the page, and stays while the run has the
-    definition that it has.
+    definition that it has. ``strip`` are the items of a map.
     """
 
     key: str
@@ -38,6 +41,7 @@ class Row:
     node: TaskNode
     bars: tuple[Bar, ...]
     branches: tuple[Branch, ...]
+    strip: ItemStrip | None = None
 
     @property
     def is_folded(self) -> bool:
@@ -105,14 +109,21 @@ class Chunk:
         return self.number * CHUNK + 1
 
 
-def chunks(tree: RunTree, timeline: Timeline, wanted: Collection[int]) -> tuple[Chunk, ...]:
-    """The chunks of a run, those that are wanted with their rows."""
+def chunks(
+    tree: RunTree,
+    timeline: Timeline,
+    wanted: Collection[int],
+    strips: Mapping[str, ItemStrip] = NO_STRIPS,
+) -> tuple[Chunk, ...]:
+    """The chunks of a run, those that are wanted with their rows. ``strips`` are those of its maps,
+    by task.
+    """
     cut = [
         range(start, min(start + CHUNK, len(tree.tasks)))
         for start in range(0, len(tree.tasks), CHUNK)
     ]
     return tuple(
-        _chunk(tree, timeline, number, places, wanted) for number, places in enumerate(cut)
+        _chunk(tree, timeline, number, places, wanted, strips) for number, places in enumerate(cut)
     )
 
 
@@ -145,10 +156,15 @@ def first_to_see(tree: RunTree) -> TaskNode | None:
 
 
 def _chunk(
-    tree: RunTree, timeline: Timeline, number: int, places: range, wanted: Collection[int]
+    tree: RunTree,
+    timeline: Timeline,
+    number: int,
+    places: range,
+    wanted: Collection[int],
+    strips: Mapping[str, ItemStrip],
 ) -> Chunk:
     if number in wanted:
-        rows = tuple(_rows(tree, timeline, places))
+        rows = tuple(_rows(tree, timeline, places, strips))
         return Chunk(number, len(places), sum(map(_height, rows)), rows)
     height = sum(1 + _height_below(tree.tasks[n].children) for n in places)
     return Chunk(number, len(places), height, None)
@@ -175,12 +191,18 @@ def _height_below(children: Sequence[RunTree]) -> int:
     return height
 
 
-def _rows(tree: RunTree, timeline: Timeline, places: Iterable[int]) -> Iterator[Row]:
+def _rows(
+    tree: RunTree,
+    timeline: Timeline,
+    places: Iterable[int],
+    strips: Mapping[str, ItemStrip] = NO_STRIPS,
+) -> Iterator[Row]:
     nodes = [(n, tree.tasks[n]) for n in places]
     bars = _bars({node.task_id for _, node in nodes}, timeline.bars)
     for n, node in nodes:
         branches = _branches(node.children, timeline)
-        yield Row(f"{tree.run.id}-{n}", tree.run.id, node, tuple(bars[node.task_id]), branches)
+        own, strip = tuple(bars[node.task_id]), strips.get(node.task_id)
+        yield Row(f"{tree.run.id}-{n}", tree.run.id, node, own, branches, strip)
 
 
 def _bars(tasks: Collection[str], bars: Sequence[Bar]) -> dict[str, list[Bar]]:

@@ -6,7 +6,7 @@ Pure. Queueing stands apart from running, waits are hatched, a failure has a sig
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Final, NamedTuple
 
@@ -28,9 +28,10 @@ _KEPT: Final = "kept from the run before"
 
 
 class Mark(NamedTuple):
-    """``kind`` is ``queue``, ``bar``, ``done`` (of a bar, as far as its body has come), ``hatch``,
-    ``ask`` (a node that waits), ``bad`` (a failure, in its middle), ``crash`` or ``dash``
-    (skipped). ``state`` is that of an attempt, ``says`` what is read when it is pointed at.
+    """``kind`` is ``queue``, ``bar``, ``done`` (of a bar, as far as its body has come), ``items``
+    (of a map, in the place of its bar), ``hatch``, ``ask`` (a node that waits), ``bad`` (a failure,
+    in its middle), ``crash`` or ``dash`` (skipped). ``state`` is that of an attempt, ``says`` what
+    is read when it is pointed at.
     """
 
     kind: str
@@ -86,8 +87,12 @@ class Chart:
     at: str
 
     def task(self, row: Row) -> Drawn:
-        """The marks of a task."""
-        return drawn(row.node, row.bars, self.axis, self.clock, self.at)
+        """The marks of a task; the last bar of a map is where its items are drawn."""
+        found = drawn(row.node, row.bars, self.axis, self.clock, self.at)
+        if row.strip is None:
+            return found
+        note = None if found.note is not None and found.note.is_over else found.note
+        return replace(found, marks=with_items(found.marks), note=note)
 
     def run(self, run: RunLine) -> Mark:
         """The bar of a run below the first one."""
@@ -149,6 +154,21 @@ def drawn(node: TaskNode, bars: Sequence[Bar], scale: Axis, clock: Clock, at: st
         marks += _back_off(node, bar, later, scale, at)
     ordered = sorted(marks, key=lambda mark: mark.kind in ("bad", "crash"))
     return Drawn(tuple(ordered), _placed(_text(node, bars, clock), ordered), took(node, bars, at))
+
+
+def with_items(marks: Sequence[Mark]) -> tuple[Mark, ...]:
+    """The marks of a map, with its items in the place of its last bar, or of its wait if the items
+    are child runs. They say how far it has come, too.
+    """
+    last = max([n for n, mark in enumerate(marks) if mark.kind in ("bar", "ask")], default=-1)
+    told = [mark.says for mark in marks if mark.kind == "done"]
+    return tuple(
+        [
+            mark._replace(kind="items", says="; ".join([mark.says, *told])) if n == last else mark
+            for n, mark in enumerate(marks)
+            if mark.kind != "done"
+        ]
+    )
 
 
 def took(node: TaskNode, bars: Sequence[Bar], at: str) -> str:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote_plus
 
 from starlette.responses import Response
 
-from cloaca_tools.ui.charts.rows import CHUNK, apart, chunk_of, chunks, first_to_see, found
+from cloaca_tools.ui.charts.item_strip import ItemStrip, item_strip
+from cloaca_tools.ui.charts.rows import (
+    CHUNK,
+    NO_STRIPS,
+    apart,
+    chunk_of,
+    chunks,
+    first_to_see,
+    found,
+)
 from cloaca_tools.ui.charts.timeline import Chart, chart
 from cloaca_tools.ui.pages import pane
 from cloaca_tools.ui.pages.cause import cause
@@ -17,10 +26,13 @@ from cloaca_tools.ui.paths import Paths
 from cloaca_tools.ui.runs.gone_runner import stopped
 from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.views import Inspection, RunTree, Snapshot, TaskNode
+from cloaca_tools.views.run.item_cells import SeenMap
 
 VIEWS: Final = ("timeline", "graph", "table")
 _MOST_CHUNKS: Final = 60
 """Chunks that one answer has with their rows at most."""
+_MOST_STRIPS: Final = 50
+"""Maps of which one answer draws the items."""
 _DIGITS: Final = 9
 
 
@@ -85,12 +97,12 @@ async def run(visit: Visit) -> Response:
     place = _place(visit, seen, tree, node)
     chunk = _chunk_asked_for(visit)
     if chunk is not None and chunk * CHUNK < len(seen.tree.tasks):
-        parts = _parts(visit, shown, place)
+        parts = _parts(visit, shown, place, await _strips(visit, seen, place))
         return await visit.page("run/chunk.html", chunk=parts["chunks"][chunk], **parts)
     details = await _pane(visit, seen, tree, node)
     if visit.wants == "pane":
         return await visit.page("run/pane.html", pane=details)
-    parts = _parts(visit, shown, place)
+    parts = _parts(visit, shown, place, await _strips(visit, seen, place))
     return await visit.page(
         "run.html",
         by=schedule_name(seen),
@@ -126,7 +138,25 @@ async def _pane(
     return await pane.facts(visit, tree, node.task_id, seen.explanation if is_own else None)
 
 
-def _parts(visit: Visit, shown: Snapshot, place: Place) -> dict[str, Any]:
+async def _strips(visit: Visit, seen: Inspection, place: Place) -> Mapping[str, ItemStrip]:
+    """The items of the maps that have rows in the timeline."""
+    tasks, run = seen.tree.tasks, seen.tree.run
+    maps = [
+        SeenMap(node.task_id, node.attempts, run.round, node.status != "Running")
+        for number in sorted(_wanted(visit, seen.tree, place))
+        for node in tasks[number * CHUNK : (number + 1) * CHUNK]
+        if node.is_map and node.started_at is not None
+    ]
+    if place.view != "timeline" or not maps:
+        return NO_STRIPS
+    site = visit.site
+    cells = await site.observer.item_cells(run.id, maps[:_MOST_STRIPS], site.item_cells)
+    return {task: item_strip(of, fewest=1) for task, of in cells.items() if of}
+
+
+def _parts(
+    visit: Visit, shown: Snapshot, place: Place, strips: Mapping[str, ItemStrip]
+) -> dict[str, Any]:
     """The content of the views of the tasks."""
     seen = shown.inspection
     return {
@@ -134,7 +164,7 @@ def _parts(visit: Visit, shown: Snapshot, place: Place) -> dict[str, Any]:
         "tree": seen.tree,
         "run": seen.tree.run,
         "place": place,
-        "chunks": chunks(seen.tree, seen.timeline, _wanted(visit, seen.tree, place)),
+        "chunks": chunks(seen.tree, seen.timeline, _wanted(visit, seen.tree, place), strips),
         "apart": apart(seen.tree, seen.timeline),
         "chart": chart(seen, visit.clock, visit.clock.zone, fold=place.fold),
         "redact": visit.site.redact,

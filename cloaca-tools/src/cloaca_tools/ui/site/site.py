@@ -21,6 +21,7 @@ from cloaca_tools.ui.site.places import Places, exports, streams
 from cloaca_tools.ui.site.seen_runs import SeenRuns
 from cloaca_tools.ui.site.tenants import Tenants
 from cloaca_tools.ui.threads import PAGES, Threads
+from cloaca_tools.views.run.item_cells import KeptCells
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.caller import Operation
@@ -38,7 +39,8 @@ class Site:
     ``read_only`` refuses all acts. ``database`` is the backend, ``database_name`` is how the page
     names the database, and ``short_url`` how a program opens it. ``case`` makes a document of a
     run, to be loaded into a test. ``redact`` hides the client's secrets in payloads and texts.
-    ``seen_runs`` has large runs as they were seen last. ``changes`` numbers the changes of the
+    ``seen_runs`` has large runs as they were seen last, ``item_cells`` the strips of maps that were
+    seen. ``changes`` numbers the changes of the
     database for open pages; ``streams`` counts the live streams of these pages, and ``exports`` the
     files that are being made of runs. ``threads`` make the pages.
     """
@@ -55,6 +57,7 @@ class Site:
     tenants: Tenants
     redact: Redact = field(default_factory=Redaction)
     seen_runs: SeenRuns = field(default_factory=SeenRuns)
+    item_cells: KeptCells = field(default_factory=KeptCells)
     streams: Places = field(default_factory=streams)
     exports: Places = field(default_factory=exports)
     threads: Threads = field(default_factory=lambda: Threads("pages", *PAGES))

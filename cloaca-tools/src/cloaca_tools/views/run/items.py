@@ -143,16 +143,22 @@ async def read(engine: Looks, run_id: str, page: Wanted) -> Rows:
 
 
 def standings_of(
-    opened: OpenedMap, marks: Sequence[ItemMark], now: Instant
+    opened: OpenedMap, marks: Sequence[ItemMark], now: Instant, part: range | None = None
 ) -> list[tuple[TaskStatus, float]]:
-    """The state of each item, and the seconds of its latest attempt."""
+    """The state of each item, and the seconds of its latest attempt; of a ``part`` of the items, or
+    of all.
+    """
+    part = range(opened.row.items) if part is None else part
     again, is_open = opened.again, opened.is_open
     end = opened.run.ended_at or now
-    found = [(unbegun_status(opened.run, is_open=is_open), 0.0)] * opened.row.items
+    found = [(unbegun_status(opened.run, is_open=is_open), 0.0)] * len(part)
     for mark in marks:  # by attempts: the last one counts
-        if mark.item < len(found) and mark.attempt >= again.get(mark.item, 0):
+        if mark.item in part and mark.attempt >= again.get(mark.item, 0):
             seconds = seconds_between(mark.started_at, mark.ended_at, end) or 0.0
-            found[mark.item] = (begun_status(mark, opened.run, is_open=is_open), seconds)
+            found[mark.item - part.start] = (
+                begun_status(mark, opened.run, is_open=is_open),
+                seconds,
+            )
     return found
 
 
@@ -204,10 +210,19 @@ def _line(opened: OpenedMap, index: int, rows: Sequence[AttemptRow], seconds: fl
 
 def _cells(standings: Sequence[tuple[TaskStatus, float]]) -> list[Cell]:
     """The strip: a cell for each item; of many items each cell has as many as it takes."""
-    share = -(-len(standings) // CELLS)
-    cells = []
-    for first in range(0, len(standings), max(share, 1)):
-        part = standings[first : first + share]
-        slowest = max(seconds for _, seconds in part)
-        cells.append(Cell(first, _counts([status for status, _ in part]), slowest))
-    return cells
+    share = share_of(len(standings))
+    return [
+        cell_of(first, standings[first : first + share])
+        for first in range(0, len(standings), share)
+    ]
+
+
+def share_of(items: int) -> int:
+    """The number of items of each cell but the last."""
+    return max(1, -(-items // CELLS))
+
+
+def cell_of(first: int, standings: Sequence[tuple[TaskStatus, float]]) -> Cell:
+    """The cell of these items."""
+    slowest = max(seconds for _, seconds in standings)
+    return Cell(first, _counts([status for status, _ in standings]), slowest)

@@ -15,7 +15,7 @@ from cloaca_core.run.rows import AttemptRow, RunRow
 from cloaca_core.store.acts import ActRow
 from cloaca_core.values.times.rfc3339 import rfc3339
 from cloaca_tools.ui.charts.rows import chunks
-from cloaca_tools.ui.charts.timeline import Chart, Drawn, Mark, chart
+from cloaca_tools.ui.charts.timeline import Chart, Drawn, Mark, chart, with_items
 from cloaca_tools.ui.words.clock import Clock
 from cloaca_tools.views.run.reading import Family
 
@@ -53,6 +53,19 @@ def test_a_failure_has_its_sign_in_its_middle_and_above_all() -> None:
     assert places(found) == [("bar", 2, 20), ("hatch", 22, 20), ("bar", 42, 20), ("bad", 12, 0)]
     assert found.took == "30 s"
     assert "ValueError: it broke" in found.marks[0].says
+
+
+def test_the_items_of_a_map_stand_in_the_place_of_its_last_bar() -> None:
+    bar, bad = Mark("bar", 2, 20), Mark("bad", 12, 0)
+    latest, done = Mark("bar", 22, 10, says="attempt 2"), Mark("done", 22, 5, says="1 of 2")
+
+    found = with_items([bar, latest, done, bad])
+
+    assert [(mark.kind, mark.x) for mark in found] == [("bar", 2), ("items", 22), ("bad", 12)]
+    assert found[1].says == "attempt 2; 1 of 2"
+    of_runs = with_items([Mark("queue", 0, 2), Mark("ask", 2, 20)])
+    assert [(mark.kind, mark.x) for mark in of_runs] == [("queue", 0), ("items", 2)]
+    assert with_items([]) == ()
 
 
 def test_a_failed_task_tells_how_often_it_was_tried() -> None:
