@@ -193,6 +193,62 @@ def test_an_item_never_gets_the_child_of_another_one(
     assert run.result(WAIT).final_context["each"] == [{"double": n} for n in (18, 2, 4)]
 
 
+def test_an_item_that_runs_again_unchosen_starts_another_child(
+    runner: cloaca.DefaultRunner, unlucky: set[Any]
+) -> None:
+    """All items run, as a task above has; the child of the chosen one alone was restarted."""
+    unlucky.add(14)
+    with cloaca.WorkflowBuilder("mapped"):
+
+        @cloaca.task
+        def above(context: Context) -> None:
+            """Runs again."""
+
+        cloaca.child("each", "double", map="data", outputs=["double"], dependencies=[above])
+    run = runner.submit("mapped", {"data": [1, 13, 14]})
+    assert run.result(WAIT).status == "Failed"
+    unlucky.clear()
+
+    run = runner.retry(run.id, tasks=["above"], items={"each": [1]})
+
+    assert run.result(WAIT).final_context["each"] == [{"double": n} for n in (2, 26, 28)]
+    assert sorted(each.status for each in run.children()) == ["Completed"] * 3 + ["Failed"]
+
+
+def test_an_item_that_was_cancelled_and_not_chosen_starts_another_child(
+    h: Harness, unlucky: set[Any]
+) -> None:
+    """Item 2 begins in a later opening, as the parent is in nobody's memory in between."""
+    with cloaca.WorkflowBuilder("slow after that"):
+
+        @cloaca.task(retry_attempts=1)
+        def first(context: Context) -> None:
+            if context["item"] in unlucky:
+                raise ValueError("unlucky")
+
+        cloaca.sleep("nap", seconds=HALF_AN_HOUR, dependencies=[first])
+    mapped("slow after that", max_parallel=2, outputs=[])
+    run = h.submit("mapped", {"data": [13, 1, 2]}, time_limit=10 * HALF_AN_HOUR)
+    h.drain()
+    h.clock.advance(seconds=60)
+    assert [each.status for each in run.handle.items("each")] == ["Failed", "Waiting", "Waiting"]
+    run.handle.cancel(reason="enough")
+    h.drain()
+    unlucky.clear()
+
+    run.handle.retry(items={"each": [0]})
+    h.drain()
+    for _ in range(2):
+        h.clock.advance(seconds=HALF_AN_HOUR + 60)
+        h.drain()
+
+    assert run.status == "Completed"
+    assert sorted(each.status for each in run.handle.children()) == [
+        *["Cancelled"] * 2,
+        *["Completed"] * 3,
+    ]
+
+
 @pytest.mark.parametrize(
     ("policy", "status", "statuses"),
     [

@@ -29,12 +29,14 @@ _OF_KEY: Final = len('"":')
 
 class EarlierMap(NamedTuple):
     """A map as an earlier owner of the run, or an earlier round, has left it. ``chosen`` are the
-    items that a caller has chosen to run again; None if that is not so.
+    items that a caller has chosen to run again when it is opened; None if that is not so.
+    ``restarted`` are the chosen ones of the round, also once it is open.
     """
 
     row: MapRow
     items: list[AttemptRow]
     chosen: frozenset[int] | None = None
+    restarted: frozenset[int] | None = None
 
 
 class OpenMap:
@@ -44,12 +46,10 @@ class OpenMap:
     whatever its items come to. ``ended`` are the rows of items that have ended, None unless the map
     may be opened again by this owner. ``has_stopped`` once the items are withdrawn whose bodies are
     not to begin. ``log`` takes the progress of the map. ``shared`` is the input of all its items.
-    ``children_restarted``: its items are child runs, and those that had failed were restarted
-    before it.
+    ``restarted`` are items whose child runs were restarted before it, if these had failed.
     """
 
     __slots__ = (
-        "children_restarted",
         "ended",
         "flaw",
         "has_stopped",
@@ -61,6 +61,7 @@ class OpenMap:
         "most_open",
         "opening",
         "plan",
+        "restarted",
         "results",
         "shared",
         "size",
@@ -96,7 +97,7 @@ class OpenMap:
         self.most_open: int = most_open
         self.most_here: int = most_here
         self.here: set[int] = set()
-        self.children_restarted: bool = False
+        self.restarted: Collection[int] = ()
 
     def room(self) -> int:
         """How many more items may begin."""
@@ -153,7 +154,7 @@ class OpenMap:
     def begins_anew(self, index: int) -> Resume:
         """How an item begins that has not begun in this opening."""
         resume = begins_anew(index, self.opening.again)
-        return resume._replace(children_restarted=self.children_restarted)
+        return resume._replace(children_restarted=index in self.restarted)
 
     def value(self, failed_as: JsonValue = None) -> JsonValue:
         """What the map hands on under its id: the results in the order of the items, or how many

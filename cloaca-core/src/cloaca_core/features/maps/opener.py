@@ -76,7 +76,9 @@ class MapOpener:
         )
         mark = self._mark(run, task, resume, found)
         opened = self._opened(run, own, mark, items, found)
-        opened.children_restarted = own.wait is not None and resume.children_restarted
+        if own.wait is not None and resume.children_restarted:
+            chosen = None if earlier is None else earlier.restarted
+            opened.restarted = range(len(items.values)) if chosen is None else chosen
         self._go_on(run, opened, past_of(rows, found.again))
         maps.recorded.pop(task, None)
         maps.add(opened)

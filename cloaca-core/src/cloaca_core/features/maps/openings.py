@@ -92,20 +92,23 @@ def chosen_of(
     """The items that were chosen for the next opening of a map; None if none were, or if the run
     was begun again since without such a choice.
     """
-    rounds = [
-        each.round
-        for each in restarts
-        if each.task_id == opened.task_id and each.first_attempt > opened.attempt
-    ]
-    ahead = [
-        each
-        for each in items
-        if (each.run_id, each.task_id) == opened.key and each.first_attempt > opened.attempt
-    ]
-    latest = max([each.round for each in ahead], default=0)
-    if not ahead or latest < max(rounds, default=0):
+    ahead = [each for each in restarts if each.first_attempt > opened.attempt]
+    chosen = [each for each in items if each.first_attempt > opened.attempt]
+    return chosen_last(opened, ahead, chosen)
+
+
+def chosen_last(
+    opened: MapRow, restarts: Iterable[RestartRow], items: Iterable[ItemRestart]
+) -> frozenset[int] | None:
+    """The items that were chosen when a map was begun again for the last time, whether or not it
+    has been opened since; None if none were chosen then.
+    """
+    rounds = [each.round for each in restarts if each.task_id == opened.task_id]
+    chosen = [each for each in items if (each.run_id, each.task_id) == opened.key]
+    latest = max([each.round for each in chosen], default=0)
+    if not chosen or latest < max(rounds, default=0):
         return None
-    return frozenset([each.item for each in ahead if each.round == latest])
+    return frozenset([each.item for each in chosen if each.round == latest])
 
 
 def past_of(rows: Iterable[AttemptRow], again: Mapping[int, int]) -> ItemPast:

@@ -7,7 +7,7 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.features.maps.open_maps import EarlierMap, open_maps
-from cloaca_core.features.maps.openings import chosen_of, due_items
+from cloaca_core.features.maps.openings import chosen_last, chosen_of, due_items
 from cloaca_core.features.maps.records import ALL
 from cloaca_core.run.counting import first_attempts
 from cloaca_core.values.states import TaskStatus
@@ -36,8 +36,10 @@ async def read_maps(store: MapStore, past: Mapping[str, PastRows]) -> None:
             options = _options(past[row.run_id], row.task_id)
             if options is not None and not _is_over(past[row.run_id], row.task_id):
                 items = await _items(store, row, options)
-                chosen = chosen_of(row, past[row.run_id].restarts, restarted)
-                found.setdefault(row.run_id, []).append(EarlierMap(row, items, chosen))
+                restarts = past[row.run_id].restarts
+                chosen = chosen_of(row, restarts, restarted)
+                last = chosen_last(row, restarts, restarted)
+                found.setdefault(row.run_id, []).append(EarlierMap(row, items, chosen, last))
     for run_id, maps in found.items():
         due = chain.from_iterable(due_items(each.row, each.items) for each in maps)
         past[run_id].due.extend(due)

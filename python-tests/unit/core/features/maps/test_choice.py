@@ -9,7 +9,7 @@ from model.memory_store import MemoryStore
 
 from cloaca_core.errors import ConfigError, ConfigTypeError, TaskNotFoundError
 from cloaca_core.features.maps.choice import checked_choice, checked_names, indexes_of
-from cloaca_core.features.maps.openings import chosen_of
+from cloaca_core.features.maps.openings import chosen_last, chosen_of
 from cloaca_core.features.maps.records import ItemRestart, MapRow
 from cloaca_core.run.rows import RestartRow
 
@@ -64,3 +64,7 @@ def test_the_choice_of_the_latest_round_counts_until_the_map_is_opened() -> None
     assert chosen_of(MAP, [], [earlier]) == frozenset({0})  # of a fork
     assert chosen_of(MAP._replace(attempt=2), rounds, [earlier, later]) is None
     assert chosen_of(MAP, rounds, [later._replace(run_id="s"), later._replace(task_id="n")]) is None
+
+    opened = MAP._replace(attempt=2)
+    assert chosen_last(opened, rounds, [earlier, later]) == frozenset({1})
+    assert chosen_last(opened, rounds, [earlier]) is None
