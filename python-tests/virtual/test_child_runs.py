@@ -20,6 +20,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.written_rules import context_value
 from cloaca_core.errors import RunFailedError
+from cloaca_core.features.reruns import retries
 from cloaca_core.features.steering.records import ChildRow
 from cloaca_core.run.order import Order
 from cloaca_core.store.batch import Batch, Committed
@@ -366,8 +367,7 @@ async def test_the_items_of_a_later_round_share_one_read_of_earlier_children(
             child("c", "below", map=list(range(3)), max_parallel=1, outputs=[])
         program = await w.start()
         run_id = (await program.execute()).row.id
-        retries = program.engine.steering.retries
-        await retries.retry(run_id, ["c"], RETRIED, children=True)
+        await program.engine.steering.retries.retry(run_id, ["c"], RETRIED, children=True)
         children, asked = program.store.children, list[list[str]]()
 
         async def counted(parent_ids: Collection[str]) -> list[ChildRow]:
@@ -379,6 +379,31 @@ async def test_the_items_of_a_later_round_share_one_read_of_earlier_children(
 
         assert ended.row.status == "Completed"
         assert asked == [[run_id]]
+
+
+async def test_each_chosen_item_is_looked_up_once_however_many_children_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with world() as w:
+        fails_first(w.registry, failures=3)
+        with WorkflowBuilder("flow", registry=w.registry):
+            child("c", "below", map=list(range(3)), max_parallel=1, outputs=[])
+        program = await w.start()
+        run_id = (await program.execute()).row.id
+        called, asked = retries.call_of_item, list[int]()
+
+        def counted(item: int) -> str:
+            asked.append(item)
+            return called(item)
+
+        monkeypatch.setattr(retries, "call_of_item", counted)
+        chosen = {"c": [0, 1, 2]}
+        await program.engine.steering.retries.retry(
+            run_id, ["c"], RETRIED, children=True, items=chosen
+        )
+
+        assert (await program.wait(run_id)).row.status == "Completed"
+        assert asked == [0, 1, 2]
 
 
 async def test_a_node_that_was_held_as_it_looked_for_its_child_finds_it_later(

@@ -195,7 +195,7 @@ class Retries:
         parents: dict[str, str] = {}
         while planned := _planned(levels[-1]):
             await self._cancel_children([each.run.run_id for each in planned])
-            chosen = {run.run_id: wanted.items for run in runs} if len(levels) == 1 else {}
+            chosen = calls_of(wanted.items) if len(levels) == 1 else {}
             found = await self._children_of(planned, chosen)
             # The body would find such a child, wait for it, and get Cancelled as its answer.
             ending = [child for child in found if child.status == RunStatus.CANCELLING]
@@ -208,17 +208,21 @@ class Retries:
         return levels, parents
 
     async def _children_of(
-        self, planned: Sequence[Planned], chosen: Mapping[str, Mapping[str, Collection[int]]]
+        self, planned: Sequence[Planned], chosen: Mapping[str, frozenset[str]]
     ) -> list[ChildRow]:
-        """The latest children of calls of tasks that run again; of maps of which items are
-        ``chosen``, by run and task, only of these.
+        """The latest children of calls of tasks that run again; of tasks of which calls are
+        ``chosen``, only of these.
         """
         again = {
             each.run.run_id: frozenset([choice.task for choice in each.rerun.run])
             for each in planned
         }
         latest = _latest_of_calls(await self._store.children(list(again)), again)
-        return [child for place, child in latest.items() if _is_wanted(place, chosen)]
+        return [
+            child
+            for (_, task, call), child in latest.items()
+            if task not in chosen or call in chosen[task]
+        ]
 
     async def _write(self, planned: Sequence[Planned], wanted: Wanted) -> Begun:
         """Begin next rounds in one transaction. A run whose ended round has got children meanwhile
@@ -320,11 +324,9 @@ def _latest_of_calls(
     return {place: child for place, (_, child) in latest.items()}
 
 
-def _is_wanted(place: CallPlace, chosen: Mapping[str, Mapping[str, Collection[int]]]) -> bool:
-    """Whether the item whose child run this is runs again, if its map is one with chosen items."""
-    run_id, task, call = place
-    items = chosen.get(run_id, {}).get(task)
-    return items is None or call in map(call_of_item, items)
+def calls_of(items: Mapping[str, Collection[int]]) -> dict[str, frozenset[str]]:
+    """The calls of chosen items, by map. They are looked up once for each child run."""
+    return {task: frozenset(map(call_of_item, of)) for task, of in items.items()}
 
 
 def _still_ends(child: ChildRow) -> RunStateError:
