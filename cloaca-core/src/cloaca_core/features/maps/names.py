@@ -30,41 +30,53 @@ async def named(store: MapStore, run_id: str, name: str, tasks: Collection[str])
     """
     if name in tasks or not may_be_item(name):
         return Named(name)
-    return named_item(await store.maps([run_id]), name) or Named(name)
+    return ItemNames(await store.maps([run_id])).find(name) or Named(name)
 
 
 async def named_tasks(
     store: MapStore,
     run_id: str,
-    names: Iterable[str],
+    names: Collection[str],
     tasks: Collection[str],
     items: Mapping[str, Collection[ItemName]],
 ) -> tuple[list[str], dict[str, list[ItemName]]]:
-    """The tasks of these names, and the items of maps: these and those that are named."""
-    found = [await named(store, run_id, name, tasks) for name in names]
+    """The tasks of these names, and the items of maps: these and those that are named. A map that
+    is named itself is so with all its items.
+    """
+    whole = {name for name in names if name in tasks or not may_be_item(name)}
+    maps = ItemNames(await store.maps([run_id]))
+    found = [Named(name) if name in whole else maps.find(name) or Named(name) for name in names]
     chosen = {task: list(of) for task, of in items.items()}
     for each in found:
-        if each.item is not None:
+        if each.item is not None and each.task not in whole:
             chosen.setdefault(each.task, []).append(each.item)
     return list(dict.fromkeys([each.task for each in found])), chosen
 
 
-def named_item(maps: Iterable[MapRow], name: str) -> Named | None:
-    """The item of this name of one of these maps, or None."""
-    if not may_be_item(name):
+class ItemNames:
+    """The names of the items of these maps: there may be many of both."""
+
+    def __init__(self, maps: Iterable[MapRow]) -> None:
+        self._maps = list(maps)
+        self._places: dict[str, dict[str, int]] = {}
+
+    def find(self, name: str) -> Named | None:
+        """The item of this name, or None."""
+        if not may_be_item(name):
+            return None
+        for row in self._maps:
+            text = name.removeprefix(f"{row.task_id}[").removesuffix("]")
+            if name == f"{row.task_id}[{text}]" and (index := self._index(row, text)) is not None:
+                return Named(row.task_id, index)
         return None
-    for row in maps:
-        text = name.removeprefix(f"{row.task_id}[").removesuffix("]")
-        if name == f"{row.task_id}[{text}]" and (index := _index(row, text)) is not None:
-            return Named(row.task_id, index)
-    return None
 
-
-def _index(row: MapRow, text: str) -> int | None:
-    if (place := places_of(row).get(text)) is not None:
-        return place
-    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(row.items))
-    return int(text) if is_number and int(text) < row.items else None
+    def _index(self, row: MapRow, text: str) -> int | None:
+        if (places := self._places.get(row.task_id)) is None:
+            places = self._places[row.task_id] = places_of(row)
+        if (place := places.get(text)) is not None:
+            return place
+        is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(row.items))
+        return int(text) if is_number and int(text) < row.items else None
 
 
 def may_be_item(name: str) -> bool:

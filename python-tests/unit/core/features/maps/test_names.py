@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 from model.memory_store import MemoryStore
 
-from cloaca_core.features.maps.names import Named, named, named_item, named_tasks
+from cloaca_core.features.maps import names as module
+from cloaca_core.features.maps.names import ItemNames, Named, named, named_tasks
 from cloaca_core.features.maps.records import MapRow
 
 
@@ -40,7 +43,7 @@ MAPS = [row("m", 3, '["a",2,"x[1]"]'), row("n", 20), row("m[a]", 2)]
     ],
 )
 def test_a_name_is_of_an_item_by_its_label_or_else_its_index(name: str, item: Named | None) -> None:
-    assert named_item(MAPS, name) == item
+    assert ItemNames(MAPS).find(name) == item
 
 
 async def test_a_task_of_that_name_comes_first() -> None:
@@ -52,3 +55,35 @@ async def test_a_task_of_that_name_comes_first() -> None:
     assert await named(store, "r", "n[x]", {"n"}) == Named("n[x]")
     tasks, items = await named_tasks(store, "r", ["n[1]", "o", "n[2]"], {"n"}, {"n": ["x"]})
     assert (tasks, items) == (["n", "o"], {"n": ["x", 1, 2]})
+
+
+async def test_a_map_that_is_named_itself_is_so_with_all_its_items() -> None:
+    store = MemoryStore()
+    store.opened_maps["r", "n"] = row("n", 20)
+
+    assert await named_tasks(store, "r", ["n[1]", "n"], {"n"}, {}) == (["n"], {})
+
+
+async def test_maps_and_their_labels_are_read_once_for_all_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There may be as many names as items."""
+    reads: list[str] = []
+
+    class Counting(MemoryStore):
+        async def maps(self, run_ids: Collection[str]) -> list[MapRow]:
+            reads.append("maps")
+            return await super().maps(run_ids)
+
+    def counted(opened: MapRow) -> dict[str, int]:
+        reads.append(opened.task_id)
+        return places(opened)
+
+    places = module.places_of
+    monkeypatch.setattr(module, "places_of", counted)
+    store = Counting()
+    store.opened_maps["r", "n"] = row("n", 20)
+
+    await named_tasks(store, "r", ["n[1]", "n[2]", "n[x]"], {"n"}, {})
+
+    assert reads == ["maps", "n"]
