@@ -335,6 +335,21 @@ def test_children_are_made_lazily_and_end_with_their_parent(h: Harness) -> None:
     ]
 
 
+@pytest.mark.each_backend
+def test_the_time_limit_ends_a_run_that_waits_for_its_children(h: Harness) -> None:
+    """It is in nobody's memory when the limit passes."""
+    mapped("slow", max_parallel=2)
+    run = h.submit("mapped", {"data": [1, 2, 3]}, time_limit=600)
+    h.drain()
+    h.clock.advance(seconds=601)
+    h.drain()
+
+    assert run.status == "Failed"
+    assert [each.status for each in run.handle.children()] == ["Cancelled"] * 2
+    assert [each.status for each in run.handle.items("each")] == ["Cancelled"] * 2 + ["Skipped"]
+    assert run.handle.result(WAIT).task_results["each"].status == "Cancelled"
+
+
 # -- refused -------------------------------------------------------------------------------------
 
 

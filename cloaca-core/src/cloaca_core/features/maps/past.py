@@ -7,9 +7,10 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.features.maps.open_maps import EarlierMap, open_maps
-from cloaca_core.features.maps.openings import chosen_last, chosen_of, due_items
+from cloaca_core.features.maps.openings import again_of, chosen_last, chosen_of, due_items, past_of
 from cloaca_core.features.maps.records import ALL
 from cloaca_core.run.counting import first_attempts
+from cloaca_core.run.items.units import unit_of
 from cloaca_core.values.states import TaskStatus
 
 if TYPE_CHECKING:
@@ -85,3 +86,7 @@ def _hand_over(maps: Sequence[EarlierMap], run: ActiveRun, came: int | None) -> 
     for each in maps:
         if (task := run.graph.position.get(each.row.task_id)) is not None:
             open_maps(run).recorded[task] = each
+            # They are cut short with the run, if that is over before the map is open.
+            for index, (row, _) in past_of(each.items, again_of(each.row)).begun.items():
+                if row.status == TaskStatus.WAITING:
+                    run.latest[unit_of(task, index)] = row
