@@ -52,7 +52,9 @@ def child(
     * ``outputs``: the keys of the child's final context that are kept; all
     * ``map``, ``label``, ``max_parallel``, ``item_policy``, ``results``: as a task's. Each item is
       a child run. Its input has the keys ``item``, ``index`` and ``label`` as well, and ``context``
-      may name these as keys of this context. The value of ``id`` has what is kept of each child
+      may name these as keys of this context. Without ``context`` each child gets the list of all
+      items as well; with many items give ``context``. The value of ``id`` has what is kept of each
+      child
     * ``queue``, ``priority``, ``time_limit``, ``tags``: as of ``Client.submit``
     * ``dependencies``: a list of ids, functions or nodes, also of tasks further down; none
     * ``trigger_rules``: as a task's. Without one a node is skipped like a task, and also if all
