@@ -65,7 +65,7 @@ class Bodies:
         self.waits: Waits = waits
         memos.waiter = waits
         maps = Maps(config, orchestrator, executor, clock)
-        ports.gates = (maps.gate, waits.gate)
+        ports.gates = (waits.gate, maps.gate)
         ports.maps = maps
         if served.given is not None:
             add_routes(served, orchestrator, clock, capacity, claimable)

@@ -90,10 +90,12 @@ class Waits:
     # -- begin -------------------------------------------------------------------------------
 
     def gate(self, run: ActiveRun, task: int, resume: Resume) -> Callable[[], None] | None:
-        """A ``Gate``. A node waits instead of starting. A task whose body is suspended in an open
-        wait does not start either: the end of the wait starts it.
+        """A ``Gate``. A node waits instead of starting, and so does each item of a map of them. A
+        task whose body is suspended in an open wait does not start either: the end of the wait
+        starts it.
         """
-        if run.graph.tasks[task & TASK].wait is not None:
+        own = run.graph.tasks[task & TASK]
+        if own.wait is not None and (own.map is None or task > TASK):
             return partial(self._attend, run, task, resume)
         if (
             resume.was_suspended
