@@ -25,6 +25,7 @@ from cloaca_core.features.steering.records import ChildRow
 from cloaca_core.run.order import Order
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.runs import OnCommit
+from cloaca_core.values.child_kinds import call_of_item
 
 pytestmark = pytest.mark.virtual_time
 
@@ -390,11 +391,11 @@ async def test_each_chosen_item_is_looked_up_once_however_many_children_there_ar
             child("c", "below", map=list(range(3)), max_parallel=1, outputs=[])
         program = await w.start()
         run_id = (await program.execute()).row.id
-        called, asked = retries.call_of_item, list[int]()
+        asked: list[int] = []
 
         def counted(item: int) -> str:
             asked.append(item)
-            return called(item)
+            return call_of_item(item)
 
         monkeypatch.setattr(retries, "call_of_item", counted)
         chosen = {"c": [0, 1, 2]}

@@ -8,6 +8,7 @@ import pytest
 from model.memory_store import MemoryStore
 
 from cloaca_core.features.maps import names as module
+from cloaca_core.features.maps.choice import places_of
 from cloaca_core.features.maps.names import ItemNames, Named, named, named_tasks
 from cloaca_core.features.maps.records import MapRow
 
@@ -77,9 +78,8 @@ async def test_maps_and_their_labels_are_read_once_for_all_names(
 
     def counted(opened: MapRow) -> dict[str, int]:
         reads.append(opened.task_id)
-        return places(opened)
+        return places_of(opened)
 
-    places = module.places_of
     monkeypatch.setattr(module, "places_of", counted)
     store = Counting()
     store.opened_maps["r", "n"] = row("n", 20)
