@@ -168,6 +168,29 @@ def test_children_of_nodes_and_bodies_run_where_these_ask_or_where_their_workflo
     assert [runners_of(child) for child in children] == [{"only": "big"}] * 5
 
 
+@pytest.mark.each_backend
+def test_each_item_of_a_map_of_child_runs_begins_in_the_queue_of_the_node(
+    open_runner: OpenRunner,
+) -> None:
+    define_plain()
+    with cloaca.WorkflowBuilder("parent"):
+        each = cloaca.child("each", "plain", map=[1, 2, 3], queue="big", outputs=["item"])
+
+        @cloaca.task(dependencies=[each])
+        def report(context: cloaca.Context) -> None: ...
+
+    usual = open_runner(runner_id="usual", queues=["default"])
+    open_runner(runner_id="big", queues=["big"])
+
+    run = usual.submit("parent")
+
+    ended = run.result(timeout=60)
+    assert ended.final_context["each"] == [{"item": 1}, {"item": 2}, {"item": 3}]
+    assert runners_of(run)["report"] == "usual"
+    children = [usual.get_run(child.id) for child in run.children()]
+    assert [runners_of(child) for child in children] == [{"only": "big"}] * 3
+
+
 def test_a_run_that_follows_another_begins_in_the_queue_of_its_workflow(
     open_runner: OpenRunner,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from typing import Any
 
@@ -12,6 +13,7 @@ from model.virtual_time import the_loop
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.nodes.child import child
 from cloaca_core.definition.task import task
 
 pytestmark = pytest.mark.virtual_time
@@ -110,3 +112,40 @@ async def test_items_that_were_held_in_a_pause_go_on() -> None:
         again = await w.start(queues={"gpu": 1})
 
         assert (await again.wait(run_id)).row.status == "Completed"
+
+
+async def test_a_run_takes_its_map_of_child_runs_to_another_queue() -> None:
+    """Six children of ten seconds each, two at once, in a queue of their own. Beside them a task of
+    a third queue is ready, so the run moves while children are under way.
+    """
+    async with world() as w:
+        trail: list[Any] = []
+        with WorkflowBuilder("below", registry=w.registry):
+
+            @task(queue="small")
+            async def only(context: Context) -> None:
+                trail.append(context["item"])
+                await asyncio.sleep(10)
+
+        with WorkflowBuilder("flow", registry=w.registry):
+            each = child("each", "below", map=list(range(6)), max_parallel=2, outputs=["item"])
+
+            @task(queue="gpu")
+            async def train(_: Context) -> None:
+                trail.append("train")
+                await asyncio.sleep(5)
+
+            @task(dependencies=[each])
+            def report(_: Context) -> None: ...
+
+        usual = await w.start(queues=["default"])
+        await w.start(queues=["gpu"])
+        await w.start(queues=["small"])
+
+        ended = await usual.execute()
+
+        assert (ended.row.status, ended.row.owner) == ("Completed", usual.runner_id)
+        values = json.loads(ended.row.final_context or "")["each"]
+        assert values == [{"item": index} for index in range(6)]
+        assert trail.pop(trail.index("train")) == "train"
+        assert sorted(trail) == list(range(6))

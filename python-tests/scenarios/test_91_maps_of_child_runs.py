@@ -1,4 +1,4 @@
-"""90: a node of a workflow is a map, whose items are runs of another workflow."""
+"""91: a node of a workflow is a map, whose items are runs of another workflow."""
 
 from __future__ import annotations
 
