@@ -362,10 +362,18 @@ def fails_first(registry: Registry, failures: int = 1, seconds: float = 0) -> No
 async def test_the_items_of_a_later_round_share_one_read_of_earlier_children(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """What was read is kept while their map is open, and no longer."""
     async with world() as w:
         fails_first(w.registry, failures=3)
+        kept: list[int] = []
         with WorkflowBuilder("flow", registry=w.registry):
             child("c", "below", map=list(range(3)), max_parallel=1, outputs=[])
+
+            @task(dependencies=["c"])
+            async def after(_: Context) -> None:
+                nodes: Any = program.engine._parts.bodies.waits.ends.child_nodes
+                kept.append(len(nodes._known._of_maps))
+
         program = await w.start()
         run_id = (await program.execute()).row.id
         await program.engine.steering.retries.retry(run_id, ["c"], RETRIED, children=True)
@@ -380,6 +388,7 @@ async def test_the_items_of_a_later_round_share_one_read_of_earlier_children(
 
         assert ended.row.status == "Completed"
         assert asked == [[run_id]]
+        assert kept == [0]
 
 
 async def test_each_chosen_item_is_looked_up_once_however_many_children_there_are(

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.definition.waits.kinds import Child, Loop
-from cloaca_core.errors import CloacaError, WorkflowNotFoundError, no_run
-from cloaca_core.features.child_runs.child_runs import DEEPEST, too_deep
+from cloaca_core.errors import CloacaError, WorkflowNotFoundError
+from cloaca_core.features.child_runs.known_children import KnownChildren
 from cloaca_core.features.child_runs.made_children import MadeChildren, NodeChildRows
 from cloaca_core.features.child_runs.node_children import (
     Iteration,
-    children_of_nodes,
-    first_of,
     goes_on,
     next_input,
 )
-from cloaca_core.features.maps.open_maps import open_maps
+from cloaca_core.features.child_runs.node_start import EarlierChildren, NodeStart
+from cloaca_core.features.child_runs.run_tasks import RunTasks, give_up
 from cloaca_core.features.waits.mail import persistently
 from cloaca_core.features.waits.open_waits import open_waits
-from cloaca_core.run.items.units import TASK, item_of
+from cloaca_core.run.items.units import TASK
 from cloaca_core.run.life import State
 from cloaca_core.values.payloads.digests import are_equal
 from cloaca_core.values.payloads.json_values import decode
@@ -33,29 +32,24 @@ from cloaca_core.values.states import RunStatus
 from cloaca_core.values.waits import end_name, run_of_end
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable
 
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core.engine.subjects import Subjects
-    from cloaca_core.features.child_runs.node_children import NodeItem
     from cloaca_core.features.child_runs.part import ChildRunStore
     from cloaca_core.features.waits.open_waits import OpenWait
     from cloaca_core.features.waits.waits import Waits
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.items.units import Unit
     from cloaca_core.run.restore import Resume
-    from cloaca_core.run.rows import AttemptRow, RunRow
+    from cloaca_core.run.rows import RunRow
     from cloaca_core.store.messages import MessageRow
     from cloaca_core.values.ids import RunIds
     from cloaca_core.values.payloads.json_values import JsonValue
     from cloaca_core.values.times.clock import Clock
-
-
-T = TypeVar("T")
-Known: TypeAlias = "dict[NodeItem, dict[Iteration, str]]"
 
 
 class ChildNodes:
@@ -76,7 +70,6 @@ class ChildNodes:
         ended: Callable[[str, int], Awaitable[RunRow]],
         max_bytes: int,
     ) -> None:
-        self._store = store
         self._registry = registry
         self._clock = clock
         self._waits = waits
@@ -85,10 +78,9 @@ class ChildNodes:
         self._find = find
         self._read_end = ended
         self._made = MadeChildren(ids, clock, max_bytes)
+        self._tasks = RunTasks(kernel)
+        self._known = KnownChildren(store, self._tasks)
         self._loop = asyncio.get_running_loop()
-        self._tasks: dict[ActiveRun, set[asyncio.Task[object]]] = {}
-        self._looks: dict[ActiveRun, dict[AttemptRow | None, asyncio.Task[Known]]] = {}
-        self._depths: dict[ActiveRun, asyncio.Task[int]] = {}
 
     # -- begin -------------------------------------------------------------------------------
 
@@ -103,10 +95,10 @@ class ChildNodes:
             self._fail(run, unit, resume, error)
             return
         if workflow is not None and run.row.parent_id is None and _is_first(run, unit, resume):
-            self._found(run, unit, resume, node, workflow, None, ())
+            self._found(NodeStart(run, unit, resume, node, workflow), None)
         else:
             open_waits(run)  # a run that has waits tells when it is over
-            self._keep(run, self._look_up(run, unit, resume, node, workflow))
+            self._tasks.keep(run, self._look_up(run, unit, resume, node, workflow))
 
     async def _look_up(
         self,
@@ -120,73 +112,27 @@ class ChildNodes:
         try:
             if workflow is None:
                 workflow = await persistently(lambda: self._find(_named(node)))
-            await self._refuse_deep(run)
-            known: dict[Iteration, str] = {}
-            if unit <= TASK or not _is_first(run, unit, resume):
-                known = await self._children(run, unit)
-            latest = max(known, default=None)
-            rows: list[RunRow] = []
-            if latest is not None:
-                row = first = await persistently(partial(_row, self._store, known[latest]))
-                if latest.number:
-                    first = await persistently(partial(_row, self._store, known[first_of(known)]))
-                rows = [row, first]
+            await self._known.refuse_deep(run)
+            may_have = unit <= TASK or not _is_first(run, unit, resume)
+            earlier = await self._known.earlier(run, unit) if may_have else None
         except CloacaError as error:
             self._kernel.guarded(run, self._refuse, run, unit, resume, error)
             return
-        self._kernel.guarded(run, self._found, run, unit, resume, node, workflow, latest, rows)
-
-    async def _children(self, run: ActiveRun, unit: Unit) -> dict[Iteration, str]:
-        """The children that the node or the item has started. The nodes that begin together share
-        one read, and so do all items of a map that is open: each begins once while it is.
-        """
-        looks, opening = self._looks.setdefault(run, {}), None
-        if unit > TASK:
-            opening = open_maps(run).of(unit).mark
-        if (look := looks.get(opening)) is None:
-            look = looks[opening] = self._keep(run, self._read_children(run, opening))
-        known = await asyncio.shield(look)
-        return known.get((run.graph.tasks[unit & TASK].id, item_of(unit)), {})
-
-    async def _read_children(self, run: ActiveRun, opening: AttemptRow | None) -> Known:
-        if opening is None:  # a node that begins later may have started a child meanwhile
-            self._looks[run].pop(None)
-        children = await persistently(lambda: self._store.children([run.id]))
-        known = children_of_nodes(run.id, children)
-        if opening is None:
-            return known
-        return {place: each for place, each in known.items() if place[0] == opening.task_id}
-
-    async def _refuse_deep(self, run: ActiveRun) -> None:
-        """Nodes of a run with as many runs above it as may be start none."""
-        if run.row.parent_id is None:
-            return
-        if (depth := self._depths.get(run)) is None:
-            read = partial(self._store.runs_above, run.id, DEEPEST)
-            depth = self._depths[run] = self._keep(run, persistently(read))
-        if await asyncio.shield(depth) >= DEEPEST - 1:
-            raise too_deep(run.row)
+        start = NodeStart(run, unit, resume, node, workflow)
+        self._kernel.guarded(run, self._found, start, earlier)
 
     def _refuse(self, run: ActiveRun, unit: Unit, resume: Resume, error: CloacaError) -> None:
         """The node cannot start, unless it is not to start any more."""
         if _may_begin(run, unit, resume):
             self._waits.ends.conclude(run, unit, error, resume.attempt, self._clock.wall())
 
-    def _found(
-        self,
-        run: ActiveRun,
-        unit: Unit,
-        resume: Resume,
-        node: Child,
-        workflow: Workflow | RecordedWorkflow,
-        latest: Iteration | None,
-        rows: Sequence[RunRow],
-    ) -> None:
-        """Start a child, or take what is there: ``rows`` are the latest child of the node and the
-        first of its iterations. If the first had another input, the node begins anew. Otherwise a
-        failed child is started once more with its own input, unless a retry has done that; a child
-        that has not ended is waited for; a completed child gives its result.
+    def _found(self, start: NodeStart, earlier: EarlierChildren | None) -> None:
+        """Start a child, or take what is there. If the first child of the node had another input,
+        the node begins anew. Otherwise a failed child is started once more with its own input,
+        unless a retry has done that; a child that has not ended is waited for; a completed child
+        gives its result.
         """
+        run, unit, resume, node, _ = start
         if self._waits.is_open(run, unit, resume.attempt) or not _may_begin(run, unit, resume):
             return
         try:
@@ -194,55 +140,38 @@ class ChildNodes:
         except CloacaError as error:
             self._fail(run, unit, resume, error)
             return
-        if latest is None:
-            self._start(run, unit, resume, node, workflow, Iteration(), text)
+        if earlier is None:
+            self._start(start, Iteration(), text)
             return
-        row, first = rows
-        anew = Iteration(latest.decision + 1)
+        place, row, first = earlier
+        anew = Iteration(place.decision + 1)
         has_failed = row.status in (RunStatus.FAILED, RunStatus.CANCELLED)
         if not are_equal(first.input, text):
-            self._start(run, unit, resume, node, workflow, anew, text)
+            self._start(start, anew, text)
         elif has_failed and not resume.children_restarted:
-            self._start(run, unit, resume, node, workflow, latest.again, row.input)
+            self._start(start, place.again, row.input)
         elif has_failed:
-            self._conclude(run, unit, resume, node, row)
+            self._conclude(start, row)
         elif row.status != RunStatus.COMPLETED:
             name = end_name(row.id, row.round)
-            self._waits.open_for_run(run, unit, resume.attempt, name, latest.detail)
+            self._waits.open_for_run(run, unit, resume.attempt, name, place.detail)
         elif (further := next_input(node, self._made.given(run, unit, node), row)) is None:
-            self._conclude(run, unit, resume, node, row)
-        elif isinstance(node, Loop) and latest.number + 1 < node.max_iterations:
-            self._go_on(run, unit, resume, node, workflow, latest.next, further)
+            self._conclude(start, row)
+        elif isinstance(node, Loop) and place.number + 1 < node.max_iterations:
+            self._go_on(start, place.next, further)
         else:
-            self._start(run, unit, resume, node, workflow, anew, text)
+            self._start(start, anew, text)
 
-    def _go_on(
-        self,
-        run: ActiveRun,
-        unit: Unit,
-        resume: Resume,
-        node: Child,
-        workflow: Workflow | RecordedWorkflow,
-        iteration: Iteration,
-        given: dict[str, JsonValue],
-    ) -> None:
+    def _go_on(self, start: NodeStart, iteration: Iteration, given: dict[str, JsonValue]) -> None:
         try:
             text = self._made.text(given)
         except CloacaError as error:
-            self._fail(run, unit, resume, error)
+            self._fail(start.run, start.unit, start.resume, error)
         else:
-            self._start(run, unit, resume, node, workflow, iteration, text)
+            self._start(start, iteration, text)
 
-    def _start(
-        self,
-        run: ActiveRun,
-        unit: Unit,
-        resume: Resume,
-        node: Child,
-        workflow: Workflow | RecordedWorkflow,
-        iteration: Iteration,
-        text: str,
-    ) -> None:
+    def _start(self, start: NodeStart, iteration: Iteration, text: str) -> None:
+        run, unit, resume, node, workflow = start
         child = self._made.child(run, unit, resume.attempt, node, workflow, iteration, text)
         beside = [NodeChildRows(child)]
         then = self._subjects.claimable_here.publish
@@ -265,7 +194,7 @@ class ChildNodes:
     def ended(self, run: ActiveRun, wait: OpenWait, message: MessageRow) -> None:
         """The message tells of the end of a child: read its result, then end the node."""
         number = int(cast("dict[str, int]", decode(message.payload))["round"])
-        self._keep(run, self._read(run, wait, message, run_of_end(wait.row.name), number))
+        self._tasks.keep(run, self._read(run, wait, message, run_of_end(wait.row.name), number))
 
     async def _read(
         self, run: ActiveRun, wait: OpenWait, message: MessageRow, run_id: str, number: int
@@ -275,7 +204,7 @@ class ChildNodes:
         try:
             row = await persistently(lambda: self._read_end(run_id, number))
         except CloacaError as error:
-            self._kernel.guarded(run, _give_up, error)
+            self._kernel.guarded(run, give_up, error)
             return
         following: Workflow | RecordedWorkflow | CloacaError | None = None
         if goes_on(node, row):
@@ -326,43 +255,16 @@ class ChildNodes:
                 return
         self._waits.ends.end_node(run, wait, outcome, message.number)
 
-    def _conclude(
-        self, run: ActiveRun, unit: Unit, resume: Resume, node: Child, row: RunRow
-    ) -> None:
+    def _conclude(self, start: NodeStart, row: RunRow) -> None:
         """The latest child has ended with the same input, before the node looked for it."""
+        run, unit, resume, node, _ = start
         outcome = self._made.outcome(run, unit, node, row)
         self._waits.ends.conclude(run, unit, outcome, resume.attempt, self._clock.wall())
 
     def forget(self, run: ActiveRun) -> None:
         """The run is over, or this runner no longer owns it."""
-        self._looks.pop(run, None)
-        self._depths.pop(run, None)
-        for task in self._tasks.pop(run, ()):
-            task.cancel()
-
-    def _keep(self, run: ActiveRun, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
-        """Keep a task of the loop until it has ended: the loop itself would not."""
-        task = self._loop.create_task(work)
-        self._tasks.setdefault(run, set()).add(task)
-        task.add_done_callback(partial(self._is_done, run))
-        return task
-
-    def _is_done(self, run: ActiveRun, task: asyncio.Task[object]) -> None:
-        if (tasks := self._tasks.get(run)) is not None:
-            tasks.discard(task)
-            if not tasks:
-                del self._tasks[run]
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, CloacaError):
-            return  # of a read: the nodes that wait for it fail
-        if error is not None and run.life.state is not State.OVER:
-            self._kernel.guarded(run, _give_up, error)
-
-
-async def _row(store: ChildRunStore, run_id: str) -> RunRow:
-    if (row := await store.get_run(run_id)) is None:
-        raise no_run(run_id)
-    return row
+        self._known.forget(run)
+        self._tasks.forget(run)
 
 
 def _may_begin(run: ActiveRun, unit: Unit, resume: Resume) -> bool:
@@ -382,8 +284,3 @@ def _is_first(run: ActiveRun, unit: Unit, resume: Resume) -> bool:
 
 def _named(node: Child) -> Unregistered:
     return Unregistered(node.workflow, f"no workflow {node.workflow!r} is known")
-
-
-def _give_up(error: BaseException) -> None:
-    """The children of a run cannot be read, so it cannot go on."""
-    raise error

@@ -50,6 +50,7 @@ class OpenMap:
     """
 
     __slots__ = (
+        "__weakref__",
         "ended",
         "flaw",
         "has_stopped",
