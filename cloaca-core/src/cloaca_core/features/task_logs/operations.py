@@ -65,7 +65,8 @@ def followed(
 
 class Following:
     """The lines of a run up to its end, for ``for`` and for ``async for``: each step waits for
-    further ones. ``named`` finds the id of a run that was named otherwise, once. For one caller.
+    further ones. ``named`` finds the id of a run that was named otherwise. The run and the item are
+    looked up once. For one caller.
     """
 
     def __init__(
@@ -75,13 +76,15 @@ class Following:
         named: Callable[[EngineT], Coroutine[Any, Any, str]] | None = None,
     ) -> None:
         self._reader = reader = LineReader(wanted.after)
+        by_ids: Wanted | None = None
 
         async def news(engine: EngineT) -> News:
             """Further lines, once there are any; runs on the engine's loop."""
-            nonlocal wanted, named
-            if named is not None:
-                wanted, named = wanted._replace(run_id=await named(engine)), None
-            return await engine.run_logs.follow(wanted._replace(after=reader.after))
+            nonlocal by_ids
+            if by_ids is None:
+                run_id = wanted.run_id if named is None else await named(engine)
+                by_ids = await engine.run_logs.named(wanted._replace(run_id=run_id))
+            return await engine.run_logs.follow(by_ids._replace(after=reader.after))
 
         self._next: Callable[[], Call[News]] = lambda: Call(lambda: host.send(news), unchanged)
 

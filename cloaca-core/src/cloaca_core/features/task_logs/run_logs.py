@@ -55,8 +55,12 @@ class RunLogs:
         """As ``lines_read``."""
         return await lines_read(self._store, self._reader, wanted)
 
+    async def named(self, wanted: Wanted) -> Wanted:
+        """As ``by_ids``."""
+        return await by_ids(self._store, self._reader, wanted)
+
     async def follow(self, wanted: Wanted) -> News:
-        """Wait for further lines, or for the end of the run."""
+        """Wait for further lines, or for the end of the run. An item is given by its index."""
         with self._watchers.listening() as notices:
             while True:
                 try:
@@ -70,7 +74,6 @@ class RunLogs:
 
     async def _look(self, wanted: Wanted) -> News | None:
         row = await self._reader.get_run(wanted.run_id)  # first: its end has the last lines
-        wanted = await _named(self._store, self._reader, row, wanted)
         chunks = await chunks_read(self._store, wanted)
         if not chunks:
             await _refuse_unknown_task(self._reader, row, wanted)
@@ -84,24 +87,25 @@ async def lines_read(store: LogStore, reader: RunReader, wanted: Wanted) -> list
     ``TaskNotFoundError`` when the run has no such task or item.
     """
     row = await reader.get_run(wanted.run_id)
-    wanted = await _named(store, reader, row, wanted)
+    wanted = await by_ids(store, reader, wanted)
     chunks = await chunks_read(store, wanted)
     if not chunks:
         await _refuse_unknown_task(reader, row, wanted)
     return chunks
 
 
-async def _named(store: LogStore, reader: RunReader, row: RunRow, wanted: Wanted) -> Wanted:
+async def by_ids(store: LogStore, reader: RunReader, wanted: Wanted) -> Wanted:
     """The same lines, by the id of the task, and of an item by its index."""
-    task, item = wanted.task_id, wanted.item
+    run_id, task, item = wanted.run_id, wanted.task_id, wanted.item
     if task is None:
         return wanted
     if item is not None:
-        (index,) = (await indexes_of(store, row.id, {task: [item]}))[task]
+        (index,) = (await indexes_of(store, run_id, {task: [item]}))[task]
         return wanted._replace(item=index)
     if not may_be_item(task):
         return wanted
-    found = await named(store, row.id, task, await reader.task_ids(row))
+    tasks = await reader.task_ids(await reader.get_run(run_id))
+    found = await named(store, run_id, task, tasks)
     return wanted._replace(task_id=found.task, item=found.item)
 
 

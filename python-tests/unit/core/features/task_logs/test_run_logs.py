@@ -15,6 +15,7 @@ from cloaca_core.engine.observe.watchers import Watchers
 from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core.engine.subjects import Subjects
 from cloaca_core.errors import RunnerClosedError, RunNotFoundError, TaskNotFoundError
+from cloaca_core.features.maps.records import MapRow
 from cloaca_core.features.task_logs import run_logs as module
 from cloaca_core.features.task_logs.run_logs import News, RunLogs, Wanted
 from cloaca_core.run.rows import RunRow
@@ -183,3 +184,15 @@ async def test_a_follower_that_gives_up_is_not_counted_any_more() -> None:
     await asyncio.wait([following])
 
     assert not desk.store.is_watched
+
+
+async def test_an_item_is_looked_up_once_by_its_follower(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = await Desk(["each"]).begin()
+    desk.store.opened_maps["a", "each"] = MapRow("a", "each", 1, 1, "v", 9, "d", 1, None, None)
+    await keep_lines(desk.store, chunk("a", task_id="each", item=1))
+
+    wanted = await desk.logs.named(desk.wanted(task_id="each[1]"))
+    monkeypatch.setattr(desk.store, "maps", None)
+
+    assert (wanted.task_id, wanted.item) == ("each", 1)
+    assert [each.item for each in (await desk.logs.follow(wanted)).chunks] == [1]
