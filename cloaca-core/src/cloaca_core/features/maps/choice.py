@@ -58,12 +58,24 @@ async def indexes_of(
     if not chosen:
         return {}
     opened = {row.task_id: row for row in await store.maps([run_id])}
-    return {task: _indexes(run_id, task, opened.get(task), of) for task, of in chosen.items()}
+    for task in chosen:
+        if task not in opened:
+            raise no_map(run_id, task)
+    return {task: _indexes(opened[task], of) for task, of in chosen.items()}
 
 
 def no_map(run_id: str, task: str) -> TaskNotFoundError:
     """The error for a map that the run has not opened."""
     return TaskNotFoundError(f"run {run_id} has started no map {task!r}", task_id=task)
+
+
+def no_item(opened: MapRow, name: ItemName) -> TaskNotFoundError:
+    """The error for an item that a map of the run does not have."""
+    task = opened.task_id
+    return TaskNotFoundError(
+        f"map {task} of run {opened.run_id} has no item {name!r:.80}; it has {opened.items}",
+        task_id=task,
+    )
 
 
 def places_of(opened: MapRow) -> dict[str, int]:
@@ -72,17 +84,10 @@ def places_of(opened: MapRow) -> dict[str, int]:
     return {str(label): index for index, label in enumerate(labels)}
 
 
-def _indexes(
-    run_id: str, task: str, opened: MapRow | None, names: Collection[ItemName]
-) -> list[int]:
-    if opened is None:
-        raise no_map(run_id, task)
+def _indexes(opened: MapRow, names: Collection[ItemName]) -> list[int]:
     places = places_of(opened)
     found = [name if isinstance(name, int) else places.get(name, -1) for name in names]
     for name, index in zip(names, found, strict=True):
         if not 0 <= index < opened.items:
-            raise TaskNotFoundError(
-                f"map {task} of run {run_id} has no item {name!r:.80}; it has {opened.items}",
-                task_id=task,
-            )
+            raise no_item(opened, name)
     return sorted(set(found))

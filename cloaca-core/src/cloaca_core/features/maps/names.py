@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from cloaca_core.features.maps.choice import places_of
+from cloaca_core.features.maps.choice import no_item, places_of
 
 if TYPE_CHECKING:
     from cloaca_core.features.maps.choice import ItemName
@@ -26,7 +26,8 @@ class Named(NamedTuple):
 
 async def named(store: MapStore, run_id: str, name: str, tasks: Collection[str]) -> Named:
     """The task or the item of this name, in a run of a workflow with these tasks. A name that is
-    neither is taken for a task's.
+    neither is taken for a task's, unless it is that of an item that an opened map lacks:
+    ``TaskNotFoundError``.
     """
     if name in tasks or not may_be_item(name):
         return Named(name)
@@ -40,8 +41,8 @@ async def named_tasks(
     tasks: Collection[str],
     items: Mapping[str, Collection[ItemName]],
 ) -> tuple[list[str], dict[str, list[ItemName]]]:
-    """The tasks of these names, and the items of maps: these and those that are named. A map that
-    is named itself is so with all its items.
+    """The tasks of these names, as in ``named``, and the items of maps: these and those that are
+    named. A map that is named itself is so with all its items.
     """
     whole = {name for name in names if name in tasks or not may_be_item(name)}
     maps = ItemNames(await store.maps([run_id]))
@@ -61,13 +62,20 @@ class ItemNames:
         self._places: dict[str, dict[str, int]] = {}
 
     def find(self, name: str) -> Named | None:
-        """The item of this name, or None."""
+        """The item of this name; None if it is of no map, ``TaskNotFoundError`` if its map lacks
+        it.
+        """
         if not may_be_item(name):
             return None
+        error = None
         for row in self._maps:
             text = name.removeprefix(f"{row.task_id}[").removesuffix("]")
-            if name == f"{row.task_id}[{text}]" and (index := self._index(row, text)) is not None:
-                return Named(row.task_id, index)
+            if name == f"{row.task_id}[{text}]":
+                if (index := self._index(row, text)) is not None:
+                    return Named(row.task_id, index)
+                error = no_item(row, text)
+        if error is not None:
+            raise error
         return None
 
     def _index(self, row: MapRow, text: str) -> int | None:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 import pytest
 from model.memory_store import MemoryStore
 
+from cloaca_core.errors import TaskNotFoundError
 from cloaca_core.features.maps import names as module
 from cloaca_core.features.maps.choice import places_of
 from cloaca_core.features.maps.names import ItemNames, Named, named, named_tasks
@@ -28,16 +29,9 @@ MAPS = [row("m", 3, '["a",2,"x[1]"]'), row("n", 20), row("m[a]", 2)]
         ("m[2]", Named("m", 1)),  # a label comes first
         ("m[1]", Named("m", 1)),
         ("m[0]", Named("m", 0)),
-        ("m[3]", None),
         ("m[x[1]]", Named("m", 2)),
         ("m[a][1]", Named("m[a]", 1)),
         ("n[17]", Named("n", 17)),
-        ("n[20]", None),
-        ("n[-1]", None),
-        ("n[+1]", None),
-        ("n[]", None),
-        ("n[²]", None),
-        ("n[017]", None),
         ("other[1]", None),
         ("n", None),
         ("]", None),
@@ -47,13 +41,24 @@ def test_a_name_is_of_an_item_by_its_label_or_else_its_index(name: str, item: Na
     assert ItemNames(MAPS).find(name) == item
 
 
+@pytest.mark.parametrize("name", ["m[3]", "n[20]", "n[-1]", "n[+1]", "n[]", "n[²]", "n[017]"])
+def test_an_item_that_its_map_lacks_is_refused(name: str) -> None:
+    map_id, _, text = name.removesuffix("]").partition("[")
+
+    with pytest.raises(TaskNotFoundError) as refused:
+        ItemNames(MAPS).find(name)
+
+    items = 3 if map_id == "m" else 20
+    assert str(refused.value) == f"map {map_id} of run r has no item {text!r}; it has {items}"
+
+
 async def test_a_task_of_that_name_comes_first() -> None:
     store = MemoryStore()
     store.opened_maps["r", "n"] = row("n", 20)
 
     assert await named(store, "r", "n[1]", {"n"}) == Named("n", 1)
     assert await named(store, "r", "n[1]", {"n", "n[1]"}) == Named("n[1]")
-    assert await named(store, "r", "n[x]", {"n"}) == Named("n[x]")
+    assert await named(store, "r", "o[x]", {"n"}) == Named("o[x]")
     tasks, items = await named_tasks(store, "r", ["n[1]", "o", "n[2]"], {"n"}, {"n": ["x"]})
     assert (tasks, items) == (["n", "o"], {"n": ["x", 1, 2]})
 
@@ -84,6 +89,6 @@ async def test_maps_and_their_labels_are_read_once_for_all_names(
     store = Counting()
     store.opened_maps["r", "n"] = row("n", 20)
 
-    await named_tasks(store, "r", ["n[1]", "n[2]", "n[x]"], {"n"}, {})
+    await named_tasks(store, "r", ["n[1]", "n[2]", "n[3]"], {"n"}, {})
 
     assert reads == ["maps", "n"]
