@@ -36,7 +36,7 @@ def test_the_form_of_a_run() -> None:
 
 def test_the_forms_of_tasks() -> None:
     found = tree(FAMILY)
-    assert keys(found) == "run tasks children hidden iteration"
+    assert keys(found) == "run tasks children hidden iteration index"
     assert keys(found.tasks[0]) == (
         "task_id kind status depends_on attempts started_at ended_at seconds error error_type "
         "skip_reason retry_at waits_for children progress skip_code queue"
