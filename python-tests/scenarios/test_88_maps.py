@@ -532,7 +532,7 @@ def test_an_item_is_named_by_its_label_or_its_index(runner: cloaca.DefaultRunner
         [message] for message in messages
     ]
     assert [line.message for line in handle.follow_logs("each[1]")] == ["converts 2"]
-    with pytest.raises(cloaca.TaskNotFoundError, match=r"no task 'each\[2\]'"):
+    with pytest.raises(cloaca.TaskNotFoundError, match=r"no item '2'; it has 2"):
         handle.logs("each[2]")
 
     broken.clear()
