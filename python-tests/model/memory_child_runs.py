@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from cloaca_core.features.child_runs.records import NODE_CHILDREN, TOLD_ENDS
+from cloaca_core.features.child_runs.records import NODE_CHILDREN, TOLD_ENDS, NodeChild
 from cloaca_core.run.rows import NewRun, RunRow
 from cloaca_core.store.batch import Batch
 from cloaca_core.store.messages import MessageRow
@@ -21,16 +21,23 @@ class MemoryChildRuns:
         self.runs: dict[str, RunRow] = {}
         self.mailbox: dict[tuple[str, str], MessageRow] = {}
 
+    def _owns(self, runner_id: str, run_id: str, epoch: int) -> bool:
+        """Whether a runner that is not fenced owns a run under this epoch."""
+        raise NotImplementedError
+
     def insert(self, run: NewRun, *, joins_pause: bool = True) -> str:
         """Insert a run unless it is there or its key is taken; the id of who has the key."""
         raise NotImplementedError
 
-    def start_children(self, batch: Batch, parents: Collection[str]) -> None:
-        """Insert the children of nodes of these runs."""
+    def start_children(
+        self, batch: Batch, parents: Collection[str], stop_requests: Mapping[str, str]
+    ) -> frozenset[NodeChild]:
+        """Insert the children of nodes of these runs. Returns those that the runner owns."""
         for each in batch.of(NODE_CHILDREN):
             if each.run_id in parents:
                 if each.asked_queue is not None:
                     self.queues.add((each.workflow, each.asked_queue))
+                begins = each.owner == batch.runner_id and each.run_id not in stop_requests
                 self.insert(
                     NewRun(
                         id=each.id,
@@ -40,7 +47,7 @@ class MemoryChildRuns:
                         tags=each.tags,
                         idempotency_key=each.idempotency_key,
                         parent_id=each.run_id,
-                        owner=None,
+                        owner=each.owner if begins else None,
                         created_at=each.created_at,
                         priority=each.priority,
                         time_limit=each.time_limit,
@@ -52,6 +59,8 @@ class MemoryChildRuns:
                     ),
                     joins_pause=False,
                 )
+        owned = [each for each in batch.of(NODE_CHILDREN) if each.owner is not None]
+        return frozenset([each for each in owned if self._owns(batch.runner_id, each.id, epoch=1)])
 
     def tell_ends(self, batch: Batch) -> None:
         """Tell the parents of the ends that a batch has written."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from model.memory_memos import MemoryMemos
 from model.memory_task_logs import MemoryTaskLogs
 from model.memory_waits import MemoryWaits
 
+from cloaca_core.features.child_runs.records import FAILED_PARENTS
 from cloaca_core.features.maps.records import MapRow
 from cloaca_core.features.steering.records import (
     Act,
@@ -30,9 +30,6 @@ from cloaca_core.store.messages import NewMessage
 from cloaca_core.values.queue_names import PlannedQueue
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.waits import APPROVAL, NEVER
-
-FAILED: Final = "the run that started it has failed"
-"""Why children are cancelled for which a run waited."""
 
 
 @dataclass
@@ -907,7 +904,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
     def _parent(self, run: RunRow, children_at: int) -> Parent:
         """A run whose children are to be cancelled."""
         if self.marks_of(run).cancels_awaited:
-            return Parent(run.id, FAILED, children_at, 1)
+            return Parent(run.id, "", children_at, 1)
         return Parent(run.id, run.steer_reason or "", children_at)
 
     async def ended_parents(self, run_ids: Collection[str]) -> list[Parent]:
@@ -948,8 +945,8 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
                 detached = goes_on or self.marks_of(parent).detached
                 parent = self.parent_of(parent.parent_id, detached=detached)
             if parent is not None:
-                because = self._parent(parent, 0).because
-                found.append(StoppedWithParent(run.id, parent.id, because))
+                told = self._parent(parent, 0)
+                found.append(StoppedWithParent(run.id, parent.id, told.because, told.has_failed))
         return found
 
     async def paused_with_parents(self, run_ids: Collection[str]) -> list[StoppedWithParent]:
@@ -996,12 +993,14 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
             return under_way
         return [each for each in under_way if self.runs[each].child_kind is not None]
 
-    def mark_failed(self, run: RunRow) -> None:
-        """Note that a run that has failed cancels the children for which it waited, if any."""
-        marks = self.marks_of(run)
-        under_way = [self.runs[each] for each in self._children_under_way(run.id)]
-        if any(child.child_kind is not None for child in under_way):
-            marks.cancels_awaited, marks.children_at = True, run.ended_at
+    def mark_failed_parents(self, batch: Batch) -> None:
+        """Note of runs that have failed that they cancel the children for which they waited."""
+        for run in self._in_order([each.run_id for each in batch.of(FAILED_PARENTS)]):
+            under_way = [self.runs[each] for each in self._children_under_way(run.id)]
+            awaits = any(child.child_kind is not None for child in under_way)
+            if awaits and run.status == RunStatus.FAILED and run.owner == batch.runner_id:
+                marks = self.marks_of(run)
+                marks.cancels_awaited, marks.children_at = True, run.ended_at
 
     def _children_under_way(self, parent_id: str) -> list[str]:
         """Children that are to be cancelled with their parent and are not yet."""

@@ -25,6 +25,7 @@ from model.memory_upkeep import MemoryUpkeep
 from model.memory_waits import MemoryWaits, refuse_unstorable
 
 from cloaca_core.errors import StoreOpenError, lost_parent
+from cloaca_core.features.child_runs.records import NODE_CHILDREN
 from cloaca_core.features.steps.records import MEMOS
 from cloaca_core.features.task_logs.records import LINES, PROGRESS
 from cloaca_core.features.triggers.records import EVENTS
@@ -128,9 +129,8 @@ class MemoryStore(
         self.bring(batch)
         stop_requests = self.stop_requests_of(current)
         timed_out = self.note_waits(batch, current)
-        self.start_children(
-            batch, [each for each in current if not self.is_cancelled(self.runs[each])]
-        )
+        not_cancelled = [each for each in current if not self.is_cancelled(self.runs[each])]
+        begun = self.start_children(batch, not_cancelled, stop_requests)
         for attempt in batch.attempts:
             if attempt.run_id in current:
                 self._record(attempt._replace(runner=self.numbers.get(batch.runner_id)))
@@ -142,11 +142,10 @@ class MemoryStore(
         for end in batch.ends:
             run_row = self.runs.get(end.id)
             if run_row is not None and end.id in current and run_row.ended_at is None:
-                self.runs[end.id] = ended = self._ended(run_row, end)
-                if ended.status == RunStatus.FAILED:
-                    self.mark_failed(ended)
+                self.runs[end.id] = self._ended(run_row, end)
         self.follow_ends(batch, current)
         self.tell_ends(batch)
+        self.mark_failed_parents(batch)
         self.park(batch, current)
         self.make_way(batch)
         self.start_next()
@@ -164,7 +163,9 @@ class MemoryStore(
             orphans=frozenset(orphans),
             refused=frozenset(refused - existing.keys() - owned),
             messages=self.messages_to(current),
-            decided={TIMEOUTS: timed_out} if timed_out else {},
+            decided={
+                kind: rows for kind, rows in ((TIMEOUTS, timed_out), (NODE_CHILDREN, begun)) if rows
+            },
         )
 
     def _is_refused(self, run: NewRun) -> bool:

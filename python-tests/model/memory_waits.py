@@ -86,10 +86,13 @@ class MemoryWaits:
                 self.open_waits[key_of_wait(wait)] = wait
         return frozenset(decided)
 
-    def _mark_read(self, run_id: str, task_id: str, number: int) -> None:
-        for message in self._messages(run_id):
-            if message.number == number and message.taken_by is None:
-                self.mailbox[run_id, message.id] = message._replace(taken_by=task_id)
+    def _mark_read(self, run_id: str, task_id: str, message_id: str) -> None:
+        """A message without a number gets that of the next message."""
+        message = self.mailbox.get((run_id, message_id))
+        if message is not None and message.taken_by is None:
+            number = message.number or self.runs[run_id].messages + 1
+            taken = message._replace(taken_by=task_id, number=number)
+            self.mailbox[run_id, message_id] = taken
 
     def _ends(self, timeout: WaitTimeout) -> bool:
         """Decide that the time of a wait is over; whether it is."""
@@ -142,8 +145,9 @@ class MemoryWaits:
                 if message.number == 0:
                     del self.mailbox[run_id, message.id]
                     if self._with_key(message) is None:
+                        unread = [each for each in self._messages(run_id) if not each.taken_by]
                         number = 1 + max(
-                            (each.number for each in self._messages(run_id)), default=0
+                            [self.runs[run_id].messages, *[each.number for each in unread]]
                         )
                         self.mailbox[run_id, message.id] = message._replace(number=number)
             if run_id in self.runs:
@@ -166,7 +170,11 @@ class MemoryWaits:
     def _count(self, run_id: str, now: int) -> None:
         """Count the messages to a run, and let it be claimed if it waits for one that is new."""
         run = self.runs[run_id]
-        come = [each for each in self._messages(run_id) if each.number > run.messages]
+        come = [
+            each
+            for each in self._messages(run_id)
+            if each.number > run.messages and each.taken_by is None
+        ]
         wanted = {(wait.kind, wait.name) for wait in self._waits(run_id) if not wait.timed_out}
         if any((message.kind, message.name) in wanted for message in come):
             self.make_claimable(run, now)
@@ -312,9 +320,11 @@ class MemoryWaits:
             del self.open_waits[key]
 
     def copy_messages(self, new: NewFork) -> None:
-        """Give a fork the messages of its source, read if tasks have taken them that it keeps."""
+        """Give a fork the messages of its source, read if tasks have taken them that it keeps; not
+        the ends of children, which it has not.
+        """
         for message in self._messages(new.source_id):
-            if message.number:
+            if message.number and message.kind != RUN:
                 taken_by = message.taken_by if message.taken_by in new.kept else None
                 self.mailbox[new.id, message.id] = message._replace(
                     run_id=new.id, taken_by=taken_by

@@ -437,18 +437,19 @@ class StoreAgainstModel(RuleBasedStateMachine):
             max_size=6,
         ),
         seen=SEEN,
-        number=st.none() | st.integers(1, 2),
+        taken=st.none() | st.integers(0, 1),
     )
     def wait_for(
-        self, run_id: str, kind: str, steps: list[str], seen: int, number: int | None
+        self, run_id: str, kind: str, steps: list[str], seen: int, taken: int | None
     ) -> None:
         """A story of one wait, told by the owner of its run, so that all of it counts."""
-        known = wait(run_id, "load", kind=kind)
+        known, sent = wait(run_id, "load", kind=kind), ["", ""]
         for step in steps:
             self.ticks += 1
             run = self.run(self.model.get_run(run_id))
             if step == "send":
                 new = message(f"s{self.ticks}", run_id, "load", kind=kind)
+                sent = [*sent[1:], new.id]
                 self.same(self.model.send(new, 9), self.store.send(new, 9))
             elif step == "pause":
                 asked = act(f"p{self.ticks}")
@@ -458,6 +459,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
                 )
             elif run is not None and run.owner is not None:
                 task = f"load {self.ticks % 2}"
+                ended = ClosedWait(*known[:5], message=None if taken is None else sent[taken])
                 batch = batch_with(
                     run.owner,
                     [],
@@ -465,9 +467,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
                     [],
                     {run_id: run.epoch},
                     waits=[known] if step == "wait" else [],
-                    closed=[ClosedWait(*known[:5], message=number)._replace(task_id=task)]
-                    if step == "close"
-                    else [],
+                    closed=[ended._replace(task_id=task)] if step == "close" else [],
                     timeouts=[WaitTimeout(*known[:5], seen=seen)] if step == "time out" else [],
                     parks=[Park(run_id, NEVER, NOW, seen)] if step == "park" else [],
                 )
@@ -787,7 +787,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
             if row.run_id in epochs
         ]
         over = [row for row in data.draw(st.lists(WAITS, max_size=3)) if row.run_id in epochs]
-        numbers = st.none() | st.integers(1, 3)
+        ids = st.none() | st.sampled_from("mnopqrstuvw")
         return batch_with(
             runner_id,
             [],
@@ -799,7 +799,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
             memos=memos,
             waits=waits,
             timeouts=[WaitTimeout(*row[:5], seen=data.draw(SEEN)) for row in over[1:]],
-            closed=[ClosedWait(*row[:5], message=data.draw(numbers)) for row in over[:1]],
+            closed=[ClosedWait(*row[:5], message=data.draw(ids)) for row in over[:1]],
         )
 
     def _follow_up(self, run_id: str, place: int) -> NewFollowUp:

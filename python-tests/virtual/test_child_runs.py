@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -52,9 +54,9 @@ class Held:
         return await self._commit(batch, on_commit)
 
 
-def ends(registry: Registry, seconds: float) -> None:
-    """The workflow ``below``, whose runs end after so long."""
-    with WorkflowBuilder("below", registry=registry):
+def ends(registry: Registry, seconds: float, name: str = "below") -> None:
+    """A workflow whose runs end after so long."""
+    with WorkflowBuilder(name, registry=registry):
 
         async def nap(_: Context) -> dict[str, Any]:
             await asyncio.sleep(seconds)
@@ -87,6 +89,90 @@ async def test_a_parent_in_memory_goes_on_at_the_instant_of_the_end(parent: Any)
 
         assert ended.row.final_context == '{"c":{"from":"below"}}'
         assert the_loop().time() - begun == pytest.approx(5, abs=0.5)
+
+
+async def test_a_child_that_begins_beside_its_parent_costs_no_claim_and_no_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with world() as w:
+        node(w)
+        ends(w.registry, 5)
+        program = await w.start()
+        asked: list[str] = []
+        for name in ("claim", "number_messages", "messages", "get_run"):
+            monkeypatch.setattr(program.store, name, noted(getattr(program.store, name), asked))
+
+        ended = await program.execute()
+
+        (below,) = [run for run in w.runs() if run.parent_id == ended.row.id]
+        assert (ended.row.status, below.epoch, asked) == ("Completed", 1, [])
+
+
+async def test_a_run_of_high_priority_begins_before_the_children_of_runs_that_are_under_way() -> (
+    None
+):
+    """Each child frees its place at another instant, and a next one would have it at once."""
+    async with world() as w:
+        most, length, first = 8, 6, 5.0
+        naps = count()
+        begun: list[float] = []
+
+        async def nap(_: Context) -> None:
+            await asyncio.sleep(first + (next(naps) % most) * 0.25)
+
+        async def note(_: Context) -> None:
+            begun.append(the_loop().time() - started)
+
+        with WorkflowBuilder("below", registry=w.registry):
+            task(id="nap")(nap)
+        with WorkflowBuilder("urgent", registry=w.registry):
+            task(id="note")(note)
+        with WorkflowBuilder("chain", registry=w.registry):
+            for n in range(length):
+                child(f"c{n}", "below", dependencies=[f"c{n - 1}"] if n else [])
+        program = await w.start(max_active_runs=most)
+        started = the_loop().time()
+        for _ in range(most):
+            await program.submit("chain")
+        await asyncio.sleep(first - 1)
+
+        request = program.request("urgent")
+        urgent = replace(request, start=replace(request.start, priority=100))
+        (run_id,) = await program.engine.submit(urgent)
+        await program.wait(run_id)
+
+        assert begun[0] < 2 * first
+
+
+async def test_the_children_of_one_run_spread_over_programs() -> None:
+    """The parent stays in memory all the time."""
+    async with world() as w:
+        slots, children = 2, 24
+        ends(w.registry, 5)
+        with WorkflowBuilder("flow", registry=w.registry):
+            for n in range(children):
+                child(f"c{n}", "below")
+        beside: dict[str, Any] = {
+            "max_concurrent_async_tasks": slots,
+            "evict_after_seconds": HOUR,
+        }
+        program = await w.start(max_concurrent_tasks=slots, lease_seconds=15, **beside)
+        await w.start(max_concurrent_tasks=slots, lease_seconds=15, **beside)
+        begun = the_loop().time()
+
+        await program.execute()
+
+        assert the_loop().time() - begun == pytest.approx(5 * children / slots / 2, abs=1)
+
+
+def noted(ask: Callable[..., Awaitable[Any]], asked: list[str]) -> Callable[..., Awaitable[Any]]:
+    """An operation of the store, noted as it is asked for."""
+
+    async def noting(*arguments: Any) -> Any:
+        asked.append(ask.__name__)
+        return await ask(*arguments)
+
+    return noting
 
 
 @pytest.mark.parametrize("parent", [node, body])
@@ -132,6 +218,27 @@ async def test_a_parent_that_is_parked_right_after_the_end_of_its_child_hears_of
         await quiet()
 
         assert w.run(run_id).status == "Completed"
+
+
+async def test_a_body_asks_for_a_child_that_has_ended_while_it_waited_for_another() -> None:
+    """No wait is open for the first end as it comes: it is numbered, and read later."""
+    async with world() as w:
+        ends(w.registry, 5)
+        ends(w.registry, 8, "later")
+
+        async def flow(_: Context, handle: AsyncTaskHandle) -> dict[str, Any]:
+            below = await handle.start_workflow("below")
+            await handle.run_workflow("later")
+            return {"c": dict(await below.result())}
+
+        w.define(flow)
+        program = await w.start()
+        begun = the_loop().time()
+
+        ended = await program.execute()
+
+        assert ended.row.final_context == '{"c":{"from":"below"}}'
+        assert the_loop().time() - begun == pytest.approx(8, abs=0.5)
 
 
 async def test_a_parent_that_fails_cancels_the_one_run_that_there_is_beside_it() -> None:

@@ -14,6 +14,7 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.definition.nodes.approval import approval
+from cloaca_core.definition.nodes.child import child
 from cloaca_core.definition.nodes.sleep import sleep
 from cloaca_core.definition.task import task
 from cloaca_core.store.messages import NewMessage
@@ -238,3 +239,26 @@ async def test_a_node_waits_where_bodies_of_its_run_are_served(evict_after: int)
 
         assert (await gpu.wait(run_id)).row.status == "Completed"
         assert w.run(run_id).queue == "gpu"
+
+
+# -- child runs ----------------------------------------------------------------------------------
+
+
+async def test_a_child_of_a_node_begins_where_its_queue_is_served() -> None:
+    """The runner of its parent has places, and its code."""
+    async with world() as w:
+        with WorkflowBuilder("below", registry=w.registry):
+
+            @task(queue="gpu")
+            def train(_: object) -> None: ...
+
+        with WorkflowBuilder("flow", registry=w.registry):
+            child("c", "below")
+        usual = await w.start(queues=["default"])
+        gpu = await w.start(queues=["gpu"])
+
+        ended = await usual.execute()
+
+        (below,) = [run for run in w.runs() if run.parent_id == ended.row.id]
+        assert (ended.row.status, ended.row.owner) == ("Completed", usual.runner_id)
+        assert (below.queue, below.owner, below.epoch) == ("gpu", gpu.runner_id, 1)

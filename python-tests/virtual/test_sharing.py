@@ -54,6 +54,15 @@ async def test_two_runners_take_half_the_time_of_one() -> None:
         assert Counter(Counter(ran).values()) == {1: 40}
 
 
+async def test_the_last_run_that_is_given_is_not_taken_back() -> None:
+    """All slots for coroutines are taken here, and none of those for threads."""
+    async with world() as w:
+        define(w, [], seconds=6 * BODY)
+        first, _ = [await start(w) for _ in range(2)]
+
+        assert await all_of(first, 8) <= 7 * BODY
+
+
 async def test_a_runner_that_comes_later_gets_its_share() -> None:
     async with world() as w:
         ran: list[str] = []

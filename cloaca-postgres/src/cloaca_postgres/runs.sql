@@ -253,23 +253,7 @@ SET ended_at = :new.ended_at,
     steer_reason = CASE WHEN run.cancel_at IS NOT NULL THEN run.steer_reason END,
     reason_code = CASE WHEN run.cancel_at IS NULL THEN :new.reason_code ELSE 'cancelled' END,
     limit_seconds = CASE WHEN run.cancel_at IS NULL THEN :new.limit_seconds END,
-    reason_tasks = CASE WHEN run.cancel_at IS NULL THEN :new.reason_tasks END,
-    children_at = CASE
-        WHEN :new.status = 'Failed' AND run.cancel_at IS NULL AND EXISTS (
-            SELECT 1 FROM cloaca_run AS child
-            WHERE child.parent_id = run.id AND child.parent_id IS NOT NULL
-                AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
-                AND child.child_kind IS NOT NULL
-        ) THEN :new.ended_at ELSE run.children_at
-    END,
-    cancels_children = CASE
-        WHEN :new.status = 'Failed' AND run.cancel_at IS NULL AND EXISTS (
-            SELECT 1 FROM cloaca_run AS child
-            WHERE child.parent_id = run.id AND child.parent_id IS NOT NULL
-                AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
-                AND child.child_kind IS NOT NULL
-        ) THEN 3 ELSE run.cancels_children
-    END
+    reason_tasks = CASE WHEN run.cancel_at IS NULL THEN :new.reason_tasks END
 FROM :rows AS new
 JOIN cloaca_runner AS runner ON runner.id = :new.runner_id AND runner.fenced = 0
 WHERE run.id IN [:new.id] AND run.owner = :new.runner_id AND run.epoch = :new.fence

@@ -177,6 +177,10 @@ _FILL = (
         SELECT 'l' || lpad(n::text, 8, '0'), 'w1', 'v', 'Pending', 0, n, '{}', '{}', 'u00000007',
             'c00000001'
         FROM generate_series(1, 9) AS n""",
+    # ends of which parents are to hear; children that are cancelled with their runner
+    """UPDATE cloaca_run SET child_kind = 'node' WHERE id BETWEEN 'r00000101' AND 'r00000110'""",
+    """UPDATE cloaca_run SET child_kind = 'node', parent_id = 'few', status = 'Cancelled'
+        WHERE id BETWEEN 'o00000001' AND 'o00000010'""",
     # left: many by other runners, a few by this one
     """INSERT INTO cloaca_unserved SELECT 'other' || n, 'c' || lpad(n::text, 8, '0'), '["gone"]'
         FROM generate_series(1, %(finished)s) AS n""",
@@ -265,6 +269,25 @@ _FIRST: dict[str, object] = {
     "dedupe_key": ["new"] * len(_MINE),
     "sent_by": ["ann"] * len(_MINE),
     "sent_at": [1] * len(_MINE),
+}
+_NODE_CHILDREN: dict[str, object] = {
+    "run_id": _MINE,
+    "id": [f"n{n:08}" for n in range(len(_MINE))],
+    "workflow": ["w1"] * len(_MINE),
+    "version": ["v"] * len(_MINE),
+    "input": ["{}"] * len(_MINE),
+    "tags": ["{}"] * len(_MINE),
+    "idempotency_key": [f"{run_id}::n::i-1.0@1" for run_id in _MINE],
+    "created_at": [1] * len(_MINE),
+    "priority": [0] * len(_MINE),
+    "time_limit": [None] * len(_MINE),
+    "deadline_at": [None] * len(_MINE),
+    "queue": ["default"] * len(_MINE),
+    "asked_queue": ["gpu"] * len(_MINE),
+    "trace": [None] * len(_MINE),
+    "owner": ["mine"] * len(_MINE),
+    "runner_id": ["mine"] * len(_MINE),
+    "fence": [0] * len(_MINE),
 }
 _SENT: dict[str, object] = {
     "run_id": "c00000001",
@@ -388,8 +411,13 @@ _VALUES: dict[str, dict[str, object]] = {
     "take_message": {
         name: _WAITS[name] for name in ("run_id", "task_id", "item", "runner_id", "fence")
     }
-    | {"message": [1] * len(_MINE)},
+    | {"message": ["m1"] * len(_MINE)},
     "close_wait": _WAITS,
+    "tell_parents": {"ids": [f"r{n:08}" for n in range(101, 101 + LIMIT)]},
+    "tell_of_cancelled": {"runner_id": "dead", "now": 1},
+    "mark_failed_parents": {"ids": [f"r{n:08}" for n in range(50, 1000, 50)], "runner_id": "mine"},
+    "insert_node_child": _NODE_CHILDREN,
+    "runs_above": {"run_id": "l00000001", "most": LIMIT},
     "insert_first_message": _FIRST,
     "count_first_message": {"run_id": _MINE, "id": ["m1"] * len(_MINE)},
     "insert_message": _SENT | {"payload": "1", "sent_by": None, "sent_at": 1, "most": LIMIT},
@@ -587,7 +615,7 @@ _READ = frozenset(
             "list_acts_of_run",
         ),
         *("list_children", "children_out_of_step", "list_follow_ups", "run_as_it_stands"),
-        *("descendants_under_way", "descendants_out_of_step"),
+        *("descendants_under_way", "descendants_out_of_step", "runs_above"),
         *("pause_of_workflow", "list_pauses", "claimable_ahead", "outline_attempts"),
         "restarts_of_run",
         *("unended_children", "runner_loads", "runners_without_tasks", "list_left"),

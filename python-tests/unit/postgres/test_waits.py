@@ -164,7 +164,7 @@ async def test_a_message_that_was_read_in_between_is_not_sent_again(
     await store.send(message("m", key="k"), 9)
 
     _, sent = await one_after_the_other(
-        mine, note(store, closed=[closed(wait("a"), 1)]), store.send(message("n", key="k"), 9)
+        mine, note(store, closed=[closed(wait("a"), "m")]), store.send(message("n", key="k"), 9)
     )
 
     assert sent == Sent("Running", 1, changed=False)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from cloaca_core.features.child_runs.calls import AttemptChildRuns
-from cloaca_core.features.child_runs.rows import told_end_rows
+from cloaca_core.features.child_runs.rows import failed_parent_rows, told_end_rows
 from cloaca_core.features.follow_ups.rows import follow_up_rows
 from cloaca_core.features.maps.maps import Maps
 from cloaca_core.features.queues.current import current_queue
@@ -78,7 +78,8 @@ class Bodies:
 
 def _with_end(new_id: Callable[[], str], run: ActiveRun, end: RunEnd) -> Rows:
     """The rows of features that count with an end."""
-    return {**follow_up_rows(new_id, run, end), **told_end_rows(run)}
+    rows = [follow_up_rows(new_id, run, end), told_end_rows(run), failed_parent_rows(run, end)]
+    return {kind: each for found in rows for kind, each in found.items()}
 
 
 def add_routes(

@@ -13,8 +13,10 @@ from cloaca_core.assembly.bodies import Bodies
 from cloaca_core.assembly.health import Health
 from cloaca_core.engine.kernel import Kernel
 from cloaca_core.engine.stages import FeatureHooks
+from cloaca_core.features.child_runs.child_ends import ChildEnds
 from cloaca_core.features.child_runs.child_runs import ChildRuns
 from cloaca_core.features.child_runs.nodes import ChildNodes
+from cloaca_core.features.child_runs.places import ChildPlaces
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
 from cloaca_core.features.executors.lazy_pools import LazyPools
@@ -202,7 +204,11 @@ class Parts(Kernel):
     def _add_rest(self) -> None:
         base = self.base
         self.child_runs: ChildRuns = ChildRuns(
-            self.store, base.runs, self.submission.submitter, self.reading.reader
+            self.store,
+            base.runs,
+            self.submission.submitter,
+            self.reading.reader,
+            self.reading.completion.recent,
         )
         self.bodies.waits.ends.child_nodes = ChildNodes(
             self.store,
@@ -211,11 +217,19 @@ class Parts(Kernel):
             base.clock,
             self.bodies.waits,
             self.orchestration.orchestrator,
-            base.subjects,
+            ChildPlaces(
+                base.runner_id,
+                base.capacity,
+                base.served,
+                self.claims.share,
+                self.orchestration.adoption,
+                base.subjects,
+            ),
             self.definitions.find,
-            self.child_runs.ended,
+            self.child_runs,
             base.config.max_context_bytes,
         )
+        ChildEnds(self.orchestration.orchestrator, self.bodies.waits, base.subjects)
         self.firing: Firing = Firing(self.base, self.store, self._redact, self.part_died)
         self.upkeep: Upkeep = Upkeep(self.base, self.store, self.claims.unserved.has_released)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cloaca_core.run.active_run import ActiveRun
-    from cloaca_core.run.rows import RunEnd
+    from cloaca_core.run.rows import RunEnd, RunRow
 
 Ts = TypeVarTuple("Ts")
 
@@ -48,6 +48,8 @@ class Subjects:
         """
         self.ended: Subject[ActiveRun, RunEnd | None] = Subject()
         """A run that this runner owns has ended. Without an end, only the table knows how."""
+        self.child_ended: Subject[RunRow] = Subject()
+        """A run has ended here whose parent may wait for that. Completion has published it."""
         self.ended_elsewhere: Subject[()] = Subject()
         """Runs for which callers here wait may have ended in the table, unknown to this engine."""
         self.steered: Subject[()] = Subject()

@@ -33,8 +33,8 @@ MESSAGES: Final = Kind[NewMessage]("messages", lambda message: len(message.paylo
 
 class MessageRow(NamedTuple):
     """A message of a run. ``number`` is its place in the order of the run's messages, from 1; it is
-    0 for a message that a user's transaction has written and that has no number yet. ``taken_by``
-    is the task whose wait has consumed it, None for an unread message.
+    0 for a message without a number, which a user's transaction or the end of a child has
+    written. ``taken_by`` is the task whose wait has consumed it, None for an unread message.
     """
 
     run_id: str

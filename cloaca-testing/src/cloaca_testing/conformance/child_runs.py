@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.child_runs.records import NODE_CHILDREN, TOLD_ENDS, NodeChild, ToldEnd
+from cloaca_core.features.child_runs.records import (
+    FAILED_PARENTS,
+    NODE_CHILDREN,
+    TOLD_ENDS,
+    FailedParent,
+    NodeChild,
+    ToldEnd,
+)
 from cloaca_core.features.steering.records import Parent, Reopening, StoppedWithParent
 from cloaca_core.run.rows import NewRun, Park, RunFilter
 from cloaca_core.store.batch import Batch, Committed
@@ -13,13 +20,21 @@ from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.child_kinds import RUN_WORKFLOW
 from cloaca_core.values.states import RunStatus
 from cloaca_core.values.waits import NEVER, RUN
-from cloaca_testing.conformance.commits import batch_with, claimed, record, stored, submit
+from cloaca_testing.conformance.commits import (
+    batch_with,
+    claimed,
+    note,
+    stored,
+    submit,
+)
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
     act,
+    closed,
     message,
+    new_fork,
     new_run,
     overdue,
     run_end,
@@ -28,7 +43,6 @@ from cloaca_testing.conformance.rows import (
 )
 
 DEADLINE = LATER + 30
-FAILED = "the run that started it has failed"
 
 
 def child(run_id: str, *, owner: str | None = "r1", parent: str = "p") -> NewRun:
@@ -139,6 +153,37 @@ class ChildRunConformance:
 
         assert await claimed(store) == ["p"]
 
+    async def test_the_owner_of_the_parent_takes_an_end_without_a_number(
+        self, store: Store
+    ) -> None:
+        await _begin(store, child("c"), child("d"))
+        waiting = wait("p", "c", kind=RUN, task_id="load")
+        await note(store, waiting)
+        await _end(store, "c")
+
+        await note(store, closed=[closed(waiting, "c:1")], epoch=2)
+        assert (await store.news("r1", [], 9)).unnumbered == ["p"]
+        for _ in range(2):
+            await note(store, closed=[closed(waiting, "c:1")])
+
+        taken = _end_of("c", NOW + 9, number=1)._replace(taken_by="load")
+        assert await store.sent("p", 9) == [taken]
+        assert (await store.news("r1", [], 9)).unnumbered == []
+        assert await store.messages(["p"]) == []
+        await _end(store, "d")
+        await store.number_messages(["p"], LATER)
+        assert await store.messages(["p"]) == [_end_of("d", NOW + 9, number=1)]
+
+    async def test_a_fork_has_no_ends_of_children(self, store: Store) -> None:
+        await _begin(store, child("c"))
+        await store.send(message("m", "p"), 9)
+        await _end(store, "c")
+        await store.number_messages(["p"], LATER)
+
+        await store.fork(new_fork("f", "p"), act())
+
+        assert [each.id for each in await store.sent("f", 9)] == ["m"]
+
     async def test_ends_of_children_fill_no_mailbox(self, store: Store) -> None:
         await _begin(store, child("c"), child("d"))
         await _end(store, "c")
@@ -181,6 +226,38 @@ class ChildRunConformance:
         # The queue that was asked for is noted; that of a task is noted with its workflow.
         assert [run.id for run in await store.claim("r1", [WORKFLOW], 9, LATER)] == ["d"]
 
+    async def test_a_child_of_a_node_belongs_to_the_runner_that_has_a_place(
+        self, store: Store
+    ) -> None:
+        await _begin(store)
+        row = _node_child("c")._replace(owner="r1")
+
+        for _ in range(2):
+            committed = await _start(store, row)
+            assert committed.of(NODE_CHILDREN) == {row}
+
+        found = await stored(store, "c")
+        assert (found.status, found.owner, found.epoch) == ("Running", "r1", 1)
+        assert (found.started_at, found.child_kind) == (NOW, "node")
+        assert await claimed(store) == []
+
+    @pytest.mark.parametrize("why", ["parent", "workflow", "other"])
+    async def test_a_child_of_a_node_has_no_owner_if_it_is_not_to_begin(
+        self, store: Store, why: str
+    ) -> None:
+        await _begin(store)
+        row = _node_child("c")._replace(owner="r2" if why == "other" else "r1")
+        if why == "parent":
+            await store.pause(["p"], act(), None, children=False)
+        elif why == "workflow":
+            await store.pause_workflow(WORKFLOW, act(), None)
+
+        committed = await _start(store, row)
+
+        found = await stored(store, "c")
+        assert committed.of(NODE_CHILDREN) == frozenset()
+        assert (found.status, found.owner, found.epoch) == ("Pending", None, 0)
+
     async def test_a_child_of_a_node_is_inserted_once(self, store: Store) -> None:
         await _begin(store)
 
@@ -218,16 +295,16 @@ class ChildRunConformance:
     ) -> None:
         await _begin(store, child("c"), new_run("d", parent="p"), child("b", owner=None))
 
-        await record(store, ends=[run_end("p", status=RunStatus.FAILED)])
+        await _end_parent(store, RunStatus.FAILED)
 
-        parent = Parent("p", FAILED, NOW + 9, 1)
+        parent = Parent("p", "", NOW + 9, 1)
         assert (await store.news("r1", [], 9)).parents == [parent]
         assert await store.ended_parents(["p"]) == [parent]
         assert await store.children_under_way(["p"], 9) == [("p", "b"), ("p", "c")]
         assert await store.descendants_under_way(["p"], 9) == []
         assert await store.stopped_with_parents(["b", "c", "d"]) == [
-            StoppedWithParent("b", "p", FAILED),
-            StoppedWithParent("c", "p", FAILED),
+            StoppedWithParent("b", "p", "", 1),
+            StoppedWithParent("c", "p", "", 1),
         ]
 
         await store.cancel(["b", "c"], act("x"), DEADLINE, children=True, parent_id="p")
@@ -245,13 +322,26 @@ class ChildRunConformance:
         awaited = [child("c")] if status == RunStatus.COMPLETED else []
         await _begin(store, new_run("d", parent="p"), *awaited)
 
-        await record(store, ends=[run_end("p", status=status)])
+        await _end_parent(store, status)
 
         assert (await store.news("r1", [], 9)).parents == []
 
+    async def test_a_parent_that_is_cancelled_or_fails_elsewhere_is_not_marked_as_failed(
+        self, store: Store
+    ) -> None:
+        await _begin(store, child("c"))
+        await store.register(runner("r2"))
+
+        await _end_parent(store, RunStatus.FAILED, runner_id="r2")
+        assert (await store.news("r1", [], 9)).parents == []
+        await store.cancel(["p"], act(because="told to"), DEADLINE, children=True)
+        await _end_parent(store, RunStatus.FAILED)
+
+        assert await store.ended_parents(["p"]) == [Parent("p", "told to", DEADLINE)]
+
     async def test_a_run_that_has_ended_gets_no_child_to_wait_for(self, store: Store) -> None:
         await _begin(store)
-        await record(store, ends=[run_end("p", status=RunStatus.FAILED)])
+        await _end_parent(store, RunStatus.FAILED)
 
         committed = await submit(store, child("c")._replace(idempotency_key="p::load::1"))
 
@@ -260,7 +350,7 @@ class ChildRunConformance:
 
     async def test_a_next_round_of_the_parent_cancels_nothing(self, store: Store) -> None:
         await _begin(store, child("c"))
-        await record(store, ends=[run_end("p", status=RunStatus.FAILED)])
+        await _end_parent(store, RunStatus.FAILED)
         await store.cancel(["c"], act("x"), DEADLINE, children=True, parent_id="p")
         await store.forget_children(["p"])
 
@@ -331,6 +421,13 @@ async def _end(
     end = run_end(run_id, epoch=epoch, status=status)
     rows = TOLD_ENDS.rows([ToldEnd(run_id)])
     return await store.commit(Batch(runner_id, [], [], [end], {run_id: epoch}, rows=rows))
+
+
+async def _end_parent(store: Store, status: RunStatus, *, runner_id: str = "r1") -> None:
+    """Commit the end of the parent, which may have waited for children."""
+    rows = FAILED_PARENTS.rows([FailedParent("p")])
+    end = run_end("p", status=status)
+    await store.commit(Batch(runner_id, [], [], [end], {"p": 1}, rows=rows))
 
 
 def _end_of(run_id: str, at: int, *, status: str = "Completed", number: int = 0) -> MessageRow:

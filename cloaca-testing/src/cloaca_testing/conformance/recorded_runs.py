@@ -228,7 +228,7 @@ class RecordedRunConformance:
             Unread("event", "paid", 3),
         ]
 
-        await note(store, closed=[closed(approval("a"), 5), closed(wait("a"), 1)])
+        await note(store, closed=[closed(approval("a"), "d"), closed(wait("a"), "m0")])
 
         left = (await _recorded(store, "a")).unread
         assert left == [Unread("event", "other", 1), Unread("event", "paid", 2)]

@@ -237,9 +237,9 @@ def decision(message_id: str, run_id: str = "a", name: str = "sign") -> NewMessa
     return message(message_id, run_id, name, kind=APPROVAL, payload='{"choice":"approve"}')
 
 
-def closed(of: WaitRow, number: int | None = None) -> ClosedWait:
+def closed(of: WaitRow, message_id: str | None = None) -> ClosedWait:
     """The end of a wait."""
-    return ClosedWait(*of[:5], message=number, item=of.item)
+    return ClosedWait(*of[:5], message=message_id, item=of.item)
 
 
 def timeout(of: WaitRow, seen: int = 0) -> WaitTimeout:

@@ -47,14 +47,18 @@ def test_all_are_told_in_the_order_in_which_they_came() -> None:
 
 
 async def test_each_wakes_all_that_it_concerns_and_nobody_else() -> None:
-    """A run's end has listeners that are no loops: who waits for the run, and the next claim."""
+    """A run's end has listeners that are no loops: who waits for the run, and the next claim. That
+    of a child has its parent.
+    """
     scene = Scene()
     scene.define(nothing)
     engine = await scene.open()
     subjects: dict[str, Subject[()]] = vars(engine._parts.base.subjects)
 
     woken = {
-        name: await woken_by(engine, each) for name, each in subjects.items() if name != "ended"
+        name: await woken_by(engine, each)
+        for name, each in subjects.items()
+        if name not in ("ended", "child_ended")
     }
     await scene.close()
 

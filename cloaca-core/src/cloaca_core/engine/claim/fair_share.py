@@ -52,6 +52,10 @@ class FairShare:
         """Count ended runs for the next claim from now on."""
         self._before_claim = self.ended
 
+    def begins_unclaimed(self) -> None:
+        """A run begins here without a claim, in place of one that has ended."""
+        self._before_claim = min(self._before_claim + 1, self.ended)
+
     def most(self) -> int:
         """The most runs that this runner should claim now: enough to keep it busy for a while.
         Beside other runners it claims few runs that would wait for a slot; while another runner
@@ -64,5 +68,5 @@ class FairShare:
         if self.work_requested and backlog:
             return 0  # it would take back what it gives
         if self.work_requested:
-            return min(executor.free_threads + ended, MOST_CLAIMED)
+            return min(executor.free_slots + ended, MOST_CLAIMED)
         return min(AHEAD * (executor.thread_slots + ended) - backlog, MOST_CLAIMED)

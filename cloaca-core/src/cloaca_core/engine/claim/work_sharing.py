@@ -14,6 +14,7 @@ from cloaca_core.engine.execute.work import Stage
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.remaining import queue_of_what_is_left
 from cloaca_core.store.runner_rows import RunnerRow, Sharing, queues_in
+from cloaca_core.values.child_kinds import NODE
 
 if TYPE_CHECKING:
     from cloaca_core.engine.claim.fair_share import FairShare
@@ -133,9 +134,12 @@ class WorkSharing:
         return False
 
     def _may_be_given(self, run: ActiveRun) -> bool:
-        """Whether a run waits for a slot, and no body or run here waits for it."""
+        """Whether a run waits for a slot, and no body here waits for it. A node that waits for it
+        hears of its end from any runner.
+        """
         runs, control = self._orchestrator.runs, self._orchestrator.control
-        if run.depth or run.row.parent_id in runs or run in control.launcher.back_offs.waiting:
+        is_of_body = run.row.child_kind != NODE and run.row.parent_id in runs
+        if run.depth or is_of_body or run in control.launcher.back_offs.waiting:
             return False
         return only_waits_for_slots(run, runs.attempts(run))
 

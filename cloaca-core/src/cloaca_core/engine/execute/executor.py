@@ -152,6 +152,11 @@ class Executor:
         used = sum(work.holds_slot and not work.is_async for work in self.running())
         return max(0, self.thread_slots - used)
 
+    @property
+    def free_slots(self) -> int:
+        """The number of further bodies that could begin now, be they coroutines or not."""
+        return min(self.free_threads, _use_of(self._coroutines).free)
+
     def submit(self, work: Work) -> None:
         """Queue work. Its ``finished`` is called on the engine's loop unless it is abandoned."""
         work.stage = Stage.QUEUED

@@ -211,11 +211,12 @@ class Completion:
         self.recent.add(ended)
         self._waiters.wake(run.id, ended)
         _tell_of_end(row)
-        if row.child_kind is not None or (run.awaits_children and row.status == RunStatus.FAILED):
+        if row.child_kind is not None:
             if failpoints.watches:
                 failpoints.hit("child.after_end")
-            # Its parent is to hear of the message without a number, or its children are cancelled.
-            self._subjects.steered.publish()
+            self._subjects.child_ended.publish(row)
+        if run.awaits_children and row.status == RunStatus.FAILED:
+            self._subjects.steered.publish()  # its children are cancelled
 
     def fail_all(self, error: Exception) -> None:
         """Fail all waits, now and from now on: the runner ends."""

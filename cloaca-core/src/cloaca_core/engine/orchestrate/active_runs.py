@@ -190,6 +190,11 @@ class Capacity:
         taken = len(self._runs) - self._runs.waiting() + self._expected
         return max(0, self.most - taken)
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether runs wait in the table until there are places for them here."""
+        return self._is_enough is not None
+
     def is_in_use(self) -> bool:
         """Whether this runner owns runs, or is about to."""
         return bool(len(self._runs) or self._expected)

@@ -149,7 +149,7 @@ class Ports:
     first they refuse tasks that need a feature. ``body_calls`` makes the object behind the handle
     of a body. ``current_queue`` returns the row that is written where a run with queues asks for
     another one than before. ``with_end`` returns the rows of features that count with the end of
-    a run, if its workflow asks for any or its parent may wait.
+    a run, if its workflow asks for any, its parent may wait, or it may await children.
     """
 
     waits: WaitPort

@@ -149,7 +149,7 @@ class RunRecords:
     ) -> None:
         """Write an end; it closes all waits of the run."""
         with_end = NO_ROWS
-        if run.graph.when_ended or run.row.child_kind is not None:
+        if run.graph.when_ended or run.row.child_kind is not None or run.awaits_children:
             with_end = self._ports.with_end(run, end)
         if run.waits is not None:
             beside = [*beside, *self._ports.waits.over(run)]

@@ -47,11 +47,15 @@ class Served:
         """
         return min([places, *[room for room in self._rooms if room > 0]])
 
+    def takes_any(self, queue: str) -> bool:
+        """Whether any number of runs of this queue may be here."""
+        return self.given is None or self.given.get(queue, 0) is None
+
     def free(self, queue: str, most: int) -> int:
         """How many of ``most`` runs of this queue may begin here now."""
-        if self.given is None or self.given.get(queue, 0) is None:
+        if self.takes_any(queue):
             return most
-        return min(self.room(queue), most) if queue in self.given else 0
+        return min(self.room(queue), most) if self.serves(queue) else 0
 
     def is_served(self, queue: str) -> bool:
         """Whether a living runner serves a queue, as far as is known here."""

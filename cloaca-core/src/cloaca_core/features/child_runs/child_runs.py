@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.engine.observe.completion import RecentRuns
     from cloaca_core.engine.observe.run_reader import RunReader
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core.engine.submit.request import Request
@@ -33,12 +34,18 @@ class ChildRuns:
     """Belongs to the engine's loop."""
 
     def __init__(
-        self, store: ChildRunStore, runs: ActiveRuns, submitter: Submitter, reader: RunReader
+        self,
+        store: ChildRunStore,
+        runs: ActiveRuns,
+        submitter: Submitter,
+        reader: RunReader,
+        recent: RecentRuns,
     ) -> None:
         self._store = store
         self._runs = runs
         self._submitter = submitter
         self._reader = reader
+        self._recent = recent
 
     async def begin(self, request: Request) -> BegunChild:
         """Start a child run of the body that asks, or find the one that this call has started. A
@@ -67,12 +74,19 @@ class ChildRuns:
 
     async def ended(self, run_id: str, number: int) -> RunRow:
         """A run as this round of it has ended."""
+        if (recent := self.recent_end(run_id, number)) is not None:
+            return recent
         row = await self._reader.get_run(run_id)
         if row.round == number:
             return row
         if (earlier := await self._reader.of_round(row, number)) is None:
             raise no_run(run_id)
         return earlier[0]
+
+    def recent_end(self, run_id: str, number: int) -> RunRow | None:
+        """The same of a run that has ended here not long ago; else None."""
+        known = self._recent.get(run_id)
+        return known.row if known is not None and known.row.round == number else None
 
 
 class ChildCalls:

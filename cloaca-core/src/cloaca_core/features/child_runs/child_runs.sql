@@ -2,9 +2,10 @@
 -- features/waits/waits.sql first.
 --
 -- The end of such a child is a message to its parent, in the transaction that writes the end. It has no
--- number: so no transaction that ends a run waits for the lock of another run. A runner gives it
--- one, as to the messages of users' transactions. Its id makes it the only one about that round of the
--- child. It tells where the result stands, and does not repeat it.
+-- number: so no transaction that ends a run waits for the lock of another run. If one runner owns both, it
+-- takes the message as it is (take_message). Else a runner gives it a number, as to the messages of
+-- users' transactions. Its id makes it the only one about that round of the child. It tells where the
+-- result stands, and does not repeat it.
 
 
 -- name: tell_parents
@@ -33,20 +34,45 @@ WHERE child.owner = :runner_id AND child.ended_at IS NULL AND child.cancel_at IS
 ON CONFLICT DO NOTHING;
 
 
+-- name: mark_failed_parents
+-- Have the children cancelled for which those of these runs have waited that have failed (see
+-- features/steering/children.sql). The LIMIT keeps a planner from reading all children for a join.
+UPDATE cloaca_run SET children_at = ended_at, cancels_children = 1
+WHERE id IN :ids AND owner = :runner_id AND status = 'Failed' AND +ended_at IS NOT NULL
+    AND (
+        SELECT child.id FROM cloaca_run AS child
+        WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
+            AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+            AND child.child_kind IS NOT NULL
+        LIMIT 1
+    ) IS NOT NULL;
+
+
 -- name: insert_node_child
 -- Add the child runs of nodes whose runs the runner still owns; not of one that is being cancelled. What a
--- fenced runner sends adds none: the next owner may start the node with another input.
+-- fenced runner sends adds none: the next owner may start the node with another input. A child has an
+-- owner from the start if the runner has a place for it (:new.owner), as in insert_run.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
-    priority, time_limit, deadline_at, trace, child_kind, queue, asked_queue, epoch, status
+    priority, time_limit, deadline_at, trace, child_kind, queue, asked_queue, owner, epoch, status,
+    started_at
 )
 SELECT
     :new.id, :new.workflow, :new.version, :new.input, :new.tags, :new.idempotency_key, run.id,
     coalesce(run.root_id, run.id), :new.created_at, :new.created_at, :new.priority, :new.time_limit,
-    :new.deadline_at, :new.trace, 'node', :new.queue, :new.asked_queue, 0, 'Pending'
-FROM :rows AS new, cloaca_run AS run, cloaca_runner AS runner
+    :new.deadline_at, :new.trace, 'node', :new.queue, :new.asked_queue,
+    CASE WHEN begins.here = 1 THEN run.owner END, begins.here,
+    CASE WHEN begins.here = 1 THEN 'Running' ELSE 'Pending' END,
+    CASE WHEN begins.here = 1 THEN :new.created_at END
+FROM :rows AS new, cloaca_run AS run, cloaca_runner AS runner,
+    (SELECT 0 AS here UNION ALL SELECT 1) AS begins
 WHERE run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
     AND run.cancel_at IS NULL AND runner.id = run.owner AND runner.fenced = 0
+    AND begins.here = CASE
+        WHEN :new.owner = run.owner AND run.paused_at IS NULL AND NOT EXISTS (
+            SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = :new.workflow
+        ) THEN 1 ELSE 0
+    END
 ON CONFLICT DO NOTHING;
 
 

@@ -1,13 +1,22 @@
-"""What child runs write with a batch: their ends, as messages to their parents."""
+"""What child runs write with a batch: children of nodes, ends, as messages to their parents, and
+marks of parents that fail.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from cloaca_core.features.child_runs.records import NODE_CHILDREN, TOLD_ENDS, NodeChild
+from cloaca_core.features.child_runs.records import (
+    FAILED_PARENTS,
+    NODE_CHILDREN,
+    TOLD_ENDS,
+    NodeChild,
+)
 from cloaca_core.features.child_runs.sql import ChildRunQueries
+from cloaca_core.store.batch import NONE_DECIDED, Batch, Decided
 from cloaca_core.store.sql.base import RunQueries
 from cloaca_core.store.sql.commit_part import GUARD, Array, CommitPart, Steps, guarded
 from cloaca_core.store.sql.dialect import Step
@@ -15,8 +24,10 @@ from cloaca_core.store.sql.payloads import Payloads
 from cloaca_core.values.queue_names import DEFAULT_QUEUE
 
 if TYPE_CHECKING:
-    from cloaca_core.store.batch import Batch
     from cloaca_core.store.sql.base import Queries
+    from cloaca_core.store.sql.queries import Row
+
+_OWNED: Final = "owned node children"
 
 
 class ChildRunCommit:
@@ -28,15 +39,17 @@ class ChildRunCommit:
         self._q = queries.of(ChildRunQueries)
         runs = queries.of(RunQueries)
         self._insert_tag, self._note_queue = runs.insert_tag, runs.note_queue
+        self._owned = runs.owned_runs
         self._child_row = self._q.insert_node_child.binder(NodeChild._fields + GUARD)
         self._tag_row = self._insert_tag.binder(("run_id", "tag", "content"))
 
     def part(self) -> CommitPart:
         q = self._q
         return CommitPart(
-            kinds=frozenset((TOLD_ENDS, NODE_CHILDREN)),
+            kinds=frozenset((TOLD_ENDS, FAILED_PARENTS, NODE_CHILDREN)),
             fence=self._fence,
             end=self._end,
+            answer=self._answer,
             ended=[q.tell_parents],
             cancelled=[q.tell_of_cancelled],
         )
@@ -58,10 +71,27 @@ class ChildRunCommit:
         asked = {(each.workflow, each.asked_queue) for each in children if each.asked_queue}
         if queues := sorted(pair for pair in asked if pair[1] != DEFAULT_QUEUE):
             steps["queues of node children"] = Step(self._note_queue, rows=queues)
+        if ids := [each.id for each in children if each.owner is not None]:
+            params = self._owned.bind(ids=self._array(ids), runner_id=batch.runner_id)
+            steps[_OWNED] = Step(self._owned, params)
         return steps
 
+    def _answer(
+        self, batch: Batch, answers: Mapping[str, Sequence[Row]], _: Collection[str]
+    ) -> Decided:
+        """The children that this runner owns from their insert."""
+        owned = {run_id for (run_id,) in answers.get(_OWNED, ())}
+        found = [each for each in batch.of(NODE_CHILDREN) if each.id in owned]
+        return {NODE_CHILDREN: frozenset(found)} if found else NONE_DECIDED
+
     def _end(self, batch: Batch) -> Steps:
-        if not batch.of(TOLD_ENDS):
-            return {}
-        ids = self._array(sorted({each.run_id for each in batch.of(TOLD_ENDS)}))
-        return {"told ends": Step(self._q.tell_parents, self._q.tell_parents.bind(ids=ids))}
+        q = self._q
+        steps: Steps = {}
+        if told := batch.of(TOLD_ENDS):
+            ids = self._array(sorted({each.run_id for each in told}))
+            steps["told ends"] = Step(q.tell_parents, q.tell_parents.bind(ids=ids))
+        if failed := batch.of(FAILED_PARENTS):
+            ids = self._array(sorted({each.run_id for each in failed}))
+            params = q.mark_failed_parents.bind(ids=ids, runner_id=batch.runner_id)
+            steps["failed parents"] = Step(q.mark_failed_parents, params)
+        return steps

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.definition.waits.kinds import Child, Loop
@@ -27,9 +27,8 @@ from cloaca_core.features.waits.open_waits import open_waits
 from cloaca_core.run.items.units import TASK
 from cloaca_core.run.life import State
 from cloaca_core.values.payloads.digests import are_equal
-from cloaca_core.values.payloads.json_values import decode
 from cloaca_core.values.states import RunStatus
-from cloaca_core.values.waits import end_name, run_of_end
+from cloaca_core.values.waits import end_name, round_of_end, run_of_end
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,14 +37,17 @@ if TYPE_CHECKING:
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
-    from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.features.child_runs.child_runs import ChildRuns
     from cloaca_core.features.child_runs.part import ChildRunStore
+    from cloaca_core.features.child_runs.places import ChildPlaces
+    from cloaca_core.features.child_runs.records import NodeChild
     from cloaca_core.features.waits.open_waits import OpenWait
     from cloaca_core.features.waits.waits import Waits
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.items.units import Unit
     from cloaca_core.run.restore import Resume
     from cloaca_core.run.rows import RunRow
+    from cloaca_core.store.batch import Committed
     from cloaca_core.store.messages import MessageRow
     from cloaca_core.values.ids import RunIds
     from cloaca_core.values.payloads.json_values import JsonValue
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
 
 class ChildNodes:
     """Belongs to the engine's loop. ``find`` finds the record of a workflow that is not registered
-    here, ``ended`` reads a run as a round of it has ended.
+    here.
     """
 
     def __init__(
@@ -65,18 +67,18 @@ class ChildNodes:
         clock: Clock,
         waits: Waits,
         kernel: Orchestrator,
-        subjects: Subjects,
+        places: ChildPlaces,
         find: Callable[[Unregistered], Awaitable[RecordedWorkflow]],
-        ended: Callable[[str, int], Awaitable[RunRow]],
+        child_runs: ChildRuns,
         max_bytes: int,
     ) -> None:
         self._registry = registry
         self._clock = clock
         self._waits = waits
         self._kernel = kernel
-        self._subjects = subjects
+        self._places = places
         self._find = find
-        self._read_end = ended
+        self._child_runs = child_runs
         self._made = MadeChildren(ids, clock, max_bytes)
         self._tasks = RunTasks(kernel)
         self._known = KnownChildren(store, self._tasks)
@@ -173,11 +175,18 @@ class ChildNodes:
     def _start(self, start: NodeStart, iteration: Iteration, text: str) -> None:
         run, unit, resume, node, workflow = start
         child = self._made.child(run, unit, resume.attempt, node, workflow, iteration, text)
+        child, begin = self._placed(run, workflow, child)
         beside = [NodeChildRows(child)]
-        then = self._subjects.claimable_here.publish
         self._waits.open_for_run(
-            run, unit, resume.attempt, child.id, iteration.detail, beside, then
+            run, unit, resume.attempt, child.id, iteration.detail, beside, begin
         )
+
+    def _placed(
+        self, run: ActiveRun, workflow: Workflow | RecordedWorkflow, child: NodeChild
+    ) -> tuple[NodeChild, Callable[[Committed], None]]:
+        """The child with its owner, and the function that begins it once it is durable."""
+        child = child._replace(owner=self._places.owner(run, workflow, child.queue))
+        return child, partial(self._places.begin, run, workflow, child)
 
     def _fail(self, run: ActiveRun, unit: Unit, resume: Resume, error: CloacaError) -> None:
         """The node or the item cannot start. The end of an item begins the next one, which
@@ -192,17 +201,21 @@ class ChildNodes:
     # -- end ---------------------------------------------------------------------------------
 
     def ended(self, run: ActiveRun, wait: OpenWait, message: MessageRow) -> None:
-        """The message tells of the end of a child: read its result, then end the node."""
-        number = int(cast("dict[str, int]", decode(message.payload))["round"])
-        self._tasks.keep(run, self._read(run, wait, message, run_of_end(wait.row.name), number))
-
-    async def _read(
-        self, run: ActiveRun, wait: OpenWait, message: MessageRow, run_id: str, number: int
-    ) -> None:
-        node = run.graph.tasks[wait.key.task & TASK].wait
+        """The message tells of the end of a child: end the node with its result, which is read if
+        the child has ended elsewhere.
+        """
+        node, name = run.graph.tasks[wait.key.task & TASK].wait, wait.row.name
         assert isinstance(node, Child), "its wait is for a run"
+        row = self._child_runs.recent_end(run_of_end(name), round_of_end(name))
+        if row is None or goes_on(node, row):
+            self._tasks.keep(run, self._read(run, wait, message, node))
+        else:
+            self._end(run, wait, message, row, None)
+
+    async def _read(self, run: ActiveRun, wait: OpenWait, message: MessageRow, node: Child) -> None:
+        run_id, number = run_of_end(wait.row.name), round_of_end(wait.row.name)
         try:
-            row = await persistently(lambda: self._read_end(run_id, number))
+            row = await persistently(lambda: self._child_runs.ended(run_id, number))
         except CloacaError as error:
             self._kernel.guarded(run, give_up, error)
             return
@@ -243,17 +256,19 @@ class ChildNodes:
             except CloacaError as error:
                 outcome = error
             else:
+                assert not isinstance(following, CloacaError), "it was raised"
+                child, begin = self._placed(run, following, child)
                 self._waits.go_on_with_run(
                     run,
                     wait,
-                    message.number,
+                    message.id,
                     child.id,
                     Iteration.of(wait.row.detail).next.detail,
                     [NodeChildRows(child)],
-                    self._subjects.claimable_here.publish,
+                    begin,
                 )
                 return
-        self._waits.ends.end_node(run, wait, outcome, message.number)
+        self._waits.ends.end_node(run, wait, outcome, message.id)
 
     def _conclude(self, start: NodeStart, row: RunRow) -> None:
         """The latest child has ended with the same input, before the node looked for it."""
@@ -263,6 +278,7 @@ class ChildNodes:
 
     def forget(self, run: ActiveRun) -> None:
         """The run is over, or this runner no longer owns it."""
+        self._places.forget(run)
         self._known.forget(run)
         self._tasks.forget(run)
 

@@ -14,7 +14,9 @@ class ChildRunStore(WaitStore, Protocol):
     ``take_over``) sends a message to its parent in the same transaction, once for each round of the
     child: of the kind ``run``, by the name ``values.waits.end_name``, with the JSON object
     ``{"round": …, "status": …}``. It has no number yet, and is no act. A commit sends those of the
-    runs that ``TOLD_ENDS`` names, if they have ended.
+    runs that ``TOLD_ENDS`` names, if they have ended. It inserts ``NODE_CHILDREN`` whose parents
+    the runner owns and nobody cancels, and answers with those that it owns: a child has the owner
+    that was given, unless its parent or its workflow is paused.
     """
 
     async def runs_above(self, run_id: str, most: int) -> int:

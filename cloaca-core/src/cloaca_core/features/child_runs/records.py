@@ -15,9 +15,19 @@ class ToldEnd(NamedTuple):
 TOLD_ENDS: Final = Kind[ToldEnd]("told_ends")
 
 
+class FailedParent(NamedTuple):
+    """``run_id`` has waited for children. If this batch ends it as Failed, they are cancelled."""
+
+    run_id: str
+
+
+FAILED_PARENTS: Final = Kind[FailedParent]("failed_parents")
+
+
 class NodeChild(NamedTuple):
-    """The child run of a node of ``run_id``, to be inserted without an owner. It counts if its
-    parent is still the runner's. ``queue``, ``asked_queue`` and ``trace`` are as in ``NewRun``.
+    """The child run of a node of ``run_id``. It counts if its parent is still the runner's. It gets
+    an ``owner`` as a ``NewRun`` does, unless its parent is to pause. ``queue``, ``asked_queue`` and
+    ``trace`` are as in ``NewRun``.
     """
 
     run_id: str
@@ -34,6 +44,8 @@ class NodeChild(NamedTuple):
     queue: str = DEFAULT_QUEUE
     asked_queue: str | None = None
     trace: str | None = None
+    owner: str | None = None
 
 
 NODE_CHILDREN: Final = Kind[NodeChild]("node_children", lambda child: len(child.input))
+"""A commit answers with those that this runner owns."""

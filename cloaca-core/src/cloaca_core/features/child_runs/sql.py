@@ -14,6 +14,7 @@ class ChildRunQueries(Statements, file="child_runs.sql", news={"insert_node_chil
     insert_node_child: Statement
     tell_parents: Statement
     tell_of_cancelled: Statement
+    mark_failed_parents: Statement
     runs_above: Statement
 
 

@@ -229,7 +229,8 @@ ON CONFLICT DO NOTHING;
 
 -- name: copy_messages
 -- Give a new run the messages of the run that it was made of, under their numbers. Those that kept tasks
--- have taken are read. One that has no number yet is left out.
+-- have taken are read. One that has no number yet is left out, as is the end of a child, which the new
+-- run does not have.
 INSERT INTO cloaca_message (:columns(message))
 SELECT :columns(
     message AS earlier,
@@ -239,7 +240,7 @@ SELECT :columns(
 )
 FROM cloaca_run AS made
 JOIN cloaca_message AS earlier
-    ON earlier.run_id = :source_id AND earlier.number <= made.messages
+    ON earlier.run_id = :source_id AND earlier.number <= made.messages AND earlier.kind <> 'run'
 WHERE made.id = :id AND NOT EXISTS (
     SELECT 1 FROM cloaca_message AS own
     WHERE own.run_id = made.id AND own.number = earlier.number

@@ -35,7 +35,8 @@ class Acts:
 
     def of_parent(self, parent: Parent) -> Act:
         """The act on children that follow their parent."""
-        because = storable_text(f"{parent.because} (with its parent, run {parent.run_id})")
+        reason = "the run that started it has failed" if parent.has_failed else parent.because
+        because = storable_text(f"{reason} (with its parent, run {parent.run_id})")
         return Act(self._ids.next(), f"run {parent.run_id}", None, because, self._wall())
 
     def of_expiry(self, now: int) -> Act:

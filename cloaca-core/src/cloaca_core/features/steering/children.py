@@ -113,7 +113,7 @@ class Children:
         return {child.idempotency_key for child in await self._store.children([parent_id])}
 
     def _act_on(self, run: StoppedWithParent) -> Act:
-        return self._acts.of_parent(Parent(run.parent_id, run.because, None))
+        return self._acts.of_parent(Parent(run.parent_id, run.because, None, run.has_failed))
 
 
 def _by_parent(found: Sequence[tuple[str, str]]) -> dict[str, list[str]]:

@@ -5,8 +5,8 @@
 -- cancelled) and pause_follows (to be paused or let go on). A parent that is paused with its children has
 -- the id of that pause in pause_id; a child to which it has come has the same id in paused_with.
 --
--- A parent that has failed cancels the children for which it waited (child_kind), and leaves the others:
--- its cancels_children is 3.
+-- A parent that has failed cancels the children for which it waited (child_kind), and leaves the others.
+-- A run with these marks that is Failed is such a parent.
 --
 -- Children of an attached child that has ended follow the run above it, at any depth. They are found
 -- from below, among the runs of the tree that are under way, however many have ended. Once
@@ -37,25 +37,22 @@ WITH RECURSIVE lineage (id, above, is_awaited) AS (
     SELECT lineage.id, ended.parent_id, 0
     FROM lineage CROSS JOIN cloaca_run AS ended
     WHERE ended.id = lineage.above
-        AND (ended.cancels_children IS NULL OR ended.cancels_children = 3)
+        AND (ended.cancels_children IS NULL OR ended.status = 'Failed')
         AND +ended.ended_at IS NOT NULL AND ended.round = 1 AND ended.detached = 0
 )
 SELECT
-    lineage.id, parent.id AS parent_id,
-    CASE
-        WHEN parent.cancels_children = 3 THEN 'the run that started it has failed'
-        ELSE coalesce(parent.steer_reason, '')
-    END AS because
+    lineage.id, parent.id AS parent_id, coalesce(parent.steer_reason, '') AS because,
+    CASE WHEN parent.status = 'Failed' THEN 1 ELSE 0 END AS has_failed
 FROM lineage CROSS JOIN cloaca_run AS parent
 WHERE parent.id = lineage.above AND parent.cancels_children IS NOT NULL
-    AND (parent.cancels_children <> 3 OR lineage.is_awaited = 1)
+    AND (parent.status <> 'Failed' OR lineage.is_awaited = 1)
 ORDER BY lineage.id;
 
 
 -- name: list_paused_with_parents
 -- Those of these runs that are paused, and those to which the pause of their parent has still to come,
 -- with its id and why it is paused.
-SELECT child.id, parent.id AS parent_id, coalesce(parent.steer_reason, '') AS because
+SELECT child.id, parent.id AS parent_id, coalesce(parent.steer_reason, '') AS because, 0 AS has_failed
 FROM cloaca_run AS child CROSS JOIN cloaca_run AS parent
 WHERE child.id IN :ids AND parent.id = child.parent_id
     AND (
@@ -68,27 +65,26 @@ ORDER BY child.id;
 -- name: list_ended_parents
 -- Those of these runs that have ended and whose children are still to be cancelled.
 SELECT
-    id,
-    CASE
-        WHEN cancels_children = 3 THEN 'the run that started it has failed'
-        ELSE coalesce(steer_reason, '')
-    END AS because,
-    children_at, CASE WHEN cancels_children = 3 THEN 1 ELSE 0 END AS has_failed
+    id, coalesce(steer_reason, '') AS because, children_at,
+    CASE WHEN status = 'Failed' THEN 1 ELSE 0 END AS has_failed
 FROM cloaca_run WHERE id IN :ids AND children_at IS NOT NULL AND +ended_at IS NOT NULL
 ORDER BY id;
 
 
 -- name: children_under_way
--- Runs that these have submitted, and that end with them.
+-- Runs that these have submitted, and that end with them. The LIMIT keeps a planner from reading all
+-- failed runs for a join.
 SELECT parent_id, id FROM cloaca_run
 WHERE parent_id IN :ids AND parent_id IS NOT NULL AND ended_at IS NULL AND detached = 0
     AND cancel_at IS NULL
     AND (
         child_kind IS NOT NULL
-        OR NOT EXISTS (
-            SELECT 1 FROM cloaca_run AS parent
-            WHERE parent.id = cloaca_run.parent_id AND parent.cancels_children = 3
-        )
+        OR (
+            SELECT parent.id FROM cloaca_run AS parent
+            WHERE parent.id = cloaca_run.parent_id AND parent.status = 'Failed'
+                AND parent.cancels_children IS NOT NULL
+            LIMIT 1
+        ) IS NULL
     )
 ORDER BY parent_id, id LIMIT :limit;
 
@@ -108,7 +104,8 @@ WITH RECURSIVE lineage (id, parent_id, above) AS (
 )
 SELECT above, id FROM lineage
 WHERE above IN :ids AND parent_id <> above AND NOT EXISTS (
-    SELECT 1 FROM cloaca_run AS top WHERE top.id = lineage.above AND top.cancels_children = 3
+    SELECT 1 FROM cloaca_run AS top
+    WHERE top.id = lineage.above AND top.status = 'Failed' AND top.cancels_children IS NOT NULL
 )
 ORDER BY above, id LIMIT :limit;
 
@@ -238,10 +235,10 @@ WITH RECURSIVE lineage (id, parent_id, above) AS (
 )
 UPDATE cloaca_run
 SET children_at = CASE WHEN ended_at IS NULL THEN children_at END,
-    cancels_children = CASE cancels_children WHEN 3 THEN 3 ELSE 1 END
+    cancels_children = 1
 WHERE id IN :ids AND children_at IS NOT NULL AND (ended_at IS NOT NULL OR cancels_children = 2)
     AND CASE
-        WHEN cancels_children = 3 THEN NOT EXISTS (
+        WHEN status = 'Failed' THEN NOT EXISTS (
             SELECT 1 FROM cloaca_run AS child
             WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
                 AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL

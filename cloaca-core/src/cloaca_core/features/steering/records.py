@@ -38,7 +38,7 @@ class Parent(NamedTuple):
     """A run that was cancelled, and whose children must be cancelled by ``deadline``; or, with
     None, a run that was paused or resumed, and whose children must follow it. A run that
     ``has_failed`` (0 or 1) cancels the children for which it waited; its deadline is when it
-    failed.
+    failed, and it has no ``because``.
     """
 
     run_id: str
@@ -49,12 +49,14 @@ class Parent(NamedTuple):
 
 class StoppedWithParent(NamedTuple):
     """A claimed run that must not begin: its parent is being cancelled with its children, was
-    cancelled so, or is paused with them. ``because`` is the parent's reason.
+    cancelled so, or is paused with them. ``because`` is the parent's reason; one that
+    ``has_failed`` has none, as in ``Parent``.
     """
 
     id: str
     parent_id: str
     because: str
+    has_failed: int = 0
 
 
 class News(NamedTuple):

@@ -264,12 +264,8 @@ SELECT marked.id, marked.because, marked.children_at, marked.has_failed
 FROM (
     SELECT * FROM (
         SELECT
-            run.id,
-            CASE
-                WHEN run.cancels_children = 3 THEN 'the run that started it has failed'
-                ELSE coalesce(run.steer_reason, '')
-            END AS because,
-            run.children_at, CASE WHEN run.cancels_children = 3 THEN 1 ELSE 0 END AS has_failed
+            run.id, coalesce(run.steer_reason, '') AS because, run.children_at,
+            CASE WHEN run.status = 'Failed' THEN 1 ELSE 0 END AS has_failed
         FROM cloaca_run AS run
         WHERE run.children_at IS NOT NULL AND (
             run.ended_at IS NOT NULL OR run.cancels_children = 2 OR EXISTS (

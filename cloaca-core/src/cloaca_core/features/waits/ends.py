@@ -37,6 +37,7 @@ from cloaca_core.values.waits import SLEEP
 if TYPE_CHECKING:
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core.engine.orchestrate.run_records import RunRecords
+    from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.features.steps.records import MemoRow
     from cloaca_core.features.waits.body_waits import BodyWaits
     from cloaca_core.features.waits.mail import Mail
@@ -90,13 +91,13 @@ class WaitEnds:
         if run.life.state is State.OVER:
             return
         if not wait.row.is_of_node:
-            self._remember(run, wait, value_of_message(message), message.number)
+            self._remember(run, wait, value_of_message(message), message.id)
         elif isinstance(node, Child):
             assert self.child_nodes is not None, "all parts are made"
             self.child_nodes.ended(run, wait, message)
         elif node is not None and not isinstance(node, Sleep):
             outcome = outcome_of_message(node, run.graph.tasks[task].id, message.payload)
-            self.end_node(run, wait, outcome, message.number)
+            self.end_node(run, wait, outcome, message.id)
 
     def by_time(self, run: ActiveRun, wait: OpenWait) -> None:
         """The time of a wait is over. The wait ends, unless the table has a message that is unknown
@@ -110,8 +111,9 @@ class WaitEnds:
             return
         row, seen = wait.row, open_waits(run).seen
         timeout = WaitTimeout(run.id, row.task_id, row.kind, row.name, row.number, seen, row.item)
-        decided = partial(self._is_decided, run, wait)
-        self._records.add(TimeoutEntry(self._records.listener, run, timeout, decided))
+        decided = partial(self._is_decided, run, wait, timeout)
+        rows = [WaitRows(timeouts=[timeout])]
+        self._records.add(AnsweredEntry(self._records.listener, run, (), rows, decided))
 
     def _end_timed_out(self, run: ActiveRun, wait: OpenWait) -> None:
         node, task_id = run.graph.tasks[wait.key.task & TASK].wait, wait.row.task_id
@@ -120,11 +122,15 @@ class WaitEnds:
         else:
             self._remember(run, wait, value_of_timeout(wait.row, self._clock.wall()), None)
 
-    def _is_decided(self, run: ActiveRun, wait: OpenWait, over: bool) -> None:
-        """The table has decided whether the time of a wait is over."""
+    def _is_decided(
+        self, run: ActiveRun, wait: OpenWait, timeout: WaitTimeout, committed: Committed
+    ) -> None:
+        """The table has decided whether the time of a wait is over, or a message has come that the
+        run has not seen.
+        """
         if run.life.state is State.OVER or not open_waits(run).has(wait):
             return
-        if over:
+        if timeout in committed.of(TIMEOUTS):
             wait.row = wait.row._replace(timed_out=1)
             self._end_timed_out(run, wait)
         else:
@@ -132,9 +138,9 @@ class WaitEnds:
             self._mail.read(run, some_unnumbered=True)
 
     def end_node(
-        self, run: ActiveRun, wait: OpenWait, outcome: WaitOutcome, message: int | None
+        self, run: ActiveRun, wait: OpenWait, outcome: WaitOutcome, message: str | None
     ) -> None:
-        """End a node by the message of this number, or by time."""
+        """End a node by the message with this id, or by time."""
         if failpoints.watches:
             failpoints.hit("wait.before_close")
         open_waits(run).remove(wait)
@@ -180,7 +186,7 @@ class WaitEnds:
             row = attempt_rows.of_node(run, unit, attempt, *times, error=outcome)
             maps.ended_without_body(run, unit, self._kernel.clean(row), None, beside)
 
-    def _remember(self, run: ActiveRun, wait: OpenWait, value: str, message: int | None) -> None:
+    def _remember(self, run: ActiveRun, wait: OpenWait, value: str, message: str | None) -> None:
         """Record how the wait of a body has ended, for the body that waits here or runs again."""
         if failpoints.watches:
             failpoints.hit("wait.before_close")
@@ -227,24 +233,22 @@ class WaitEnds:
         self._kernel.begin(run, [task])
 
 
-class TimeoutEntry(RunEntry):
-    """``decided`` is called with True if the wait is over, with False if a message has come that
-    its run has not seen.
-    """
+class AnsweredEntry(RunEntry):
+    """``answered`` is called with the outcome of the commit, which has decided about its rows."""
 
-    __slots__ = ("_decided", "_timeout")
+    __slots__ = ("_answered",)
 
     def __init__(
         self,
         listener: RunListener,
         run: ActiveRun,
-        timeout: WaitTimeout,
-        decided: Callable[[bool], None],
+        attempts: Sequence[AttemptRow],
+        beside: Sequence[Beside],
+        answered: Callable[[Committed], None],
     ) -> None:
-        super().__init__(listener, run, [], None, beside=[WaitRows(timeouts=[timeout])])
-        self._timeout = timeout
-        self._decided = decided
+        super().__init__(listener, run, attempts, None, beside=beside)
+        self._answered = answered
 
     def settled(self, committed: Committed) -> None:
-        self.then = partial(self._decided, self._timeout in committed.of(TIMEOUTS))
+        self.then = partial(self._answered, committed)
         super().settled(committed)

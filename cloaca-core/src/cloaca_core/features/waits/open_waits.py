@@ -6,7 +6,7 @@ suspended in it. A body that was lost with its process comes to the same wait ag
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -51,7 +51,7 @@ class OpenWait:
         """Whether an event or the end of a run ends it; that may come at any moment."""
         return self.row.kind in (EVENT, RUN)
 
-    def closed(self, message: int | None = None) -> ClosedWait:
+    def closed(self, message: str | None = None) -> ClosedWait:
         """The row that closes it."""
         row = self.row
         return ClosedWait(
@@ -84,7 +84,7 @@ class OpenWaits:
     def __init__(self, sent: int = 0) -> None:
         self._waits: dict[WaitKey, OpenWait] = {}
         self._of: dict[int, list[OpenWait]] = {}
-        self._unread: list[MessageRow] = []
+        self._unread: dict[str, MessageRow] = {}  # by id: one may be heard of, and be read
         self.suspended: dict[int, Resume] = {}
         self.ended: dict[WaitKey, MemoRow] = {}
         self.undelivered: dict[tuple[int, str, str], MemoRow] = {}
@@ -159,7 +159,7 @@ class OpenWaits:
         """Take the unread messages of the run that were not ``seen``. The table was read after
         ``sent`` messages were known to be sent. Some of them may have come here meanwhile.
         """
-        self._unread += [each for each in unread if each.number > self.seen]
+        self._unread |= {each.id: each for each in unread if each.number > self.seen}
         self.seen = max([self.seen, sent, *(each.number for each in unread)])
         self.sent = max(self.sent, self.seen)
 
@@ -167,10 +167,23 @@ class OpenWaits:
         """A message was sent. False if messages before it were not read."""
         if message.number != self.seen + 1:
             return False
-        self._unread.append(message)
+        self._unread[message.id] = message
         self.seen = message.number
         self.sent = max(self.sent, self.seen)
         return True
+
+    def hear(self, end: MessageRow) -> None:
+        """A child has ended here: its message has no number yet, unless it was read before."""
+        self._unread.setdefault(end.id, end)
+
+    def drop_unnumbered(self) -> bool:
+        """Drop the messages without a number that end no wait now: they come again once they have
+        one. Returns whether there were any.
+        """
+        numbered = {each.id: each for each in self._unread.values() if each.number}
+        dropped = len(numbered) < len(self._unread)
+        self._unread = numbered
+        return dropped
 
     @property
     def has_news(self) -> bool:
@@ -183,16 +196,17 @@ class OpenWaits:
         """
         if not self._unread:
             return []
+        unread: dict[tuple[str, str], deque[MessageRow]] = {}
+        for message in self._unread.values():
+            unread.setdefault((message.kind, message.name), deque()).append(message)
         found: list[tuple[OpenWait, MessageRow]] = []
         for key in self._in_turn():
-            wait = self._waits[key]
-            if not self._may_end(wait, bodies_only=bodies_only) or wait.row.timed_out:
-                continue
-            message = _first_for(wait.row, self._unread)
-            if message is not None:
-                self._unread.remove(message)
+            wait, messages = self._waits[key], unread.get((key.kind, key.name))
+            if messages and self._may_end(wait, bodies_only=bodies_only) and not wait.row.timed_out:
                 wait.ending = True
-                found.append((wait, message))
+                found.append((wait, messages.popleft()))
+        for _, message in found:
+            del self._unread[message.id]
         return found
 
     def _in_turn(self) -> list[WaitKey]:
@@ -262,11 +276,6 @@ class OpenWaits:
         wait.
         """
         return max([w.row.opened_at for w in self._waits.values() if w.is_for_event], default=None)
-
-
-def _first_for(row: WaitRow, messages: Iterable[MessageRow]) -> MessageRow | None:
-    wanted = (row.kind, row.name)
-    return next((each for each in messages if (each.kind, each.name) == wanted), None)
 
 
 def waits_of(run: ActiveRun) -> OpenWaits | None:

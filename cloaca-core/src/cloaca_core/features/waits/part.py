@@ -15,8 +15,9 @@ class WaitStore(SteeringStore, Protocol):
 
     ``commit`` writes them. A wait replaces a wait with its key. A timeout is written, and named in
     the answer, unless more than ``seen`` messages were sent to the run, or one of its messages has
-    no number yet. A closed wait is deleted, and its message is read. Deletions come before
-    timeouts, and timeouts before new waits. A message to a new run has number 1, and is written
+    no number yet. A closed wait is deleted, and its message is read; one without a number gets the
+    number of the next message, which orders nothing. Deletions come before timeouts, and timeouts
+    before new waits. A message to a new run has number 1, and is written
     only with the run: an earlier run, or an earlier run with the same key, does not get it.
 
     The messages of a run are ordered by numbers, which are given under the lock of the run: of a

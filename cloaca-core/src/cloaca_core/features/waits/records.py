@@ -54,8 +54,8 @@ class WaitTimeout(NamedTuple):
 
 
 class ClosedWait(NamedTuple):
-    """Ends a wait: by the message with this number in its run, or (None) by time, or because its
-    task has ended.
+    """Ends a wait: by the message with this id, or (None) by time, or because its task has
+    ended.
     """
 
     run_id: str
@@ -63,7 +63,7 @@ class ClosedWait(NamedTuple):
     kind: str
     name: str
     number: int
-    message: int | None
+    message: str | None
     item: int = THE_TASK
 
 

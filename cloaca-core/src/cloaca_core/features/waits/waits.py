@@ -16,7 +16,7 @@ from cloaca_core.definition.waits.kinds import Child, Sleep
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import CloacaError, name_taken
-from cloaca_core.features.waits.ends import WaitEnds
+from cloaca_core.features.waits.ends import AnsweredEntry, WaitEnds
 from cloaca_core.features.waits.mail import Mail
 from cloaca_core.features.waits.node_waits import due_at, outcome_of_timeout
 from cloaca_core.features.waits.open_waits import (
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.restore import Resume
     from cloaca_core.run.rows import AttemptRow
+    from cloaca_core.store.batch import Committed
     from cloaca_core.values.times.clock import Clock
 
 
@@ -150,34 +151,35 @@ class Waits:
         name: str,
         detail: str,
         beside: Sequence[Beside] = (),
-        then: Callable[[], None] | None = None,
+        answered: Callable[[Committed], None] | None = None,
     ) -> None:
-        """Open a node that waits for the end of this name. ``beside`` is written with that; then
-        ``then`` is called.
+        """Open a node that waits for the end of this name. ``beside`` is written with that;
+        ``answered`` is called with the outcome.
         """
         mark = attempt_rows.of_node(run, task, attempt, self._clock.wall())
         run.latest[task] = mark
         wait = open_waits(run).add(task, row_of_run(mark, name, detail))
-        self._write(run, wait, [mark], beside, then)
+        self._write(run, wait, [mark], beside, answered)
 
     def go_on_with_run(
         self,
         run: ActiveRun,
         wait: OpenWait,
-        message: int,
+        message: str,
         name: str,
         detail: str,
         beside: Sequence[Beside],
-        then: Callable[[], None],
+        answered: Callable[[Committed], None],
     ) -> None:
-        """End the wait of a node by the message of this number, and let it wait for another end. It
+        """End the wait of a node by the message with this id, and let it wait for another end. It
         waits since its first wait was opened.
         """
         waits = open_waits(run)
         waits.remove(wait)
         following = wait.row._replace(name=name, detail=detail)
         closed = WaitRows(closed=[wait.closed(message)])
-        self._write(run, waits.add(wait.key.task, following), (), [closed, *beside], then)
+        wait = waits.add(wait.key.task, following)
+        self._write(run, wait, (), [closed, *beside], answered)
 
     def _write(
         self,
@@ -185,21 +187,28 @@ class Waits:
         wait: OpenWait,
         marks: Sequence[AttemptRow] = (),
         beside: Sequence[Beside] = (),
-        then: Callable[[], None] | None = None,
+        answered: Callable[[Committed], None] | None = None,
     ) -> None:
         """Have the row of a wait written."""
         open_waits(run).opening += 1
         rows = [WaitRows(opened=[wait.row]), *beside]
-        self._records.note(run, marks, rows, partial(self._opened, run, wait, then))
+        opened = partial(self._opened, run, wait, answered)
+        self._records.add(AnsweredEntry(self._records.listener, run, marks, rows, opened))
 
-    def _opened(self, run: ActiveRun, wait: OpenWait, then: Callable[[], None] | None) -> None:
+    def _opened(
+        self,
+        run: ActiveRun,
+        wait: OpenWait,
+        answered: Callable[[Committed], None] | None,
+        committed: Committed,
+    ) -> None:
         """The row of a wait is durable. Waits that open together are checked once, as there may be
         thousands.
         """
         if failpoints.watches:
             failpoints.hit("wait.after_open")
-        if then is not None:
-            then()
+        if answered is not None:
+            answered(committed)
         waits = open_waits(run)
         wait.durable = True
         waits.opening -= 1

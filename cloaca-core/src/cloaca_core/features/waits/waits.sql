@@ -56,10 +56,15 @@ WHERE run_id IN :ids AND (
 
 
 -- name: take_message
--- Note which tasks have read messages, as far as the runner still owns their runs.
-UPDATE cloaca_message AS unread SET taken_by = :taken.task_id, taken_item = :taken.item
-FROM :rows(message:int) AS taken
-WHERE unread.run_id IN [:taken.run_id] AND unread.number = :taken.message
+-- Note which tasks have read messages, as far as the runner still owns their runs. The end of a child
+-- that has ended in the same runner may have no number yet: it gets that of the next message.
+UPDATE cloaca_message AS unread
+SET taken_by = :taken.task_id, taken_item = :taken.item,
+    number = coalesce(unread.number, (
+        SELECT reader.messages + 1 FROM cloaca_run AS reader WHERE reader.id = unread.run_id
+    ))
+FROM :rows(message:text) AS taken
+WHERE unread.run_id IN [:taken.run_id] AND unread.id IN [:taken.message]
     AND unread.taken_by IS NULL AND EXISTS (
         SELECT 1 FROM cloaca_run AS run
         JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0

@@ -208,8 +208,7 @@ WHERE run.id IN [wanted.value] AND run.owner = :runner_id
 -- name: end_run
 -- Write the end of a run, its last change, if the runner still owns it. The run keeps its owner, so
 -- that the same batch, sent again, gets the same answer. A run that is to be cancelled ends as
--- Cancelled, even if the runner saw it end otherwise. A run that fails is marked if it has children
--- under way for which it waited (see features/steering/children.sql).
+-- Cancelled, even if the runner saw it end otherwise.
 UPDATE cloaca_run
 SET ended_at = :ended_at,
     status = CASE WHEN cancel_at IS NULL THEN :status ELSE 'Cancelled' END,
@@ -226,22 +225,6 @@ SET ended_at = :ended_at,
     END,
     reason_tasks = CASE
         WHEN cancel_at IS NULL THEN CAST(:reason_tasks AS TEXT)
-    END,
-    children_at = CASE
-        WHEN :status = 'Failed' AND cancel_at IS NULL AND EXISTS (
-            SELECT 1 FROM cloaca_run AS child
-            WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
-                AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
-                AND child.child_kind IS NOT NULL
-        ) THEN :ended_at ELSE children_at
-    END,
-    cancels_children = CASE
-        WHEN :status = 'Failed' AND cancel_at IS NULL AND EXISTS (
-            SELECT 1 FROM cloaca_run AS child
-            WHERE child.parent_id = cloaca_run.id AND child.parent_id IS NOT NULL
-                AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
-                AND child.child_kind IS NOT NULL
-        ) THEN 3 ELSE cancels_children
     END
 WHERE id = :id AND owner = :runner_id AND epoch = :fence AND ended_at IS NULL
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);

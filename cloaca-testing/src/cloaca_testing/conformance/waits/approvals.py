@@ -100,7 +100,7 @@ class ApprovalConformance:
         await send_message(store, decision("m"))
         await store.commit(
             batch_with(
-                "r1", [], [attempt("a", "sign")], [], {"a": 1}, closed=[closed(approval("a"), 1)]
+                "r1", [], [attempt("a", "sign")], [], {"a": 1}, closed=[closed(approval("a"), "m")]
             )
         )
 

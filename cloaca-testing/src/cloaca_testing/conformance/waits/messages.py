@@ -115,7 +115,7 @@ class MessageConformance:
     ) -> None:
         await owned_runs(store, "a")
         await send_message(store, message("m", key="k"))
-        await note(store, closed=[closed(wait("a"), 1)])
+        await note(store, closed=[closed(wait("a"), "m")])
         read = await send_message(store, message("n", key="k"))
         await record(store, ends=[run_end("a")])
 
@@ -158,7 +158,7 @@ class MessageConformance:
         assert full == Sent("Running", None, changed=False, refusal="full")
         assert (await send_message(store, message("m0"), most=3)).number == 1
 
-        await note(store, closed=[closed(wait("a"), 2)])
+        await note(store, closed=[closed(wait("a"), "m1")])
         assert (await send_message(store, message("y"), most=3)).number == 4
         assert (await send_message(store, message("x"), most=3)).refusal == "full"
 
@@ -301,7 +301,7 @@ class MessageConformance:
         await store.register(runner("r2"))
         for number, run_id in enumerate(("a", "a", "b")):
             await send_message(store, message(f"m{number}", run_id))
-        await note(store, closed=[closed(wait("b"), 1)])
+        await note(store, closed=[closed(wait("b"), "m2")])
 
         assert (await fence(store, "a", "b", "c")).messages == {"a": 2, "b": 1}
         assert (await store.news("r1", [WORKFLOW], 9)).mail == {"a": 2}
@@ -326,8 +326,8 @@ class MessageConformance:
         await send_message(store, message("n"))
 
         for _ in range(2):
-            await note(store, closed=[closed(wait("a"), 1)])
-        await note(store, closed=[closed(wait("a", task_id="late", number=1), 1)])
+            await note(store, closed=[closed(wait("a"), "m")])
+        await note(store, closed=[closed(wait("a", task_id="late", number=1), "m")])
 
         assert [each.taken_by for each in await store.sent("a", 9)] == ["paid", None]
         assert [each.number for each in await store.messages(["a"])] == [2]
@@ -379,14 +379,14 @@ class MessageConformance:
         await owned_runs(store, "a")
         for each in "mno":
             await send_message(store, message(each, key=each))
-        ends = [closed(wait("a", task_id="load"), 1), closed(wait("a", task_id="ship"), 2)]
+        ends = [closed(wait("a", task_id="load"), "m"), closed(wait("a", task_id="ship"), "n")]
         await note(store, closed=ends)
 
         assert await store.fork(new_fork("b", kept=["load"]), act()) == "b"
         await send_message(store, message("p"))
         await send_message(store, message("q", "b"))
         assert await claimed(store) == ["b"]
-        await note(store, closed=[closed(wait("b", task_id="ship"), 4)], epoch=2)
+        await note(store, closed=[closed(wait("b", task_id="ship"), "q")], epoch=2)
         assert await store.fork(new_fork("b", kept=["load"]), act()) == "b"
 
         first = _row(message("m", "b", key="m"), 1, taken_by="load")

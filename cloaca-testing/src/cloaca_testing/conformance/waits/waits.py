@@ -95,7 +95,7 @@ class WaitConformance:
         await store.send(message("m"), MOST)
 
         async def try_all(runner_id: str = "r1", epoch: int = 1) -> Committed:
-            ends, over = [closed(wait("a"), 1)], [timeout(wait("a"), 1)]
+            ends, over = [closed(wait("a"), "m")], [timeout(wait("a"), 1)]
             new = wait("a", "x")
             return await note(
                 store, new, closed=ends, timeouts=over, epoch=epoch, runner_id=runner_id

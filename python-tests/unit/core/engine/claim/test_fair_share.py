@@ -20,7 +20,7 @@ class Surroundings:
     """In place of the executor and the takeover: how busy it is here, and beside us."""
 
     thread_slots = SLOTS
-    free_threads: int = SLOTS
+    free_slots: int = SLOTS
     backlog: int = 0
     is_crowded: bool = True
     freed: int = 0
@@ -74,6 +74,17 @@ def test_runs_that_end_quickly_let_claims_grow_until_the_next_one(share: FairSha
     assert (grown, share.most()) == (AHEAD * (SLOTS + 5), AHEAD * SLOTS)
 
 
+def test_they_do_not_grow_by_runs_in_whose_place_others_have_begun(share: FairShare) -> None:
+    for _ in range(3):
+        share.run_ended()
+    share.begins_unclaimed()
+    smaller = share.most()
+    for _ in range(9):
+        share.begins_unclaimed()
+
+    assert (smaller, share.most()) == (AHEAD * (SLOTS + 2), AHEAD * SLOTS)
+
+
 def test_they_do_not_grow_beyond_what_a_claim_may_take(share: FairShare) -> None:
     for _ in range(MOST_CLAIMED):
         share.run_ended()
@@ -93,7 +104,7 @@ def test_they_do_not_grow_beyond_what_a_claim_may_take(share: FairShare) -> None
 def test_beside_one_that_is_idle_it_takes_what_begins_at_once(
     share: FairShare, around: Surroundings, free: int, backlog: int, most: int
 ) -> None:
-    around.free_threads, around.backlog = free, backlog
+    around.free_slots, around.backlog = free, backlog
     share.work_requested = True
 
     assert share.most() == most

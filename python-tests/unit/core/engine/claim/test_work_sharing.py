@@ -18,6 +18,7 @@ from cloaca_core.features.waits.open_waits import open_waits
 from cloaca_core.run.life import State
 from cloaca_core.run.restore import Resume
 from cloaca_core.store.runner_rows import RunnerRow, Sharing
+from cloaca_core.values.child_kinds import NODE
 from cloaca_testing.conformance.rows import NOW, attempt as attempt_row, runner
 
 if TYPE_CHECKING:
@@ -101,6 +102,13 @@ async def test_a_run_that_one_here_waits_for_stays(desk: Desk) -> None:
     desk.run.depth = 0
     desk.run.row = desk.run.row._replace(parent_id=desk.run.id)
     assert desk.giving.backlog() == 0
+
+
+async def test_a_run_that_a_node_here_waits_for_may_be_given(desk: Desk) -> None:
+    desk.giving.others([asks(*HERE)])
+    desk.run.row = desk.run.row._replace(parent_id=desk.run.id, child_kind=NODE)
+
+    assert desk.giving.backlog() == 1
 
 
 async def test_so_does_one_with_a_task_that_backs_off(desk: Desk) -> None:

@@ -439,22 +439,24 @@ class TestRecentRuns:
 
 
 @pytest.mark.parametrize(
-    ("child_kind", "awaits_children", "status", "wakes"),
+    ("child_kind", "awaits_children", "status", "told"),
     [
-        (None, False, "Failed", False),
-        (None, True, "Completed", False),
-        (None, True, "Failed", True),  # its children are to be cancelled
-        (RUN_WORKFLOW, False, "Completed", True),  # its parent is to hear of it
+        (None, False, "Failed", []),
+        (None, True, "Completed", []),
+        (None, True, "Failed", ["steered"]),  # its children are to be cancelled
+        (RUN_WORKFLOW, False, "Completed", ["r"]),  # its parent is to hear of it
+        (RUN_WORKFLOW, True, "Failed", ["r", "steered"]),
     ],
 )
-async def test_an_end_that_concerns_children_or_a_parent_wakes_the_loop_that_steers(
-    desk: Desk, child_kind: str | None, awaits_children: bool, status: str, wakes: bool
+async def test_an_end_that_concerns_children_or_a_parent_is_told(
+    desk: Desk, child_kind: str | None, awaits_children: bool, status: str, told: list[str]
 ) -> None:
-    woken: list[None] = []
-    desk.subjects.steered.subscribe(lambda: woken.append(None))
+    heard: list[str] = []
+    desk.subjects.steered.subscribe(lambda: heard.append("steered"))
+    desk.subjects.child_ended.subscribe(lambda row: heard.append(row.id))
     run = desk.ours(child_kind=child_kind)
     run.awaits_children = awaits_children
 
     desk.subjects.ended.publish(run, run_end("r", status=status))
 
-    assert bool(woken) is wakes
+    assert heard == told

@@ -109,7 +109,7 @@ def test_the_end_of_a_run_that_was_to_be_paused_is_its_own(run: ActiveRun) -> No
 class TestWaits:
     def test_that_of_a_node_began_with_its_attempt(self, run: ActiveRun) -> None:
         row = attempt("r", "t")._replace(started_at=3, ended_at=9)
-        rows = WaitRows(closed=[ClosedWait("r", "t", EVENT, "paid", 0, 7)])
+        rows = WaitRows(closed=[ClosedWait("r", "t", EVENT, "paid", 0, "m")])
 
         (fact,) = told(entry(run, row, waits=[rows]))
 

@@ -1,4 +1,4 @@
-"""The table decides whether the time of a wait is over."""
+"""The table decides about rows of an entry, such as whether the time of a wait is over."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.record.entries import Draft
 from cloaca_core.engine.record.run_entry import RunEntry
 from cloaca_core.errors import StoreError
-from cloaca_core.features.waits.ends import TimeoutEntry
+from cloaca_core.features.waits.ends import AnsweredEntry
 from cloaca_core.features.waits.records import TIMEOUTS, WaitTimeout
+from cloaca_core.features.waits.rows import WaitRows
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.store.batch import Committed
 from cloaca_core.values.waits import EVENT
 
 RUN = active_run(graph_of(t={}))
 TIMEOUT = WaitTimeout("r", "t", EVENT, "go", 1, 7)
-OTHER = TIMEOUT._replace(name="stop")
 
 
 class Listener:
@@ -25,12 +25,8 @@ class Listener:
 
     def __init__(self) -> None:
         self.heard: list[object] = []
-        self.entry = TimeoutEntry(self, RUN, TIMEOUT, self.heard.append)
-
-    def settle(self, timed_out: frozenset[WaitTimeout]) -> list[object]:
-        ours = Committed(frozenset(), {}, frozenset(["r"]), decided={TIMEOUTS: timed_out})
-        self.entry.settled(ours)
-        return self.heard
+        rows = [WaitRows(timeouts=[TIMEOUT])]
+        self.entry = AnsweredEntry(self, RUN, (), rows, self.heard.append)
 
     def start_reserved(self, attempts: object) -> None:
         raise AssertionError(attempts)
@@ -66,17 +62,13 @@ def test_it_asks_under_the_epoch_of_its_run(listener: Listener) -> None:
     assert draft.attempts == []
 
 
-@pytest.mark.parametrize(
-    ("timed_out", "is_over"),
-    [
-        (frozenset([OTHER, TIMEOUT]), True),
-        (frozenset([OTHER]), False),  # a message has come
-    ],
-)
-def test_it_is_told_which_way(
-    listener: Listener, timed_out: frozenset[WaitTimeout], is_over: bool
-) -> None:
-    assert listener.settle(timed_out) == [is_over]
+def test_it_is_told_of_the_decision(listener: Listener) -> None:
+    decided = {TIMEOUTS: frozenset([TIMEOUT])}
+    committed = Committed(frozenset(), {}, frozenset(["r"]), decided=decided)
+
+    listener.entry.settled(committed)
+
+    assert listener.heard == [committed]
 
 
 def test_for_a_run_that_is_not_ours_any_more_nothing_is_decided(listener: Listener) -> None:

@@ -7,7 +7,7 @@ from cloaca_core.features.waits.records import ClosedWait, WaitRow
 from cloaca_core.run.items.units import unit_of
 from cloaca_core.run.restore import Resume
 from cloaca_core.store.messages import MessageRow
-from cloaca_core.values.waits import APPROVAL, EVENT, SLEEP
+from cloaca_core.values.waits import APPROVAL, EVENT, RUN, SLEEP
 from cloaca_testing.conformance.rows import memo
 
 TASKS = {"a": 0, "b": 1, "c": 2}
@@ -150,6 +150,30 @@ class TestMessages:
         one.put([message(2)], 2)
         assert is_news(one) == (2, False)
 
+    def test_an_end_without_a_number_is_taken_at_once_or_dropped_until_it_has_one(self) -> None:
+        one = waits(row("a", "c", kind=RUN))
+        one.hear(message(0, "c", RUN))
+        one.hear(message(0, "d", RUN)._replace(id="d:1"))
+        assert met(one) == [("a", 0)]
+        assert (one.drop_unnumbered(), one.drop_unnumbered()) == (True, False)
+        one.add(1, row("b", "d", kind=RUN), durable=True)
+        assert met(one) == []
+        one.put([message(1, "d", RUN)._replace(id="d:1")], 1)
+        assert met(one) == [("b", 1)]
+
+    def test_an_end_that_is_read_as_well_is_there_once(self) -> None:
+        """Another runner has numbered it before this one has heard of it."""
+        heard, read = message(0, "c", RUN)._replace(id="c:1"), message(1, "c", RUN)
+        for read_first in (False, True):
+            one = waits()
+            one.put([read._replace(id="c:1")] if read_first else [], 0)
+            one.hear(heard)
+            one.put([] if read_first else [read._replace(id="c:1")], 1)
+            assert not one.drop_unnumbered()
+            one.add(0, row("a", "c", kind=RUN), durable=True)
+            one.add(1, row("b", "c", kind=RUN), durable=True)
+            assert met(one) == [("a", 1)]
+
     def test_messages_that_were_read_long_ago_are_no_news(self) -> None:
         assert not restored(TASKS, [row("a")], [], sent=7, resume={}).has_news
 
@@ -245,7 +269,7 @@ class TestRest:
 
     def test_a_wait_is_closed_with_its_key_and_its_message(self) -> None:
         wait = the(waits(row("a", number=3)))
-        assert wait.closed(7) == ClosedWait("r", "a", EVENT, "tick", 3, 7)
+        assert wait.closed("m") == ClosedWait("r", "a", EVENT, "tick", 3, "m")
         assert wait.closed() == ClosedWait("r", "a", EVENT, "tick", 3, None)
 
     def test_a_wait_with_the_same_key_replaces_one(self) -> None:

@@ -104,7 +104,7 @@ def test_the_payload_is_kept_as_it_came(payload: str) -> None:
 WAIT = WaitRow("r", "t", EVENT, "go", 1, 1, "", 0, None)
 OTHER = WAIT._replace(name="stop")
 TIMEOUT = WaitTimeout("r", "t", EVENT, "go", 1, 7)
-_CLOSED = ClosedWait("r", "t", EVENT, "go", 1, 3)
+_CLOSED = ClosedWait("r", "t", EVENT, "go", 1, "m3")
 MEMO = memo("r")
 
 

@@ -163,7 +163,7 @@ def opened_in(entry: RunEntry) -> Sequence[WaitRow]:
     return waits_of(entry).opened
 
 
-def closed_in(entry: RunEntry) -> list[int | None]:
+def closed_in(entry: RunEntry) -> list[str | None]:
     """The messages by which waits are closed."""
     return [each.message for each in waits_of(entry).closed]
 
@@ -223,7 +223,7 @@ class TestNodes:
 
         assert rows_of(entry) == [("go", 1, "Completed")]
         assert change_in(entry) == '{"set":{"go":{"a":1}},"removed":[]}'
-        assert waits_of(entry).closed == [ClosedWait("r", "go", EVENT, "go", 0, 1)]
+        assert waits_of(entry).closed == [ClosedWait("r", "go", EVENT, "go", 0, "m1")]
         assert entry.end is not None
 
     async def test_a_message_that_the_opening_finds_is_read_before_time_is_looked_at(
@@ -237,7 +237,7 @@ class TestNodes:
 
         assert (len(opened_in(first)), desk.reads) == (1, 1)
         assert change_in(second) == '{"set":{"go":"in time"},"removed":[]}'
-        assert closed_in(second) == [1]
+        assert closed_in(second) == ["m1"]
 
     async def test_a_run_without_messages_reads_none(self, desk: Desk) -> None:
         await desk.opened(SHORT)
@@ -260,7 +260,7 @@ class TestNodes:
         desk.put(1, '"in time"')
         _, end = await desk.commit_all()
 
-        assert (change_in(end), closed_in(end)) == ('{"set":{"go":"in time"},"removed":[]}', [1])
+        assert (change_in(end), closed_in(end)) == ('{"set":{"go":"in time"},"removed":[]}', ["m1"])
 
     async def test_a_message_without_a_number_gets_one_first(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
@@ -352,7 +352,7 @@ class TestReading:
         await quiet()
         written = await desk.commit_all()
 
-        assert [closed_in(entry) for entry in written] == [[1], [2]]
+        assert [closed_in(entry) for entry in written] == [["m1"], ["m2"]]
         assert desk.reads == 2
 
     async def test_it_waits_for_the_database(self, desk: Desk) -> None:
@@ -370,7 +370,7 @@ class TestReading:
         await asyncio.sleep(10)
         (entry,) = await desk.commit_all()
 
-        assert closed_in(entry) == [1]
+        assert closed_in(entry) == ["m1"]
 
     async def test_an_error_that_lasts_ends_the_run(self, desk: Desk) -> None:
         run = await desk.opened(GO)
@@ -464,7 +464,7 @@ class TestBodies:
         before = list(desk.told)
         entry = await desk.commit()
 
-        assert (memos_in(entry), closed_in(entry)) == (['{"payload":{"a":1}}'], [1])
+        assert (memos_in(entry), closed_in(entry)) == (['{"payload":{"a":1}}'], ["m1"])
         ((memo,),) = [answer for answer in desk.told if isinstance(answer, list)]
         assert isinstance(memo, MemoRow)
         assert (before, memo.value) == ([], '{"payload":{"a":1}}')

@@ -87,7 +87,7 @@ _CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW, NOW)
                 waits=[wait("a")],
                 parks=[_PARK],
                 timeouts=[timeout(wait("a"))],
-                closed=[closed(wait("a"), 1)],
+                closed=[closed(wait("a"), "m")],
             ),
             [
                 *("fence_runs", "take_message", "close_wait", "time_out_wait", "list_timed_out"),
