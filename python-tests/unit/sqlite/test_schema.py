@@ -52,6 +52,7 @@ _SMALL_IN = {
     "claimable_ahead": {"runner", "counted"},  # at most as many as are to be counted
     "runner_loads": {"runner", "counted"},  # as above
     "parents_to_follow": {"cancelled", "marked"},  # as many as are asked for
+    "insert_node_child": {"begins"},  # two rows
     "first_overdue": {"line"},  # as below
     "has_claimable": {"asked", "each", "line"},  # a row for each workflow and queue
     "claim": {"asked", "served", "line", "levels", "longest", "foremost"},  # as many as are claimed
