@@ -1,1 +1,1 @@
-"""Child runs for which bodies of their parent wait as for an event."""
+"""Child runs for which a body or a node of their parent waits."""

@@ -31,7 +31,9 @@ _OWNED: Final = "owned node children"
 
 
 class ChildRunCommit:
-    """After the ends: a message is sent if its run has ended, by whichever owner."""
+    """Children come after the locks of their parents. Messages and marks come after the ends: a
+    message is sent if its run has ended, by whichever owner.
+    """
 
     def __init__(self, queries: Queries, array: Array) -> None:
         self._array = array
