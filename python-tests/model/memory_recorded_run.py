@@ -97,9 +97,14 @@ class MemoryRecordedRun(MemorySteering):
         return Suspect(*min(found)[:0:-1]) if found else None
 
     def _unread(self, run_id: str) -> list[Unread]:
-        left = [each for each in self.mailbox.values() if each.run_id == run_id]
-        counts = Counter((each.kind, each.name) for each in left if each.taken_by is None)
-        return [Unread(*of, count) for of, count in sorted(counts.items())]
+        counts: Counter[tuple[str, str, str, int]] = Counter()
+        for each in self.mailbox.values():
+            if each.run_id == run_id and each.taken_by is None:
+                counts[each.kind, each.name, each.for_task or "", each.for_item] += 1
+        return [
+            Unread(kind, name, count, for_task or None, for_item)
+            for (kind, name, for_task, for_item), count in sorted(counts.items())
+        ]
 
     def _steps(self, run_id: str) -> dict[str, int]:
         kept = self.kept_memos.values()

@@ -42,6 +42,20 @@ def refuse_unstorable(*rows: tuple[object, ...]) -> None:
         raise StoreDataError("a value cannot be stored") from error
 
 
+def is_for(message: NewMessage | MessageRow, wait: WaitRow) -> bool:
+    """Whether the message may end the wait."""
+    if (message.kind, message.name) != (wait.kind, wait.name):
+        return False
+    if message.for_task is None:
+        return message.kind != APPROVAL
+    return (message.for_task, message.for_item) == (wait.task_id, wait.item)
+
+
+def _to(message: NewMessage | MessageRow) -> tuple[object, ...]:
+    """To whom it is sent, and about what."""
+    return message.kind, message.name, message.for_task, message.for_item
+
+
 class MemoryWaits:
     """Part of ``MemoryStore``, which has the runs and knows how they are steered."""
 
@@ -165,6 +179,8 @@ class MemoryWaits:
             sent_by=new.sent_by,
             sent_at=new.sent_at,
             taken_by=None,
+            for_task=new.for_task,
+            for_item=new.for_item,
         )
 
     def _count(self, run_id: str, now: int) -> None:
@@ -175,8 +191,8 @@ class MemoryWaits:
             for each in self._messages(run_id)
             if each.number > run.messages and each.taken_by is None
         ]
-        wanted = {(wait.kind, wait.name) for wait in self._waits(run_id) if not wait.timed_out}
-        if any((message.kind, message.name) in wanted for message in come):
+        waits = [wait for wait in self._waits(run_id) if not wait.timed_out]
+        if any(is_for(message, wait) for message in come for wait in waits):
             self.make_claimable(run, now)
         last = max([run.messages, *[message.number for message in come]])
         self.runs[run_id] = self.runs[run_id]._replace(messages=last)
@@ -197,22 +213,26 @@ class MemoryWaits:
     def _refusal(self, run: RunRow, new: NewMessage, most: int) -> str:
         if run.ended_at is not None:
             return "ended"
-        if new.kind == APPROVAL and (closed := self._why_closed(run.id, new.name)):
+        if new.kind == APPROVAL and (closed := self._why_closed(new)):
             return closed
         unread = [
             each for each in self._messages(run.id) if each.taken_by is None and each.kind != RUN
         ]
         return "full" if run.messages >= most and len(unread) >= most else ""
 
-    def _why_closed(self, run_id: str, name: str) -> str:
-        """Why no decision of this name is open; "" if one is."""
-        asked = self._asked(run_id, name)
-        unread = self._unread_decisions(run_id, name)
-        if unread < sum(not wait.timed_out for wait in asked):
+    def _why_closed(self, new: NewMessage) -> str:
+        """Why the decision is not open; "" if it is."""
+        asked = [wait for wait in self._waits(new.run_id) if is_for(new, wait)]
+        unread = [
+            message
+            for message in self._messages(new.run_id)
+            if message.taken_by is None and _to(message) == _to(new)
+        ]
+        if len(unread) < sum(not wait.timed_out for wait in asked):
             return ""
         if unread or asked:
             return "decided"
-        return "decided" if self._is_over(run_id, name) else "not_open"
+        return "decided" if self._is_over(new.run_id, new.name) else "not_open"
 
     def _is_over(self, run_id: str, task_id: str) -> bool:
         """Whether the latest attempt of a task is final."""
@@ -226,22 +246,21 @@ class MemoryWaits:
         firsts = [key[2] for key in self.restarted if key[:2] == (run_id, task_id)]
         return max(firsts, default=0) <= rows[-1].attempt
 
-    def _asked(self, run_id: str, name: str) -> list[WaitRow]:
-        """The waits for a decision of this name, in the order in which they get them."""
-        its = [each for each in self._waits(run_id) if (each.kind, each.name) == (APPROVAL, name)]
-        return sorted(its, key=lambda each: (each.item, each.number))
-
-    def _unread_decisions(self, run_id: str, name: str) -> int:
-        """The number of unread decisions of this name."""
-        return sum(
-            (message.kind, message.name, message.taken_by) == (APPROVAL, name, None)
-            for message in self._messages(run_id)
-        )
-
     def _is_undecided(self, wait: WaitRow) -> bool:
         """Whether no unread decision is for this wait."""
-        asked = [each for each in self._asked(wait.run_id, wait.name) if not each.timed_out]
-        return wait in asked[self._unread_decisions(wait.run_id, wait.name) :]
+        unread = [
+            message
+            for message in self._messages(wait.run_id)
+            if message.taken_by is None and message.for_task is not None and is_for(message, wait)
+        ]
+        earlier = [
+            other
+            for other in self._waits(wait.run_id)
+            if not other.timed_out
+            and key_of_wait(other)[:-1] == key_of_wait(wait)[:-1]
+            and other.number < wait.number
+        ]
+        return len(unread) <= len(earlier)
 
     # -- reading -----------------------------------------------------------------------------
 

@@ -627,3 +627,39 @@ def test_a_retry_and_a_fork_run_the_items_that_a_caller_has_chosen(
     assert made.final_context["convert"] == ["north 2", "south 2", "east 1"]
     with pytest.raises(cloaca.TaskNotFoundError, match="has no item 3; it has 3"):
         runner.fork(begun.id, "convert", items=[3])
+
+
+@pytest.mark.each_backend
+def test_an_event_and_a_decision_are_for_one_item(runner: cloaca.DefaultRunner) -> None:
+    begun: list[str] = []
+    with cloaca.WorkflowBuilder("asks"):
+
+        @cloaca.task(map="data")
+        def each(context: cloaca.Context, item: int, handle: cloaca.TaskHandle) -> list[Any]:
+            begun.append(str(handle.label))
+            paid = handle.wait_for("paid")
+            return [paid, handle.approval("sign", "Pay?", choices=["yes", "no"])["choice"]]
+
+    handle = runner.submit("asks", {"data": {"north": 1, "south": 2}})
+    until(lambda: {"north", "south"} <= set(begun))
+    assert handle.send("paid", 7, item=("each", "south")).changed
+    until(lambda: [each.item for each in runner.waiting_for_people()] == [1])
+    assert runner.send(handle.id, "paid", 5, item="each[north]").changed
+    until(lambda: len(runner.waiting_for_people()) == 2)
+
+    assert handle.approve("sign", "no", item=("each", 1)).changed
+    assert [each.item for each in runner.waiting_for_people()] == [0]
+    with pytest.raises(cloaca.AlreadyDecidedError, match=r"'sign' of each\[south\] of run"):
+        handle.approve("sign", "yes", item=("each", "south"))
+    with pytest.raises(cloaca.TaskNotFoundError, match="has no item 2; it has 2"):
+        handle.send("paid", item=("each", 2))
+    assert runner.approve(handle.id, "sign", "yes").changed
+
+    assert handle.result(WAIT).final_context["each"] == {"north": [5, "yes"], "south": [7, "no"]}
+    told = {act.reason for act in runner.actions() if act.kind in ("send", "approve")}
+    assert told == {
+        "paid for each[south]",
+        "paid for each[north]",
+        "sign: no, for each[south]",
+        "sign: yes, for each[0]",
+    }

@@ -142,12 +142,12 @@ WITH run AS MATERIALIZED (
 ),
 added AS (
     INSERT INTO {schema}.cloaca_message (
-        run_id, id, kind, name, payload, dedupe_key, sent_by, sent_at
+        run_id, id, kind, name, payload, dedupe_key, sent_by, sent_at, for_task, for_item
     )
     SELECT
         run.id, CAST(:id AS TEXT), CAST(:kind AS TEXT), CAST(:name AS TEXT),
         CAST(:payload AS TEXT), CAST(:dedupe_key AS TEXT), CAST(:sent_by AS TEXT),
-        CAST(:sent_at AS BIGINT)
+        CAST(:sent_at AS BIGINT), CAST(:for_task AS TEXT), CAST(:for_item AS BIGINT)
     FROM run
     ON CONFLICT DO NOTHING
     RETURNING run_id

@@ -59,9 +59,10 @@ WHERE workflow = :workflow AND idempotency_key = :idempotency_key AND NOT EXISTS
 -- name: add_message
 -- Add a message without a number to a run that has not ended, unless one with its key is there.
 INSERT INTO main.cloaca_message (
-    run_id, id, kind, name, payload, dedupe_key, sent_by, sent_at
+    run_id, id, kind, name, payload, dedupe_key, sent_by, sent_at, for_task, for_item
 )
-SELECT run.id, :id, :kind, :name, :payload, :dedupe_key, :sent_by, :sent_at
+SELECT
+    run.id, :id, :kind, :name, :payload, :dedupe_key, :sent_by, :sent_at, :for_task, :for_item
 FROM main.cloaca_run AS run
 WHERE run.id = :run_id AND run.ended_at IS NULL
     AND NOT EXISTS (

@@ -208,6 +208,7 @@ def _message(run_id: str, number: int, message: Mapping[str, Any], now: Instant)
         sent_by=message["sent_by"],
         sent_at=now,
         taken_item=THE_TASK,
+        for_item=THE_TASK,
     )
 
 

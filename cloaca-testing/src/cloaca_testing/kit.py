@@ -211,13 +211,14 @@ class Harness:
         payload: object = None,
         *,
         key: str | None = None,
+        item: tuple[str, int | str] | str | None = None,
     ) -> HarnessRun:
         """Send an event to a run, and drive the run on to its end or its next wait."""
         self._host.look()
         found = self.found(run)
         if key is None and self._crashes.left():
             key = uuid.uuid4().hex  # if the answer is lost, it is sent again
-        despite_kills(lambda: found.handle.send(event, payload, key=key))
+        despite_kills(lambda: found.handle.send(event, payload, key=key, item=item))
         self._drive_to_end(found)
         return found
 
@@ -227,6 +228,7 @@ class Harness:
         task_id: str,
         choice: str = "approve",
         *,
+        item: tuple[str, int | str] | str | None = None,
         data: object = None,
         note: str | None = None,
         by: str | None = None,
@@ -234,7 +236,9 @@ class Harness:
         """Decide an open approval of a run, and drive the run on to its end or its next wait."""
         self._host.look()
         found = self.found(run)
-        decide = partial(found.handle.approve, task_id, choice, data=data, note=note, by=by)
+        decide = partial(
+            found.handle.approve, task_id, choice, item=item, data=data, note=note, by=by
+        )
         try:
             decide()
         except EngineDiedError:

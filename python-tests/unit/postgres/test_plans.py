@@ -295,6 +295,8 @@ _SENT: dict[str, object] = {
     "kind": "event",
     "name": "paid",
     "dedupe_key": "new",
+    "for_task": None,
+    "for_item": -1,
 }
 _MAIL: dict[str, object] = {"ids": ["c00000001", *_MINE]}
 _FLOWS = ["w0", "w1", "none"]

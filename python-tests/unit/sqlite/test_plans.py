@@ -115,7 +115,7 @@ _FILL = (
     # messages to one run, most of which were read
     """INSERT INTO cloaca_message
         SELECT 'c00000001', 'm' || n, n, 'event', 'paid', '1', 'k' || n, NULL, n,
-            iif(n < 20000 - 2, 'task1', NULL), -1
+            iif(n < 20000 - 2, 'task1', NULL), -1, NULL, -1
         FROM n""",
     """INSERT INTO cloaca_message (run_id, id, kind, name, payload, sent_at)
         SELECT 'c00000001', 'u' || n, 'event', 'paid', '1', n FROM n WHERE n <= 9""",
@@ -161,6 +161,8 @@ _SENT: dict[str, object] = {
     "kind": "event",
     "name": "paid",
     "dedupe_key": "new",
+    "for_task": None,
+    "for_item": -1,
 }
 _MAIL: dict[str, object] = {"ids": ["c00000001", *_OWNED], "now": 1}
 _PAGE: dict[str, object] = {"before": "y", "after": "", "most": LIMIT}

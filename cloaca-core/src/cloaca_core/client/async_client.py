@@ -223,6 +223,7 @@ class AsyncClient:
         payload: object = None,
         *,
         key: str | None = None,
+        item: tuple[str, int | str] | str | None = None,
         connection: object | None = None,
         by: str | None = None,
     ) -> Steered:
@@ -231,7 +232,7 @@ class AsyncClient:
         """
         from cloaca_core.features.waits.operations import Send, written
 
-        operation = Send(run_id, event, payload, key, by)
+        operation = Send(run_id, event, payload, key, by, item)
         if connection is None:
             return await self._do(operation)
         raise_if_cancelled()
@@ -244,6 +245,7 @@ class AsyncClient:
         task_id: str,
         choice: str = "approve",
         *,
+        item: tuple[str, int | str] | str | None = None,
         data: object = None,
         note: str | None = None,
         by: str | None = None,
@@ -251,7 +253,7 @@ class AsyncClient:
         """Decide an approval of a run; see ``RunHandle.approve``."""
         from cloaca_core.features.waits.operations import Approve
 
-        return await self._do(Approve(run_id, task_id, choice, data, note, by))
+        return await self._do(Approve(run_id, task_id, choice, data, note, by, item))
 
     async def retry(
         self,

@@ -213,6 +213,7 @@ class AsyncRunHandle(BaseHandle):
         payload: object = None,
         *,
         key: str | None = None,
+        item: tuple[str, int | str] | str | None = None,
         connection: object | None = None,
         by: str | None = None,
     ) -> Steered:
@@ -222,7 +223,7 @@ class AsyncRunHandle(BaseHandle):
         """
         from cloaca_core.features.waits.operations import Send, written
 
-        operation = Send(self._id, event, payload, key, by)
+        operation = Send(self._id, event, payload, key, by, item)
         if connection is None:
             return await self._do(operation)
         raise_if_cancelled()
@@ -234,6 +235,7 @@ class AsyncRunHandle(BaseHandle):
         task_id: str,
         choice: str = "approve",
         *,
+        item: tuple[str, int | str] | str | None = None,
         data: object = None,
         note: str | None = None,
         by: str | None = None,
@@ -243,7 +245,7 @@ class AsyncRunHandle(BaseHandle):
         """
         from cloaca_core.features.waits.operations import Approve
 
-        return await self._do(Approve(self._id, task_id, choice, data, note, by))
+        return await self._do(Approve(self._id, task_id, choice, data, note, by, item))
 
     async def retry(
         self,

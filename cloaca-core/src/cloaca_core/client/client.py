@@ -293,6 +293,7 @@ class Client:
         payload: object = None,
         *,
         key: str | None = None,
+        item: tuple[str, int | str] | str | None = None,
         connection: object | None = None,
         by: str | None = None,
     ) -> Steered:
@@ -301,7 +302,7 @@ class Client:
         """
         from cloaca_core.features.waits.operations import Send, written
 
-        operation = Send(run_id, event, payload, key, by)
+        operation = Send(run_id, event, payload, key, by, item)
         if connection is None:
             return self._do(operation)
         refuse_blocking_call()
@@ -314,6 +315,7 @@ class Client:
         task_id: str,
         choice: str = "approve",
         *,
+        item: tuple[str, int | str] | str | None = None,
         data: object = None,
         note: str | None = None,
         by: str | None = None,
@@ -321,7 +323,7 @@ class Client:
         """Decide an approval of a run; see ``RunHandle.approve``."""
         from cloaca_core.features.waits.operations import Approve
 
-        return self._do(Approve(run_id, task_id, choice, data, note, by))
+        return self._do(Approve(run_id, task_id, choice, data, note, by, item))
 
     def retry(
         self,

@@ -249,6 +249,7 @@ class RunHandle(BaseHandle):
         payload: object = None,
         *,
         key: str | None = None,
+        item: tuple[str, int | str] | str | None = None,
         connection: object | None = None,
         by: str | None = None,
     ) -> Steered:
@@ -258,14 +259,21 @@ class RunHandle(BaseHandle):
         in which they were sent. ``event`` has 1 to 255 characters, ``payload`` is a JSON value. A
         run that has ended raises ``RunEndedError``, one with 10,000 unread messages
         ``MailboxFullError``. A message with the ``key`` of an earlier one to this event of the run
-        is not sent, also with another payload, also after the end of the run: ``changed`` is False.
+        is not sent, also with another payload or to another item, also after the end of the run:
+        ``changed`` is False.
+
+        ``item`` sends it to an item of a map: ``("convert", 17)`` by its index, ``("convert",
+        "north.csv")`` by its label, or the name ``"convert[north.csv]"``. An item that waits reads
+        messages to itself first. Without it the first in order that waits reads the message. A map
+        that has not begun, and an item that it lacks, raise ``TaskNotFoundError``.
 
         With a ``connection`` of your own, as in ``submit``, the message is written in your
         transaction: the run gets it if and only if that commits, and then in the order of commits.
+        An ``item`` is then given by its index, which is not looked up.
         """
         from cloaca_core.features.waits.operations import Send, written
 
-        operation = Send(self._id, event, payload, key, by)
+        operation = Send(self._id, event, payload, key, by, item)
         if connection is None:
             return self._do(operation)
         refuse_blocking_call()
@@ -277,6 +285,7 @@ class RunHandle(BaseHandle):
         task_id: str,
         choice: str = "approve",
         *,
+        item: tuple[str, int | str] | str | None = None,
         data: object = None,
         note: str | None = None,
         by: str | None = None,
@@ -286,13 +295,15 @@ class RunHandle(BaseHandle):
         ``task_id`` is the node's id, or the name that a body gave to ``handle.approval``.
         ``choice`` is one of its choices, ``data`` a JSON value, a dataclass or a model that matches
         its schema (which a rejection may leave out), ``note`` a text of 1 to 255 characters, and
-        ``by`` who decides: ``user@host``. Another choice, or data that do not match, is a
-        ValueError. Before the approval is open, ``RunStateError``; once it is decided, or its time
-        is over, ``AlreadyDecidedError``; of a run that has ended without it, ``RunEndedError``.
+        ``by`` who decides: ``user@host``. ``item`` is the item of a map whose body asks, as in
+        ``send``; without it the first that is not decided. Another choice, or data that do not
+        match, is a ValueError. Before the approval is open, ``RunStateError``; once it is decided,
+        or its time is over, ``AlreadyDecidedError``; of a run that has ended without it,
+        ``RunEndedError``.
         """
         from cloaca_core.features.waits.operations import Approve
 
-        return self._do(Approve(self._id, task_id, choice, data, note, by))
+        return self._do(Approve(self._id, task_id, choice, data, note, by, item))
 
     def retry(
         self,

@@ -6,6 +6,7 @@ for a message decides its effect.
 
 from typing import Final, NamedTuple
 
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.store.batch import Kind
 
 
@@ -13,7 +14,8 @@ class NewMessage(NamedTuple):
     """A message to a run. The caller makes the ``id``: the same message, repeated, changes nothing;
     nor does another message of this kind and name with the same ``dedupe_key``. ``payload`` is JSON
     text; ``sent_by`` names a person, or is None. ``reason`` is the text for people in the list of
-    acts, None for the message's name.
+    acts, None for the message's name. ``for_task`` and ``for_item`` name the task, or the item of a
+    map, that gets it; without ``for_task`` the first that waits does. A decision names its task.
     """
 
     id: str
@@ -25,6 +27,8 @@ class NewMessage(NamedTuple):
     sent_by: str | None
     sent_at: int
     reason: str | None = None
+    for_task: str | None = None
+    for_item: int = THE_TASK
 
 
 MESSAGES: Final = Kind[NewMessage]("messages", lambda message: len(message.payload))
@@ -35,6 +39,7 @@ class MessageRow(NamedTuple):
     """A message of a run. ``number`` is its place in the order of the run's messages, from 1; it is
     0 for a message without a number, which a user's transaction or the end of a child has
     written. ``taken_by`` is the task whose wait has consumed it, None for an unread message.
+    ``for_task`` and ``for_item`` are as in ``NewMessage``.
     """
 
     run_id: str
@@ -47,6 +52,8 @@ class MessageRow(NamedTuple):
     sent_by: str | None
     sent_at: int
     taken_by: str | None
+    for_task: str | None = None
+    for_item: int = THE_TASK
 
 
 class Sent(NamedTuple):

@@ -127,7 +127,7 @@ TABLES: Final = (
         "message",
         "run_id id",
         "run_id id number:int kind name payload dedupe_key sent_by sent_at:int taken_by "
-        "taken_item:int",
+        "taken_item:int for_task for_item:int",
     ),
     _table(
         "task_log",

@@ -14,6 +14,7 @@ from cloaca_core.definition.context import Context
 from cloaca_core.features.waits.decisions import decided_in, words
 from cloaca_core.run.reasons import skip_code
 from cloaca_core.run.restore import change_from_json
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.values import states
 from cloaca_core.values.events import OF_ACTS
 from cloaca_core.values.namespace import short_name
@@ -221,10 +222,12 @@ def _message_event(row: MessageRow) -> tuple[int, RunEvent]:
         status = cast("dict[str, str]", decode(row.payload))["status"]
         detail = f"run {run_of_end(row.name)}: {status}"
         return row.sent_at, RunEvent(at, "child_ended", detail=detail)
+    item = None if row.for_item == THE_TASK else f"{row.for_task}[{row.for_item}]"
     if row.kind != APPROVAL:
-        return row.sent_at, RunEvent(at, "sent", detail=_told(row.sent_by, row.name))
+        text = row.name if item is None else f"{row.name} for {item}"
+        return row.sent_at, RunEvent(at, "sent", detail=_told(row.sent_by, text))
     decided = decided_in(row.payload)
-    detail = _told(row.sent_by, words(decided.choice, decided.note))
+    detail = _told(row.sent_by, words(decided.choice, decided.note, item))
     return row.sent_at, RunEvent(at, "approved", row.name, detail=detail)
 
 

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 4, digest 8100ec3f4baafaf6b31e290d3b627fb8c58c4f7e64c93a1ab70e50ce01a63fd5
+-- Made from migrations 1 to 5, digest b3dfc34e1711b0d04aca3f11fc27e095b7d81b395139aef33ddf22675b64fa35
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -240,6 +240,8 @@ CREATE TABLE cloaca_message (
     sent_at bigint NOT NULL,
     taken_by text COLLATE "C",
     taken_item bigint NOT NULL DEFAULT '-1'::integer,
+    for_task text COLLATE "C",
+    for_item bigint NOT NULL DEFAULT '-1'::integer,
     PRIMARY KEY (run_id, id)
 ) WITH (
     autovacuum_vacuum_scale_factor=0.02,
@@ -601,24 +603,6 @@ SELECT cloaca_wait.run_id,
            FROM cloaca_run run
           WHERE run.id = cloaca_wait.run_id AND run.ended_at IS NULL));
 
-CREATE VIEW cloaca_message_readable AS
-SELECT cloaca_message.run_id,
-    cloaca_message.number,
-    cloaca_message.id,
-    cloaca_message.kind,
-    cloaca_message.name,
-    cloaca_message.payload,
-    cloaca_message.dedupe_key,
-    cloaca_message.sent_by,
-    to_timestamp((cloaca_message.sent_at::numeric / 1000000.0)::double precision) AS sent_at,
-    cloaca_message.taken_by,
-    cloaca_message.taken_item
-   FROM cloaca_message
-  WHERE NOT (EXISTS ( SELECT 1
-           FROM cloaca_tombstone gone
-             JOIN cloaca_run run ON gone.root_id = COALESCE(run.root_id, run.id)
-          WHERE run.id = cloaca_message.run_id));
-
 CREATE VIEW cloaca_task_log_readable AS
 SELECT log.run_id,
     log.task_id,
@@ -637,6 +621,26 @@ SELECT log.run_id,
            FROM cloaca_tombstone gone
              JOIN cloaca_run run ON gone.root_id = COALESCE(run.root_id, run.id)
           WHERE run.id = log.run_id));
+
+CREATE VIEW cloaca_message_readable AS
+SELECT cloaca_message.run_id,
+    cloaca_message.number,
+    cloaca_message.id,
+    cloaca_message.kind,
+    cloaca_message.name,
+    cloaca_message.payload,
+    cloaca_message.dedupe_key,
+    cloaca_message.sent_by,
+    to_timestamp((cloaca_message.sent_at::numeric / 1000000.0)::double precision) AS sent_at,
+    cloaca_message.taken_by,
+    cloaca_message.taken_item,
+    cloaca_message.for_task,
+    cloaca_message.for_item
+   FROM cloaca_message
+  WHERE NOT (EXISTS ( SELECT 1
+           FROM cloaca_tombstone gone
+             JOIN cloaca_run run ON gone.root_id = COALESCE(run.root_id, run.id)
+          WHERE run.id = cloaca_message.run_id));
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 4, digest dbe6b4a6f4fdadf60d1cb0f63cfc292e48ecf05f57d3beba6e5b26513dc732a0
+-- Made from migrations 1 to 5, digest 2d828fbf38e6fb8139393d77ba50c56baa6c4101a18b6f2a626ee380f5d4edb1
 
 PRAGMA application_id = 1668050785;
 
@@ -298,7 +298,7 @@ CREATE TABLE cloaca_message (
     sent_by TEXT,
     sent_at INTEGER NOT NULL,
     taken_by TEXT,
-    taken_item INTEGER NOT NULL DEFAULT -1,
+    taken_item INTEGER NOT NULL DEFAULT -1, for_task TEXT, for_item INTEGER NOT NULL DEFAULT -1,
     PRIMARY KEY (run_id, id)
 ) STRICT;
 
@@ -504,19 +504,6 @@ WHERE EXISTS (
     SELECT 1 FROM cloaca_run AS run WHERE run.id = cloaca_wait.run_id AND run.ended_at IS NULL
 );
 
-CREATE VIEW cloaca_message_readable AS
-SELECT
-    run_id, number, id, kind, name, payload, dedupe_key, sent_by,
-    strftime('%Y-%m-%dT%H:%M:%S', sent_at / 1000000, 'unixepoch')
-        || printf('.%06dZ', sent_at % 1000000) AS sent_at,
-    taken_by, taken_item
-FROM cloaca_message
-WHERE NOT EXISTS (
-    SELECT 1 FROM cloaca_tombstone AS gone
-    JOIN cloaca_run AS run ON gone.root_id = coalesce(run.root_id, run.id)
-    WHERE run.id = cloaca_message.run_id
-);
-
 CREATE VIEW cloaca_task_log_readable AS
 SELECT
     log.run_id, log.task_id, log.item, log.attempt, log.number + line.key AS number,
@@ -608,6 +595,19 @@ CREATE TABLE cloaca_queue (
     name TEXT NOT NULL,
     PRIMARY KEY (workflow, name)
 ) STRICT, WITHOUT ROWID;
+
+CREATE VIEW cloaca_message_readable AS
+SELECT
+    run_id, number, id, kind, name, payload, dedupe_key, sent_by,
+    strftime('%Y-%m-%dT%H:%M:%S', sent_at / 1000000, 'unixepoch')
+        || printf('.%06dZ', sent_at % 1000000) AS sent_at,
+    taken_by, taken_item, for_task, for_item
+FROM cloaca_message
+WHERE NOT EXISTS (
+    SELECT 1 FROM cloaca_tombstone AS gone
+    JOIN cloaca_run AS run ON gone.root_id = coalesce(run.root_id, run.id)
+    WHERE run.id = cloaca_message.run_id
+);
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);

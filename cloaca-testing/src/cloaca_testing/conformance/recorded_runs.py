@@ -222,16 +222,21 @@ class RecordedRunConformance:
             await store.send(message(f"m{number}", name=name), 9)
         await store.send(message("m", "b"), 9)
         await store.send(decision("d"), 9)
+        for number, item in enumerate([2, 1, 2]):
+            to_it = message(f"n{number}")._replace(for_task="each", for_item=item)
+            await store.send(to_it, 9)
+        to_items = [Unread("event", "paid", 1, "each", 1), Unread("event", "paid", 2, "each", 2)]
         assert (await _recorded(store, "a")).unread == [
-            Unread("approval", "sign", 1),
+            Unread("approval", "sign", 1, "sign"),
             Unread("event", "other", 1),
             Unread("event", "paid", 3),
+            *to_items,
         ]
 
         await note(store, closed=[closed(approval("a"), "d"), closed(wait("a"), "m0")])
 
         left = (await _recorded(store, "a")).unread
-        assert left == [Unread("event", "other", 1), Unread("event", "paid", 2)]
+        assert left == [Unread("event", "other", 1), Unread("event", "paid", 2), *to_items]
 
     async def test_kept_steps_are_counted_by_task(self, store: Store) -> None:
         await store.register(runner("r1"))

@@ -233,8 +233,9 @@ def message(
 
 
 def decision(message_id: str, run_id: str = "a", name: str = "sign") -> NewMessage:
-    """A decision that a person has taken."""
-    return message(message_id, run_id, name, kind=APPROVAL, payload='{"choice":"approve"}')
+    """A decision that a person has taken about a node."""
+    made = message(message_id, run_id, name, kind=APPROVAL, payload='{"choice":"approve"}')
+    return made._replace(for_task=name)
 
 
 def closed(of: WaitRow, message_id: str | None = None) -> ClosedWait:

@@ -203,6 +203,15 @@ class TestEvents:
 
         assert (told.task_id, told.detail, told.at) == ("signed", detail, rfc3339(START))
 
+    def test_what_was_sent_to_an_item_names_it(self) -> None:
+        payload = '{"choice":"approve","note":null}'
+        sent = MessageRow("r", 1, "m", EVENT, "paid", "7", None, "ann", START, None, "each", 2)
+        decided = sent._replace(kind=APPROVAL, name="signed", payload=payload)
+        events = run_events(of(run())._replace(messages=[sent, decided]))
+
+        told = [event.detail for event in events if event.kind in ("sent", "approved")]
+        assert told == ["by ann: paid for each[2]", "by ann: approve, for each[2]"]
+
     def test_what_was_asked_at_one_instant_keeps_its_order(self) -> None:
         newest_first = (act("resume", START), act("pause", START))
         events = run_events(of(run(started_at=None, ended_at=None), acts=newest_first))

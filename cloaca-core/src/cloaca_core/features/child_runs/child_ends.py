@@ -40,7 +40,7 @@ class ChildEnds:
         if parent is None or parent.waits is None:
             self._number_messages()
             return
-        open_waits(parent).hear(message_of_end(row))
+        open_waits(parent).unread.hear(message_of_end(row))
         if parent not in self._hearing:
             self._hearing.add(parent)
             self._loop.call_soon(self._check, parent)
@@ -48,5 +48,5 @@ class ChildEnds:
     def _check(self, parent: ActiveRun) -> None:
         self._hearing.discard(parent)
         self._kernel.guarded(parent, self._waits.check, parent)
-        if open_waits(parent).drop_unnumbered():
+        if open_waits(parent).unread.drop_unnumbered():
             self._number_messages()

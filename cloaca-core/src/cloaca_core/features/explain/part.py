@@ -17,12 +17,12 @@ class RecordedRunStore(KernelStore, Protocol):
         """All that is recorded about a run, as of one instant; None if no run has this id.
 
         Attempts are ordered by task and attempt, restarts by task and first attempt, children by
-        id, runners oldest first, fenced ones included, waits by their keys, unread messages by kind
-        and name, messages without a number included. At most ``most`` children are read, and at
-        most ``most`` runs counted, of each runner and ahead of this run. The suspect is a running
-        body with ``SUSPECT_AFTER`` crashes, not on an executor, of a run of the same owner that was
-        taken over as often; a body that its owner has begun comes first, then by run and task. Only
-        reads.
+        id, runners oldest first, fenced ones included, waits by their keys, unread messages by
+        kind, name and addressee, messages without a number included. At most ``most`` children are
+        read, and at most ``most`` runs counted, of each runner and ahead of this run. The suspect
+        is a running body with ``SUSPECT_AFTER`` crashes, not on an executor, of a run of the same
+        owner that was taken over as often; a body that its owner has begun comes first, then by run
+        and task. Only reads.
         """
 
 

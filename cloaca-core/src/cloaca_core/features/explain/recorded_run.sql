@@ -144,10 +144,10 @@ ORDER BY open.task_id, open.item, open.kind, open.name, open.number;
 
 -- name: unread_of_run
 -- Count the messages to a run that no task has taken.
-SELECT kind, name, count(*) FROM cloaca_message
+SELECT kind, name, count(*), for_task, for_item FROM cloaca_message
 WHERE run_id = :run_id AND taken_by IS NULL
-GROUP BY kind, name
-ORDER BY kind, name;
+GROUP BY kind, name, for_task, for_item
+ORDER BY kind, name, coalesce(for_task, ''), for_item;
 
 
 -- name: kept_steps

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from cloaca_core.features.task_logs.records import ProgressRow
 from cloaca_core.features.waits.records import WaitRow
-from cloaca_core.run.rows import AttemptRow, RestartRow, RunRow
+from cloaca_core.run.rows import THE_TASK, AttemptRow, RestartRow, RunRow
 from cloaca_core.store.runner_rows import RunnerRow
 
 
@@ -60,11 +60,21 @@ class RunnerLoad(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """How many messages of a kind and name a run was sent that no task has taken."""
+    """How many messages of a kind and name a run was sent that no task has taken. ``for_task`` and
+    ``for_item`` are as in ``NewMessage``.
+    """
 
     kind: str
     name: str
     messages: int
+    for_task: str | None = None
+    for_item: int = THE_TASK
+
+    def may_end(self, wait: WaitRow) -> bool:
+        """Whether they are for this wait."""
+        if (self.kind, self.name) != (wait.kind, wait.name):
+            return False
+        return self.for_task is None or (self.for_task, self.for_item) == (wait.task_id, wait.item)
 
 
 class Suspect(NamedTuple):

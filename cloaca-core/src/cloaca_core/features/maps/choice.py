@@ -61,7 +61,7 @@ async def indexes_of(
     for task in chosen:
         if task not in opened:
             raise no_map(run_id, task)
-    return {task: _indexes(opened[task], of) for task, of in chosen.items()}
+    return {task: indexes_in(opened[task], of) for task, of in chosen.items()}
 
 
 def no_map(run_id: str, task: str) -> TaskNotFoundError:
@@ -84,7 +84,16 @@ def places_of(opened: MapRow) -> dict[str, int]:
     return {str(label): index for index, label in enumerate(labels)}
 
 
-def _indexes(opened: MapRow, names: Collection[ItemName]) -> list[int]:
+def label_of(opened: MapRow, index: int) -> ItemName:
+    """The label of an item; its index where the items have none."""
+    if opened.labels is None:
+        return index
+    labels: list[ItemName] = json.loads(opened.labels)
+    return labels[index]
+
+
+def indexes_in(opened: MapRow, names: Collection[ItemName]) -> list[int]:
+    """The indexes of items of a map; ``TaskNotFoundError`` for items that it does not have."""
     places = places_of(opened)
     found = [name if isinstance(name, int) else places.get(name, -1) for name in names]
     for name, index in zip(names, found, strict=True):

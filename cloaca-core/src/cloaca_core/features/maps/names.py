@@ -7,9 +7,18 @@ item, or else its index.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from cloaca_core.features.maps.choice import no_item, places_of
+from cloaca_core.errors import ConfigTypeError, TaskNotFoundError
+from cloaca_core.features.maps.choice import (
+    checked_names,
+    indexes_in,
+    label_of,
+    no_item,
+    no_map,
+    places_of,
+)
+from cloaca_core.values.text import checked_text
 
 if TYPE_CHECKING:
     from cloaca_core.features.maps.choice import ItemName
@@ -22,6 +31,49 @@ class Named(NamedTuple):
 
     task: str
     item: int | None = None
+
+
+class ItemAt(NamedTuple):
+    """An item of a map of a run, and its name as people read it."""
+
+    task: str
+    item: int
+    name: str
+
+
+ItemRef: TypeAlias = "tuple[str, ItemName] | str"
+"""An item as a caller gives it: its map with its index or its label; or its name."""
+
+
+def checked_ref(item: object) -> ItemRef | None:
+    """The item that a caller gives, or None."""
+    if item is None or isinstance(item, str):
+        return None if item is None else checked_text("item", item)
+    if not isinstance(item, tuple) or len(item) != 2:
+        accepted = "a pair of a map and an index or label, or a name such as convert[17]"
+        message = f"item must be {accepted}, not {type(item).__name__}"
+        raise ConfigTypeError(message, field="item")
+    (name,) = checked_names([item[1]])
+    return checked_text("the map of item", item[0]), name
+
+
+async def item_at(store: MapStore, run_id: str, ref: ItemRef) -> ItemAt:
+    """The item that is meant; ``TaskNotFoundError`` if the run has opened no such map, or the map
+    has no such item.
+    """
+    maps = {row.task_id: row for row in await store.maps([run_id])}
+    if not isinstance(ref, str):
+        task, name = ref
+        if task not in maps:
+            raise no_map(run_id, task)
+        (index,) = indexes_in(maps[task], [name])
+    elif (found := ItemNames(maps.values()).find(ref)) is not None and found.item is not None:
+        task, index = found.task, found.item
+    else:
+        raise TaskNotFoundError(
+            f"run {run_id} has started no map with an item {ref!r:.80}", task_id=ref
+        )
+    return ItemAt(task, index, f"{task}[{label_of(maps[task], index)}]")
 
 
 async def named(store: MapStore, run_id: str, name: str, tasks: Collection[str]) -> Named:

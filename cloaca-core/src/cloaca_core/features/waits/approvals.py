@@ -21,7 +21,7 @@ class OpenApproval:
     """An approval that waits for a person: the run continues when ``approve`` gives it one of the
     ``choices``. ``name`` is the argument for ``approve``: the id of the node, or the name that the
     body of ``task_id`` gave. ``item`` is the index of the item of a map whose body asks; several
-    may ask by one name, and a decision is that of the first of them.
+    may ask by one name, and ``approve`` takes it as ``item=(task_id, item)``.
 
     ``schema`` is the JSON schema of the ``data`` that go with the choice, None for none.
     ``opened_at`` is the beginning of the wait, ``expires_at`` its end by time, None without one;

@@ -14,6 +14,7 @@ from cloaca_core.values.times.instants import Instant
 from cloaca_core.values.waits import APPROVAL
 
 if TYPE_CHECKING:
+    from cloaca_core.features.waits.records import WaitRow
     from cloaca_core.values.payloads.json_values import JsonValue
 
 
@@ -37,19 +38,25 @@ class Decision(NamedTuple):
     note: str | None
     data: JsonValue
 
-    def message(self, message_id: str, run_id: str, now: Instant) -> NewMessage:
-        """The message that carries it to the run."""
+    def message(
+        self, message_id: str, wait: WaitRow, now: Instant, item: str | None = None
+    ) -> NewMessage:
+        """The message that carries it to the run, for this wait; ``item`` is the name of the item
+        of a map whose body waits.
+        """
         payload = decision(self.choice, at=now, by=self.by, note=self.note, data=self.data)
         return NewMessage(
             id=message_id,
-            run_id=run_id,
+            run_id=wait.run_id,
             kind=APPROVAL,
             name=self.name,
             payload=encode(payload),
             dedupe_key=None,
             sent_by=self.by,
             sent_at=now,
-            reason=f"{self.name}: {words(self.choice, self.note)}",
+            reason=f"{self.name}: {words(self.choice, self.note, item)}",
+            for_task=wait.task_id,
+            for_item=wait.item,
         )
 
 
@@ -83,9 +90,10 @@ def refuse_wrong(made: Decision, asked: Asked) -> None:
         raise ConfigError(reason, field="data")
 
 
-def words(choice: str, note: str | None) -> str:
-    """A decision as text for people."""
-    return choice if note is None else f"{choice}, {note}"
+def words(choice: str, note: str | None, item: str | None = None) -> str:
+    """A decision as text for people, about an item of a map if one is named."""
+    told = choice if item is None else f"{choice}, for {item}"
+    return told if note is None else f"{told}, {note}"
 
 
 class Decided(NamedTuple):

@@ -6,10 +6,11 @@ suspended in it. A body that was lost with its process comes to the same wait ag
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from cloaca_core.features.waits.mailbox import Mailbox
 from cloaca_core.features.waits.records import ClosedWait, WaitRow
 from cloaca_core.run.items.units import TASK, unit_of
 from cloaca_core.store.messages import MessageRow
@@ -61,7 +62,7 @@ class OpenWait:
 
 class OpenWaits:
     """``sent`` is the number of messages that were sent to the run, as far as a commit has said;
-    ``seen`` the number of them that were read. ``suspended`` are the tasks whose bodies are
+    ``seen`` the number of them that were read, ``unread`` those that no wait has. ``suspended`` are the tasks whose bodies are
     suspended, each with its resumption. ``ended`` are the memos of ended waits of bodies that are
     here. ``undelivered`` are memos of messages that came as a wait was cut off: the next wait of
     the same body for the same event gets the message. ``opening`` counts the rows of waits that are
@@ -70,7 +71,6 @@ class OpenWaits:
 
     __slots__ = (
         "_of",
-        "_unread",
         "_waits",
         "due_now",
         "ended",
@@ -79,12 +79,13 @@ class OpenWaits:
         "sent",
         "suspended",
         "undelivered",
+        "unread",
     )
 
     def __init__(self, sent: int = 0) -> None:
         self._waits: dict[WaitKey, OpenWait] = {}
         self._of: dict[int, list[OpenWait]] = {}
-        self._unread: dict[str, MessageRow] = {}  # by id: one may be heard of, and be read
+        self.unread: Mailbox = Mailbox()
         self.suspended: dict[int, Resume] = {}
         self.ended: dict[WaitKey, MemoRow] = {}
         self.undelivered: dict[tuple[int, str, str], MemoRow] = {}
@@ -159,7 +160,9 @@ class OpenWaits:
         """Take the unread messages of the run that were not ``seen``. The table was read after
         ``sent`` messages were known to be sent. Some of them may have come here meanwhile.
         """
-        self._unread |= {each.id: each for each in unread if each.number > self.seen}
+        for each in unread:
+            if each.number > self.seen:
+                self.unread.put(each)
         self.seen = max([self.seen, sent, *(each.number for each in unread)])
         self.sent = max(self.sent, self.seen)
 
@@ -167,23 +170,10 @@ class OpenWaits:
         """A message was sent. False if messages before it were not read."""
         if message.number != self.seen + 1:
             return False
-        self._unread[message.id] = message
+        self.unread.put(message)
         self.seen = message.number
         self.sent = max(self.sent, self.seen)
         return True
-
-    def hear(self, end: MessageRow) -> None:
-        """A child has ended here: its message has no number yet, unless it was read before."""
-        self._unread.setdefault(end.id, end)
-
-    def drop_unnumbered(self) -> bool:
-        """Drop the messages without a number that end no wait now: they come again once they have
-        one. Returns whether there were any.
-        """
-        numbered = {each.id: each for each in self._unread.values() if each.number}
-        dropped = len(numbered) < len(self._unread)
-        self._unread = numbered
-        return dropped
 
     @property
     def has_news(self) -> bool:
@@ -192,21 +182,20 @@ class OpenWaits:
 
     def matches(self, *, bodies_only: bool) -> list[tuple[OpenWait, MessageRow]]:
         """Match waits with messages; these waits are ending from now on. Of two waits for one
-        event, the first in definition order is first; of two messages, the older one.
+        event, the first in definition order is first; of two messages, the older one, but first
+        those that are sent to the task or the item itself.
         """
-        if not self._unread:
+        if not self.unread:
             return []
-        unread: dict[tuple[str, str], deque[MessageRow]] = {}
-        for message in self._unread.values():
-            unread.setdefault((message.kind, message.name), deque()).append(message)
         found: list[tuple[OpenWait, MessageRow]] = []
         for key in self._in_turn():
-            wait, messages = self._waits[key], unread.get((key.kind, key.name))
-            if messages and self._may_end(wait, bodies_only=bodies_only) and not wait.row.timed_out:
+            wait = self._waits[key]
+            if not self._may_end(wait, bodies_only=bodies_only) or wait.row.timed_out:
+                continue
+            message = self.unread.take(wait.row)
+            if message is not None:
                 wait.ending = True
-                found.append((wait, messages.popleft()))
-        for _, message in found:
-            del self._unread[message.id]
+                found.append((wait, message))
         return found
 
     def _in_turn(self) -> list[WaitKey]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 from cloaca_core.engine.calls.arguments import checked_limit, checked_run_id
 from cloaca_core.engine.calls.orders import checked_order
 from cloaca_core.engine.calls.waiting import raise_if_cancelled
-from cloaca_core.errors import ConfigTypeError, ContextValueError
+from cloaca_core.errors import ConfigError, ConfigTypeError, ContextValueError
 from cloaca_core.features.definitions.names import DefinitionEngine, looked_up, name_to_look_up
+from cloaca_core.features.maps.names import checked_ref
 from cloaca_core.features.steering.results import Steered
 from cloaca_core.features.waits.approvals import OpenApproval, open_approvals
 from cloaca_core.features.waits.decisions import Decision
@@ -22,6 +23,7 @@ from cloaca_core.values.waits import EVENT
 
 if TYPE_CHECKING:
     from cloaca_core.engine.calls.call import Call, CallerOf, Host
+    from cloaca_core.features.maps.names import ItemRef
     from cloaca_core.features.waits.messages import Messages
     from cloaca_core.features.waits.part import WaitStore
     from cloaca_core.features.waits.records import OpenApprovalRow
@@ -59,17 +61,22 @@ class Send(NamedTuple):
     payload: object = None
     key: str | None = None
     by: str | None = None
+    item: ItemRef | None = None
 
     def call(self, caller: CallerOf[WaitEngine, object]) -> Call[Steered]:
         """See ``Operation``."""
-        message = self._message(caller.host)
-        return caller.act(lambda engine: engine.messages.send(_now(engine, message)), _steered)
+        message, item = self._message(caller.host), checked_ref(self.item)
+        return caller.act(
+            lambda engine: engine.messages.send(_now(engine, message), item), _steered
+        )
 
     def outgoing(self, caller: CallerOf[WaitEngine, object]) -> tuple[Outbox, NewMessage]:
         """The event for its sender to write, and the outbox to write it with."""
         raise_if_cancelled()
-        engine = caller.host.engine
-        return engine.outbox, _now(engine, self._message(caller.host))
+        engine, message = caller.host.engine, self._message(caller.host)
+        if (item := checked_ref(self.item)) is not None:
+            message = _addressed(message, item)
+        return engine.outbox, _now(engine, message)
 
     def _message(self, host: Host[object, object]) -> NewMessage:
         return _event(
@@ -86,10 +93,11 @@ class Approve(NamedTuple):
     data: object = None
     note: str | None = None
     by: str | None = None
+    item: ItemRef | None = None
 
     def call(self, caller: CallerOf[WaitEngine, object]) -> Call[Steered]:
         """See ``Operation``."""
-        checked = checked_run_id(self.run_id)
+        checked, item = checked_run_id(self.run_id), checked_ref(self.item)
         decision = Decision(
             name=checked_text("task_id", self.task_id),
             choice=checked_text("choice", self.choice),
@@ -98,7 +106,7 @@ class Approve(NamedTuple):
             data=normalise(_dumped(self.data), "data"),
         )
         _text_of(caller.host, decision.data, "data")
-        return caller.act(lambda engine: engine.messages.decide(checked, decision), _steered)
+        return caller.act(lambda engine: engine.messages.decide(checked, decision, item), _steered)
 
 
 class WaitingForPeople(NamedTuple):
@@ -154,6 +162,18 @@ def _event(
         sent_by=checked_order("send", None, by).asked_by,
         sent_at=0,
     )
+
+
+def _addressed(message: NewMessage, item: ItemRef) -> NewMessage:
+    """The message for an item that is not looked up: a connection of the user writes it."""
+    task, index = item if isinstance(item, tuple) else ("", "")
+    if isinstance(index, str) or index < 0:
+        raise ConfigError(
+            "with connection= an item is a pair of its map and its index: labels are not looked up",
+            field="item",
+        )
+    reason = f"{message.name} for {task}[{index}]"
+    return message._replace(for_task=task, for_item=index, reason=reason)
 
 
 def _text_of(host: Host[object, object], value: JsonValue, name: str) -> str:

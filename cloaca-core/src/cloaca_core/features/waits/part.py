@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
+from cloaca_core.features.maps.part import MapStore
 from cloaca_core.features.steering.part import SteeringStore
 from cloaca_core.features.waits.records import OpenApprovalRow, WaitRow
 from cloaca_core.store.messages import MessageRow, NewMessage, Sent
@@ -43,14 +44,15 @@ class WaitStore(SteeringStore, Protocol):
         other messages of the run. None if there is no such run, or its tree is being pruned.
 
         Refused, in this order, unless the message was added before: if the run has ended ("ended");
-        if it is an ``approval`` that was decided ("decided"): a message of this kind and name is
-        unread, or its wait has timed out, or it has no open wait and the latest attempt of its task
-        is final; if it is an ``approval`` without an open wait ("not_open"); if ``most`` messages
-        of the run are unread ("full").
+        if it is an ``approval`` that was decided ("decided"): of the task or the item that it is
+        for as many messages of this kind and name are unread as waits are open, and there are some;
+        or its wait has timed out; or it has no open wait and the latest attempt of the node of its
+        name is final; if it is an ``approval`` without an open wait ("not_open"); if ``most``
+        messages of the run are unread ("full").
 
-        A run without an owner that has an open wait of this kind and name is due now, in the order
-        of claims since ``sent_at``; it may still be paused. An owner is notified by ``News.mail``
-        and by ``Committed.messages``.
+        A run without an owner that has an open wait that the message may end is due now, in the
+        order of claims since ``sent_at``; it may still be paused. An owner is notified by
+        ``News.mail`` and by ``Committed.messages``.
 
         A message that was added is an act on its run, with the message's id: ``send``, or
         ``approve`` for an ``approval``, by ``sent_by`` (or the empty text); the act's reason is the
@@ -62,6 +64,9 @@ class WaitStore(SteeringStore, Protocol):
         self, limit: int, workflow: str | None = None
     ) -> list[OpenApprovalRow]:
         """Up to ``limit`` open approvals of runs that have not ended and are not being cancelled,
-        oldest first. No message of their kind and name came since they were opened, and their time
-        is not over. Only reads.
+        oldest first. No unread message is for them, and their time is not over. Only reads.
         """
+
+
+class AddressStore(WaitStore, MapStore, Protocol):
+    """Messages, and the maps to whose items they may be sent."""

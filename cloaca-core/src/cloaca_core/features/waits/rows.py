@@ -90,6 +90,8 @@ def row_of_message(message: NewMessage, number: int) -> MessageRow:
         sent_by=message.sent_by,
         sent_at=message.sent_at,
         taken_by=None,
+        for_task=message.for_task,
+        for_item=message.for_item,
     )
 
 

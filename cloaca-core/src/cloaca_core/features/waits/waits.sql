@@ -113,14 +113,14 @@ WHERE run.id IN [:new.run_id] AND run.messages = 0 AND EXISTS (
 
 -- name: insert_message
 -- Add a message to a run that has not ended, unless it is there, or one with its key; nor if so many are
--- unread (a run that was sent fewer has fewer; ends of children do not count), nor an approval if as many
--- of its name are unread as waits are open: items of a map may ask by one name.
+-- unread (a run that was sent fewer has fewer; ends of children do not count), nor a decision if its task
+-- or item has as many unread ones of its name as open waits.
 INSERT INTO cloaca_message (
-    run_id, id, number, kind, name, payload, dedupe_key, sent_by, sent_at
+    run_id, id, number, kind, name, payload, dedupe_key, sent_by, sent_at, for_task, for_item
 )
 SELECT
     run.id, :id, run.messages + 1, :kind, :name, :payload, CAST(:dedupe_key AS TEXT),
-    CAST(:sent_by AS TEXT), :sent_at
+    CAST(:sent_by AS TEXT), :sent_at, CAST(:for_task AS TEXT), :for_item
 FROM cloaca_run AS run
 WHERE run.id = :run_id AND run.ended_at IS NULL
     AND NOT EXISTS (
@@ -147,10 +147,12 @@ WHERE run.id = :run_id AND run.ended_at IS NULL
         OR (
             SELECT count(*) FROM cloaca_message AS unread
             WHERE unread.run_id = run.id AND unread.kind = :kind AND unread.name = :name
+                AND unread.for_task = CAST(:for_task AS TEXT) AND unread.for_item = :for_item
                 AND unread.taken_by IS NULL
         ) < (
             SELECT count(*) FROM cloaca_wait AS asked
-            WHERE asked.run_id = run.id AND asked.kind = :kind AND asked.name = :name
+            WHERE asked.run_id = run.id AND asked.task_id = CAST(:for_task AS TEXT)
+                AND asked.item = :for_item AND asked.kind = :kind AND asked.name = :name
                 AND asked.timed_out = 0
         )
     )
@@ -185,7 +187,10 @@ WHERE id IN :ids AND owner IS NULL AND +ended_at IS NULL AND due_at IS NOT NULL 
     SELECT 1 FROM cloaca_message AS come
     JOIN cloaca_wait AS open
         ON open.run_id = come.run_id AND open.kind = come.kind AND open.name = come.name
-            AND open.timed_out = 0
+            AND open.timed_out = 0 AND (
+                come.for_task IS NULL
+                OR (open.task_id = come.for_task AND open.item = come.for_item)
+            )
     WHERE come.run_id = cloaca_run.id AND come.taken_by IS NULL
         AND come.number > cloaca_run.messages
 );
@@ -228,19 +233,23 @@ SELECT
         WHEN (
             SELECT count(*) FROM cloaca_message AS unread
             WHERE unread.run_id = run.id AND unread.kind = :kind AND unread.name = :name
+                AND unread.for_task = CAST(:for_task AS TEXT) AND unread.for_item = :for_item
                 AND unread.taken_by IS NULL
         ) < (
             SELECT count(*) FROM cloaca_wait AS asked
-            WHERE asked.run_id = run.id AND asked.kind = :kind AND asked.name = :name
+            WHERE asked.run_id = run.id AND asked.task_id = CAST(:for_task AS TEXT)
+                AND asked.item = :for_item AND asked.kind = :kind AND asked.name = :name
                 AND asked.timed_out = 0
         ) THEN 'full'
         WHEN EXISTS (
             SELECT 1 FROM cloaca_message AS unread
             WHERE unread.run_id = run.id AND unread.kind = :kind AND unread.name = :name
+                AND unread.for_task = CAST(:for_task AS TEXT) AND unread.for_item = :for_item
                 AND unread.taken_by IS NULL
         ) OR EXISTS (
             SELECT 1 FROM cloaca_wait AS asked
-            WHERE asked.run_id = run.id AND asked.kind = :kind AND asked.name = :name
+            WHERE asked.run_id = run.id AND asked.task_id = CAST(:for_task AS TEXT)
+                AND asked.item = :for_item AND asked.kind = :kind AND asked.name = :name
         ) THEN 'decided'
         WHEN EXISTS (
             SELECT 1 FROM cloaca_attempt AS latest
@@ -315,7 +324,8 @@ ORDER BY open.run_id, open.task_id, open.item, open.kind, open.name, open.number
 
 -- name: list_unread
 -- Read the messages of these runs from a number on that no task has taken.
-SELECT run_id, number, id, kind, name, payload, dedupe_key, sent_by, sent_at, taken_by
+SELECT
+    run_id, number, id, kind, name, payload, dedupe_key, sent_by, sent_at, taken_by, for_task, for_item
 FROM cloaca_message
 WHERE run_id IN :ids AND taken_by IS NULL AND number > :after
 ORDER BY run_id, number;
@@ -325,15 +335,15 @@ ORDER BY run_id, number;
 -- List the first messages of a run.
 SELECT
     sent.run_id, coalesce(sent.number, 0), sent.id, sent.kind, sent.name, sent.payload,
-    sent.dedupe_key, sent.sent_by, sent.sent_at, sent.taken_by
+    sent.dedupe_key, sent.sent_by, sent.sent_at, sent.taken_by, sent.for_task, sent.for_item
 FROM cloaca_message AS sent
 WHERE sent.run_id = :run_id
 ORDER BY CASE WHEN sent.number IS NULL THEN 1 ELSE 0 END, sent.number, sent.id LIMIT :limit;
 
 
 -- name: list_open_approvals
--- List the decisions that people have to take, the oldest first. The unread decisions of a name are for
--- the first waits of that name, in the order of the items.
+-- List the decisions that people have to take, the oldest first. The unread decisions for a task or an
+-- item are for its first waits of that name.
 SELECT
     asked.run_id, run.workflow, asked.task_id, asked.name, asked.opened_at, asked.due_at, asked.detail, run.status,
     run.tags, asked.item
@@ -346,20 +356,20 @@ WHERE asked.kind = 'approval' AND asked.timed_out = 0
         WHEN NOT EXISTS (
             SELECT 1 FROM cloaca_message AS decision
             WHERE decision.run_id = asked.run_id AND decision.kind = 'approval'
-                AND decision.name = asked.name AND decision.taken_by IS NULL
+                AND decision.name = asked.name AND decision.for_task = asked.task_id
+                AND decision.for_item = asked.item AND decision.taken_by IS NULL
         ) THEN 1
         WHEN (
             SELECT count(*) FROM cloaca_message AS decision
             WHERE decision.run_id = asked.run_id AND decision.kind = 'approval'
-                AND decision.name = asked.name AND decision.taken_by IS NULL
+                AND decision.name = asked.name AND decision.for_task = asked.task_id
+                AND decision.for_item = asked.item AND decision.taken_by IS NULL
         ) <= (
             SELECT count(*) FROM cloaca_wait AS earlier
-            WHERE earlier.run_id = asked.run_id AND earlier.kind = 'approval'
-                AND earlier.name = asked.name AND earlier.timed_out = 0
-                AND (
-                    earlier.item < asked.item
-                    OR (earlier.item = asked.item AND earlier.number < asked.number)
-                )
+            WHERE earlier.run_id = asked.run_id AND earlier.task_id = asked.task_id
+                AND earlier.item = asked.item AND earlier.kind = 'approval'
+                AND earlier.name = asked.name AND earlier.number < asked.number
+                AND earlier.timed_out = 0
         ) THEN 1
         ELSE 0
     END = 1

@@ -66,11 +66,11 @@ def bodies_in_memory(facts: Facts, latest: Sequence[AttemptRow]) -> list[str]:
 
 def unread_text(facts: Facts) -> str | None:
     """The messages to a run that are unread and that nothing waits for; None if there are none."""
-    wanted = {(each.kind, each.name) for each in facts.recorded.waits if not each.timed_out}
+    wanted = [each for each in facts.recorded.waits if not each.timed_out]
     left = [
         each
         for each in facts.recorded.unread
-        if (each.kind, each.name) not in wanted and each.kind != RUN
+        if each.kind != RUN and not any(map(each.may_end, wanted))
     ]
     if not left:
         return None
@@ -87,15 +87,16 @@ def _awaited(facts: Facts, wait: WaitRow) -> str:
         return f"sleeps {_until(facts, wait)}"
     since = f"since {moment(wait.opened_at, facts.now)}, {_until(facts, wait)}"
     come = _come(facts, wait)
+    to = "" if wait.item == THE_TASK else f", item={(wait.task_id, wait.item)!r}"
     if wait.kind == APPROVAL:
         asked = asked_in(wait.detail)
         choices = " or ".join(map(repr, asked.choices))
-        end = come or f"run.approve({wait.name!r}, …) decides, with {choices}"
+        end = come or f"run.approve({wait.name!r}, …{to}) decides, with {choices}"
         return f"waits for a person {since}: {short(asked.prompt)}; {end}"
     if wait.kind == RUN:
         return f"waits for the end of {_child(facts, run_of_end(wait.name))} {since}"
     assert wait.kind == EVENT, wait.kind
-    end = come or f"runner.send(run_id, {wait.name!r}, …) ends that"
+    end = come or f"runner.send(run_id, {wait.name!r}, …{to}) ends that"
     return f"waits for the event {wait.name} {since}; {end}"
 
 
@@ -118,9 +119,9 @@ def _until(facts: Facts, wait: WaitRow) -> str:
 
 def _come(facts: Facts, wait: WaitRow) -> str | None:
     """The messages for a wait that were not read yet."""
-    own = [u.messages for u in facts.recorded.unread if (u.kind, u.name) == (wait.kind, wait.name)]
+    own = sum(each.messages for each in facts.recorded.unread if each.may_end(wait))
     if not own or wait.timed_out:
         return None
     if wait.kind == APPROVAL:
         return "it is decided, and a runner is to record that"
-    return f"{counted(own[0], 'message')} of it {'has' if own[0] == 1 else 'have'} come, unread yet"
+    return f"{counted(own, 'message')} of it {'has' if own == 1 else 'have'} come, unread yet"

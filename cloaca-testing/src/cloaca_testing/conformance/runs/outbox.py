@@ -63,12 +63,13 @@ class MessageOutboxConformance:
         self, store: Store, outbox: Outbox, mine: Transactional
     ) -> None:
         await _owned(store, "a")
-        sent = outbox.send(mine, message("m"))
+        sent = outbox.send(mine, message("m")._replace(for_task="each", for_item=3))
         mine.commit()
 
         assert sent == Sent("Running", 0, changed=True)
         assert await store.messages(["a"]) == []
-        assert [each.number for each in await store.sent("a", 9)] == [0]
+        (row,) = await store.sent("a", 9)
+        assert (row.number, row.for_task, row.for_item) == (0, "each", 3)
         news = await store.news("r1", [WORKFLOW], 9)
         assert (news.mail, news.unnumbered) == ({}, ["a"])
         for _ in range(2):

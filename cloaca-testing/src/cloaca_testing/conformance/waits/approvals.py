@@ -56,24 +56,47 @@ class ApprovalConformance:
         assert await send_message(store, decision("n")) == Sent("Running", 1, changed=False)
         assert (await send_message(store, decision("p", name="other"))).refusal == "not_open"
 
-    async def test_items_that_ask_by_one_name_are_decided_in_their_order(
+    async def test_each_item_that_asks_by_one_name_gets_a_decision_of_its_own(
         self, store: Store
     ) -> None:
         await owned_runs(store, "a")
         asked = approval("a")._replace(task_id="each", number=1)
         await note(store, asked._replace(item=10), asked._replace(item=2))
+        second = decision("m")._replace(for_task="each", for_item=10)
 
-        first = await send_message(store, decision("m"))
+        sent = await send_message(store, second)
+        again = await send_message(store, second._replace(id="n"))
         left = await store.open_approvals(9)
-        second = await send_message(store, decision("n"))
+        first = await send_message(store, second._replace(id="o", for_item=2))
+        none = [
+            await send_message(store, second._replace(id="p", for_item=3)),
+            await send_message(store, second._replace(id="p", for_task="sign", for_item=2)),
+            await send_message(store, second._replace(id="p", for_task=None, for_item=-1)),
+        ]
 
-        assert (first, second) == (
-            Sent("Running", 1, changed=True),
-            Sent("Running", 2, changed=True),
-        )
-        assert [(row.task_id, row.item) for row in left] == [("each", 10)]
+        assert sent == Sent("Running", 1, changed=True)
+        assert again.refusal == "decided"
+        assert [(row.task_id, row.item) for row in left] == [("each", 2)]
+        assert first == Sent("Running", 2, changed=True)
+        assert [each.refusal for each in none] == ["not_open"] * 3
         assert await store.open_approvals(9) == []
-        assert (await send_message(store, decision("o"))).refusal == "decided"
+
+    async def test_a_body_that_asks_twice_by_one_name_gets_two_decisions(
+        self, store: Store
+    ) -> None:
+        await owned_runs(store, "a")
+        asked = approval("a")._replace(task_id="each", item=2, number=1)
+        await note(store, asked, asked._replace(number=2, opened_at=LATER))
+        to_it = decision("m")._replace(for_task="each", for_item=2)
+
+        await send_message(store, to_it)
+        (left,) = await store.open_approvals(9)
+        second = await send_message(store, to_it._replace(id="n"))
+
+        assert left.opened_at == LATER
+        assert second.changed
+        assert await store.open_approvals(9) == []
+        assert (await send_message(store, to_it._replace(id="o"))).refusal == "decided"
 
     async def test_a_decision_is_no_event_of_that_name(self, store: Store) -> None:
         await parked_runs(store, "a", name="sign")

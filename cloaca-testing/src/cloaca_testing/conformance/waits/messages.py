@@ -69,7 +69,9 @@ class MessageConformance:
 
     async def test_a_message_is_kept_as_it_is(self, store: Store) -> None:
         await owned_runs(store, "a")
-        long = message("m", payload='"' + 100_000 * "ä" + '"', key="k")._replace(sent_by="ann")
+        long = message("m", payload='"' + 100_000 * "ä" + '"', key="k")._replace(
+            sent_by="ann", for_task="each", for_item=99_999
+        )
 
         await send_message(store, long)
 
@@ -244,6 +246,35 @@ class MessageConformance:
         rows = await store.claim("r1", [WORKFLOW], 9, LATER)
         assert [(run.id, run.claimable_at) for run in rows] == [("b", LATER + 2), ("c", LATER + 1)]
         assert [run.messages for run in rows] == [1, 1]
+
+    async def test_a_message_to_an_item_wakes_a_run_in_which_that_waits(self, store: Store) -> None:
+        await owned_runs(store, "a")
+        each = wait("a", task_id="each", number=1)
+        await note(store, each._replace(item=1), each._replace(item=2))
+        await park(store, "a", NEVER)
+
+        to_it = message("m")._replace(for_task="each", for_item=3)
+        await send_message(store, to_it)
+        await send_message(store, to_it._replace(id="n", for_task="other", for_item=1))
+        assert await claimed(store) == []
+        await send_message(store, to_it._replace(id="o", for_item=2))
+
+        assert await claimed(store) == ["a"]
+        rows = await store.messages(["a"])
+        assert [(row.for_task, row.for_item) for row in rows] == [
+            ("each", 3),
+            ("other", 1),
+            ("each", 2),
+        ]
+
+    async def test_a_key_counts_for_all_items(self, store: Store) -> None:
+        await owned_runs(store, "a")
+        to_it = message("m", key="k")._replace(for_task="each", for_item=1)
+        await send_message(store, to_it)
+
+        again = await send_message(store, to_it._replace(id="n", for_item=2))
+
+        assert again == Sent("Running", 1, changed=False)
 
     async def test_one_whose_time_is_over_is_not_woken(self, store: Store) -> None:
         await owned_runs(store, "a")

@@ -16,6 +16,7 @@ from cloaca_core.features.waits.decisions import (
     decided_in,
     refuse_wrong,
 )
+from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.values.payloads.json_schema import Schema
 from cloaca_core.values.payloads.json_values import JsonValue
 from cloaca_core.values.waits import APPROVAL
@@ -37,7 +38,8 @@ def asked(*choices: str, schema: Schema | None = None) -> Asked:
 
 
 def test_its_message_has_who_decided_what_and_when() -> None:
-    message = decision(data={"amount": 7}).message("m", "r", NOW)
+    wait = WaitRow("r", "signed", APPROVAL, "signed", 0, 1, "", NOW, None)
+    message = decision(data={"amount": 7}).message("m", wait, NOW)
 
     assert message[:4] == ("m", "r", APPROVAL, "signed")
     assert (message.dedupe_key, message.sent_by, message.sent_at) == (None, "ann", NOW)
@@ -51,6 +53,15 @@ def test_its_message_has_who_decided_what_and_when() -> None:
     at = "2023-11-14T22:13:20+00:00"
     assert decided_in(message.payload) == Decided("ann", at, "approve", "in time")
     assert message.reason == "signed: approve, in time"
+    assert (message.for_task, message.for_item) == ("signed", -1)
+
+
+def test_the_message_to_an_item_names_it() -> None:
+    wait = WaitRow("r", "each", APPROVAL, "signed", 1, 1, "", NOW, None, item=2)
+    message = decision().message("m", wait, NOW, "each[north]")
+
+    assert message.reason == "signed: approve, for each[north], in time"
+    assert (message.for_task, message.for_item) == ("each", 2)
 
 
 @each_row(

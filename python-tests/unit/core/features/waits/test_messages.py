@@ -24,6 +24,7 @@ from cloaca_core.errors import (
     TaskNotFoundError,
 )
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
+from cloaca_core.features.maps.records import MapRow
 from cloaca_core.features.waits.decisions import Decision
 from cloaca_core.features.waits.messages import MOST_UNREAD, Messages
 from cloaca_core.features.waits.records import OpenApprovalRow, WaitRow
@@ -41,6 +42,7 @@ APPROVE = Decision("signed", "approve", "ann", None, None)
 WAIT = WaitRow(
     "r", "signed", APPROVAL, "signed", 0, 1, "", NOW, LATER, '{"choices":["approve","reject"]}'
 )
+MAP = MapRow("r", "each", 1, 1, "v", 3, "d", 1, '["east","north","south"]', None)
 PAYLOAD = '{"choice":"reject","by":"bob","at":"2026-01-02T03:04:05+00:00"}'
 
 
@@ -50,6 +52,7 @@ class Post(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.answer: Sent | None = Sent("Waiting", 1, changed=True)
+        self.first_answer: Sent | None = None
         self.open: list[WaitRow] = []
         self.unread: list[MessageRow] = []
         self.read: list[MessageRow] = []
@@ -58,7 +61,8 @@ class Post(MemoryStore):
     async def send(self, message: NewMessage, most: int) -> Sent | None:
         assert most == MOST_UNREAD
         self.taken.append(message)
-        return self.answer
+        answer, self.first_answer = self.first_answer or self.answer, None
+        return answer
 
     async def waits(self, run_ids: Collection[str]) -> list[WaitRow]:
         return [wait for wait in self.open if wait.run_id in run_ids]
@@ -129,6 +133,41 @@ async def test_who_has_the_run_gets_a_new_message_before_the_sender_goes_on(
 
     assert await desk.messages.send(EVENT_TO_R) == Sent("Waiting", 3, changed)
     assert (desk.store.taken, desk.came, desk.claimable) == ([EVENT_TO_R], came, 1)
+
+
+@pytest.mark.parametrize("item", [("each", 2), ("each", "south"), "each[south]"])
+async def test_an_event_for_an_item_names_it(desk: Desk, item: tuple[str, int | str] | str) -> None:
+    desk.store.opened_maps["r", "each"] = MAP
+
+    await desk.messages.send(EVENT_TO_R, item)
+
+    (message,) = desk.store.taken
+    assert (message.for_task, message.for_item) == ("each", 2)
+    assert message.reason == "paid for each[south]"
+
+
+@pytest.mark.parametrize(
+    ("run_id", "item", "kind", "text"),
+    [
+        ("r", ("each", 3), TaskNotFoundError, "map each of run r has no item 3; it has 3"),
+        ("r", ("each", "up"), TaskNotFoundError, "map each of run r has no item 'up'; it has 3"),
+        ("r", ("other", 0), TaskNotFoundError, "run r has started no map 'other'"),
+        ("r", "each", TaskNotFoundError, "run r has started no map with an item 'each'"),
+        ("x", ("each", 0), RunNotFoundError, "no run with id 'x'"),
+    ],
+)
+async def test_an_item_that_the_run_lacks_is_refused(
+    desk: Desk, run_id: str, item: tuple[str, int | str] | str, kind: type[Exception], text: str
+) -> None:
+    desk.store.opened_maps["r", "each"] = MAP
+
+    with pytest.raises(kind) as sent:
+        await desk.messages.send(EVENT_TO_R._replace(run_id=run_id), item)
+    with pytest.raises(kind) as decided:
+        await desk.messages.decide(run_id, APPROVE, item)
+
+    assert str(sent.value) == str(decided.value) == text
+    assert desk.store.taken == []
 
 
 @pytest.mark.parametrize(
@@ -204,6 +243,59 @@ async def test_a_decision_is_sent_once_its_approval_is_open(desk: Desk) -> None:
     assert len(message.id) == 36
     assert f'"at":"{instant_text(message.sent_at)}"' in message.payload
     assert desk.came == [(message, 1)]
+
+
+async def test_a_decision_about_an_item_is_judged_by_what_that_asks(desk: Desk) -> None:
+    desk.store.opened_maps["r", "each"] = MAP
+    asked = WAIT._replace(task_id="each", number=1)
+    desk.store.open = [asked._replace(item=0), asked._replace(item=2, detail='{"choices":["go"]}')]
+
+    await desk.messages.decide("r", APPROVE._replace(choice="go"), ("each", "south"))
+
+    (message,) = desk.store.taken
+    assert (message.for_task, message.for_item) == ("each", 2)
+    assert message.reason == "signed: go, for each[south]"
+    with pytest.raises(ConfigError):
+        await desk.messages.decide("r", APPROVE._replace(choice="go"), ("each", 0))
+    with pytest.raises(RunStateError) as caught:
+        await desk.messages.decide("r", APPROVE, ("each", 1))
+    text = "'signed' of each[north] of run r, which is Running, waits for no decision"
+    assert str(caught.value) == text
+
+
+async def test_without_an_item_the_first_that_is_not_decided_gets_the_decision(desk: Desk) -> None:
+    """The decision of the first has been sent, and its run has not read it."""
+    asked = WAIT._replace(task_id="each", number=1)
+    desk.store.open = [asked._replace(item=item) for item in range(3)]
+    row = MessageRow("r", 2, "m", APPROVAL, "signed", PAYLOAD, None, "bob", NOW, None, "each", 0)
+    desk.store.unread = [row]
+    desk.store.first_answer = Sent("Running", None, changed=False, refusal="decided")
+
+    await desk.messages.decide("r", APPROVE)
+
+    assert [(each.for_task, each.for_item) for each in desk.store.taken] == [
+        ("each", 0),
+        ("each", 1),
+    ]
+    assert [message.for_item for message, _ in desk.came] == [1]
+
+
+async def test_a_second_decision_about_an_item_hears_of_the_first(desk: Desk) -> None:
+    """Its body has taken that, and decisions about other items are others."""
+    desk.store.opened_maps["r", "each"] = MAP
+    row = MessageRow("r", 1, "m", APPROVAL, "signed", PAYLOAD, None, "bob", NOW, "each", "each", 2)
+    other = row._replace(number=2, payload=PAYLOAD.replace("bob", "cid"), for_item=1)
+    desk.store.read = [row, other]
+
+    with pytest.raises(AlreadyDecidedError) as caught:
+        await desk.messages.decide("r", APPROVE, ("each", 2))
+
+    text = "'signed' of each[south] of run r is decided already, by bob at "
+    assert str(caught.value) == f"{text}2026-01-02T03:04:05+00:00"
+    desk.store.open = [WAIT._replace(task_id="each", number=1, item=2)]  # as it was found before
+    desk.store.answer = Sent("Running", None, changed=False, refusal="not_open")
+    with pytest.raises(AlreadyDecidedError):
+        await desk.messages.decide("r", APPROVE, ("each", 2))
 
 
 async def test_one_that_the_approval_does_not_ask_for_is_not_sent(desk: Desk) -> None:

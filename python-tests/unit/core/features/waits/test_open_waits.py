@@ -72,6 +72,23 @@ class TestMessages:
             ("b", 0),
         ]
 
+    def test_a_message_to_an_item_is_its_own_and_comes_first(self) -> None:
+        both = OpenWaits()
+        for item in (0, 1, 2):
+            of_item = row("a", number=1)._replace(item=item)
+            both.add(unit_of(0, item), of_item, durable=True).attended = True
+        to_one = [
+            message(2)._replace(for_task="a", for_item=1),
+            message(3)._replace(for_task="b", for_item=0),
+            message(4)._replace(for_task="a", for_item=7),
+        ]
+        both.put([message(1), *to_one], 0)
+        assert both.append(message(5)._replace(for_task="a", for_item=0))
+
+        found = both.matches(bodies_only=True)
+
+        assert [(wait.row.item, each.number) for wait, each in found] == [(0, 5), (1, 2), (2, 1)]
+
     def test_of_two_waits_of_one_body_the_earlier_one_is_first(self) -> None:
         both = waits(row("a", number=2), row("a", number=1))
         both.suspended[0] = Resume()
@@ -152,10 +169,10 @@ class TestMessages:
 
     def test_an_end_without_a_number_is_taken_at_once_or_dropped_until_it_has_one(self) -> None:
         one = waits(row("a", "c", kind=RUN))
-        one.hear(message(0, "c", RUN))
-        one.hear(message(0, "d", RUN)._replace(id="d:1"))
+        one.unread.hear(message(0, "c", RUN))
+        one.unread.hear(message(0, "d", RUN)._replace(id="d:1"))
         assert met(one) == [("a", 0)]
-        assert (one.drop_unnumbered(), one.drop_unnumbered()) == (True, False)
+        assert (one.unread.drop_unnumbered(), one.unread.drop_unnumbered()) == (True, False)
         one.add(1, row("b", "d", kind=RUN), durable=True)
         assert met(one) == []
         one.put([message(1, "d", RUN)._replace(id="d:1")], 1)
@@ -167,9 +184,9 @@ class TestMessages:
         for read_first in (False, True):
             one = waits()
             one.put([read._replace(id="c:1")] if read_first else [], 0)
-            one.hear(heard)
+            one.unread.hear(heard)
             one.put([] if read_first else [read._replace(id="c:1")], 1)
-            assert not one.drop_unnumbered()
+            assert not one.unread.drop_unnumbered()
             one.add(0, row("a", "c", kind=RUN), durable=True)
             one.add(1, row("b", "c", kind=RUN), durable=True)
             assert met(one) == [("a", 1)]

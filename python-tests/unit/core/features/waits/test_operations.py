@@ -182,6 +182,16 @@ def test_a_run_that_takes_none_is_told(
             "data is 1025 bytes long; max_context_bytes is 1024",
         ),
         (wrong(WaitingForPeople, None, 0), ConfigError, "limit must be 1 to"),
+        (
+            wrong(Send, "r", "e", None, None, None, 7),
+            ConfigTypeError,
+            "item must be a pair of a map and an index or label, or a name such as",
+        ),
+        (
+            wrong(Approve, "r", "t", "a", None, None, None, ("t", True)),
+            ConfigTypeError,
+            "an item must be an index or a label, not bool",
+        ),
         (wrong(WaitingForPeople, 7, 1), TypeError, "workflow_name"),
     ],
 )
@@ -196,6 +206,15 @@ def test_a_wrong_argument_is_refused_before_anything_is_sent(
 def test_so_is_an_event_that_its_sender_writes(caller: Caller) -> None:
     with pytest.raises(ConfigError, match="event must have 1 to 255"):
         Send("r", "").outgoing(caller)
+
+
+def test_an_event_that_its_sender_writes_is_for_an_item_by_its_index(caller: Caller) -> None:
+    _, message = Send("r", "paid", item=("each", 2)).outgoing(caller)
+    assert (message.for_task, message.for_item) == ("each", 2)
+    assert message.reason == "paid for each[2]"
+    for item in (("each", "north"), "each[2]", ("each", -1)):
+        with pytest.raises(ConfigError, match="a pair of its map and its index"):
+            Send("r", "paid", item=item).outgoing(caller)
 
 
 # -- the first of a run --------------------------------------------------------------------------

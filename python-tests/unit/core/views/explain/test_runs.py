@@ -415,6 +415,13 @@ def test_messages_that_nothing_waits_for_come_last() -> None:
     assert said(facts(row, unread=unread))[1].endswith("; 1 message (paidd) is unread")
 
 
+def test_nobody_else_waits_for_a_message_to_an_item() -> None:
+    unread = [Unread(EVENT, "paid", 2, "each", 3)]
+    (wait, text) = said(waits(PARKED, node("paid", EVENT), runners=[state()], unread=unread))
+    assert "have come, unread yet" not in wait
+    assert text.endswith("; 2 messages (paid) are unread, and nothing waits for them yet")
+
+
 def test_what_a_rejection_has_skipped_is_named_at_the_end() -> None:
     row = run_row("Completed", ended_at=NOW)
     rejected = [
