@@ -462,6 +462,29 @@ def test_a_list_says_what_a_run_waits_for_and_finds_runs_by_their_ends(
     assert answer(command("runs", "list", "ended-since:2099-01-01", "--json"))["runs"] == []
 
 
+def test_an_event_and_a_decision_go_to_one_item(
+    command: Command, worker: cloaca.DefaultRunner, shop: str
+) -> None:
+    with cloaca.WorkflowBuilder("asks", registry=imported(shop)):
+
+        @cloaca.task(map=["a", "b"])
+        def each(context: cloaca.Context, item: str, handle: cloaca.TaskHandle) -> Any:
+            return [handle.approval("pay", "Pay?")["choice"], handle.wait_for("paid")]
+
+    run = worker.submit("asks")
+    until(lambda: len(worker.waiting_for_people()) == 2)
+
+    command("runs", "approve", run.id, "pay", "reject", "--item", "each[1]")
+    assert [each.item for each in worker.waiting_for_people()] == [0]
+    command("runs", "send", run.id, "paid", "7", "--item", "each[1]")
+    command("runs", "approve", run.id, "pay")
+    command("runs", "send", run.id, "paid", "5", "--item", "each[0]")
+
+    assert run.result(60).final_context["each"] == [["approve", 5], ["reject", 7]]
+    done = command("runs", "send", run.id, "paid", "--item", "each[2]", code=1)
+    assert "map each of run" in done.stderr
+
+
 def test_watch_tells_what_changes_meanwhile(command: Command, worker: cloaca.DefaultRunner) -> None:
     run = worker.submit("ask")
     worker.send(run.id, "answer", 42)

@@ -155,6 +155,34 @@ def test_a_decision_shows_what_it_is_about_and_takes_its_data(
     assert (decided["choice"], decided["by"], decided["note"]) == ("approve", "ann", "seen")
 
 
+def test_each_item_that_asks_has_a_card_of_its_own(
+    page: Page, runner: cloaca.DefaultRunner
+) -> None:
+    with cloaca.WorkflowBuilder("asks"):
+
+        @cloaca.task(map=["a", "b"])
+        def each(context: cloaca.Context, item: str, handle: cloaca.TaskHandle) -> Any:
+            return handle.approval("pay", f"Pay {item}?")["choice"]
+
+    run = runner.submit("asks")
+    until(lambda: len(runner.waiting_for_people()) == 2)
+    text = page.get("/inbox")
+    cards = [f'id="ask-{run.id}-pay-{index}"' for index in (0, 1)]
+    assert [text.count(card) for card in cards] == [1, 1]
+    assert "each[1]" in text
+
+    form = {"run": run.id, "task": "pay", "map": "each", "item": "1", "choice": "reject"}
+    after = page.acted("/inbox/decide", **form)
+
+    assert (cards[0] in after, cards[1] in after) == (True, False)
+    late = page.post("/inbox/decide", **form)
+    assert late.status_code == 409
+    pane = page.get(f"/runs/{run.id}?task=each")
+    assert "asked by each[0]" in pane
+    runner.approve(run.id, "pay")
+    assert run.result(WAIT).final_context["each"] == ["approve", "reject"]
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [

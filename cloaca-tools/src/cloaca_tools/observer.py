@@ -429,11 +429,17 @@ class Observer:
         most = checked_limit(limit)
         return self._ask(lambda engine: inbox.read(engine, most, facts=facts), inbox.inbox)
 
-    def question(self, run_id: str, name: str) -> Call[OpenApproval | None]:
-        """The approval of this name, of a run, if it is open, else None."""
+    def question(
+        self, run_id: str, name: str, item: tuple[str, int] | None = None
+    ) -> Call[OpenApproval | None]:
+        """The approval of this name, of a run, if it is open, else None. ``item`` is the map and
+        the index of the item whose body asks; without it the first is meant.
+        """
         from cloaca_tools.views import inbox
 
-        return self._ask(lambda engine: inbox.read_question(engine, run_id, name), inbox.question)
+        return self._ask(
+            lambda engine: inbox.read_question(engine, run_id, name, item), inbox.question
+        )
 
     def waiting(self) -> Call[WaitingForPeople]:
         """How many decisions and how many stopped runs wait for a person, each up to 100."""

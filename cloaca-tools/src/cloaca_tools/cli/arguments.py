@@ -135,6 +135,13 @@ def by_option(function: F) -> F:
     return click.option("--by", metavar="NAME", help="Who asks; you, at this host.")(function)
 
 
+def item_option(function: F) -> F:
+    """Let a command take ``--item``."""
+    return click.option(
+        "--item", metavar="ITEM", help="Only this item of a map: its name, as 'convert[17]'."
+    )(function)
+
+
 def item_options(function: F) -> F:
     """Let a command take ``--index`` or ``--label`` beside ``--task``."""
     with_label = click.option(

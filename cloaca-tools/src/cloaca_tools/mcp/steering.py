@@ -118,11 +118,16 @@ def fork(
 
 
 def send(
-    database: Database, run: str, event: str, payload: Any = None, key: str | None = None
+    database: Database,
+    run: str,
+    event: str,
+    payload: Any = None,
+    key: str | None = None,
+    item: str | None = None,
 ) -> Form:
     """Send an event to a run."""
     run_id = database.run_id(run)
-    return _steered(run_id, database.do(Send(run_id, event, payload, key, BY)))
+    return _steered(run_id, database.do(Send(run_id, event, payload, key, BY, item)))
 
 
 def approve(
@@ -132,10 +137,11 @@ def approve(
     choice: str = "approve",
     data: Any = None,
     note: str | None = None,
+    item: str | None = None,
 ) -> Form:
     """Decide an approval of a run."""
     run_id = database.run_id(run)
-    done = database.do(Approve(run_id, task, choice, data, note, BY))
+    done = database.do(Approve(run_id, task, choice, data, note, BY, item))
     return _steered(run_id, done)
 
 
@@ -145,6 +151,7 @@ def _steered(run_id: str, done: Steered) -> Form:
 
 _REASON: Final = text("Why, for the log of actions.")
 _KEY: Final = text("An idempotency key: one run of the workflow has it, for ever.")
+_ITEM: Final = text("Only this item of a map, as 'convert[17]', by its label or index.")
 _PLAN: Final = flag("Only show what it would keep and run; changes nothing. Default: false.")
 
 STEERING: Final = (
@@ -238,6 +245,7 @@ STEERING: Final = (
             "event": text("The name of the event."),
             "payload": anything("The JSON value that goes with it. Default: null."),
             "key": text("A second message with this key is not sent."),
+            "item": _ITEM,
         },
         _ADDS,
     ),
@@ -254,6 +262,7 @@ STEERING: Final = (
             "choice": text("One of its choices. Default: approve."),
             "data": anything("The JSON value that goes with the choice. Default: null."),
             "note": text("A note, for the log of actions."),
+            "item": _ITEM,
         },
         _ENDS,
     ),

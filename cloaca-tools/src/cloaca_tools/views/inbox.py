@@ -138,11 +138,16 @@ async def count(engine: Looks) -> WaitingForPeople:
     return WaitingForPeople(len(approvals), len(paused.rows))
 
 
-async def read_question(engine: Looks, run_id: str, name: str) -> OpenApprovalRow | None:
-    """The approval of a run that is open, or None; runs on the engine's loop."""
+async def read_question(
+    engine: Looks, run_id: str, name: str, item: tuple[str, int] | None = None
+) -> OpenApprovalRow | None:
+    """The approval of a run, or of an item of a map of it, that is open, or None; runs on the
+    engine's loop.
+    """
     row = await engine.reader.get_run(run_id)
     for each in await engine.store.waits([run_id]):
-        if (each.kind, each.name, each.timed_out) == (APPROVAL, name, 0):
+        is_meant = item is None or item == (each.task_id, each.item)
+        if is_meant and (each.kind, each.name, each.timed_out) == (APPROVAL, name, 0):
             return OpenApprovalRow(
                 run_id=run_id,
                 workflow=row.workflow,
@@ -153,6 +158,7 @@ async def read_question(engine: Looks, run_id: str, name: str) -> OpenApprovalRo
                 detail=each.detail,
                 run_status=row.status,
                 tags=row.tags,
+                item=each.item,
             )
     return None
 

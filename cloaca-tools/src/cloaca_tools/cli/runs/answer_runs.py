@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloaca_tools.cli.arguments import by_option, read_json
+from cloaca_tools.cli.arguments import by_option, item_option, read_json
 from cloaca_tools.cli.completion import RUNS
 from cloaca_tools.cli.output import Output, output_options
 from cloaca_tools.cli.where import Where, database_options, pass_where
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.argument("event")
 @click.argument("payload", required=False, metavar="[JSON]")
 @click.option("--key", metavar="KEY", help="A second message with this key is not sent.")
+@item_option
 @by_option
 @database_options
 @output_options
@@ -32,6 +33,7 @@ def send(
     event: str,
     payload: str | None,
     key: str | None,
+    item: str | None,
     by: str | None,
 ) -> None:
     """Send EVENT to a run, which reads it where it waits for that, with a JSON value."""
@@ -40,7 +42,7 @@ def send(
     value = None if payload is None else read_json(payload, "JSON")
     with where.client("rw") as client:
         run_id = _resolved(client, run)
-        _tell(out, run_id, client._do(Send(run_id, event, value, key, by)), "sent")
+        _tell(out, run_id, client._do(Send(run_id, event, value, key, by, item)), "sent")
 
 
 @click.command()
@@ -49,6 +51,7 @@ def send(
 @click.argument("choice", default="approve")
 @click.option("--data", metavar="JSON", help="The data that go with the choice.")
 @click.option("--note", metavar="TEXT", help="A note, for the log of actions.")
+@item_option
 @by_option
 @database_options
 @output_options
@@ -61,6 +64,7 @@ def approve(
     choice: str,
     data: str | None,
     note: str | None,
+    item: str | None,
     by: str | None,
 ) -> None:
     """Decide the approval TASK of a run that waits for it, with one of its choices.
@@ -72,7 +76,7 @@ def approve(
     value = None if data is None else read_json(data, "--data")
     with where.client("rw") as client:
         run_id = _resolved(client, run)
-        done = client._do(Approve(run_id, task, choice, value, note, by))
+        done = client._do(Approve(run_id, task, choice, value, note, by, item))
         _tell(out, run_id, done, "decided")
 
 

@@ -13,7 +13,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.features.steering.operations import Resume
 from cloaca_core.features.waits.operations import Approve
-from cloaca_tools.ui.forms.form_texts import given_to, needed, object_of
+from cloaca_tools.ui.forms.form_texts import given_to, item_of, needed, object_of
 from cloaca_tools.ui.forms.schema_fields import decision_data
 from cloaca_tools.ui.pages.inbox import Late, Wrong, shown
 from cloaca_tools.ui.visit import Address, Visit
@@ -28,22 +28,22 @@ async def decide(visit: Visit) -> Response:
     """Send the decision of an approval."""
     given = await given_to(visit)
     run_id, task, choice = (needed(given, name) for name in ("run", "task", "choice"))
-    note = given.get("note", "").strip()
-    asked = await visit.site.observer.question(run_id, task)
+    note, item = given.get("note", "").strip(), item_of(given)
+    asked = await visit.site.observer.question(run_id, task, item)
     data = decision_data(None if asked is None else asked.schema, choice, given)
     if not data.is_right:
         return await shown(
-            visit, 422, wrong=Wrong(run_id, task, data.fields, note, error=data.error)
+            visit, 422, wrong=Wrong(run_id, task, data.fields, note, error=data.error, item=item)
         )
     try:
         await visit.site.do(
-            Approve(run_id, task, choice, data.value, note or None, visit.visitor.name)
+            Approve(run_id, task, choice, data.value, note or None, visit.visitor.name, item)
         )
     except (AlreadyDecidedError, RunEndedError) as error:
         return await shown(visit, 409, late=_late(visit, error))
     except (ConfigError, ContextError) as error:
         return await shown(
-            visit, 422, wrong=Wrong(run_id, task, data.fields, note, error=str(error))
+            visit, 422, wrong=Wrong(run_id, task, data.fields, note, error=str(error), item=item)
         )
     return visit.back_to(visit.paths.page("inbox", run=run_id, task=task))
 

@@ -13,7 +13,7 @@ from cloaca_core.errors import ConfigError, ContextValueError, RunStateError
 from cloaca_core.features.reruns.operations import Fork, Retry
 from cloaca_core.features.steering.operations import Cancel, Pause, Resume
 from cloaca_core.features.waits.operations import Approve, Send
-from cloaca_tools.ui.forms.form_texts import json_of, object_of
+from cloaca_tools.ui.forms.form_texts import item_of, json_of, object_of
 from cloaca_tools.ui.forms.schema_fields import decision_data
 from cloaca_tools.ui.pages import pane, plans
 from cloaca_tools.ui.refusals import RefusedError
@@ -122,6 +122,7 @@ async def approve(visit: Visit) -> Response:
                 data.value,
                 _bounded("note", note) or None,
                 visit.visitor.name,
+                item_of(given),
             )
         )
     except RunStateError:

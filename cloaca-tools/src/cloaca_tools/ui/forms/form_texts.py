@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core.errors import ConfigError, ContextValueError
 from cloaca_core.values.payloads.json_values import JsonValue, decode
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloaca_tools.ui.visit import Visit
+
+_LONGEST_INDEX: Final = 9
+"""Digits of the index of an item."""
 
 
 async def given_to(visit: Visit) -> dict[str, str]:
@@ -26,6 +29,13 @@ def needed(given: Mapping[str, str], name: str) -> str:
     if not (found := given.get(name, "")):
         raise RefusedError(422, "This form is not whole", f"It has no {name!r}.")
     return found
+
+
+def item_of(given: Mapping[str, str]) -> tuple[str, int] | None:
+    """The item of a map that a form is about, None if it is about none."""
+    index = given.get("item", "")
+    is_number = index.isascii() and index.isdecimal() and len(index) <= _LONGEST_INDEX
+    return (needed(given, "map"), int(index)) if is_number else None
 
 
 def json_of(text: str, name: str) -> JsonValue:

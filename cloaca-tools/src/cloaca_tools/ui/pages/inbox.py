@@ -28,7 +28,9 @@ _DONE_HERE: Final = (*_DECISIONS, "cancel")
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A form that was filled in wrongly: what it had, and why it was refused."""
+    """A form that was filled in wrongly: what it had, and why it was refused. ``item`` is the map
+    and the index of the item that it was about, None for none.
+    """
 
     run_id: str
     task: str = ""
@@ -36,6 +38,7 @@ class Wrong:
     note: str = ""
     context: str = ""
     error: str = ""
+    item: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,11 @@ def card(question: Question, wrong: Wrong | None, redact: Redact) -> Card:
     """The card of a decision; that which was filled in wrongly keeps what it had."""
     asked = question.approval
     name, facts = f"ask-{asked.run_id}-{asked.name}", facts_of(question.facts, redact)
-    if wrong is not None and (wrong.run_id, wrong.task) == (asked.run_id, asked.name):
+    item = None
+    if asked.item is not None:
+        name, item = f"{name}-{asked.item}", (asked.task_id, asked.item)
+    its_own = (asked.run_id, asked.name, item)
+    if wrong is not None and (wrong.run_id, wrong.task, wrong.item) == its_own:
         return Card(name, question, facts, wrong.fields, wrong.note, wrong.error)
     return Card(name, question, facts, fields_of(asked.schema))
 

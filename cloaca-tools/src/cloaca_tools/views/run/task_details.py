@@ -18,6 +18,7 @@ from cloaca_core.features.task_logs.run_logs import Wanted, chunks_read
 from cloaca_core.features.waits.decisions import asked_in, decided_in
 from cloaca_core.run.counting import counted_attempts, first_attempts
 from cloaca_core.run.graph import plan_graph
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.values.payloads.digests import digest_of
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.payloads.json_values import JsonValue, decode
@@ -89,7 +90,8 @@ class TaskMessage(Shown):
 class Question(Shown):
     """What an approval asks: ``schema`` is that of the data that go with a choice. ``is_open``
     while it waits for an answer, since ``opened_at``, until ``expires_at`` where that has an end.
-    ``name`` is what ``approve`` takes: of a question in a body not the task's.
+    ``name`` is what ``approve`` takes: of a question in a body not the task's. ``item`` is the
+    index of the item of a map whose body asks; of several, of the first without an answer.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Question(Shown):
     opened_at: str | None
     expires_at: str | None
     is_open: bool
+    item: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +350,10 @@ def _told(messages: Sequence[MessageRow], task: str, awaited: set[str]) -> list[
         )
         for each in messages
         if each.kind == EVENT
-        and (each.taken_by == task or (each.taken_by is None and each.name in awaited))
+        and (
+            each.taken_by == task
+            or (each.taken_by is None and each.name in awaited and each.for_task in (None, task))
+        )
     ]
 
 
@@ -355,7 +361,9 @@ def _question(
     rows: Rows, task: str, node: Task | RecordedTask | None, waits: Sequence[WaitRow]
 ) -> Question | None:
     """The question of an approval: from its open wait, else from its definition."""
-    opened = next((each for each in waits if each.kind == APPROVAL), None)
+    asked = [each for each in waits if each.kind == APPROVAL]
+    undecided = [each for each in asked if not each.timed_out and not _unread(rows.messages, each)]
+    opened = next(iter(undecided or asked), None)
     wait = None if node is None else node.wait
     if opened is not None:
         prompt, choices, schema, _ = asked_in(opened.detail)
@@ -365,7 +373,6 @@ def _question(
     else:
         return None
     name = task if opened is None else opened.name
-    is_open = opened is not None and not opened.timed_out and not _unread(rows.messages, name)
     return Question(
         name=name,
         prompt=prompt,
@@ -373,13 +380,17 @@ def _question(
         schema=schema,
         opened_at=None if opened is None else rfc3339(opened.opened_at),
         expires_at=None if opened is None else rfc3339_or_none(opened.due_at),
-        is_open=is_open,
+        is_open=bool(undecided),
+        item=None if opened is None or opened.item == THE_TASK else opened.item,
     )
 
 
-def _unread(messages: Sequence[MessageRow], name: str) -> list[MessageRow]:
+def _unread(messages: Sequence[MessageRow], asked: WaitRow) -> list[MessageRow]:
     """The decisions of an approval that the run has still to take."""
-    decisions = [each for each in messages if each.kind == APPROVAL and each.name == name]
+    place = (asked.kind, asked.name, asked.task_id, asked.item)
+    decisions = [
+        each for each in messages if (each.kind, each.name, each.for_task, each.for_item) == place
+    ]
     return [each for each in decisions if each.taken_by is None]
 
 

@@ -60,7 +60,8 @@ def message(
     name: str, payload: str, kind: str = "event", taken_by: str | None = None
 ) -> MessageRow:
     sent_at = at(3) or 0
-    return MessageRow("r", 1, f"m {name}", kind, name, payload, None, "ann", sent_at, taken_by)
+    row = MessageRow("r", 1, f"m {name}", kind, name, payload, None, "ann", sent_at, taken_by)
+    return row._replace(for_task=name) if kind == "approval" else row
 
 
 def wait(task: str, kind: str, name: str, **fields: Any) -> WaitRow:
@@ -157,6 +158,20 @@ def test_an_approval_with_a_decision_that_is_still_to_be_taken_is_not_open() -> 
     assert (found.decision.data, found.decision.at) == ({"n": 1}, rfc3339(at(3) or 0))
 
 
+def test_of_items_that_ask_the_first_without_a_decision_is_shown() -> None:
+    asked = wait("each", "approval", "ask", number=1)
+    sent = [message("ask", DECIDED, "approval")._replace(for_task="each", for_item=2)]
+    found = details(
+        "each",
+        attempt("each", ends=None, status="Running"),
+        waits=[asked._replace(item=2), asked._replace(item=5)],
+        messages=sent,
+    )
+
+    assert found.question is not None
+    assert (found.question.is_open, found.question.item) == (True, 5)
+
+
 def test_the_choice_of_a_timeout_is_by_nobody() -> None:
     chosen = '{"set": {"ask": {"choice": "no", "by": null, "at": "2023"}}, "removed": []}'
     found = details("ask", attempt("ask", change=chosen), status="Completed")
@@ -172,6 +187,7 @@ def test_messages_are_those_that_it_took_or_waits_for() -> None:
         message("mail", "1", taken_by="listen"),
         message("mail", "2", taken_by="load"),
         message("mail", "3"),
+        message("mail", "5")._replace(for_task="each", for_item=1),
         message("other", "4"),
         message("ask", DECIDED, "approval", "ask"),
     ]
