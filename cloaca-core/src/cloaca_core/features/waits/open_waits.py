@@ -62,11 +62,12 @@ class OpenWait:
 
 class OpenWaits:
     """``sent`` is the number of messages that were sent to the run, as far as a commit has said;
-    ``seen`` the number of them that were read, ``unread`` those that no wait has. ``suspended`` are the tasks whose bodies are
-    suspended, each with its resumption. ``ended`` are the memos of ended waits of bodies that are
-    here. ``undelivered`` are memos of messages that came as a wait was cut off: the next wait of
-    the same body for the same event gets the message. ``opening`` counts the rows of waits that are
-    being written. ``due_now`` is an instant that has come by the clock that made the run due.
+    ``seen`` the number of them that were read, ``unread`` those that no wait has. ``suspended`` are
+    the tasks whose bodies are suspended, each with its resumption. ``ended`` are the memos of ended
+    waits of bodies that are here. ``undelivered`` are memos of messages that came as a wait was cut
+    off: the next wait of the same body for the same event gets the message. ``opening`` counts the
+    rows of waits that are being written. ``due_now`` is an instant that has come by the clock that
+    made the run due.
     """
 
     __slots__ = (
