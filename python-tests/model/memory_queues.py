@@ -15,9 +15,9 @@ class MemoryQueues(MemorySearches):
     """Part of ``MemoryStore``."""
 
     def put_in_queues(self, batch: Batch, current: Collection[str]) -> None:
-        """Write the queues of runs that the runner still owns."""
+        """Write the queues of runs that the runner still owns and that have not ended."""
         for each in batch.of(IN_QUEUES):
-            if each.run_id in current:
+            if each.run_id in current and self.runs[each.run_id].ended_at is None:
                 self.runs[each.run_id] = self.runs[each.run_id]._replace(queue=each.queue)
                 self.marks_of(self.runs[each.run_id]).overdue_at = each.overdue_at
 

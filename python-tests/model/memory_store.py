@@ -129,8 +129,8 @@ class MemoryStore(
         self.bring(batch)
         stop_requests = self.stop_requests_of(current)
         timed_out = self.note_waits(batch, current)
-        not_cancelled = [each for each in current if not self.is_cancelled(self.runs[each])]
-        begun = self.start_children(batch, not_cancelled, stop_requests)
+        may_have = [each for each in current if self._may_have(self.runs[each])]
+        begun = self.start_children(batch, may_have, stop_requests)
         for attempt in batch.attempts:
             if attempt.run_id in current:
                 self._record(attempt._replace(runner=self.numbers.get(batch.runner_id)))
@@ -167,6 +167,10 @@ class MemoryStore(
                 kind: rows for kind, rows in ((TIMEOUTS, timed_out), (NODE_CHILDREN, begun)) if rows
             },
         )
+
+    def _may_have(self, run: RunRow) -> bool:
+        """Whether nodes of a run may still start children."""
+        return run.ended_at is None and not self.is_cancelled(run)
 
     def _is_refused(self, run: NewRun) -> bool:
         """Whether a new run is not inserted since its parent is being cancelled, or was, or was to
@@ -546,7 +550,7 @@ class MemoryStore(
         served = {run.workflow for each in live for run in self._active(each.id)}
         rows = []
         runs = [run for _, run in sorted(self.runs.items()) if self.is_claimable(run)]
-        runs.sort(key=lambda run: (-run.priority, self.marks_of(run).claimable_at))
+        runs.sort(key=lambda run: (run.queue, -run.priority, self.marks_of(run).claimable_at))
         for workflow in {run.workflow for run in runs} - served:
             its = [run for run in runs if run.workflow == workflow]
             first, found = its[0], min(len(its), most)

@@ -19,7 +19,10 @@ from own_database import OwnDatabases
 
 from cloaca_core.assembly.open_store import open_store
 from cloaca_core.assembly.store import Store
+from cloaca_core.features.child_runs.records import NODE_CHILDREN, TOLD_ENDS, NodeChild, ToldEnd
 from cloaca_core.features.follow_ups.records import FollowUpRow, NewFollowUp
+from cloaca_core.features.maps.records import MAPS, MapRow
+from cloaca_core.features.queues.records import IN_QUEUES, InQueue
 from cloaca_core.features.schedules.records import NewTick, ScheduleRow
 from cloaca_core.features.search.records import Claimable, Condition, RunSearch
 from cloaca_core.features.steering.records import Act, ActMark, ActSearch, Reopening
@@ -27,10 +30,11 @@ from cloaca_core.features.waits.records import ClosedWait, WaitTimeout
 from cloaca_core.run.rows import NewRun, Park, RoundRow, RunFilter, RunRow, Unserved, WaitingRow
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.backends import backend_for
-from cloaca_core.store.batch import Batch, Waiting
-from cloaca_core.store.messages import NewMessage
+from cloaca_core.store.batch import Batch, Rows, Waiting
+from cloaca_core.store.messages import MessageRow, NewMessage
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.definition_rows import DefinitionRow, WhenEndedRow
+from cloaca_core.values.queue_names import DEFAULT_QUEUE, PlannedQueue
 from cloaca_core.values.states import RunStatus, TaskStatus
 from cloaca_core.values.waits import APPROVAL, EVENT, NEVER
 from cloaca_testing.conformance.commits import batch_with
@@ -44,6 +48,7 @@ from cloaca_testing.conformance.rows import (
     firing,
     memo,
     message,
+    new_fork,
     new_run,
     new_tick,
     noted,
@@ -62,6 +67,13 @@ WORKFLOWS = st.sampled_from([WORKFLOW, "public::embedded::other"])
 OFFSETS = st.sampled_from([0, 0, 0, 0, 0, 0, -1, 1])
 ENDS = st.sampled_from([(), (), ("a",), ("b",), ("c", "a")])
 LIMITS = st.integers(0, 3)
+GPU = "gpu"
+QUEUES = st.sampled_from([DEFAULT_QUEUE, DEFAULT_QUEUE, GPU])
+SERVED = st.sampled_from([None, None, (DEFAULT_QUEUE,), (GPU,), (GPU, DEFAULT_QUEUE)])
+PLANNED = st.none() | st.builds(PlannedQueue, st.none() | QUEUES, st.sampled_from(["cpu", GPU]))
+ITEMS = st.sampled_from([-1, -1, -1, 0, 1])
+CHOSEN = st.sampled_from([{}, {}, {"load": (0,)}, {"load": (1, 0)}])
+"""Items of maps that a retry chooses."""
 TAGS = st.sampled_from([("team", "x"), ("team", "y"), ("tier", "1")])
 ERRORS = ["BROKE", "ann", "it_b", "%"]
 CONDITIONS = st.one_of(
@@ -101,6 +113,8 @@ NEW_RUNS = st.lists(
         created_at=st.sampled_from([NOW, NOW, NOW + 1]),
         due_at=st.sampled_from([None, None, None, NOW + 2]),
         detached=st.sampled_from([False, False, True]),
+        queue=QUEUES,
+        asked_queue=st.sampled_from([None, None, GPU]),
     ),
     min_size=1,
     max_size=4,
@@ -122,6 +136,12 @@ PARKS = st.sampled_from(
         *((), (), (("a", NOW + 1),), (("b", None),), (("a", LATER), ("c", None))),
         *((("a", NEVER), ("b", NEVER)), (("c", NEVER),)),
     ]
+)
+MOVES = st.sampled_from([(None, None), (None, None), (GPU, None), (GPU, NOW + 1), (None, LATER)])
+"""The queue to which a run moves, and when its time limit passes."""
+OPENINGS = st.lists(
+    st.sampled_from([("load", None, None), ("load", '["x","y"]', '{"0":2}'), ("save", None, None)]),
+    max_size=2,
 )
 SEEN = st.integers(0, 3)
 RESTS = st.integers(0, 1)
@@ -189,6 +209,11 @@ async def contents(store: Store) -> list[object]:
         store.messages(runs),
         *(store.sent(each, 9) for each in "abcde"),
         store.open_approvals(9),
+        store.maps(runs),
+        store.restarted_items(runs),
+        store.items("a", "load", 0, 9),
+        store.first_overdue([WORKFLOW], [], 9),
+        store.queue_loads(9),
         store.children(["a", "b"]),
         store.paused_workflows(),
         store.pauses(),
@@ -225,6 +250,8 @@ def comparable(answer: object) -> Any:
         return answer._replace(ended_at=TODAY)
     if isinstance(answer, RoundRow) and answer.ended_at > TODAY:
         return answer._replace(ended_at=TODAY)
+    if isinstance(answer, MessageRow):
+        return answer._replace(sent_at=min(answer.sent_at, TODAY))
     if isinstance(answer, WaitingRow) and answer.workflow == ALERTS:
         return answer._replace(first_run="", due_at=min(answer.due_at, TODAY))
     if isinstance(answer, Waiting):
@@ -248,7 +275,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.ticks = 0
         for name in ("r1", "r2"):
             self.register(runner_id=name)
-        definition = DefinitionRow(WORKFLOW, "1", "orders", "{}", NOW)
+        definition = DefinitionRow(WORKFLOW, "1", "orders", "{}", NOW, None, "cpu", ("cpu", GPU))
         self.same(
             self.model.record_definitions([definition], WHEN_ENDED),
             self.store.record_definitions([definition], WHEN_ENDED),
@@ -286,13 +313,20 @@ class StoreAgainstModel(RuleBasedStateMachine):
             if again:
                 self.same(self.model.commit(batch), self.store.commit(batch))
 
-    @rule(runner_id=RUNNERS, workflows=st.sets(WORKFLOWS), limit=LIMITS, aged=LIMITS)
-    def claim(self, runner_id: str, workflows: set[str], limit: int, aged: int) -> None:
+    @rule(runner_id=RUNNERS, workflows=st.sets(WORKFLOWS), limit=LIMITS, aged=LIMITS, queues=SERVED)
+    def claim(
+        self,
+        runner_id: str,
+        workflows: set[str],
+        limit: int,
+        aged: int,
+        queues: tuple[str, ...] | None,
+    ) -> None:
         self.same(
-            self.model.has_claimable(runner_id, workflows),
-            self.store.has_claimable(runner_id, workflows),
+            self.model.has_claimable(runner_id, workflows, queues),
+            self.store.has_claimable(runner_id, workflows, queues),
         )
-        arguments = (runner_id, workflows, limit, 7, aged)
+        arguments = (runner_id, workflows, limit, 7, aged, queues)
         self.same(self.model.claim(*arguments), self.store.claim(*arguments))
 
     @rule(runner_id=RUNNERS, run_ids=SOME_RUNS, offset=OFFSETS, has_begun=st.integers(0, 1))
@@ -514,6 +548,8 @@ class StoreAgainstModel(RuleBasedStateMachine):
         children=st.booleans(),
         time_limit=st.none() | st.integers(1, 3),
         version=st.sampled_from([None, "1", "2"]),
+        items=CHOSEN,
+        queue=PLANNED,
     )
     def retry(
         self,
@@ -521,17 +557,63 @@ class StoreAgainstModel(RuleBasedStateMachine):
         number: int,
         offset: int,
         version: str | None,
+        items: dict[str, tuple[int, ...]],
+        queue: PlannedQueue | None,
         **options: Any,
     ) -> None:
         rounds = []
         for run_id, attempts in first.items():
             run = self.run(self.model.get_run(run_id))
             seen = offset + (1 if run is None else run.round)
-            rounds.append(Reopening(run_id, seen, attempts, version))
+            chosen = {task: items[task] for task in items if task in attempts}
+            rounds.append(Reopening(run_id, seen, attempts, version, chosen, queue))
         asked = self._act("retry", number)
         self.same(
             self.model.retry(rounds, asked, **options),
             self.store.retry(rounds, asked, **options),
+        )
+
+    @rule(
+        source=RUNS,
+        key=st.sampled_from([None, None, "k1"]),
+        kept=st.sampled_from([(), ("load",), ("save",)]),
+        items=st.none() | st.sampled_from([(0,), (0, 1)]),
+        queue=PLANNED,
+        offset=OFFSETS,
+    )
+    def fork(
+        self,
+        source: str,
+        key: str | None,
+        kept: tuple[str, ...],
+        items: tuple[int, ...] | None,
+        queue: PlannedQueue | None,
+        offset: int,
+    ) -> None:
+        """A run that is made so is looked at, and nothing happens to it that needs its id."""
+        run = self.run(self.model.get_run(source))
+        self.ticks += 1
+        from_task = "save" if kept == ("load",) else "load"
+        new = new_fork(f"f{self.ticks}", source, from_task=from_task, key=key, kept=kept)._replace(
+            items=items, queue=queue, round=offset + (1 if run is None else run.round)
+        )
+        asked = act(f"fork {self.ticks}")
+        self.same(self.model.fork(new, asked), self.store.fork(new, asked))
+
+    @rule(run_ids=SOME_RUNS, queue=QUEUES, now=INSTANTS, served=SERVED, limit=LIMITS)
+    def bring_overdue(
+        self,
+        run_ids: set[str],
+        queue: str,
+        now: int,
+        served: tuple[str, ...] | None,
+        limit: int,
+    ) -> None:
+        wanted = ([WORKFLOW], served or (), limit)
+        self.same(self.model.first_overdue(*wanted), self.store.first_overdue(*wanted))
+        self.same(
+            self.model.bring_overdue(run_ids, queue, now),
+            self.store.bring_overdue(run_ids, queue, now),
         )
 
     @rule(workflow=WORKFLOWS, number=ACTS, until=st.none() | INSTANTS)
@@ -751,16 +833,19 @@ class StoreAgainstModel(RuleBasedStateMachine):
         runner_id = data.draw(st.sampled_from(owners) | st.sampled_from(owners) | RUNNERS)
         epochs = {run.id: max(0, run.epoch + data.draw(OFFSETS)) for run in runs} or {"a": 1}
         some = st.lists(st.sampled_from(sorted(epochs)), min_size=1, max_size=4)
+        of_nodes = [run.id for run in runs if run.child_kind is not None]
+        children = st.lists(st.sampled_from(of_nodes), max_size=2) if of_nodes else st.just([])
         attempts = [
             attempt(
                 run,
                 data.draw(TASKS),
                 1,
                 epoch=epochs[run],
-                status=data.draw(TASK_STATES),
-                reason=data.draw(REASONS),
-            )
+                status=status,
+                reason=data.draw(REASONS) if status == TaskStatus.SKIPPED else None,
+            )._replace(item=data.draw(ITEMS))
             for run in data.draw(some)
+            for status in [data.draw(TASK_STATES)]
         ]
         ends = [
             run_end(
@@ -770,12 +855,15 @@ class StoreAgainstModel(RuleBasedStateMachine):
                 reason=data.draw(REASONS),
                 limit=data.draw(DEADLINES),
             )
-            for run in data.draw(ENDS)
+            for run in (*data.draw(ENDS), *data.draw(children))
             if run in epochs
         ]
         parks = [
-            Park(run, due_at, NOW, data.draw(SEEN), data.draw(RESTS), data.draw(RESTS))
+            Park(run, due_at, NOW, data.draw(SEEN), data.draw(RESTS), data.draw(RESTS))._replace(
+                begun=data.draw(RESTS), queue=queue, overdue_at=overdue_at
+            )
             for run, due_at in data.draw(PARKS)
+            for queue, overdue_at in [data.draw(MOVES)]
             if run in epochs
         ]
         follow_ups = [self._follow_up(end.id, place) for end in ends for place in (0, 1)]
@@ -788,7 +876,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         ]
         over = [row for row in data.draw(st.lists(WAITS, max_size=3)) if row.run_id in epochs]
         ids = st.none() | st.sampled_from("mnopqrstuvw")
-        return batch_with(
+        batch = batch_with(
             runner_id,
             [],
             attempts,
@@ -801,6 +889,34 @@ class StoreAgainstModel(RuleBasedStateMachine):
             timeouts=[WaitTimeout(*row[:5], seen=data.draw(SEEN)) for row in over[1:]],
             closed=[ClosedWait(*row[:5], message=data.draw(ids)) for row in over[:1]],
         )
+        grown = self._grown(data, sorted(epochs))
+        told = TOLD_ENDS.rows([ToldEnd(end.id) for end in ends])
+        return batch._replace(rows={**batch.rows, **told, **grown})
+
+    def _grown(self, data: st.DataObject, known: list[str]) -> Rows:
+        """Maps that are opened, children of nodes, and runs that are put into queues."""
+        runs = st.lists(st.sampled_from(known), max_size=2)
+        maps = {
+            (run, task): MapRow(run, task, data.draw(SEEN), 1, "v", 2, "d", 1, labels, again)
+            for run in data.draw(runs)
+            for task, labels, again in data.draw(OPENINGS)
+        }
+        return {
+            **MAPS.rows(list(maps.values())),
+            **NODE_CHILDREN.rows([self._child(data, run) for run in data.draw(runs)]),
+            **IN_QUEUES.rows(
+                [InQueue(run, data.draw(QUEUES), data.draw(DUE)) for run in data.draw(runs)]
+            ),
+        }
+
+    def _child(self, data: st.DataObject, parent: str) -> NodeChild:
+        """A child of one of two nodes of a run: each has a new id, and its node one key."""
+        self.ticks += 1
+        key = f"{parent}::load::{data.draw(RESTS)}"
+        asked = data.draw(st.sampled_from([None, None, GPU]))
+        limits = (data.draw(SEEN), data.draw(DEADLINES), data.draw(DUE))
+        made = (WORKFLOW, "1", "{}", data.draw(st.sampled_from(["{}", '{"team":"x"}'])), key, NOW)
+        return NodeChild(parent, f"n{self.ticks}", *made, *limits, data.draw(QUEUES), asked)
 
     def _follow_up(self, run_id: str, place: int) -> NewFollowUp:
         """What the owner of a run asks for, with the id of a new run."""
@@ -810,10 +926,10 @@ class StoreAgainstModel(RuleBasedStateMachine):
 
 
 # A server answers each of a thousand statements of a story over a socket.
-EXAMPLES = {"sqlite": 100, "postgres": 30}
+EXAMPLES = {"sqlite": 100, "postgres": 25}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_backend_answers_as_the_model_does(
     own_databases: OwnDatabases, backend_name: str
 ) -> None:

@@ -260,11 +260,11 @@ class WaitingRow(NamedTuple):
     """Runs (``kind`` "run") or schedules ("schedule") that wait for a runner with this workflow, or
     runs that wait for a runner with their tasks ("task_unserved").
 
-    ``first_run`` is the run that is claimed first; with "task_unserved" it is the oldest run, for
-    schedules it is empty. ``due_at`` is the instant since when that run may be claimed; with
-    "task_unserved" the instant at which it was made; for schedules the instant at which the first
-    is due. ``found`` is their number, as far as they were counted. A run that a runner has given
-    back may have been claimable since before that.
+    ``first_run`` is the run that is claimed first of the first queue by name; with "task_unserved"
+    it is the oldest run, for schedules it is empty. ``due_at`` is the instant since when that run
+    may be claimed; with "task_unserved" the instant at which it was made; for schedules the
+    instant at which the first is due. ``found`` is their number, as far as they were counted. A
+    run that a runner has given back may have been claimable since before that.
     """
 
     kind: str

@@ -213,7 +213,7 @@ class RunStore(Protocol):
         Eligible: claimable runs, and enabled schedules with a tick to come or due (also of a paused
         workflow), of workflows of which no live runner owns a run that has not ended. A runner is
         live if it is registered, not fenced and not among the ``gone``. At most ``most`` of each
-        are counted; ``first_run`` is the run that is claimed first. ``other_runners`` counts the
-        live runners beside ``runner_id``. Only reads; may include work that a concurrent caller
-        takes meanwhile.
+        are counted; ``first_run`` is the run that is claimed first of the first queue by name.
+        ``other_runners`` counts the live runners beside ``runner_id``. Only reads; may include work
+        that a concurrent caller takes meanwhile.
         """

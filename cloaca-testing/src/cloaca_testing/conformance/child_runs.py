@@ -288,6 +288,14 @@ class ChildRunConformance:
 
         assert await store.children(["p"]) == []
 
+    async def test_a_run_that_has_ended_starts_no_child_of_a_node(self, store: Store) -> None:
+        await _begin(store)
+        await record(store, ends=[run_end("p", status=RunStatus.FAILED)])
+
+        await _start(store, _node_child("c"))
+
+        assert await store.children(["p"]) == []
+
     # -- parents that fail -------------------------------------------------------------------
 
     async def test_a_run_that_fails_cancels_the_children_for_which_it_waited(

@@ -49,9 +49,9 @@ WHERE id IN :ids AND owner = :runner_id AND status = 'Failed' AND +ended_at IS N
 
 
 -- name: insert_node_child
--- Add the child runs of nodes whose runs the runner still owns; not of one that is being cancelled. What a
--- fenced runner sends adds none: the next owner may start the node with another input. A child has an
--- owner from the start if the runner has a place for it (:new.owner), as in insert_run.
+-- Add the child runs of nodes whose runs the runner still owns; not of one that is being cancelled, or has
+-- ended. What a fenced runner sends adds none: the next owner may start the node with another input. A child
+-- has an owner from the start if the runner has a place for it (:new.owner), as in insert_run.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
     priority, time_limit, deadline_at, trace, child_kind, queue, asked_queue, owner, epoch, status,
@@ -67,7 +67,8 @@ SELECT
 FROM :rows AS new, cloaca_run AS run, cloaca_runner AS runner,
     (SELECT 0 AS here UNION ALL SELECT 1) AS begins
 WHERE run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
-    AND run.cancel_at IS NULL AND runner.id = run.owner AND runner.fenced = 0
+    AND run.cancel_at IS NULL AND run.ended_at IS NULL
+    AND runner.id = run.owner AND runner.fenced = 0
     AND begins.here = CASE
         WHEN :new.owner = run.owner AND run.paused_at IS NULL AND NOT EXISTS (
             SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = :new.workflow
