@@ -18,6 +18,11 @@ from process.migrating import STATEMENTS, one_more
 
 PLACES = range(len(STATEMENTS) + 1)
 """Before each statement, and after the last."""
+AT_REST = (
+    "SELECT (SELECT count(*) FROM cloaca_wait),"
+    " (SELECT count(*) FROM cloaca_attempt WHERE item >= 0 AND status = 'Completed')"
+)
+"""Of the run that is under way, an item and a node wait, and an item is done."""
 BROKEN = "SELECT 1 FROM nowhere;"
 LOSES_ITS_CONNECTION = "SELECT pg_terminate_backend(pg_backend_pid());"
 SHAPES = {
@@ -31,27 +36,52 @@ SHAPES = {
 
 
 class Database:
-    """One that today's code has made and worked in, as seen from outside."""
+    """One that today's code has made and worked in, as seen from outside. A run is under way in it:
+    an item of its map waits, and so does a child, in a queue that nobody has served.
+    """
 
     def __init__(self, databases: OwnDatabases, url: str, backend: str) -> None:
         self._databases = databases
         self._backend = backend
         self.url = url
         self.work()
+        with self._open(queues=["default"]) as runner:
+            self.live = runner.submit("live").id
+            while self.query(AT_REST) != [(2, 1)]:
+                continue
 
     def work(self) -> None:
         """Open it with the code that is in force, and let it execute a run."""
+        with self._open() as runner:
+            assert runner.execute("quick").status == "Completed"
+
+    def end(self) -> None:
+        """Let the run go on that is under way."""
+        with self._open() as runner:
+            runner.send(self.live, "go", 1)
+            result = runner.get_run(self.live).result(60)
+        assert result.final_context.to_dict() == {"each": [0, 1], "child": {"far": True}}
+
+    def _open(self, **options: Any) -> cloaca.DefaultRunner:
         registry = cloaca.Registry()
         with cloaca.WorkflowBuilder("quick", registry=registry):
             cloaca.task(id="only")(lambda context: {"ran": True})
-        with cloaca.DefaultRunner(self.url, registry=registry) as runner:
-            assert runner.execute("quick").status == "Completed"
+        with cloaca.WorkflowBuilder("far", registry=registry):
+            cloaca.task(id="far", queue="far")(lambda context: {"far": True})
+        with cloaca.WorkflowBuilder("live", registry=registry):
+            cloaca.child("child", "far")
+
+            @cloaca.task(id="each", map=[0, 1], dependencies=[])
+            def each(context: cloaca.Context, item: int, handle: cloaca.TaskHandle) -> object:
+                return handle.wait_for("go") if item else item
+
+        return cloaca.DefaultRunner(self.url, registry=registry, **options)
 
     def looks(self) -> list[list[tuple[Any, ...]]]:
         """Everything that a migration could change."""
-        tables = ("cloaca_migration", "cloaca_run", "cloaca_attempt", "cloaca_runner")
-        rows = [f"SELECT * FROM {table} ORDER BY 1" for table in tables]
-        return [self.query(text) for text in (SHAPES[self._backend], *rows)]
+        runs = ("cloaca_run", "cloaca_attempt", "cloaca_map", "cloaca_wait", "cloaca_queue")
+        rows = [f"SELECT * FROM {table}" for table in ("cloaca_migration", *runs, "cloaca_runner")]
+        return [sorted(self.query(text), key=repr) for text in (SHAPES[self._backend], *rows)]
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         return self._databases.query(self.url, statement)
@@ -125,6 +155,7 @@ def test_one_that_fails_leaves_nothing_and_the_older_version_works_on(
     database.work()
     version.knows(STATEMENTS)
     database.work()
+    database.end()
 
 
 def test_one_that_cannot_be_noted_leaves_nothing(database: Database, version: Version) -> None:
@@ -165,6 +196,7 @@ def test_a_process_killed_on_the_way_leaves_nothing(
 
     assert database.looks() == before
     database.work()
+    database.end()
 
 
 # -- several versions ----------------------------------------------------------------------------
@@ -246,4 +278,4 @@ def test_a_tenant_is_brought_up_to_date_by_making_it_again_and_not_by_itself(
 
     tenant()
     database.work()
-    assert database.query("SELECT count(*) FROM cloaca_colour") == [(1,)]
+    assert database.query("SELECT count(*) FROM cloaca_colour") == [(3,)]  # the runs until then
