@@ -186,6 +186,24 @@ async def test_a_map_that_was_over_but_for_its_own_row_ends_under_a_later_owner(
         assert (ended.row.status, results(w, run_id)) == ("Completed", [0, 1, 2])
 
 
+@pytest.mark.parametrize("again", ["[", "[1]", '{"a":1}', '{"1":"x"}'])
+async def test_a_map_that_cannot_be_read_fails_its_run_alone(again: str) -> None:
+    async with world() as w:
+        Items(w, 3, 10.0)
+        first, second, run_id = await two(w)
+        beside = await first.submit()
+        await asyncio.sleep(5)
+        first.store.answers.clear()
+        opened = w.store.opened_maps[run_id, "t"]
+        w.store.opened_maps[run_id, "t"] = opened._replace(again=again)
+
+        async with asyncio.timeout(600):
+            ended, other = await second.wait(run_id), await second.wait(beside)
+
+        assert (ended.row.status, other.row.status) == ("Failed", "Completed")
+        assert "the rows of this run cannot be read" in str(ended.row.error_message)
+
+
 async def test_a_later_owner_refuses_results_that_are_too_large() -> None:
     """The row of the last item is there: no further end of an item would find it."""
     async with world() as w:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.features.maps.open_maps import EarlierMap, open_maps
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.maps.records import MapRow
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.rows import AttemptRow
+    from cloaca_core.values.times.instants import Instant
 
 AT_ONCE: Final = 10_000
 """Items whose attempts one statement reads."""
@@ -42,8 +43,7 @@ async def read_maps(store: MapStore, past: Mapping[str, PastRows]) -> None:
                 last = chosen_last(row, restarts, restarted)
                 found.setdefault(row.run_id, []).append(EarlierMap(row, items, chosen, last))
     for run_id, maps in found.items():
-        due = chain.from_iterable(due_items(each.row, each.items) for each in maps)
-        past[run_id].due.extend(due)
+        past[run_id].due.extend(_due(maps))
         past[run_id].adopt.append(partial(_hand_over, maps))
 
 
@@ -79,6 +79,16 @@ def _is_over(rows: PastRows, task_id: str) -> bool:
         row.task_id == task_id and row.attempt >= first and row.status == TaskStatus.COMPLETED
         for row in rows.attempts
     )
+
+
+def _due(maps: Sequence[EarlierMap]) -> list[Instant]:
+    """The instants at which items are to be tried again; none if the row of a map is damaged. Then
+    the run fails as its map is opened; an error here would keep all claimed runs from their work.
+    """
+    try:
+        return [due for each in maps for due in due_items(each.row, each.items)]
+    except (ValueError, AttributeError, TypeError):
+        return []
 
 
 def _hand_over(maps: Sequence[EarlierMap], run: ActiveRun, came: int | None) -> None:
