@@ -227,6 +227,27 @@ def test_a_map_that_collects_has_none_for_a_failed_item(runner: cloaca.DefaultRu
     assert result.final_context["seen"] == [0, None, 2]
 
 
+@pytest.mark.each_backend
+def test_an_item_whose_result_or_error_is_odd_fails_alone(runner: cloaca.DefaultRunner) -> None:
+    """They are written in one commit with the others."""
+    odd: dict[str, Any] = {
+        "half": "\ud800", "nul": "\0", "nan": float("nan"), "set": {1}, "fine": "日本語 \u202e"
+    }  # fmt: skip
+
+    def body(context: cloaca.Context, item: str) -> Any:
+        if item == "raises":
+            raise ValueError("nul \0 and half \ud800")
+        return odd[item]
+
+    result = run(runner, body, [*odd, "raises"], item_policy="collect")
+
+    assert result.status == "Completed"
+    assert result.final_context["each"] == [None, None, None, None, "日本語 \u202e", None]
+    items = runner.get_run(result.execution_id).items("each", status="Failed")
+    assert [item.index for item in items] == [0, 1, 2, 3, 5]
+    assert all(item.error for item in items)
+
+
 def test_results_may_stay_in_their_rows(runner: cloaca.DefaultRunner) -> None:
     def fails(context: cloaca.Context, item: int) -> int:
         if item == 1:
