@@ -46,9 +46,10 @@ def is_for(message: NewMessage | MessageRow, wait: WaitRow) -> bool:
     """Whether the message may end the wait."""
     if (message.kind, message.name) != (wait.kind, wait.name):
         return False
-    if message.for_task is None:
-        return message.kind != APPROVAL
-    return (message.for_task, message.for_item) == (wait.task_id, wait.item)
+    return message.for_task is None or (message.for_task, message.for_item) == (
+        wait.task_id,
+        wait.item,
+    )
 
 
 def _to(message: NewMessage | MessageRow) -> tuple[object, ...]:
@@ -221,13 +222,13 @@ class MemoryWaits:
         return "full" if run.messages >= most and len(unread) >= most else ""
 
     def _why_closed(self, new: NewMessage) -> str:
-        """Why the decision is not open; "" if it is."""
-        asked = [wait for wait in self._waits(new.run_id) if is_for(new, wait)]
-        unread = [
-            message
-            for message in self._messages(new.run_id)
-            if message.taken_by is None and _to(message) == _to(new)
-        ]
+        """Why the decision is not open; "" if it is. One without a task is about none."""
+        asked: list[WaitRow] = []
+        unread: list[MessageRow] = []
+        if new.for_task is not None:
+            asked = [wait for wait in self._waits(new.run_id) if is_for(new, wait)]
+            messages = self._messages(new.run_id)
+            unread = [each for each in messages if each.taken_by is None and _to(each) == _to(new)]
         if len(unread) < sum(not wait.timed_out for wait in asked):
             return ""
         if unread or asked:

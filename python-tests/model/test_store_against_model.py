@@ -162,7 +162,7 @@ MESSAGES = st.builds(
     kind=st.sampled_from([EVENT, EVENT, APPROVAL]),
     key=st.sampled_from([None, None, "k", "l"]),
     sent_at=INSTANTS,
-)
+).map(lambda made: made._replace(for_task=made.name) if made.kind == APPROVAL else made)
 MEMOS = st.builds(
     memo,
     st.sampled_from("abc"),
@@ -472,17 +472,28 @@ class StoreAgainstModel(RuleBasedStateMachine):
         ),
         seen=SEEN,
         taken=st.none() | st.integers(0, 1),
+        to=st.sampled_from([None, ("load", -1), ("load", 2), ("load", 2), ("other", 2)]),
+        item=st.sampled_from([-1, 2]),
     )
     def wait_for(
-        self, run_id: str, kind: str, steps: list[str], seen: int, taken: int | None
+        self,
+        run_id: str,
+        kind: str,
+        steps: list[str],
+        seen: int,
+        taken: int | None,
+        to: tuple[str, int] | None,
+        item: int,
     ) -> None:
         """A story of one wait, told by the owner of its run, so that all of it counts."""
-        known, sent = wait(run_id, "load", kind=kind), ["", ""]
+        known, sent = wait(run_id, "load", kind=kind)._replace(item=item), ["", ""]
         for step in steps:
             self.ticks += 1
             run = self.run(self.model.get_run(run_id))
             if step == "send":
                 new = message(f"s{self.ticks}", run_id, "load", kind=kind)
+                if to is not None:
+                    new = new._replace(for_task=to[0], for_item=to[1])
                 sent = [*sent[1:], new.id]
                 self.same(self.model.send(new, 9), self.store.send(new, 9))
             elif step == "pause":
@@ -493,7 +504,8 @@ class StoreAgainstModel(RuleBasedStateMachine):
                 )
             elif run is not None and run.owner is not None:
                 task = f"load {self.ticks % 2}"
-                ended = ClosedWait(*known[:5], message=None if taken is None else sent[taken])
+                message_id = None if taken is None else sent[taken]
+                ended = ClosedWait(*known[:5], message=message_id, item=item)
                 batch = batch_with(
                     run.owner,
                     [],
@@ -502,7 +514,9 @@ class StoreAgainstModel(RuleBasedStateMachine):
                     {run_id: run.epoch},
                     waits=[known] if step == "wait" else [],
                     closed=[ended._replace(task_id=task)] if step == "close" else [],
-                    timeouts=[WaitTimeout(*known[:5], seen=seen)] if step == "time out" else [],
+                    timeouts=[WaitTimeout(*known[:5], seen=seen, item=item)]
+                    if step == "time out"
+                    else [],
                     parks=[Park(run_id, NEVER, NOW, seen)] if step == "park" else [],
                 )
                 self.same(self.model.commit(batch), self.store.commit(batch))

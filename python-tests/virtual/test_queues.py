@@ -28,6 +28,8 @@ HOUR = 3600.0
 async def send(by: Program, run_id: str, kind: str, name: str, payload: str) -> None:
     """Send a message to a run from another program."""
     message = NewMessage(name, run_id, kind, name, payload, None, None, by.store.wall())
+    if kind == APPROVAL:
+        message = message._replace(for_task=name)
     assert await by.store.send(message, 100) is not None
     by.engine._parts.base.subjects.claimable.publish()
 

@@ -87,6 +87,8 @@ async def send(by: Program, run_id: str, kind: str = EVENT) -> None:
     made = NewMessage(
         by.engine.ids.next(), run_id, kind, "go", '{"choice":"approve"}', None, None, 0
     )
+    if kind == APPROVAL:
+        made = made._replace(for_task="go")
     sent = await by.store.send(made._replace(sent_at=by.store.wall()), 100)
     assert sent is not None
     assert sent.changed
