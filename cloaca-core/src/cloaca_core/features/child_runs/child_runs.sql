@@ -67,7 +67,7 @@ SELECT
 FROM :rows AS new, cloaca_run AS run, cloaca_runner AS runner,
     (SELECT 0 AS here UNION ALL SELECT 1) AS begins
 WHERE run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
-    AND run.cancel_at IS NULL AND run.ended_at IS NULL
+    AND run.cancel_at IS NULL AND +run.ended_at IS NULL
     AND runner.id = run.owner AND runner.fenced = 0
     AND begins.here = CASE
         WHEN :new.owner = run.owner AND run.paused_at IS NULL AND NOT EXISTS (
