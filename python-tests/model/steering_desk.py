@@ -10,13 +10,13 @@ from model.memory_store import MemoryStore
 from model.orchestration import Scene
 
 from cloaca_core.definition.registry import Registry
+from cloaca_core.engine.order import Order
 from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.engine.subjects import Subjects
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.steering.records import Act, News
 from cloaca_core.features.steering.steering import Steering
 from cloaca_core.run.active_run import ActiveRun
-from cloaca_core.run.order import Order
 from cloaca_core.values.ids import RunIds
 from cloaca_core.values.times.clock import SYSTEM_CLOCK
 from cloaca_core.values.times.instants import SECOND

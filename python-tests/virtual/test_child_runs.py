@@ -21,10 +21,10 @@ from cloaca_core.definition.nodes.sleep import sleep
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.written_rules import context_value
+from cloaca_core.engine.order import Order
 from cloaca_core.errors import RunFailedError
 from cloaca_core.features.reruns import retries
 from cloaca_core.features.steering.records import ChildRow
-from cloaca_core.run.order import Order
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.child_kinds import call_of_item

@@ -16,7 +16,7 @@ from cloaca_core.definition.context import Context
 from cloaca_core.definition.handles.task_handle import TaskHandle
 from cloaca_core.definition.task import task
 from cloaca_core.definition.written_rules import task_failed
-from cloaca_core.run.order import Order
+from cloaca_core.engine.order import Order
 
 pytestmark = pytest.mark.virtual_time
 

@@ -23,8 +23,8 @@ from cloaca_core.definition.submission import StartOptions
 from cloaca_core.definition.task import task
 from cloaca_core.definition.triggers.result import TriggerResult
 from cloaca_core.engine.calls.user_code import calling_work
+from cloaca_core.engine.order import Order
 from cloaca_core.errors import CloacaError
-from cloaca_core.run.order import Order
 from cloaca_core.store.messages import NewMessage
 from cloaca_core.values.waits import EVENT
 

@@ -23,7 +23,7 @@ from cloaca_core.definition.retries.retry_after import RetryAfter
 from cloaca_core.definition.task import task
 from cloaca_core.engine.observe.completion import Ended
 from cloaca_core.engine.orchestrate.launcher import LAUNCHES_PER_PASS
-from cloaca_core.run.order import Order
+from cloaca_core.engine.order import Order
 from cloaca_core.store.messages import NewMessage
 from cloaca_core.values.waits import EVENT
 

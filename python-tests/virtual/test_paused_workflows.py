@@ -11,7 +11,7 @@ from model.virtual_engine import FLOW, World, at, world
 from model.virtual_time import BEGINNING
 
 from cloaca_core.definition.context import Context
-from cloaca_core.run.order import Order
+from cloaca_core.engine.order import Order
 from cloaca_core.values.times.instants import from_datetime
 
 pytestmark = pytest.mark.virtual_time

@@ -22,8 +22,8 @@ from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.nodes.sleep import sleep
 from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.task import task
+from cloaca_core.engine.order import Order
 from cloaca_core.errors import BodySuspended, StoreUnavailableError
-from cloaca_core.run.order import Order
 from cloaca_core.store.messages import NewMessage
 from cloaca_core.values.waits import APPROVAL, EVENT
 

@@ -13,7 +13,7 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.task import task
 from cloaca_core.definition.written_rules import context_value
-from cloaca_core.run.order import Order
+from cloaca_core.engine.order import Order
 
 pytestmark = pytest.mark.virtual_time
 

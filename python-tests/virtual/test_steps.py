@@ -14,8 +14,8 @@ from model.virtual_time import the_loop
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.definition.retries.policy import RetryPolicy
+from cloaca_core.engine.order import Order
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.run.order import Order
 
 pytestmark = pytest.mark.virtual_time
 

@@ -12,7 +12,7 @@ from model.virtual_time import BEGINNING
 
 from cloaca_core.definition.context import Context
 from cloaca_core.engine.calls.user_code import calling_work
-from cloaca_core.run.order import Order
+from cloaca_core.engine.order import Order
 from cloaca_core.values.times.no_limit import NO_LIMIT, NoLimit
 
 pytestmark = pytest.mark.virtual_time

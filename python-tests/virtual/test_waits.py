@@ -21,8 +21,8 @@ from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.retries.retry_after import RetryAfter
 from cloaca_core.definition.task import task
 from cloaca_core.engine.orchestrate.launcher import LAUNCHES_PER_PASS
+from cloaca_core.engine.order import Order
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.run.order import Order
 from cloaca_core.store.messages import NewMessage, Sent
 from cloaca_core.values.waits import EVENT, NEVER
 

@@ -37,7 +37,7 @@ from cloaca_core.settings import (
     unlimited,
     whole,
 )
-from cloaca_core.values.nearest import nearest_name
+from cloaca_core.values.arguments import nearest_name
 from cloaca_core.values.option_names import TriggerRuleName
 from cloaca_core.values.times.no_limit import NoLimit
 from cloaca_core.values.times.retention import MOST_DAYS, UsualDays

@@ -18,7 +18,7 @@ from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cloaca_core.errors import StoreOpenError
-from cloaca_core.values.nearest import nearest_name
+from cloaca_core.values.arguments import nearest_name
 
 _OURS: Final = ("schema", "pooler", "mode")
 _SCHEMES: Final = ("postgresql://", "postgres://")

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote
 
 from cloaca_core.errors import StoreOpenError
 from cloaca_core.store.urls import scheme_of
-from cloaca_core.values.nearest import nearest_name
+from cloaca_core.values.arguments import nearest_name
 
 MEMORY = ":memory:"
 READ_ONLY = "ro"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import ConfigError
-from cloaca_core.values.nearest import nearest_name
+from cloaca_core.values.arguments import nearest_name
 
 if TYPE_CHECKING:
     from cloaca_testing.driver import Driver

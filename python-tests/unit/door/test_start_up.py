@@ -59,7 +59,7 @@ DOOR = {
     "cloaca_core.values", "cloaca_core.values.arguments", "cloaca_core.values.times.durations",
     "cloaca_core.values.payloads.json_values", "cloaca_core.values.log_levels",
     "cloaca_core.values.missing",
-    "cloaca_core.values.namespace", "cloaca_core.values.nearest",
+    "cloaca_core.values.namespace",
     "cloaca_core.values.times.no_limit",
     "cloaca_core.values.node", "cloaca_core.values.queue_names",
     "cloaca_core.values.option_names", "cloaca_core.values.times.retention",

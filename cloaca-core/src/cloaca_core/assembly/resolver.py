@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from cloaca_core.definition.unregistered import Unregistered
+from cloaca_core.definition.registry import Unregistered
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core.engine.record.journal import FIRST_PAUSE, LONGEST_PAUSE

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.errors import (
     AmbiguousWorkflowError,
@@ -20,9 +20,8 @@ from cloaca_core.errors import (
     WorkflowNotFoundError,
 )
 from cloaca_core.logs import SafeLogger
-from cloaca_core.values.arguments import wrong_type
+from cloaca_core.values.arguments import nearest_name, wrong_type
 from cloaca_core.values.namespace import SEPARATOR, check_name, short_name
-from cloaca_core.values.nearest import nearest_name
 
 if TYPE_CHECKING:
     from cloaca_core.definition.triggers.definition import Trigger
@@ -32,6 +31,15 @@ REMEMBERED: Final = 1000
 """Number of removed tasks of a workflow whose ids are kept, for error messages."""
 
 _log = SafeLogger("cloaca.registry")
+
+
+class Unregistered(NamedTuple):
+    """A name under which no workflow is registered in this program; perhaps a runner has recorded
+    one. ``refusal`` is the beginning of the error if there is none.
+    """
+
+    name: str
+    refusal: str
 
 
 class Registry:

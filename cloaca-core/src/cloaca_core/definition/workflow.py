@@ -21,9 +21,8 @@ from cloaca_core.definition.rules import (
 )
 from cloaca_core.definition.task import Task
 from cloaca_core.errors import TaskNotFoundError, WorkflowValidationError
-from cloaca_core.values.arguments import text
+from cloaca_core.values.arguments import nearest_name, text
 from cloaca_core.values.namespace import SEPARATOR
-from cloaca_core.values.nearest import nearest_name
 from cloaca_core.values.option_names import ExhaustedPolicyName, VersionPolicyName
 from cloaca_core.values.payloads.json_values import encode
 from cloaca_core.values.times.no_limit import NoLimit

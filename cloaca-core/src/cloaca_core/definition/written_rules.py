@@ -29,8 +29,7 @@ from cloaca_core.errors import (
     DefinitionError,
     DefinitionTypeError,
 )
-from cloaca_core.values.arguments import text, wrong_type
-from cloaca_core.values.nearest import nearest_name
+from cloaca_core.values.arguments import nearest_name, text, wrong_type
 from cloaca_core.values.node import Node, Reference, is_reference
 from cloaca_core.values.option_names import OperatorName
 from cloaca_core.values.payloads.json_values import copy_value, normalise

@@ -1,4 +1,4 @@
-"""Checks of arguments, shared by all definitions.
+"""Checks of arguments, shared by all definitions, and the known name that was meant.
 
 Each takes the parameter's name first, for its error message; an unsupported type is a
 ``DefinitionTypeError``, an unacceptable value a ``DefinitionError``. The only conversion is from
@@ -8,7 +8,7 @@ int to float.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import UnionType
 from typing import TypeVar
 
@@ -96,3 +96,15 @@ def refuse_other_types(name: str, value: object, kind: type | UnionType, accepte
     if not isinstance(value, kind):
         given = type(value).__name__
         raise ConfigTypeError(f"{name} must be {accepted}, not {given}", field=name)
+
+
+def nearest_name(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """The name in ``known`` that is most like ``word``; None if none is similar enough.
+
+    ``cutoff`` is the least similarity, from 0 (none) to 1 (equal).
+    """
+    # Imported here: only a program with a misspelt name needs it.
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), n=1, cutoff=cutoff)
+    return near[0] if near else None

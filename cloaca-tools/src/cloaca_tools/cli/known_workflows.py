@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import WorkflowNotFoundError
+from cloaca_core.values.arguments import nearest_name
 from cloaca_core.values.namespace import SEPARATOR
-from cloaca_core.values.nearest import nearest_name
 from cloaca_tools.cli.failures import Failure, code_of
 from cloaca_tools.cli.output import note
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import click
 
-from cloaca_core.values.nearest import nearest_name
+from cloaca_core.values.arguments import nearest_name
 from cloaca_tools.cli.words import STYLES
 
 if TYPE_CHECKING:

@@ -20,10 +20,11 @@ from unit.engine_scene import FLOW, Scene, nothing
 from cloaca_core.assembly.engine import Engine
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.registry import Unregistered
 from cloaca_core.definition.task import task
-from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.engine.calls.user_code import calling_work
 from cloaca_core.engine.execute.children import Front
+from cloaca_core.engine.order import Order
 from cloaca_core.engine.submit.request import Request
 from cloaca_core.errors import (
     ConfigError,
@@ -34,7 +35,6 @@ from cloaca_core.errors import (
     StoreUnavailableError,
 )
 from cloaca_core.features.steering.records import News
-from cloaca_core.run.order import Order
 from cloaca_core.run.planner import RunPlan
 from cloaca_core.run.rows import AttemptRow
 from cloaca_core.values.states import RunStatus

@@ -9,7 +9,15 @@ import pytest
 from tables import each_row
 
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
-from cloaca_core.values.arguments import above_zero, flag, number, one_of, text, whole
+from cloaca_core.values.arguments import (
+    above_zero,
+    flag,
+    nearest_name,
+    number,
+    one_of,
+    text,
+    whole,
+)
 
 
 def test_what_is_acceptable_is_given_back() -> None:
@@ -72,3 +80,16 @@ def test_an_unsupported_type_is_a_type_error(
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(DefinitionError, match=r'^unknown mode "c": expected one of a, b$'):
         one_of("mode", "c", {"a": 1, "b": 2})
+
+
+def test_the_nearest_name_is_the_one_that_is_most_alike() -> None:
+    assert nearest_name("retrys", iter(("delay", "retries", "retry"))) == "retry"
+
+
+def test_where_no_name_is_alike_there_is_none() -> None:
+    assert nearest_name("colour", ("delay", "retry")) is None
+
+
+@each_row(("cutoff", "found"), [(0.5, "retry"), (1.0, None)])
+def test_how_alike_a_name_must_be_can_be_said(cutoff: float, found: str | None) -> None:
+    assert nearest_name("retr", ("retry",), cutoff=cutoff) == found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tables import each_row
 
-from cloaca_core.run.order import PAST
+from cloaca_core.engine.order import PAST
 from cloaca_core.values import events
 
 

@@ -15,8 +15,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from cloaca_core.errors import CronExpressionError
-from cloaca_core.values.arguments import text
-from cloaca_core.values.nearest import nearest_name
+from cloaca_core.values.arguments import nearest_name, text
 
 # Other files in a system's folder of zones: a link to its own zone, and the zone of no place.
 _NO_ZONES: Final = frozenset(("localtime", "posixrules", "Factory"))

@@ -13,8 +13,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 from cloaca_core.definition.context import ContextLike, input_text, items_of
+from cloaca_core.definition.registry import Unregistered
 from cloaca_core.definition.submission import NO_OPTIONS, StartOptions, Submissions
-from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.engine.calls.user_code import calling_work
 from cloaca_core.engine.submit.start import checked_start
 from cloaca_core.errors import (
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.engine.order import Order
     from cloaca_core.engine.submit.request import Request
     from cloaca_core.engine.submit.start import Start
-    from cloaca_core.run.order import Order
     from cloaca_core.values.option_names import FailedPolicyName
     from cloaca_core.values.times.durations import Duration
     from cloaca_core.values.times.no_limit import NoLimit

@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from cloaca_core.engine.order import Order
 from cloaca_core.errors import ConfigError
-from cloaca_core.run.order import Order
 from cloaca_core.values.text import checked_text, storable_text
 
 if TYPE_CHECKING:

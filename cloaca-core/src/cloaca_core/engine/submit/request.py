@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cloaca_core.definition.queues import first_queue, queues_of
-from cloaca_core.definition.unregistered import Unregistered
+from cloaca_core.definition.registry import Unregistered
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.engine.submit.start import AT_ONCE
 from cloaca_core.run.rows import NewRun, RunRow
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core.engine.order import Order
     from cloaca_core.engine.submit.start import Start
     from cloaca_core.run.active_run import ActiveRun
-    from cloaca_core.run.order import Order
     from cloaca_core.store.batch import Rows
     from cloaca_core.store.messages import NewMessage
     from cloaca_core.values.ids import RunIds

@@ -10,7 +10,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cloaca_core.definition.unregistered import Unregistered
+from cloaca_core.definition.registry import Unregistered
 from cloaca_core.definition.waits.kinds import Child, Loop
 from cloaca_core.errors import CloacaError, WorkflowNotFoundError
 from cloaca_core.features.child_runs.known_children import KnownChildren

@@ -7,12 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.definition.recorded import RecordedWorkflow
-from cloaca_core.definition.registry import ambiguous
-from cloaca_core.definition.unregistered import Unregistered
+from cloaca_core.definition.registry import Unregistered, ambiguous
 from cloaca_core.errors import StoreUnavailableError, WorkflowNotFoundError
 from cloaca_core.features.definitions.recorder import definition_row
+from cloaca_core.values.arguments import nearest_name
 from cloaca_core.values.namespace import short_name
-from cloaca_core.values.nearest import nearest_name
 from cloaca_core.values.text import is_storable
 from cloaca_core.values.times.clock import SYSTEM_CLOCK, Clock
 

@@ -18,7 +18,7 @@ from cloaca_core.features.executors.names import (
     why_not_by_name,
 )
 from cloaca_core.features.executors.supply import Supply
-from cloaca_core.values.nearest import nearest_name
+from cloaca_core.values.arguments import nearest_name
 
 if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig

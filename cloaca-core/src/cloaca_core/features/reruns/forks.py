@@ -22,11 +22,11 @@ from cloaca_core.features.steering.records import NewFork
 from cloaca_core.run.rerun import Rerun, fork, memos_kept
 
 if TYPE_CHECKING:
+    from cloaca_core.engine.order import Order
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.features.maps.choice import ItemName
     from cloaca_core.features.reruns.part import RerunStore
     from cloaca_core.features.steering.records import Act
-    from cloaca_core.run.order import Order
     from cloaca_core.run.rows import RunRow
     from cloaca_core.values.ids import RunIds
 

@@ -29,12 +29,12 @@ from cloaca_core.values.namespace import SEPARATOR, short_name
 from cloaca_core.values.states import RunStatus
 
 if TYPE_CHECKING:
+    from cloaca_core.engine.order import Order
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.features.maps.choice import ItemName
     from cloaca_core.features.reruns.newest_definitions import NewestDefinitions
     from cloaca_core.features.reruns.part import RerunStore
     from cloaca_core.features.steering.records import Act, ChildRow
-    from cloaca_core.run.order import Order
     from cloaca_core.run.rerun import Rerun
     from cloaca_core.run.rows import RunRow
 

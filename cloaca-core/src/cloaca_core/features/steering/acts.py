@@ -12,8 +12,8 @@ from cloaca_core.values.text import storable_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cloaca_core.engine.order import Order
     from cloaca_core.features.steering.records import Parent
-    from cloaca_core.run.order import Order
     from cloaca_core.values.ids import RunIds
 
 RUNS_PER_ACT: Final = 500

@@ -13,11 +13,11 @@ from cloaca_core.features.reruns.retry_plans import RETRIED
 from cloaca_core.values.states import RunStatus
 
 if TYPE_CHECKING:
+    from cloaca_core.engine.order import Order
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.features.reruns.retries import Retries
     from cloaca_core.features.steering.part import SteeringStore
     from cloaca_core.features.steering.records import Act
-    from cloaca_core.run.order import Order
     from cloaca_core.run.rows import RunFilter, RunRow
 
 CHUNK: Final = 500

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core.engine.order import Order
     from cloaca_core.engine.recover.runner_id import RunnerId
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
     from cloaca_core.features.reruns.part import RerunStore
-    from cloaca_core.run.order import Order
     from cloaca_core.store.acts import Acted
     from cloaca_core.values.ids import RunIds
 

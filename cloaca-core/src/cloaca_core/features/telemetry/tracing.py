@@ -6,7 +6,7 @@ import concurrent.futures
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from cloaca_core.definition.unregistered import Unregistered
+from cloaca_core.definition.registry import Unregistered
 from cloaca_core.values.namespace import short_name
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from cloaca_core.values.arguments import nearest_name
 from cloaca_core.values.namespace import short_name
-from cloaca_core.values.nearest import nearest_name
 from cloaca_core.values.times.instants import SECOND, Instant
 
 if TYPE_CHECKING:

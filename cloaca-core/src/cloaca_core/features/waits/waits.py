@@ -263,13 +263,10 @@ class Waits:
         if run.life.state is State.CANCELLING:
             return
         bodies_only = run.life.state is State.PAUSING
-        now, instants = self._clock.wall(), []
-        if (due := waits.next_due(bodies_only=bodies_only)) is not None:
-            instants.append(due)
-        if (since := waits.newest_for_event()) is not None and since + self._evict_after > now:
-            instants.append(since + self._evict_after)
-        if instants:
-            seconds = max(0.0, (min(instants) - now) / SECOND)
+        now = self._clock.wall()
+        at = _next_look(waits, now, self._evict_after, bodies_only=bodies_only)
+        if at is not None:
+            seconds = max(0.0, (at - now) / SECOND)
             check = partial(self._kernel.guarded, run, self.check, run)
             self._timers[run] = self._loop.call_later(min(seconds, _LONGEST_TIMER), check)
 
@@ -314,15 +311,13 @@ class Waits:
         message in it goes to the next wait of the body for the same event.
         """
         wait = self._bodies.withdraw(call)
-        if wait is None:
-            return
-        if wait.ending:
+        if wait is not None and wait.ending:
             wait.cut_off = True
-            return
-        run = call.attempt.owner
-        open_waits(run).remove(wait)
-        rows = WaitRows(closed=[wait.closed()])
-        self._records.note(run, [], [rows], partial(self.check, run))
+        elif wait is not None:
+            run = call.attempt.owner
+            open_waits(run).remove(wait)
+            rows = WaitRows(closed=[wait.closed()])
+            self._records.note(run, [], [rows], partial(self.check, run))
 
     def suspended(self, attempt: Attempt) -> None:
         """The body of an attempt was suspended. It runs again when one of its waits is over."""
@@ -373,6 +368,16 @@ _LONGEST_TIMER: Final = 86_400.0
 
 def _waits_already() -> None:
     """Does nothing: the end of the body's wait starts the task."""
+
+
+def _next_look(waits: OpenWaits, now: int, evict_after: int, *, bodies_only: bool) -> int | None:
+    """The instant at which the first wait ends by time, or the run may be evicted."""
+    instants = []
+    if (due := waits.next_due(bodies_only=bodies_only)) is not None:
+        instants.append(due)
+    if (since := waits.newest_for_event()) is not None and since + evict_after > now:
+        instants.append(since + evict_after)
+    return min(instants, default=None)
 
 
 def _closed(waits: Sequence[OpenWait]) -> Sequence[WaitRows]:

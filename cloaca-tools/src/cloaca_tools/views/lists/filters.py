@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
 from cloaca_core.errors import FilterError
-from cloaca_core.values.nearest import nearest_name
+from cloaca_core.values.arguments import nearest_name
 from cloaca_core.values.states import RunStatus
 from cloaca_core.values.text import is_storable
 from cloaca_tools.views.lists.moments import is_moment

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from cloaca_core.assembly.engine import Engine
     from cloaca_core.assembly.onlooker import Looks
+    from cloaca_core.engine.order import Order
     from cloaca_core.features.search.records import ConditionKind
     from cloaca_core.features.steering.bulk import Steps
-    from cloaca_core.run.order import Order
     from cloaca_core.run.rows import RunRow
     from cloaca_core.values.times.instants import Instant
     from cloaca_tools.views.lists.filters import Filter, Term

@@ -11,8 +11,8 @@ from tables import each_row
 
 from cloaca_core.engine.calls import orders
 from cloaca_core.engine.calls.orders import checked_order, order_of_submission
+from cloaca_core.engine.order import Order
 from cloaca_core.errors import ConfigError, ConfigTypeError
-from cloaca_core.run.order import Order
 from cloaca_core.values.text import is_storable
 
 

@@ -11,9 +11,8 @@ from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.recorded import RecordedWorkflow
-from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.registry import Registry, Unregistered
 from cloaca_core.definition.task import task
-from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.engine.subjects import Subjects
 from cloaca_core.engine.submit.request import Request

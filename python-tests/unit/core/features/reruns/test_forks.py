@@ -13,6 +13,7 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
+from cloaca_core.engine.order import Order
 from cloaca_core.engine.subjects import Subjects
 from cloaca_core.errors import RunNotFoundError, TaskNotFoundError, WorkflowNotFoundError
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
@@ -20,7 +21,6 @@ from cloaca_core.features.definitions.recorder import DefinitionRecorder
 from cloaca_core.features.reruns.forks import Forks
 from cloaca_core.features.reruns.newest_definitions import NewestDefinitions
 from cloaca_core.features.steering.records import Act, Reopening
-from cloaca_core.run.order import Order
 from cloaca_core.run.rerun import Choice
 from cloaca_core.values.ids import RunIds
 from cloaca_testing.conformance.commits import record, submit

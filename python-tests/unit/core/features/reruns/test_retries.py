@@ -15,6 +15,7 @@ import cloaca_core.definition.task
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
+from cloaca_core.engine.order import Order
 from cloaca_core.engine.subjects import Subjects
 from cloaca_core.errors import (
     RunNotFoundError,
@@ -27,7 +28,6 @@ from cloaca_core.features.reruns import retries as module
 from cloaca_core.features.reruns.newest_definitions import NewestDefinitions
 from cloaca_core.features.reruns.retries import Begun, Retries
 from cloaca_core.features.steering.records import Act, Reopening
-from cloaca_core.run.order import Order
 from cloaca_core.run.rows import AttemptRow, NewRun, RunFilter
 from cloaca_core.store.acts import Acted
 from cloaca_core.values.namespace import SEPARATOR

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from cloaca_core.engine.order import Order
 from cloaca_core.features.steering.acts import Acts
 from cloaca_core.features.steering.records import Act, Parent
-from cloaca_core.run.order import Order
 from cloaca_core.values.ids import RunIds
 from cloaca_core.values.times.clock import SYSTEM_CLOCK
 

@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable
 import pytest
 from model.memory_store import MemoryStore
 
+from cloaca_core.engine.order import Order
 from cloaca_core.engine.subjects import Subjects
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.features.reruns.retries import Begun, Retries
 from cloaca_core.features.steering import bulk as module
 from cloaca_core.features.steering.bulk import Bulk, Steps
 from cloaca_core.features.steering.records import Act
-from cloaca_core.run.order import Order
 from cloaca_core.run.rows import RunFilter, RunRow
 from cloaca_core.store.acts import Acted
 from cloaca_testing.conformance.commits import record, submit

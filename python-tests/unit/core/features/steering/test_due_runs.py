@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from model.steering_desk import SteeringDesk
 
-from cloaca_core.run.order import Order
+from cloaca_core.engine.order import Order
 from cloaca_core.values.times.instants import SECOND
 
 pytestmark = pytest.mark.virtual_time

@@ -8,7 +8,7 @@ import pytest
 from model.orchestration import PAIR
 from model.steering_desk import GRACE, SteeringDesk
 
-from cloaca_core.run.order import Order
+from cloaca_core.engine.order import Order
 from cloaca_core.values.times.instants import SECOND
 
 pytestmark = pytest.mark.virtual_time
