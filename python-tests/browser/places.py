@@ -73,6 +73,7 @@ PLACES: Final = (
     Place("/runners", "Runners"),
     Place("/tenants", "Tenants"),
     Place("/actions", "Actions", "ann"),
+    Place("/actions", "Actions", "bob", run="cancelled", query="?run={run_id}"),
 )
 _ROUTES = {path for method, path, _ in ROUTES if method == "GET"}
 FILES: Final = {

@@ -573,6 +573,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
             for row in self.noted.values()
             if by in (None, row.asked_by)
             and search.has(row.kind)
+            and search.run_id in (None, row.run_id)
             and (not row.run_id or row.run_id in self.runs)
         }
         newest_first = sorted(found, reverse=True)

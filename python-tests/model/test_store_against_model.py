@@ -682,6 +682,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         kinds=st.none() | st.sets(st.sampled_from(["cancel", "pause", "submit", "no such"])),
         before=st.none() | st.builds(ActMark, INSTANTS, st.sampled_from(["", "1", "3"]), RUNS),
         submissions=st.booleans(),
+        run_id=st.none() | RUNS,
         limit=LIMITS,
     )
     def search_acts(
@@ -690,9 +691,10 @@ class StoreAgainstModel(RuleBasedStateMachine):
         kinds: set[str] | None,
         before: ActMark | None,
         submissions: bool,
+        run_id: str | None,
         limit: int,
     ) -> None:
-        search = ActSearch(by, kinds, before, submissions)
+        search = ActSearch(by, kinds, before, submissions, run_id)
         self.same(self.model.search_acts(search, limit), self.store.search_acts(search, limit))
 
     # -- schedules ---------------------------------------------------------------------------

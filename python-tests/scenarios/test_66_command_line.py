@@ -915,6 +915,10 @@ def test_the_log_of_actions_is_gone_on_with_and_asked_for_a_person_or_an_act(
     )
     assert "'paused' is not one of" in command("actions", "list", "--kind", "paused", code=2).stderr
 
+    run_id = answer(command("run", "order", "--detach", "--by", "eve", "--json"))["run"]["id"]
+    assert acts("--run", run_id) == [("submit", "eve")]
+    assert acts("--run", "@", "--kind", "pause") == []
+
 
 @pytest.mark.parametrize("empty", ["", " "])
 def test_an_empty_argument_names_nothing(command: Command, empty: str) -> None:

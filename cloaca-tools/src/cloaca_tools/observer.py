@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.task_logs.views import LogLine
     from cloaca_core.features.waits.approvals import OpenApproval
     from cloaca_core.operations.watch import Watch
+    from cloaca_core.store.acts import ActRow
     from cloaca_core.views.explain.explanation import Explanation
     from cloaca_core.views.history import Action, AttemptInfo, RoundInfo, RunEvent
     from cloaca_tools.views.inbox import Inbox, WaitingForPeople
@@ -517,19 +518,29 @@ class Observer:
         by: str | None = None,
         kinds: Collection[str] | None = None,
         before: str | None = None,
+        run: str | None = None,
     ) -> Call[list[Action]]:
         """Who has asked what of the database, newest first; see ``Client.actions``. Only what
-        ``by`` has asked; only of these ``kinds``; only what is older than an action whose ``mark``
-        is ``before``. Without ``submissions``, of which there may be as many as runs, they are left
-        out unless ``kinds`` has them. A ``before`` that is no mark raises ``FilterError``; names
-        have 1 to 255 characters, others are a ``ConfigError``.
+        ``by`` has asked; only of these ``kinds``; only of ``run``, which is named as a ``ref`` is;
+        only what is older than an action whose ``mark`` is ``before``. Without ``submissions``, of
+        which there may be as many as runs, they are left out unless ``kinds`` has them. A
+        ``before`` that is no mark raises ``FilterError``; names have 1 to 255 characters, others
+        are a ``ConfigError``.
         """
         from cloaca_core.views import history
         from cloaca_tools.views import actions
 
-        search = actions.search(by, kinds, before, submissions=submissions)
+        wanted = actions.search(by, kinds, before, submissions=submissions)
         most = checked_limit(limit)
-        return self._ask(lambda engine: engine.store.search_acts(search, most), history.actions)
+        if run is None:
+            return self._ask(lambda engine: engine.store.search_acts(wanted, most), history.actions)
+        ref = ids.checked_ref(run)
+
+        async def answer(engine: Looks) -> list[ActRow]:
+            of_run = wanted._replace(run_id=await ids.resolved(engine, ref))
+            return await engine.store.search_acts(of_run, most)
+
+        return self._ask(answer, history.actions)
 
     # -- all of it ---------------------------------------------------------------------------
 

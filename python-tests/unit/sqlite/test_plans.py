@@ -276,6 +276,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_asked_acts": _ACTS,
     "list_acts_of_kind": _ACTS | {"kind": "retry"},
     "list_acts_of_person": _ACTS | {"asked_by": "ann", "kind": "retry"},
+    "search_acts_of_run": _ACTS | {"of_run": "e00000001", "asked_by": None, "kinds": ["retry"]},
     "kinds_of_person": {"asked_by": "ann"},
     "list_acts_of_run": {"run_id": "e00000001", "limit": LIMIT},
     "lock_owned": {"runner_id": "dead"},

@@ -227,6 +227,7 @@ class UpkeepConformance:
         assert await store.children(["a"]) == []
         for search in (ActSearch(), ActSearch(by="ann"), ActSearch(kinds=["cancel"])):
             assert [row.run_id for row in await store.search_acts(search, 9)] == ["z"]
+        assert await store.search_acts(ActSearch(run_id="a"), 9) == []
 
     async def test_a_tree_is_hidden_once(self, store: Store) -> None:
         await ended_tree(store, "a")

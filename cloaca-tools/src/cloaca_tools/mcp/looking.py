@@ -109,6 +109,15 @@ def get_logs(
     return page("lines", shown, lambda row: row["position"], following)
 
 
+def list_events(database: Database, run: str, after: int | None = None, limit: int = 100) -> Form:
+    """The events of a run, and what people asked of it, in the order of time."""
+    found = database.observer.events(database.run_id(run)).wait()
+    rows = [{"number": number, **json_form(event)} for number, event in enumerate(found, 1)]
+    shown = rows[after or 0 :][:limit]
+    following = shown[-1]["number"] if shown and shown[-1] is not rows[-1] else None
+    return page("events", shown, lambda row: row["number"], following)
+
+
 def get_graph(database: Database, run: str | None = None, workflow: str | None = None) -> Form:
     """The graph of a run or of a workflow."""
     match run, workflow:
@@ -208,6 +217,19 @@ LOOKING: Final = (
             "task": text("Only lines of this task, or of an item of a map, as 'convert[17]'."),
             "attempt": whole("Only lines of this attempt.", 1, 1_000_000),
             "after": whole("Go on after this position: the next of the answer before.", 0, 10**15),
+            "limit": whole("At most so many. Default: 100.", 1, 1_000),
+        },
+    ),
+    Tool(
+        "list_events",
+        "List events of a run",
+        "List what happened in a run, in the order of time: rounds, tasks and their failures, "
+        "messages, and what people asked of it, with who and why. An answer with a next goes on: "
+        "call again with it as after.",
+        list_events,
+        {
+            "run": RUN,
+            "after": whole("Go on after this number: the next of the answer before.", 0, 10**9),
             "limit": whole("At most so many. Default: 100.", 1, 1_000),
         },
     ),

@@ -20,6 +20,7 @@ from cloaca_tools.mcp.looking import (
     get_graph,
     get_logs,
     get_run,
+    list_events,
     list_runs,
     list_workflows,
 )
@@ -120,6 +121,15 @@ def test_a_failed_run_is_explained(database: Database) -> None:
     assert found["code"] == "task_failed"
     assert "ValueError: no stock" in found["why"]
     json.dumps(found)
+
+
+def test_events_of_a_run_are_listed_in_pages(database: Database) -> None:
+    first = list_events(database, "@", limit=1)
+    rest = list_events(database, "@", after=first["next"])
+
+    assert [each["kind"] for each in first["events"]] == ["created"]
+    assert [each["number"] for each in rest["events"]] == [*range(2, 2 + len(rest["events"]))]
+    assert (rest["events"][-1]["kind"], rest["next"]) == ("ended", None)
 
 
 def test_lines_of_a_run_are_listed_in_pages(database: Database) -> None:

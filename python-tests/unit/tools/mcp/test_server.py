@@ -23,6 +23,7 @@ LOOKING = [
     "list_items",
     "explain_run",
     "get_logs",
+    "list_events",
     "get_graph",
     "doctor",
 ]

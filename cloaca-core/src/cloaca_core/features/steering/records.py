@@ -174,7 +174,7 @@ class ActMark(NamedTuple):
 
 
 class ActSearch(NamedTuple):
-    """Selects acts: of one person, of these kinds, older than a mark; None for any.
+    """Selects acts: of one person, of these kinds, older than a mark, on one run; None for any.
 
     Without ``submissions``, of which there may be as many as runs, submissions are left out unless
     ``kinds`` has them.
@@ -184,6 +184,7 @@ class ActSearch(NamedTuple):
     kinds: Collection[str] | None = None
     before: ActMark | None = None
     submissions: bool = True
+    run_id: str | None = None
 
     def has(self, kind: str) -> bool:
         """Whether acts of this kind are selected."""

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from cloaca_core.features.steering.records import Act, ActMark, ActSearch, News, Parent, StopRequest
+from cloaca_core.features.steering.records import (
+    ACT_KINDS,
+    Act,
+    ActMark,
+    ActSearch,
+    News,
+    Parent,
+    StopRequest,
+)
 from cloaca_core.run.rows import ReplacementRow
 from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.store.changes import Change
@@ -56,6 +64,7 @@ class SteeringQueries(
     list_asked_acts: Statement
     list_acts_of_kind: Statement
     list_acts_of_person: Statement
+    search_acts_of_run: Statement
     kinds_of_person: Statement
     list_acts_of_run: Statement
     list_replacements: Statement
@@ -180,6 +189,8 @@ class SqlSteering(SqlPart):
         q, kinds = self._steering, search.kinds
         at, act_id, run_id = search.before or _AFTER_ALL
         place: dict[str, object] = {"at": at, "act_id": act_id, "run_id": run_id, "limit": limit}
+        if search.run_id is not None:
+            return await self._acts_of_run(search, place)
         of_kind = q.list_acts_of_kind
         if search.by is not None:
             place["asked_by"], of_kind = search.by, q.list_acts_of_person
@@ -194,6 +205,12 @@ class SqlSteering(SqlPart):
                 found += await self._read(of_kind, kind=kind, **place)
         rows = sorted(map(ActRow._make, found), key=_place_of, reverse=True)
         return rows[:limit]
+
+    async def _acts_of_run(self, search: ActSearch, place: dict[str, object]) -> list[ActRow]:
+        kinds = self._dialect.array([kind for kind in ACT_KINDS if search.has(kind)])
+        of: dict[str, object] = {"of_run": search.run_id, "asked_by": search.by, "kinds": kinds}
+        found = await self._read(self._steering.search_acts_of_run, **of, **place)
+        return list(map(ActRow._make, found))
 
 
 def _place_of(row: ActRow) -> ActMark:

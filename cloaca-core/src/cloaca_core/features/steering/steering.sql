@@ -427,6 +427,21 @@ WHERE asked_by = :asked_by AND kind = :kind
 ORDER BY created_at DESC, id DESC, run_id DESC LIMIT :limit;
 
 
+-- name: search_acts_of_run
+-- The acts of these kinds on one run, of one person or (NULL) of any, newest first, older than a mark.
+SELECT :columns(act)
+FROM cloaca_act
+WHERE run_id = :of_run AND kind IN :kinds
+    AND (CAST(:asked_by AS TEXT) IS NULL OR asked_by = :asked_by)
+    AND (created_at, id, run_id) < (CAST(:at AS BIGINT), CAST(:act_id AS TEXT), CAST(:run_id AS TEXT))
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_run AS run
+        JOIN cloaca_tombstone AS gone ON gone.root_id = coalesce(run.root_id, run.id)
+        WHERE run.id = cloaca_act.run_id
+    )
+ORDER BY created_at DESC, id DESC, run_id DESC LIMIT :limit;
+
+
 -- name: kinds_of_person
 -- The kinds of acts of one person: a step in the index for each.
 WITH RECURSIVE known (kind) AS (

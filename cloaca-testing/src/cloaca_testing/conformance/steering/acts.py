@@ -194,6 +194,25 @@ class ActConformance:
         assert await found(by="bob", kinds=["pause"]) == ["4"]
         assert await found(by="bob", kinds=[]) == []
 
+    async def test_acts_are_looked_for_by_run(self, store: Store) -> None:
+        await submit(store, *[new_run(name, owner=None) for name in "ab"])
+        await submit(store, new_run("c", owner=None)._replace(asked_by="ann"))
+        await store.pause(["a", "b", "c"], act("x", now=LATER), None, children=True)
+        await store.cancel(["c"], act("y", now=LATER + 1), LATER, children=False)
+
+        async def found(limit: int = 9, **search: Any) -> list[str]:
+            return [row.id for row in await store.search_acts(ActSearch(**search), limit)]
+
+        assert await found(run_id="a") == ["x"]
+        assert await found(run_id="c") == ["y", "x", "c"]
+        assert await found(run_id="c", limit=1) == ["y"]
+        assert await found(run_id="c", submissions=False) == ["y", "x"]
+        assert await found(run_id="c", kinds=["cancel", "no such"]) == ["y"]
+        assert await found(run_id="c", by="ann", kinds=["submit"]) == ["c"]
+        assert await found(run_id="c", by="bob") == []
+        assert await found(run_id="c", before=ActMark(LATER, "x", "c")) == ["c"]
+        assert await found(run_id="z") == []
+
     @pytest.mark.parametrize(
         "search",
         [

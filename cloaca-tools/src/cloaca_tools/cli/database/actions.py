@@ -6,6 +6,7 @@ import click
 
 from cloaca_core.features.steering.records import ACT_KINDS
 from cloaca_tools.cli.columns import when
+from cloaca_tools.cli.completion import RUNS
 from cloaca_tools.cli.output import Column, Output, output_options
 from cloaca_tools.cli.where import Where, database_options, pass_where
 
@@ -25,6 +26,7 @@ def command() -> None:
     metavar="ACT",
     help=f"Only these acts, of {', '.join(ACT_KINDS)}; may be repeated.",
 )
+@click.option("--run", metavar="RUN", help="Only what was asked of RUN.", shell_complete=RUNS)
 @click.option("--before", metavar="MARK", help="Only older ones; a list that is cut says its MARK.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @database_options
@@ -35,6 +37,7 @@ def list_(
     out: Output,
     by: str | None,
     kinds: tuple[str, ...],
+    run: str | None,
     before: str | None,
     limit: int,
 ) -> None:
@@ -42,8 +45,9 @@ def list_(
     from cloaca_core.values.payloads.json_forms import json_form
 
     with where.observing() as observer:
-        asked = observer.actions(limit=limit + 1, by=by, kinds=kinds or None, before=before)
-        acts = asked.wait()
+        acts = observer.actions(
+            limit=limit + 1, by=by, kinds=kinds or None, before=before, run=run
+        ).wait()
     more = acts[limit - 1].mark if len(acts) > limit else None
     rows = [json_form(each) for each in acts[:limit]]
     out.listing("actions", rows, _COLUMNS, following=more, empty="No actions.")

@@ -26,17 +26,21 @@ _PEOPLE: Final = 12
 async def actions(visit: Visit) -> Response:
     """The page of acts, newest first."""
     by, kind, before = visit.query("by"), visit.query("kind"), visit.query("before")
-    observer, kinds = visit.site.observer, kinds_of(kind)
+    run = visit.query("run")
+    of_run, observer, kinds = run or None, visit.site.observer, kinds_of(kind)
     everything, asked, acts = await asyncio.gather(
-        observer.actions(limit=LOOKED_AT),
-        observer.actions(limit=LOOKED_AT, submissions=False),
-        observer.actions(limit=PAGE + 1, by=by or None, kinds=kinds, before=before or None),
+        observer.actions(limit=LOOKED_AT, run=of_run),
+        observer.actions(limit=LOOKED_AT, submissions=False, run=of_run),
+        observer.actions(
+            limit=PAGE + 1, by=by or None, kinds=kinds, before=before or None, run=of_run
+        ),
     )
     known = together(everything, asked)
     return await visit.page(
         "actions.html",
         by=by,
         kind=kind,
+        run=run,
         any=bool(known),
         people=[name for name, _ in Counter([act.by for act in known]).most_common(_PEOPLE)],
         kinds=_offered(known),

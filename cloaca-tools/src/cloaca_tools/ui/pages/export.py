@@ -17,6 +17,7 @@ from cloaca_tools.ui.charts.timeline import chart
 from cloaca_tools.ui.pages import pane
 from cloaca_tools.ui.pages.cause import cause
 from cloaca_tools.ui.pages.downloads import attachment, file_name
+from cloaca_tools.ui.runs.history_rows import history_part
 from cloaca_tools.ui.templating import STATIC, templates
 from cloaca_tools.ui.visit import Address, Visit
 
@@ -131,6 +132,7 @@ def _written(
             apart=apart(tree, seen.timeline),
             chart=chart(seen, visit.clock, visit.clock.zone, fold=True),
             cause=cause(seen, visit.clock),
+            history=history_part(seen.history, visit.site.redact),
             panes=[
                 _pane(visit, tree, node, each, lines)
                 for node, each in zip(nodes, details, strict=True)

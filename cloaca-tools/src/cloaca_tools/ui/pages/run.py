@@ -24,6 +24,7 @@ from cloaca_tools.ui.pages import pane
 from cloaca_tools.ui.pages.cause import cause
 from cloaca_tools.ui.paths import Paths
 from cloaca_tools.ui.runs.gone_runner import stopped
+from cloaca_tools.ui.runs.history_rows import history_part
 from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.views import Inspection, RunTree, Snapshot, TaskNode
 from cloaca_tools.views.run.item_cells import SeenMap
@@ -109,6 +110,7 @@ async def run(visit: Visit) -> Response:
         cause=cause(seen, visit.clock),
         pane=details,
         work=_work(seen, parts["chart"]),
+        history=history_part(seen.history, visit.site.redact),
         **parts,
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.features.explain.explainer import MOST
+from cloaca_core.features.steering.records import ActSearch
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.times.rfc3339 import rfc3339
@@ -17,6 +18,7 @@ from cloaca_core.views.results import info_alone
 from cloaca_core.views.run_past import ACTS_SHOWN, facts_alone
 from cloaca_tools.views.run import timeline as lines, tree as trees
 from cloaca_tools.views.run.graph import Drawn, Graph, drawn_by, graph_of_tree
+from cloaca_tools.views.run.history import Happening, happenings
 from cloaca_tools.views.run.reading import family_of, read_kin, read_views
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Inspection(Shown):
     ``rounds`` are the instants (RFC 3339) at which its rounds after the first began.
     ``submitted_by`` is who has submitted it, None if that was not said. ``schedule_name`` names the
     schedule that has made it, after its workflow if it has no name; None if that is gone, too.
+    ``history`` is what happened to it and what people asked of it, newest first.
     """
 
     tree: trees.RunTree
@@ -51,6 +54,7 @@ class Inspection(Shown):
     rounds: tuple[str, ...]
     submitted_by: str | None
     schedule_name: str | None = None
+    history: tuple[Happening, ...] = ()
 
 
 class Snapshot(NamedTuple):
@@ -104,7 +108,7 @@ async def _read(engine: Looks, kin: Kin) -> Evidence:
         read_views(engine, kin.rows, store),
         store.recorded_run(row.id, MOST),
         store.newest_definitions([row.workflow]),
-        store.acts(row.id, ACTS_SHOWN),
+        store.search_acts(ActSearch(run_id=row.id), ACTS_SHOWN),
         gather(store.forks([row.id]), store.follow_ups([row.id])),
         _schedule(store, row.schedule_id),
     )
@@ -159,6 +163,7 @@ def inspection(found: Evidence) -> Inspection:
         rounds=_begun_again(found.view),
         submitted_by=submitter(found.acts),
         schedule_name=found.schedule and (found.schedule.name or short_name(row.workflow)),
+        history=happenings(found.view, found.acts),
     )
 
 
