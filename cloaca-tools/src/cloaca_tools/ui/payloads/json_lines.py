@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LIMIT: Final = 65_536
 """Characters of a payload that a page shows."""
+LIMIT_WIDE: Final = 8 * LIMIT
+"""As above, where the payload has the whole page."""
 LIMIT_BESIDE_MAPS: Final = 4_096
 """As above, of a run that has a map: each of its contexts may have a line for each item."""
 _INLINE: Final = 76
@@ -29,8 +31,14 @@ _FOLDED: Final = 600
 """Characters from which on a value within a payload is folded."""
 _ITEMS: Final = 12
 """Items from which on it is folded."""
-_DEEPEST: Final = 12
-"""Levels of folds; what is deeper stands in one line. Each level is written out to be measured."""
+_DEEPEST: Final = 60
+"""Levels of folds; what is deeper stands in one line."""
+_DEEP: Final = 12
+"""Levels below which only values up to the limit are folded: each level is written out to be
+measured.
+"""
+_SHARED: Final = 100
+"""Keys of an object up to which none of them uses up what the others need."""
 _LONGEST: Final = 2_000
 """Characters of a line."""
 _MARKS: Final = {"+": "add", "-": "del", " ": ""}
@@ -151,7 +159,7 @@ class _Writer:
             yield self._line(depth, f"{head}{whole}{tail}")
         elif isinstance(value, str):
             yield self._long_text(head, value, whole, tail, depth)
-        elif depth >= _DEEPEST:
+        elif depth >= _DEEPEST or (depth >= _DEEP and len(whole) > LIMIT):
             yield self._line(depth, f"{head}{whole}{tail}")
         elif depth and (len(whole) > _FOLDED or len(value) > _ITEMS):
             yield self._folded(head, value, tail, depth)
@@ -164,6 +172,8 @@ class _Writer:
     def _inner(self, value: Any, depth: int) -> Iterator[Line]:
         keyed = isinstance(value, dict)
         items = list(value.items()) if keyed else list(enumerate(value))
+        is_shared = keyed and len(items) <= _SHARED
+        sizes = [len(_compact(each)) for _, each in items] if is_shared else []
         for place, (key, each) in enumerate(items):
             if self.left <= 0:
                 self.is_cut = True
@@ -172,7 +182,15 @@ class _Writer:
                 return
             head = f"{_compact(key)}: " if keyed else ""
             tail = "" if place == len(items) - 1 else ","
+            kept = self._kept_for(sizes[place + 1 :])
+            self.left -= kept
             yield from self.value(head, each, tail, depth=depth)
+            self.left += kept
+
+    def _kept_for(self, sizes: Sequence[int]) -> int:
+        """The characters that a value leaves to those of these sizes, which come after it."""
+        share = max(self.left, 0) // (len(sizes) + 1)
+        return sum([min(each + _INLINE, share) for each in sizes])
 
     def _folded(self, head: str, value: Any, tail: str, depth: int) -> Line:
         opens, closes = _brackets(value)

@@ -195,4 +195,35 @@ def test_what_is_nested_deeply_is_not_folded_further() -> None:
     while inner := [each for each in lines if each.lines]:
         folds, lines = folds + 1, inner[0].lines or ()
 
+    assert folds == 59
+
+
+def test_large_values_are_folded_less_deep() -> None:
+    """Each level is written out to be measured."""
+    value: Any = ["x" * 300] * 300
+    for _ in range(30):
+        value = [value, "x" * 300]
+    folds, lines = 0, shown(value).lines
+    while inner := [each for each in lines if each.lines]:
+        folds, lines = folds + 1, inner[0].lines or ()
+
     assert folds == 11
+
+
+def test_a_large_value_leaves_room_for_the_keys_after_it() -> None:
+    found = shown({"rows": [{"a": "x" * 90} for _ in range(5_000)], "shop": "no", "day": 7})
+
+    told = drawn(found.lines)
+    assert any('"shop": "no"' in each for each in told)
+    assert any('"day": 7' in each for each in told)
+    assert found.is_cut
+
+
+def test_several_large_values_have_a_share_each() -> None:
+    large = ["x" * 90] * 5_000
+    found = shown({"a": large, "b": large, "c": large})
+
+    folds = [each for each in found.lines if each.lines]
+    sizes = [sum(map(len, drawn(each.lines or ()))) for each in folds]
+    assert len(sizes) == 3
+    assert min(sizes) > LIMIT // 4
