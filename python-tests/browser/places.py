@@ -55,6 +55,8 @@ PLACES: Final = (
     Place("/runs/{run_id}/retry", "Retry", "publish", run="failed"),
     Place("/runs/{run_id}/fork", "Fork", "parse", run="completed", query="?task=parse"),
     Place("/runs/{run_id}/cancel", "Cancel", "", run="waits"),
+    Place("/runs/{run_id}/logs", "price_list", "318 prices differ", run="failed"),
+    Place("/runs/{run_id}/logs", "order", "No such line", run="cancelled", query="?q=none"),
     Place("/workflows", "Workflows", "price_list"),
     Place("/workflow", "price_list", "Prices of six countries", query="?name=price_list"),
     Place("/workflow", "newsletter", "Resume workflow", query="?name=newsletter"),
@@ -77,7 +79,8 @@ PLACES: Final = (
 )
 _ROUTES = {path for method, path, _ in ROUTES if method == "GET"}
 FILES: Final = {
-    f"/runs/{{run_id}}/{name}" for name in ("case", "input", "result", "export", "mermaid")
+    f"/runs/{{run_id}}/{name}"
+    for name in ("case", "input", "result", "export", "mermaid", "logs.txt")
 } | {"/workflow/mermaid"}
 WAYS_BACK: Final = {"/runs/{run_id}/approve", "/runs/{run_id}/send"}
 NO_PAGES: Final = {"/live", "/runners/drain", *FILES, *WAYS_BACK}

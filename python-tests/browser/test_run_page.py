@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -62,3 +63,31 @@ def test_further_rows_of_a_run_come_as_one_scrolls_to_them(
 def _row(page: Page, number: int) -> Locator:
     """The row of a task."""
     return page.locator(f'#run-tasks [data-task="t{number:03}"]')
+
+
+@pytest.mark.each_backend
+def test_logs_follow_a_run_to_its_end(
+    visit: Visit, program: cloaca.DefaultRunner, registry: cloaca.Registry
+) -> None:
+    gate = threading.Event()
+    with cloaca.WorkflowBuilder("talk", registry=registry):
+
+        @cloaca.task
+        def talks(context: dict[str, Any], handle: cloaca.TaskHandle) -> None:
+            for number in range(200):
+                handle.log(f"line {number}")
+            assert gate.wait(60)
+            handle.log("the last line")
+
+    run = program.submit("talk")
+    page = visit.open_live(f"/runs/{run.id}/logs")
+    lines = page.locator("#log-box .m")
+    expect(lines.last).to_have_text("line 199")
+    expect(lines.last).to_be_in_viewport()
+
+    gate.set()
+
+    expect(lines.last).to_have_text("the last line")
+    expect(lines.last).to_be_in_viewport()
+    expect(page.locator("#run-head .state")).to_have_text("Completed")
+    expect(page.locator("#log-next")).to_have_count(0)

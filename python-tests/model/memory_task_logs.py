@@ -37,12 +37,14 @@ class MemoryTaskLogs:
                 self.latest[key_of_progress(row)] = row
 
     async def log_chunks(self, wanted: ChunkFilter) -> list[LogChunk]:
-        """The chunks that match, by position."""
+        """The chunks that match, by position; with ``before`` the last ones, newest first."""
+        is_last, end = wanted.before is not None, wanted.before or 0
         return [
             chunk
-            for (run_id, position), chunk in sorted(self.kept_lines.items())
+            for (run_id, position), chunk in sorted(self.kept_lines.items(), reverse=is_last)
             if run_id == wanted.run_id
             and position > wanted.after
+            and (not is_last or position < end)
             and wanted.task_id in (None, chunk.task_id)
             and wanted.attempt in (None, chunk.attempt)
             and wanted.item in (None, chunk.item)

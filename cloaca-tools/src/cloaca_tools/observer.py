@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from cloaca_tools.views.run.inspection import Inspection, Snapshot
     from cloaca_tools.views.run.item_cells import KeptCells, SeenMap
     from cloaca_tools.views.run.items import Cell, MapItems
+    from cloaca_tools.views.run.log_window import LogSearch, LogWindow, Said
     from cloaca_tools.views.run.reading import Family
     from cloaca_tools.views.run.shown_run import ShownRun
     from cloaca_tools.views.run.standings import Standing
@@ -401,6 +402,18 @@ class Observer:
             return await lines_read(engine.store, engine.reader, wanted._replace(run_id=run_id))
 
         return self._of_run(ref, answer, lines_of(wanted))
+
+    def log_window(self, ref: str, wanted: LogSearch, said: Said) -> Call[LogWindow]:
+        """Some of the lines of a run: the newest, or those around a position; see ``LogSearch``.
+        ``said`` makes the text of a line as it is shown, in which is looked for the text.
+        """
+        from cloaca_tools.views.run import log_window
+
+        return self._of_run(
+            ref,
+            lambda engine, run_id: log_window.read(engine, run_id, wanted),
+            lambda found: log_window.window(found, said),
+        )
 
     def follow_logs(
         self,

@@ -66,6 +66,12 @@ class TaskLogConformance:
         assert await found(after=2) == [other, second]
         assert await found(after=1) == [first, other, second]
         assert await found(limit=2) == [first, other]
+        assert await found(before=7) == [second, other, first]
+        assert await found(before=6) == [other, first]
+        assert await found(before=7, limit=2) == [second, other]
+        assert await found(before=7, after=2, task_id="load") == [second]
+        assert await found(before=9, attempt=1, limit=1) == [other]
+        assert await found(before=2) == []
 
     async def test_lines_of_one_item_are_selected(self, store: Store) -> None:
         await store.register(runner("r1"))

@@ -18,8 +18,8 @@ class TaskLogStore(KernelStore, Protocol):
     """
 
     async def log_chunks(self, wanted: ChunkFilter) -> list[LogChunk]:
-        """The chunks that match, by position. The first of them may begin with lines up to
-        ``after``. Only reads.
+        """The chunks that match, by position; with ``before`` the last of them, newest first. The
+        first may begin with lines up to ``after``. Only reads.
         """
 
     async def progress(self, run_ids: Collection[str]) -> list[ProgressRow]:

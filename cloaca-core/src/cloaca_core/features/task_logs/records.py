@@ -62,7 +62,8 @@ PROGRESS: Final = Kind[ProgressRow]("progress")
 
 class ChunkFilter(NamedTuple):
     """Selects chunks of a run: the first ``limit`` chunks with lines after the position ``after``,
-    of a task, an attempt and an item of a map or (None) of all.
+    of a task, an attempt and an item of a map or (None) of all. With ``before`` the last ``limit``
+    of those that end before that position.
     """
 
     run_id: str
@@ -71,3 +72,4 @@ class ChunkFilter(NamedTuple):
     attempt: int | None = None
     limit: int = 100
     item: int | None = None
+    before: int | None = None

@@ -17,6 +17,7 @@ class TaskLogQueries(Statements, file="task_logs.sql"):
     drop_lines: Statement
     record_progress: Statement
     list_lines: Statement
+    list_last_lines: Statement
     list_progress: Statement
 
 
@@ -28,7 +29,12 @@ class SqlTaskLogs(SqlPart):
         self._task_logs = queries.of(TaskLogQueries)
 
     async def log_chunks(self, wanted: ChunkFilter) -> list[LogChunk]:
-        found = await self._read(self._task_logs.list_lines, **wanted._asdict())
+        chosen = wanted._asdict()
+        if wanted.before is None:
+            del chosen["before"]
+            found = await self._read(self._task_logs.list_lines, **chosen)
+        else:
+            found = await self._read(self._task_logs.list_last_lines, **chosen)
         return list(map(LogChunk._make, found))
 
     async def progress(self, run_ids: Collection[str]) -> list[ProgressRow]:

@@ -51,6 +51,18 @@ ORDER BY position
 LIMIT :limit;
 
 
+-- name: list_last_lines
+-- Read the last chunks of a run that end before a position, newest first.
+SELECT run_id, position, task_id, attempt, number, size, lines, item
+FROM cloaca_task_log
+WHERE run_id = :run_id AND position > :after AND position < :before
+    AND (CAST(:task_id AS TEXT) IS NULL OR task_id = :task_id)
+    AND (CAST(:attempt AS BIGINT) IS NULL OR attempt = :attempt)
+    AND (CAST(:item AS BIGINT) IS NULL OR item = :item)
+ORDER BY position DESC
+LIMIT :limit;
+
+
 -- name: list_progress
 -- Read how far the attempts of the tasks of these runs have come.
 SELECT run_id, task_id, attempt, done, total, detail, told_at, item

@@ -31,6 +31,12 @@ PAGE = 10_000
 @item_options
 @click.option("--attempt", type=click.IntRange(1), help="Only lines of this attempt.")
 @click.option(
+    "--level",
+    type=click.Choice(["debug", "info", "warning", "error", "critical"], case_sensitive=False),
+    help="Only lines of this level or above.",
+)
+@click.option("--find", metavar="TEXT", help="Only lines with TEXT in them, in any case.")
+@click.option(
     "--after", type=click.IntRange(0), default=0, metavar="POSITION", help="Go on after this line."
 )
 @database_options
@@ -45,6 +51,8 @@ def command(
     index: int | None,
     label: str | None,
     attempt: int | None,
+    level: str | None,
+    find: str | None,
     after: int,
 ) -> None:
     """Write what the bodies of a run have logged, in the order in which it was written.
@@ -53,8 +61,10 @@ def command(
     Ctrl-C ends --follow, and the run goes on.
     """
     from cloaca_core.values.payloads.json_forms import json_form
+    from cloaca_tools.views.run.log_window import LogSearch
 
     item = item_of(task, index, label)
+    wanted = LogSearch(level=level or "", text=find or "")
     with where.observing() as observer:
         run_id = observer.resolve(run).wait()
         with leaving(run_id, "logs -f"):
@@ -65,8 +75,9 @@ def command(
                 lines = _so_far(observer, run_id, task, attempt, after, item)
             is_empty = True
             for line in lines:
-                out.event(json_form(line), _shown(line))
-                is_empty = False
+                if wanted.has(line, lambda line: line.message):
+                    out.event(json_form(line), _shown(line))
+                    is_empty = False
     if is_empty and not (out.as_json or out.fields):
         note("No lines.")
 

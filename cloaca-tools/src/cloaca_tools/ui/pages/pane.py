@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 LINES: Final = 60
 """Lines of a log that show at first; a link shows the older ones."""
+WIDE_LINES: Final = 1_000
+"""As above, where the pane has the page."""
 _ALL_LINES: Final = 10_000
 _SOON: Final = 0.001
 """Least number of seconds that is shown."""
@@ -177,23 +179,37 @@ async def facts(
         tree.run.id, name, attempt=_attempt_asked(visit), explained=explained
     )
     log, why = _log(visit, look), _why(node, explanation or look.explanation)
-    shown = await visit.on_thread(shaped, tree, node, look.details, log, why, visit.site.redact)
+    shown = await visit.on_thread(
+        shaped, tree, node, look.details, log, why, visit.site.redact, is_wide(visit)
+    )
     if node.is_map:
         return replace(shown, items=await item_part(visit, tree.run.id, name))
     return shown
 
 
+def is_wide(visit: Visit) -> bool:
+    """Whether the pane has the whole page."""
+    return visit.query("wide") == "on"
+
+
 def shaped(
-    tree: RunTree, node: TaskNode, details: TaskDetails, log: Log, why: str, redact: Redact
+    tree: RunTree,
+    node: TaskNode,
+    details: TaskDetails,
+    log: Log,
+    why: str,
+    redact: Redact,
+    wide: bool = False,
 ) -> Pane:
-    """The pane of what was read."""
+    """The pane of what was read; a ``wide`` one has the page, and shows more of payloads."""
     attempt, change, question = _shown_attempt(details), details.change, details.question
     is_open = question is not None and question.is_open and tree.run.status not in ENDED
     given = None if change is None else change.input
     result = change.result if change is not None and change.status == "Completed" else None
     decision = details.decision
     has_map = any(each.is_map for each in tree.tasks)
-    most = json_lines.LIMIT_BESIDE_MAPS if has_map else json_lines.LIMIT
+    limit = json_lines.LIMIT_WIDE if wide else json_lines.LIMIT
+    most = json_lines.LIMIT_BESIDE_MAPS if has_map and not wide else limit
     return Pane(
         run=tree.run,
         node=node,
@@ -348,7 +364,9 @@ def _log(visit: Visit, look: TaskLook) -> Log:
     """The newest lines of the attempt that is shown."""
     if _shown_attempt(look.details) is None or look.details.kind not in (None, "task"):
         return Log((), 0, 0)
-    return newest(look.log, _ALL_LINES if visit.query("lines") == "all" else LINES)
+    if visit.query("lines") == "all":
+        return newest(look.log, _ALL_LINES)
+    return newest(look.log, WIDE_LINES if is_wide(visit) else LINES)
 
 
 def newest(lines: Sequence[LogLine], most: int) -> Log:

@@ -92,7 +92,7 @@ class Place:
 
 async def run(visit: Visit) -> Response:
     """The page of a run, or the part of it that a script asks for."""
-    shown = await _seen(visit, visit.request.path_params["run_id"])
+    shown = await seen_run(visit, visit.request.path_params["run_id"])
     seen = shown.inspection
     tree, node = _selected(seen.tree, visit.query("of"), visit.query("task"))
     place = _place(visit, seen, tree, node)
@@ -110,12 +110,13 @@ async def run(visit: Visit) -> Response:
         cause=cause(seen, visit.clock),
         pane=details,
         work=_work(seen, parts["chart"]),
+        wide=pane.is_wide(visit),
         history=history_part(seen.history, visit.site.redact),
         **parts,
     )
 
 
-async def _seen(visit: Visit, ref: str) -> Snapshot:
+async def seen_run(visit: Visit, ref: str) -> Snapshot:
     """The run; for a part of a large one that is on a page, as that page shows it."""
     is_part = visit.wants == "pane" or _chunk_asked_for(visit) is not None
     kept = visit.site.seen_runs.find(ref, visit.query("at")) if is_part else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from cloaca_tools.ui.words.texts import first_error, times
@@ -70,9 +69,10 @@ def history_part(history: Sequence[Happening], redact: Redact) -> HistoryPart:
 
 def _told_once(rows: Sequence[HistoryRow]) -> Iterator[HistoryRow]:
     """The rows, but without the error of a run that is the one of the task just before it."""
-    for row, before in zip_longest(rows, rows[1:]):
+    for place, row in enumerate(rows):
+        before = next((each for each in rows[place + 1 :] if not each.is_course), None)
         is_again = row.error and not row.task and before is not None and before.task
-        if is_again and before.error and row.error.endswith(before.error):
+        if is_again and before and before.error and row.error.endswith(before.error):
             yield replace(row, error="")
         else:
             yield row

@@ -31,7 +31,7 @@
     for (const each of all("[data-task]", tasks())) {
       if (same(each)) each.setAttribute("aria-current", "true"); else each.removeAttribute("aria-current");
     }
-    for (const each of all("#run-views a, #fold")) {
+    for (const each of all("#run-views [data-view], #fold")) {
       const to = new URL(each.href), now = here();
       for (const key of ["task", "of"]) if (now.has(key)) to.searchParams.set(key, now.get(key)); else to.searchParams.delete(key);
       each.href = to;
@@ -60,7 +60,7 @@
 
   document.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
-    const row = event.target.closest("#run-tasks [data-task]"), stay = event.target.closest("#run-views a, [data-stay]");
+    const row = event.target.closest("#run-tasks [data-task]"), stay = event.target.closest("#run-views [data-view], [data-stay]");
     if (row && link(row)) select(row);
     else if (stay) { go(stay.href); again(); }
     else return;

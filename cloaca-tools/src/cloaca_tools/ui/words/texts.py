@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -13,6 +14,13 @@ from cloaca_tools.shell import command
 from cloaca_tools.views import GraphNode
 from cloaca_tools.views.lists.filters import Term
 
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CODES: Final = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours, and moves of the cursor
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # titles and links
+    r"|\x1b[ -/]*[0-~]"
+    rf"|{_CONTROL.pattern}"
+)
 _THOUSAND: Final = 1_000
 _SHORT: Final = 13
 """Letters of an id that is shown whole."""
@@ -100,6 +108,13 @@ def item_word(status: str) -> str:
     return "not started" if status == "NotStarted" else status.lower()
 
 
+def plain(text: str) -> str:
+    """A text without the codes by which programs colour terminals, and without other control
+    characters but ends of lines and tabs.
+    """
+    return _CODES.sub("", text) if _CONTROL.search(text) else text
+
+
 def level(name: str) -> str:
     """A level of a log in one short word."""
     return {"WARNING": "warn", "CRITICAL": "fatal"}.get(name.upper(), name.lower())
@@ -147,6 +162,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "times": times,
     "words_of": words_of,
     "item_word": item_word,
+    "plain": plain,
     "level_word": level,
     "level_class": level_class,
     "in_json": in_json,

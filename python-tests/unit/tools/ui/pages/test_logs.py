@@ -1,0 +1,133 @@
+"""The logs of a run as a page: which lines, how it follows, and as a file."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+import cloaca
+from cloaca_tools.ui.pages import logs
+
+WAIT = 60
+NEXT = {"hx-target": "li#log-next"}
+
+
+@pytest.fixture
+def gate() -> threading.Event:
+    """Lets the body of ``talk`` end."""
+    return threading.Event()
+
+
+@pytest.fixture
+def runner(gate: threading.Event) -> Iterator[cloaca.DefaultRunner]:
+    registry = cloaca.Registry()
+    with cloaca.WorkflowBuilder("talk", registry=registry):
+
+        @cloaca.task
+        def first(context: dict[str, Any], handle: cloaca.TaskHandle) -> None:
+            handle.log("\x1b[31mred\x1b[0m <b>", level="warning", rows=3)
+
+        @cloaca.task(dependencies=[first])
+        def second(context: dict[str, Any], handle: cloaca.TaskHandle) -> None:
+            handle.log("begun")
+            assert gate.wait(WAIT)
+            handle.log("done", level="error")
+
+    with cloaca.DefaultRunner(":memory:", registry=registry) as opened:
+        yield opened
+        gate.set()
+
+
+@pytest.fixture
+def page(runner: cloaca.DefaultRunner) -> TestClient:
+    return TestClient(cloaca.ui(runner, auth=cloaca.ui_without_auth, hosts=("testserver",)))
+
+
+@pytest.fixture
+def ended(runner: cloaca.DefaultRunner, gate: threading.Event) -> str:
+    """The id of a run that has ended."""
+    gate.set()
+    run = runner.submit("talk")
+    run.wait(WAIT)
+    return run.id
+
+
+def test_lines_of_all_tasks_stand_in_order_without_codes_of_terminals(
+    page: TestClient, ended: str
+) -> None:
+    html = page.get(f"/runs/{ended}/logs").text
+
+    assert html.index("red &lt;b&gt;") < html.index(">begun<") < html.index(">done<")
+    assert "\x1b" not in html
+    assert "log-next" not in html
+
+
+@pytest.mark.parametrize(
+    ("query", "lines"),
+    [
+        ("level=warning", ["red", "done"]),
+        ("level=no-level", ["red", "begun", "done"]),
+        ("q=DON", ["done"]),
+        ("task=second", ["begun", "done"]),
+        ("task=second&attempt=1&level=error", ["done"]),
+        ("start=1000000002", ["begun", "done"]),
+        ("before=1000000003", ["red", "begun"]),
+        ("q=none", []),
+    ],
+)
+def test_the_address_says_which_lines(
+    page: TestClient, ended: str, query: str, lines: list[str]
+) -> None:
+    html = page.get(f"/runs/{ended}/logs?{query}").text
+
+    assert [each for each in ("red", "begun", "done") if f'"m">{each}' in html] == lines
+
+
+def test_a_task_that_the_run_lacks_is_refused(page: TestClient, ended: str) -> None:
+    assert page.get(f"/runs/{ended}/logs?task=none").status_code == 404
+
+
+def test_the_lines_are_a_file(page: TestClient, ended: str) -> None:
+    answer = page.get(f"/runs/{ended}/logs.txt?level=warning")
+    red, done = answer.text.splitlines()
+
+    assert red.endswith('WARNING first #1 red <b> {"rows": 3}')
+    assert done.endswith("ERROR   second #1 done")
+    assert "attachment" in answer.headers["content-disposition"]
+
+
+def test_a_page_that_follows_asks_for_what_came_since(
+    page: TestClient, runner: cloaca.DefaultRunner, gate: threading.Event
+) -> None:
+    run = runner.submit("talk")
+    followed = run.follow_logs()
+    assert [next(iter(followed)).message, next(iter(followed)).message][1:] == ["begun"]
+    was = f"/runs/{run.id}/logs?was=Running&shown=1&after=1000000001"
+
+    further = page.get(was, headers=NEXT).text
+    assert ('"m">begun' in further, '"m">red' in further) == (True, False)
+    assert "after=1000000002" in further
+    assert "shown=2" in further
+
+    gate.set()
+    run.wait(WAIT)
+    answer = page.get(was, headers=NEXT)
+    assert answer.headers["hx-retarget"] == "#page"
+    assert answer.text.lstrip().startswith("<main")
+    assert '"m">done' in answer.text
+
+
+def test_a_page_with_many_lines_begins_anew(
+    page: TestClient, runner: cloaca.DefaultRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runner.submit("talk")
+    next(iter(run.follow_logs()))
+    monkeypatch.setattr(logs, "SHOWN", 3)
+
+    asked = f"/runs/{run.id}/logs?was=Running&after=0&shown=3"
+
+    assert page.get(asked, headers=NEXT).headers["hx-retarget"] == "#page"
