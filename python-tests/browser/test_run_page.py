@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import cloaca
-from browser.looking import Look, Visit
+from browser.looking import PHONE, RAIL, Look, Visit, barriers, overflow
 from browser.shop import Shop
 
 VIEWS = pytest.mark.parametrize("view", ["timeline", "table"])
@@ -91,3 +92,50 @@ def test_logs_follow_a_run_to_its_end(
     expect(lines.last).to_be_in_viewport()
     expect(page.locator("#run-head .state")).to_have_text("Completed")
     expect(page.locator("#log-next")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [PHONE, RAIL])
+def test_where_the_pane_has_no_place_beside_the_tasks_a_tap_brings_it_as_a_sheet(
+    look: Look, shop: Shop, width: int
+) -> None:
+    page = look.open(f"/runs/{shop.completed}", width=width)
+    pane = page.locator("#pane")
+
+    page.locator("#run-tasks [data-task=parse]").click()
+
+    expect(pane.get_by_role("heading", name="parse")).to_be_in_viewport()
+    expect(pane.get_by_text("parsed 6 feeds")).to_be_in_viewport()
+    assert overflow(page) == []
+    assert barriers(page) == []
+    page.get_by_role("button", name="Close").click()
+    expect(pane.get_by_role("heading", name="parse")).not_to_be_in_viewport()
+    expect(page.locator("#run-tasks [data-task=parse]")).to_be_in_viewport()
+
+
+def test_on_a_phone_a_failure_stands_above_the_tasks_and_all_of_it_in_the_sheet(
+    look: Look, shop: Shop
+) -> None:
+    page = look.open(f"/runs/{shop.failed}", width=PHONE)
+    error, tasks = page.locator("#pane-error"), page.locator("#run-tasks")
+    above, below = error.bounding_box(), tasks.bounding_box()
+    assert above is not None
+    assert below is not None
+    assert above["y"] < below["y"]
+    expect(page.locator("#pane-attempts")).to_be_hidden()
+
+    page.get_by_role("button", name="Attempts, input and logs").click()
+
+    expect(page.locator("#pane-attempts")).to_be_visible()
+    expect(error).to_be_in_viewport()
+
+
+def test_the_pane_becomes_the_page_and_narrow_again(look: Look, shop: Shop) -> None:
+    page = look.open(f"/runs/{shop.failed}")
+
+    page.get_by_role("link", name="Wide").click()
+    expect(page.locator("#run-tasks")).to_be_hidden()
+    expect(page).to_have_url(re.compile("wide=on"))
+    assert barriers(page) == []
+
+    page.get_by_role("link", name="Narrow").click()
+    expect(page.locator("#run-tasks")).to_be_visible()

@@ -46,6 +46,21 @@
     htmx.ajax("GET", `${location.pathname}?${query}`, { source: "#pane", target: "#pane", swap: "innerMorph" });
   };
 
+  // Where the pane has no place beside the tasks, it comes as a sheet; what stands there keeps its
+  // height meanwhile, so that the rows stay where they are.
+  const narrow = matchMedia("(max-width: 860px)");
+  const openSheet = () => {
+    const pane = document.getElementById("pane");
+    if (narrow.matches && !pane.matches(":popover-open")) pane.showPopover();
+  };
+  narrow.addEventListener("change", () => {
+    if (!narrow.matches) document.getElementById("pane")?.hidePopover();
+  });
+  document.addEventListener("beforetoggle", (event) => {
+    const split = event.target.id === "pane" && event.target.parentElement;
+    if (split) split.style.paddingTop = event.newState === "open" && split.matches(".pane-first") ? `${event.target.offsetHeight}px` : "";
+  }, { capture: true });
+
   // j and k move the selection; below the last row that is loaded the next ones come.
   const move = (step) => {
     const list = all("[data-task]", tasks()).filter((row) => link(row) && row.checkVisibility());
@@ -61,7 +76,7 @@
   document.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     const row = event.target.closest("#run-tasks [data-task]"), stay = event.target.closest("#run-views [data-view], [data-stay]");
-    if (row && link(row)) select(row);
+    if (row && link(row)) { select(row); openSheet(); }
     else if (stay) { go(stay.href); again(); }
     else return;
     event.preventDefault();
