@@ -2,7 +2,8 @@
 
 The address says which lines; it works without a script. While the run goes on, an element at the
 end of the list asks for further ones each time that something has changed, and the answer brings
-the next such element. When the run changes its state, the answer is the whole page.
+the next such element. When the run changes its state, the answer is the whole page. A page that
+does not follow asks for itself anew, as others do.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ READS: Final = 10
 SHOWN: Final = 3_000
 """Lines of a page that follows; then it begins anew with the newest ones."""
 _POSITION: Final = re.compile(r"[0-9]{1,18}")
+_ASKED_FOR_NEWS: Final = dict.fromkeys(("after", "was", "shown", "zone", "before", "start"), "")
+"""What only the address of further lines has, or says where a window is."""
 _OFFERED: Final = 300
 """Tasks that are offered to choose from."""
 _PAGE: Final = 2_000
@@ -71,6 +74,7 @@ async def _page(visit: Visit, *, fragment: bool = False) -> Response:
     run, search = seen.tree.run, _search(visit)
     found = await _found(visit, run.id, search)
     names = [each.task_id for each in seen.tree.tasks if each.started_at is not None]
+    parts = _parts(visit, search, found, run.status, len(found.lines))
     return await visit.page(
         "run/logs.html",
         seen=seen,
@@ -81,14 +85,16 @@ async def _page(visit: Visit, *, fragment: bool = False) -> Response:
         search=search,
         levels=LEVELS,
         names=names[:_OFFERED],
-        still=True,
+        still=parts["follows"],
         fragment=fragment or visit.wants == "page",
-        **_parts(visit, search, found, run.status, len(found.lines)),
+        **parts,
     )
 
 
 async def _further(visit: Visit) -> Response:
-    """The lines after those that the page has; the whole page if the run is in another state."""
+    """The lines after those that the page has; the whole page if the run is in another state, or
+    the browser has told its time zone since.
+    """
     ref, search = visit.request.path_params["run_id"], _search(visit)
     after = _position(visit, "after") or 0
     run, lines = await asyncio.gather(
@@ -98,7 +104,8 @@ async def _further(visit: Visit) -> Response:
         ),
     )
     shown = visit.number("shown") + len(lines)
-    if run.status != visit.query("was") or len(lines) > LINES or shown > SHOWN:
+    is_other = run.status != visit.query("was") or visit.clock.zone_name != visit.query("zone")
+    if is_other or len(lines) > LINES or shown > SHOWN:
         return await _anew(visit)
     found = window_of_lines(lines, search, after, Said(visit.site.redact))
     return await visit.page(
@@ -123,7 +130,15 @@ def _parts(
         "found": found,
         "said": said,
         "follows": follows,
-        "next": visit.here(start="", before="", after=found.end, was=status, shown=shown),
+        "lines_at": lambda **query: visit.here(**{**_ASKED_FOR_NEWS, **query}),
+        "next": visit.here(
+            start="",
+            before="",
+            after=found.end,
+            was=status,
+            shown=shown,
+            zone=visit.clock.zone_name,
+        ),
     }
 
 

@@ -13,7 +13,7 @@ import cloaca
 from cloaca_tools.ui.pages import logs
 
 WAIT = 60
-NEXT = {"hx-target": "li#log-next"}
+NEXT = {"hx-target": "li#log-next", "cookie": "cloaca_zone=UTC"}
 
 
 @pytest.fixture
@@ -106,12 +106,14 @@ def test_a_page_that_follows_asks_for_what_came_since(
     run = runner.submit("talk")
     followed = run.follow_logs()
     assert [next(iter(followed)).message, next(iter(followed)).message][1:] == ["begun"]
-    was = f"/runs/{run.id}/logs?was=Running&shown=1&after=1000000001"
+    was = f"/runs/{run.id}/logs?was=Running&zone=UTC&shown=1&after=1000000001"
 
     further = page.get(was, headers=NEXT).text
     assert ('"m">begun' in further, '"m">red' in further) == (True, False)
     assert "after=1000000002" in further
     assert "shown=2" in further
+    moved = page.get(was, headers=NEXT | {"cookie": "cloaca_zone=Asia/Tokyo"})
+    assert moved.headers["hx-retarget"] == "#page"
 
     gate.set()
     run.wait(WAIT)
@@ -128,6 +130,6 @@ def test_a_page_with_many_lines_begins_anew(
     next(iter(run.follow_logs()))
     monkeypatch.setattr(logs, "SHOWN", 3)
 
-    asked = f"/runs/{run.id}/logs?was=Running&after=0&shown=3"
+    asked = f"/runs/{run.id}/logs?was=Running&zone=UTC&after=0&shown=3"
 
     assert page.get(asked, headers=NEXT).headers["hx-retarget"] == "#page"

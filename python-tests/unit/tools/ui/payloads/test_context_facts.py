@@ -22,17 +22,31 @@ def test_keys_are_words_and_values_are_text() -> None:
             Fact("Lines", '[1,{"a":null}]', True),
             Fact("Api token", "***", False),
         ),
+        (),
         0,
     )
 
 
-def test_the_newest_keys_are_shown_and_long_values_cut() -> None:
-    found = facts_of({f"k{n}": "v" * 400 for n in range(10)}, Redaction())
+def test_the_newest_keys_are_shown_at_once_and_the_older_ones_can_be_unfolded() -> None:
+    found = facts_of({f"k{n}": n for n in range(10)}, Redaction())
 
     assert [each.label for each in found.shown] == [f"K{n}" for n in range(2, 10)]
-    assert found.hidden == 2
-    assert found.shown[0].text == "v" * 300 + "…"
+    assert [each.label for each in found.older] == ["K0", "K1"]
+    assert found.hidden == 0
+
+
+def test_of_very_many_keys_some_are_left_out() -> None:
+    found = facts_of({f"k{n}": n for n in range(300)}, Redaction())
+
+    assert (len(found.shown), len(found.older), found.hidden) == (8, 100, 192)
+
+
+def test_a_long_text_to_decide_on_is_there_as_a_whole() -> None:
+    letter = "Dear shop,\n" + "v" * 400
+    (fact,) = facts_of({"letter": letter}, Redaction()).shown
+
+    assert fact == Fact("Letter", letter[:300] + "…", False, letter)
 
 
 def test_nothing_is_known_of_no_context() -> None:
-    assert facts_of(None, Redaction()) == Facts((), 0)
+    assert facts_of(None, Redaction()) == Facts((), (), 0)
