@@ -82,6 +82,7 @@ class TaskLogConformance:
         for row in rows:
             wanted = ChunkFilter("a", task_id="load", item=row.item)
             assert await store.log_chunks(wanted) == [row]
+            assert await store.log_chunks(wanted._replace(before=99)) == [row]
 
     async def test_a_chunk_that_is_sent_again_is_there_once(self, store: Store) -> None:
         await store.register(runner("r1"))
