@@ -181,18 +181,24 @@ async def file(visit: Visit) -> Response:
     search = _search(visit)
     name = file_name(run.workflow_name, run.id, search.task or "", "logs", ending="txt")
     headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(
-        _texts(visit, run.id, search), media_type="text/plain", headers=headers
+    first = await _lines(visit, run.id, search, 0)  # an answer that has begun cannot be refused
+    texts = _texts(visit, run.id, search, first)
+    return StreamingResponse(texts, media_type="text/plain", headers=headers)
+
+
+async def _lines(visit: Visit, run_id: str, search: LogSearch, after: int) -> list[LogLine]:
+    return await visit.site.observer.logs(
+        run_id, search.task, attempt=search.attempt, after=after, limit=_PAGE
     )
 
 
-async def _texts(visit: Visit, run_id: str, search: LogSearch) -> AsyncIterator[str]:
-    said, after = Said(visit.site.redact), 0
-    while lines := await visit.site.observer.logs(
-        run_id, search.task, attempt=search.attempt, after=after, limit=_PAGE
-    ):
-        after = lines[-1].position
+async def _texts(
+    visit: Visit, run_id: str, search: LogSearch, lines: list[LogLine]
+) -> AsyncIterator[str]:
+    said = Said(visit.site.redact)
+    while lines:
         yield "".join([_text(visit, each, said) for each in lines if search.has(each, said)])
+        lines = await _lines(visit, run_id, search, lines[-1].position)
 
 
 def _text(visit: Visit, line: LogLine, said: Said) -> str:

@@ -88,7 +88,8 @@ def test_the_address_says_which_lines(
 
 
 def test_a_task_that_the_run_lacks_is_refused(page: TestClient, ended: str) -> None:
-    assert page.get(f"/runs/{ended}/logs?task=none").status_code == 404
+    for address in ("logs", "logs.txt"):
+        assert page.get(f"/runs/{ended}/{address}?task=none").status_code == 404
 
 
 def test_the_lines_are_a_file(page: TestClient, ended: str) -> None:
