@@ -10,7 +10,17 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import cloaca
-from browser.looking import PHONE, RAIL, Look, Visit, barriers, overflow
+from browser.looking import (
+    PHONE,
+    RAIL,
+    Look,
+    Visit,
+    barriers,
+    cut_off,
+    overflow,
+    resize,
+    settle,
+)
 from browser.shop import Shop
 
 VIEWS = pytest.mark.parametrize("view", ["timeline", "table"])
@@ -49,13 +59,13 @@ def large(program: cloaca.DefaultRunner, registry: cloaca.Registry) -> cloaca.Ru
 def test_further_rows_of_a_run_come_as_one_scrolls_to_them(
     visit: Visit, large: cloaca.RunHandle, view: str
 ) -> None:
-    page = visit.open_live(f"/runs/{large.id}?view={view}")
-    expect(_row(page, 199)).to_be_attached()
+    page = visit.open_live(f"/runs/{large.id}?view={view}&open=all")
+    expect(_row(page, 198)).to_be_attached()
     expect(_row(page, 200)).not_to_be_attached()
 
-    for last in (199, 399):
+    for last in (198, 398):
         _row(page, last).scroll_into_view_if_needed()
-        expect(_row(page, last + 1)).to_be_attached()
+        expect(_row(page, last + 2)).to_be_attached()
 
     _row(page, 449).scroll_into_view_if_needed()
     expect(_row(page, 449)).to_be_in_viewport()
@@ -139,3 +149,80 @@ def test_the_pane_becomes_the_page_and_narrow_again(look: Look, shop: Shop) -> N
 
     page.get_by_role("link", name="Narrow").click()
     expect(page.locator("#run-tasks")).to_be_visible()
+
+
+@VIEWS
+def test_rows_that_are_far_away_leave_the_page_and_come_again(
+    visit: Visit, large: cloaca.RunHandle, view: str
+) -> None:
+    page = visit.open_live(f"/runs/{large.id}?view={view}&only=pending&task=t440")
+    for last in (199, 399, 449):
+        _row(page, last).scroll_into_view_if_needed()
+    expect(_row(page, 449)).to_be_in_viewport()
+    expect(_row(page, 100)).not_to_be_attached()
+
+    page.mouse.wheel(0, -20_000)
+
+    expect(_row(page, 0)).to_be_in_viewport()
+
+
+@pytest.fixture
+def broken(program: cloaca.DefaultRunner, registry: cloaca.Registry) -> cloaca.RunHandle:
+    """A run of 420 tasks of which two have failed, far below the first ones."""
+    with cloaca.WorkflowBuilder("broken", registry=registry):
+        before: list[str] = []
+        for number in range(50):
+
+            @cloaca.task(id=f"prepare_{number:03}", dependencies=before)
+            def step(context: dict[str, Any]) -> None: ...
+
+            before = [f"prepare_{number:03}"]
+        for number in range(370):
+
+            @cloaca.task(id=f"convert_file_{number:03}", dependencies=before, retry_attempts=1)
+            def convert(context: dict[str, Any], number: int = number) -> None:
+                if number in (207, 311):
+                    raise ValueError("checksum differs")
+
+    run = program.submit("broken")
+    run.wait(60)
+    return run
+
+
+@pytest.mark.parametrize("view", ["timeline", "graph", "table"])
+def test_a_large_run_opens_at_its_fault_and_fits(
+    visit: Visit, broken: cloaca.RunHandle, view: str
+) -> None:
+    page = visit.open_live(f"/runs/{broken.id}?view={view}")
+
+    fault = page.locator('#run-tasks [data-task="convert_file_207"]').filter(visible=True)
+    expect(fault).to_have_attribute("aria-current", "true")
+    expect(fault).to_be_in_viewport()
+    assert barriers(page) == []
+    for width in RAIL, PHONE:
+        resize(page, width)
+        settle(page)
+        assert overflow(page) == []
+        assert cut_off(page) == []
+        assert barriers(page, dark=width == PHONE) == []
+
+
+def test_tasks_are_found_as_one_types_and_filtered_by_state(
+    visit: Visit, broken: cloaca.RunHandle
+) -> None:
+    page = visit.open_live(f"/runs/{broken.id}")
+    rows = page.locator("#run-tasks [data-row]")
+    expect(rows).to_have_count(52)  # the two that failed below the line of their fan-out
+
+    page.keyboard.press("/")
+    page.keyboard.type("FILE_20")
+    expect(rows).to_have_count(10)
+    page.locator("#run-counts").get_by_role("link", name="2 failed").click()
+    expect(rows).to_have_count(1)
+    expect(page).to_have_url(re.compile(r"only=failed&q=FILE_20$"))
+    page.locator("#run-counts").get_by_role("link", name="420 tasks").click()
+    expect(rows).to_have_count(52)
+    expect(page.get_by_role("searchbox", name="Find a task")).to_have_value("")
+
+    page.get_by_role("link", name=re.compile(r"370\s*tasks: 2 failed")).click()
+    expect(page.locator('[data-task="convert_file_100"]')).to_be_attached()

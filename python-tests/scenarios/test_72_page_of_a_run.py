@@ -295,7 +295,7 @@ def large(runner: cloaca.DefaultRunner) -> cloaca.RunHandle:
 
 
 def test_a_large_run_comes_in_chunks(page: TestClient, large: cloaca.RunHandle) -> None:
-    html = look(page, large.id)
+    html = look(page, large.id, only="completed")
     at = re.findall(r'data-at="([^"]+)"', html)[0]
 
     assert rows(html) == [f"t{number:03}" for number in range(200)]
@@ -305,7 +305,7 @@ def test_a_large_run_comes_in_chunks(page: TestClient, large: cloaca.RunHandle) 
     assert re.findall(r"rows-(\d+)", last)[:3] == ["32", "16", "2"]
     assert words(last).startswith('id="chunk-2" class="tl-chunk" data-chunk="2"> Tasks 401 to 450')
 
-    chunk = look(page, large.id, "div#chunk-2", rows=2, at=at)
+    chunk = look(page, large.id, "div#chunk-2", rows=2, at=at, only="completed")
     assert rows(chunk) == [f"t{number:03}" for number in range(400, 450)]
     assert chunk.lstrip().startswith('<div id="chunk-2"')
 
@@ -335,7 +335,7 @@ def test_a_large_run_that_has_ended_is_as_it_was_seen_until_somebody_steers_it(
 def test_without_a_script_a_link_leads_to_the_next_ones(
     page: TestClient, large: cloaca.RunHandle
 ) -> None:
-    html = look(page, large.id)
+    html = look(page, large.id, only="completed")
     (link,) = re.findall(r'<a href="([^"]+)">Next 200</a>', html)
     answer = page.get(unescape(link))
 
@@ -345,7 +345,7 @@ def test_without_a_script_a_link_leads_to_the_next_ones(
 def test_a_live_look_keeps_the_chunks_that_are_there(
     page: TestClient, large: cloaca.RunHandle
 ) -> None:
-    html = look(page, large.id, "main#page", rows="0,2")
+    html = look(page, large.id, "main#page", rows="0,2", only="completed")
 
     assert re.findall(r'data-chunk="(\d)" data-loaded', html) == ["0", "2"]
     assert "<html" not in html
@@ -354,7 +354,7 @@ def test_a_live_look_keeps_the_chunks_that_are_there(
 def test_the_chunk_of_the_selected_task_is_there_at_once(
     page: TestClient, large: cloaca.RunHandle
 ) -> None:
-    html = look(page, large.id, task="t420")
+    html = look(page, large.id, task="t420", only="completed")
 
     assert selected(html) == ["t420"]
     assert re.findall(r'data-chunk="(\d)" data-loaded', html) == ["0", "2"]
@@ -364,6 +364,87 @@ def test_the_table_comes_in_chunks_too(page: TestClient, large: cloaca.RunHandle
     html = look(page, large.id, view="table", rows=1)
 
     assert rows(html) == [f"t{number:03}" for number in range(200, 400)]
+
+
+def test_a_fan_out_is_one_line_with_its_failed_tasks_and_the_selected_one_below(
+    page: TestClient, runner: cloaca.DefaultRunner
+) -> None:
+    with cloaca.WorkflowBuilder("fan"):
+        names = [f"shard{number:02}" for number in range(30)]
+        for name in names:
+
+            @cloaca.task(id=name, retry_attempts=1)
+            def body(context: dict[str, Any], name: str = name) -> None:
+                if name in ("shard07", "shard11"):
+                    raise ValueError("checksum differs")
+
+        @cloaca.task(dependencies=names)
+        def done(context: dict[str, Any]) -> None: ...
+
+    run = runner.submit("fan")
+    run.wait(WAIT)
+
+    html = look(page, run.id, task="shard20")
+    assert rows(html) == ["shard07", "shard11", "shard20", "done"]
+    assert "shard… 30 tasks: 2 failed · 28 completed" in words(html)
+    (link,) = re.findall(r'href="([^"]+)" data-stay\s+aria-expanded="false"', html)
+    opened = page.get(unescape(link)).text
+    assert rows(opened) == [*names, "done"]
+    assert 'aria-expanded="true"' in opened
+    assert rows(look(page, run.id, only="completed"))[:2] == ["shard00", "shard01"]
+    assert rows(look(page, run.id, view="table"))[:2] == ["shard00", "shard01"]
+
+
+def test_the_graph_of_a_large_run_has_groups_which_open(
+    page: TestClient, large: cloaca.RunHandle
+) -> None:
+    html = look(page, large.id, view="graph", task="t007")
+    assert re.findall(r'data-counts="([^"]+)"', html) == ["completed:450 "]
+    assert re.findall(r'<a href="[^"]+" data-task="([^"]+)"', html) == ["t007"]  # the selected one
+
+    (link,) = re.findall(r'href="([^"]+)" data-group="t000 … t449" data-stay', html)
+    opened = page.get(unescape(link)).text
+    assert opened.count('data-within="0"') == 450
+
+
+def test_tasks_are_found_and_filtered_without_a_script(
+    page: TestClient, failed: cloaca.RunHandle, large: cloaca.RunHandle
+) -> None:
+    html = look(page, failed.id)
+    assert words(part(html, "run-counts")).startswith(
+        'id="run-counts" class="task-counts" role="group" aria-label="Tasks by state"> '
+        "4 tasks 1 failed 1 skipped 2 completed"
+    )
+    (link,) = re.findall(r'href="([^"]+)" data-stay>[^\n]*1 failed', part(html, "run-counts"))
+    narrow = page.get(unescape(link)).text
+    assert rows(narrow) == ["send"]
+    assert rows(look(page, failed.id, view="table", only="completed")) == ["reserve", "charge"]
+
+    found = look(page, large.id, q="T44", only="completed")
+    assert rows(found) == [f"t44{digit}" for digit in range(10)]
+    assert "10 found" in words(part(found, "run-counts"))
+    assert 'name="only" value="completed"' in part(found, "run-find")
+    assert "No task matches" in look(page, large.id, q="u")
+
+
+def test_the_table_is_sorted_by_a_column(page: TestClient, large: cloaca.RunHandle) -> None:
+    html = look(page, large.id, view="table", sort="-task")
+
+    assert rows(html)[:2] == ["t449", "t448"]
+    assert re.findall(r'aria-sort="(\w+)"', html) == ["descending", *["none"] * 4]
+
+
+def test_a_large_run_is_not_read_anew_for_other_rows_of_it(
+    page: TestClient, large: cloaca.RunHandle, runner: cloaca.DefaultRunner
+) -> None:
+    waits = runner.submit("large", delay=3600)
+    (at,) = re.findall(r'data-at="([^"]+)"', look(page, waits.id))
+
+    own = look(page, waits.id, "main#page", q="t00", at=at)
+
+    assert re.findall(r'data-at="([^"]+)"', own) == [at]
+    assert len(rows(own)) == 10
+    assert re.findall(r'data-at="([^"]+)"', look(page, waits.id, "main#page", q="t00")) != [at]
 
 
 def test_a_visitor_has_so_many_exports_at_a_time(
@@ -411,7 +492,7 @@ def items(html: str) -> list[int]:
 def test_a_map_shows_its_items_by_state_and_page(
     page: TestClient, mapped: cloaca.RunHandle
 ) -> None:
-    first = look(page, mapped.id)
+    first = look(page, mapped.id, state="all")
     assert "Items 120 items" in words(part(first, "pane-items"))
     assert "3 failed 117 completed" in words(part(first, "item-counts"))
     assert 'aria-label="3 failed, 117 completed"' in first
@@ -420,7 +501,7 @@ def test_a_map_shows_its_items_by_state_and_page(
     assert len(re.findall(r'<svg class="f-items" x="[0-9.]+%" width="[0-9.]+%"', first)) == 1
     assert "f-items" not in look(page, mapped.id, view="table")
 
-    failed = look(page, mapped.id, task="convert", state="Failed")
+    failed = look(page, mapped.id)  # a map that has failed opens at the fault
     assert items(failed) == [7, 47, 87]
     assert "item-pages" not in failed
     last = look(page, mapped.id, task="convert", after=99)

@@ -213,11 +213,11 @@ class Observer:
         )
 
     def snapshot(
-        self, ref: str, known: Snapshot | None = None, *, depth: int = 3, drawn: bool = False
+        self, ref: str, known: Snapshot | None = None, *, depth: int = 3, drawn: int = 0
     ) -> Call[Snapshot]:
         """The same, to be asked for again: ``known`` itself if the run and all below it had ended
         then, and none of them was steered since. That takes one short read. With its graph, if it
-        is to be ``drawn``.
+        has up to ``drawn`` tasks.
         """
         from cloaca_tools.views.run import inspection
 

@@ -13,8 +13,12 @@ from types import MappingProxyType
 from typing import Final
 
 from cloaca_core.values.wording import counted
-from cloaca_tools.ui.charts.item_strip import ItemStrip
+from cloaca_tools.ui.charts.choice import counts
+from cloaca_tools.ui.charts.fan_outs import Entry, FanOut
+from cloaca_tools.ui.charts.item_strip import ItemStrip, item_strip
+from cloaca_tools.ui.words.texts import item_word
 from cloaca_tools.views import Bar, RunLine, RunTree, TaskNode, Timeline
+from cloaca_tools.views.run.items import cell_of, share_of
 
 CHUNK: Final = 200
 """Tasks of a chunk."""
@@ -33,7 +37,8 @@ MOST_NESTED: Final = 50
 @dataclass(frozen=True, slots=True)
 class Row:
     """A task of the run ``run_id``. ``key`` is unique on the page, and stays while the run has the
-    definition that it has. ``strip`` are the items of a map.
+    definition that it has. ``strip`` are the items of a map. One that ``is_within`` a fan-out
+    stands below the line of that.
     """
 
     key: str
@@ -42,6 +47,7 @@ class Row:
     bars: tuple[Bar, ...]
     branches: tuple[Branch, ...]
     strip: ItemStrip | None = None
+    is_within: bool = False
 
     @property
     def is_folded(self) -> bool:
@@ -81,6 +87,33 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class FoldRow:
+    """A fan-out as one line: the states of its tasks, and all of them as a strip. The times are of
+    its bodies, None where none has begun; ``skipped_at`` is when its tasks were skipped.
+    """
+
+    key: str
+    fan: FanOut
+    is_open: bool
+    counts: Mapping[str, int]
+    strip: ItemStrip
+    begins: str | None
+    ends: str | None
+    skipped_at: str | None
+
+    @property
+    def state(self) -> str:
+        """The state that matters most of those that its tasks have."""
+        return next(iter(self.counts))
+
+    @property
+    def words(self) -> str:
+        """How many tasks are in each state: ``2 failed · 47 completed``."""
+        each = [f"{number:,} {item_word(status)}" for status, number in self.counts.items()]
+        return " · ".join(each)
+
+
+@dataclass(frozen=True, slots=True)
 class Branch:
     """A run below another one; ``hidden`` of its tasks are not shown. One that is open shows its
     rows from the start.
@@ -96,12 +129,21 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """``rows`` is None for a chunk that was not asked for, which is ``height`` rows high."""
+    """``lines`` is None for a chunk that was not asked for, which is ``height`` rows high; ``rows``
+    are those of tasks.
+    """
 
     number: int
     tasks: int
     height: int
-    rows: tuple[Row, ...] | None
+    lines: tuple[Row | FoldRow, ...] | None
+
+    @property
+    def rows(self) -> tuple[Row, ...] | None:
+        """Its lines without those of fan-outs."""
+        if self.lines is None:
+            return None
+        return tuple([line for line in self.lines if isinstance(line, Row)])
 
     @property
     def first(self) -> int:
@@ -113,18 +155,22 @@ def chunks(
     tree: RunTree,
     timeline: Timeline,
     wanted: Collection[int],
+    listed: Sequence[Entry] | None = None,
     strips: Mapping[str, ItemStrip] = NO_STRIPS,
 ) -> tuple[Chunk, ...]:
-    """The chunks of a run, those that are wanted with their rows. ``strips`` are those of its maps,
-    by task.
+    """The chunks of a run, those that are wanted with their rows. ``listed`` are the lines that are
+    cut into chunks, by default one for each task; ``strips`` are those of its maps, by task.
     """
-    cut = [
-        range(start, min(start + CHUNK, len(tree.tasks)))
-        for start in range(0, len(tree.tasks), CHUNK)
-    ]
+    entries = one_each(range(len(tree.tasks))) if listed is None else listed
+    cut = [entries[start : start + CHUNK] for start in range(0, len(entries), CHUNK)]
     return tuple(
-        _chunk(tree, timeline, number, places, wanted, strips) for number, places in enumerate(cut)
+        _chunk(tree, timeline, number, some, wanted, strips) for number, some in enumerate(cut)
     )
+
+
+def one_each(places: Iterable[int]) -> list[Entry]:
+    """A line for each of the tasks at these places."""
+    return [Entry(place) for place in places]
 
 
 def apart(tree: RunTree, timeline: Timeline) -> tuple[Branch, ...]:
@@ -132,10 +178,11 @@ def apart(tree: RunTree, timeline: Timeline) -> tuple[Branch, ...]:
     return _branches(tree.children, timeline)
 
 
-def chunk_of(tree: RunTree, task: str) -> int:
-    """The chunk that has a task of the run at the top; the first for another one."""
-    places = (n for n, node in enumerate(tree.tasks) if node.task_id == task)
-    return next(places, 0) // CHUNK
+def chunk_of(tree: RunTree, task: str, listed: Sequence[Entry]) -> int:
+    """The chunk that has a task of the run at the top; the first for one that is not listed."""
+    lines = enumerate(listed)
+    at = (n for n, each in lines if not each.fold and tree.tasks[each.place].task_id == task)
+    return next(at, 0) // CHUNK
 
 
 def found(tree: RunTree, run_id: str) -> RunTree | None:
@@ -159,15 +206,67 @@ def _chunk(
     tree: RunTree,
     timeline: Timeline,
     number: int,
-    places: range,
+    entries: Sequence[Entry],
     wanted: Collection[int],
     strips: Mapping[str, ItemStrip],
 ) -> Chunk:
     if number in wanted:
-        rows = tuple(_rows(tree, timeline, places, strips))
-        return Chunk(number, len(places), sum(map(_height, rows)), rows)
-    height = sum(1 + _height_below(tree.tasks[n].children) for n in places)
-    return Chunk(number, len(places), height, None)
+        lines = tuple(_lines(tree, timeline, entries, strips))
+        height = sum(1 if isinstance(line, FoldRow) else _height(line) for line in lines)
+        return Chunk(number, len(entries), height, lines)
+    places = [entry.place for entry in entries if not entry.fold]
+    height = len(entries) + sum(_height_below(tree.tasks[n].children) for n in places)
+    return Chunk(number, len(entries), height, None)
+
+
+def _lines(
+    tree: RunTree, timeline: Timeline, entries: Sequence[Entry], strips: Mapping[str, ItemStrip]
+) -> Iterator[Row | FoldRow]:
+    folds = {entry.fold.key: entry for entry in entries if entry.fold}
+    drawn = _fold_rows(tree, timeline, folds)
+    rows = _rows(tree, timeline, [entry for entry in entries if not entry.fold], strips)
+    for entry in entries:
+        yield drawn[entry.fold.key] if entry.fold else next(rows)
+
+
+def _fold_rows(
+    tree: RunTree, timeline: Timeline, folds: Mapping[str, Entry]
+) -> Mapping[str, FoldRow]:
+    """The lines of fan-outs, by their keys."""
+    fan_of = {
+        tree.tasks[place].task_id: key
+        for key, entry in folds.items()
+        for place in (entry.fold.places if entry.fold else ())
+    }
+    bars: dict[str, list[Bar]] = {key: [] for key in folds}
+    for bar in timeline.bars if folds else ():
+        if (key := fan_of.get(bar.task)) is not None:
+            bars[key].append(bar)
+    return {
+        key: _fold_row(tree, entry.fold, bars[key], timeline.at, is_open=entry.is_open)
+        for key, entry in folds.items()
+        if entry.fold
+    }
+
+
+def _fold_row(
+    tree: RunTree, fan: FanOut, bars: Sequence[Bar], at: str, *, is_open: bool
+) -> FoldRow:
+    nodes = [tree.tasks[place] for place in fan.places]
+    begun = [bar for bar in bars if bar.started_at is not None and not bar.kept]
+    standings = [(node.status, node.seconds or 0.0) for node in nodes]
+    share = share_of(len(nodes))
+    cells = [cell_of(n, standings[n : n + share]) for n in range(0, len(nodes), share)]
+    return FoldRow(
+        key=f"{tree.run.id}-fan-{fan.places[0]}",
+        fan=fan,
+        is_open=is_open,
+        counts=counts(nodes),
+        strip=item_strip(cells, fewest=1),
+        begins=min([bar.started_at or at for bar in begun], default=None),
+        ends=max([bar.ended_at or at for bar in begun], default=None),
+        skipped_at=max([bar.ended_at or at for bar in bars], default=None),
+    )
 
 
 def _height(row: Row) -> int:
@@ -194,15 +293,16 @@ def _height_below(children: Sequence[RunTree]) -> int:
 def _rows(
     tree: RunTree,
     timeline: Timeline,
-    places: Iterable[int],
+    entries: Iterable[Entry],
     strips: Mapping[str, ItemStrip] = NO_STRIPS,
 ) -> Iterator[Row]:
-    nodes = [(n, tree.tasks[n]) for n in places]
+    nodes = [(entry, tree.tasks[entry.place]) for entry in entries]
     bars = _bars({node.task_id for _, node in nodes}, timeline.bars)
-    for n, node in nodes:
+    for entry, node in nodes:
+        key, own = f"{tree.run.id}-{entry.place}", tuple(bars[node.task_id])
         branches = _branches(node.children, timeline)
-        own, strip = tuple(bars[node.task_id]), strips.get(node.task_id)
-        yield Row(f"{tree.run.id}-{n}", tree.run.id, node, own, branches, strip)
+        strip = strips.get(node.task_id)
+        yield Row(key, tree.run.id, node, own, branches, strip, entry.is_within)
 
 
 def _bars(tasks: Collection[str], bars: Sequence[Bar]) -> dict[str, list[Bar]]:
@@ -220,7 +320,7 @@ def _branches(children: Sequence[RunTree], timeline: Timeline) -> tuple[Branch, 
 
 def _branch(child: RunTree, timeline: Timeline, siblings: Sequence[RunTree]) -> Branch:
     shown = min(len(child.tasks), MOST_NESTED)
-    rows = tuple(_rows(child, timeline, range(shown)))
+    rows = tuple(_rows(child, timeline, one_each(range(shown))))
     hidden, is_open = len(child.tasks) - shown, _is_open(child, siblings)
     return Branch(child.run, rows, hidden, is_open, child.iteration, child.index)
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from cloaca_core.values.wording import duration
 from cloaca_tools.ui.charts.axis import Axis, axis, merged
-from cloaca_tools.ui.charts.rows import Row
+from cloaca_tools.ui.charts.rows import FoldRow, Row
 from cloaca_tools.ui.words.clock import Clock
 from cloaca_tools.ui.words.texts import skipped
 from cloaca_tools.views import Bar, Inspection, RunLine, Span, TaskNode, Timeline
@@ -29,9 +29,9 @@ _KEPT: Final = "kept from the run before"
 
 class Mark(NamedTuple):
     """``kind`` is ``queue``, ``bar``, ``done`` (of a bar, as far as its body has come), ``items``
-    (of a map, in the place of its bar), ``hatch``, ``ask`` (a node that waits), ``bad`` (a failure,
-    in its middle), ``crash`` or ``dash`` (skipped). ``state`` is that of an attempt, ``says`` what
-    is read when it is pointed at.
+    (of a map in the place of its bar, or of a fan-out all its tasks), ``hatch``, ``ask`` (a node
+    that waits), ``bad`` (a failure, in its middle), ``crash`` or ``dash`` (skipped). ``state`` is
+    that of an attempt, ``says`` what is read when it is pointed at.
     """
 
     kind: str
@@ -93,6 +93,10 @@ class Chart:
             return found
         note = None if found.note is not None and found.note.is_over else found.note
         return replace(found, marks=with_items(found.marks), note=note)
+
+    def fold(self, row: FoldRow) -> Drawn:
+        """The tasks of a fan-out as a strip, from the first start to the last end."""
+        return folded(row, self.axis)
 
     def run(self, run: RunLine) -> Mark:
         """The bar of a run below the first one."""
@@ -169,6 +173,19 @@ def with_items(marks: Sequence[Mark]) -> tuple[Mark, ...]:
             if mark.kind != "done"
         ]
     )
+
+
+def folded(row: FoldRow, scale: Axis) -> Drawn:
+    """The strip of a fan-out, or the sign of one that was skipped, with its states beside it."""
+    if row.begins is None or row.ends is None:
+        if row.skipped_at is None:
+            return Drawn((), Note(row.words, 0), "")
+        dash = Mark("dash", _x(scale, row.skipped_at), 0, says=row.words)
+        return Drawn((dash,), _placed(row.words, [dash]), "")
+    strip = _mark("items", scale, row.begins, row.ends, says=row.words)
+    note = _placed(row.words, [strip])
+    took = duration(second(row.ends) - second(row.begins))
+    return Drawn((strip,), None if note is not None and note.is_over else note, took)
 
 
 def took(node: TaskNode, bars: Sequence[Bar], at: str) -> str:

@@ -56,11 +56,16 @@ class ItemPart:
     chosen: ChosenItem | None
 
 
-async def item_part(visit: Visit, run_id: str, task: str) -> ItemPart | None:
-    """The items of a map, as the address asks for them; None of a map that has not begun."""
-    observer, status = visit.site.observer, visit.query("state")
-    wanted = status if status in FIRST else None
+async def item_part(
+    visit: Visit, run_id: str, task: str, *, has_failed: bool = False
+) -> ItemPart | None:
+    """The items of a map, as the address asks for them: of one that ``has_failed`` the failed ones
+    by default. None of a map that has not begun.
+    """
+    observer = visit.site.observer
     after = visit.number("after") if visit.query("after") else None
+    status = visit.query("state", "Failed" if has_failed and after is None else "")
+    wanted = status if status in FIRST else None
     try:
         found = await observer.items(
             run_id,

@@ -183,7 +183,9 @@ async def facts(
         shaped, tree, node, look.details, log, why, visit.site.redact, is_wide(visit)
     )
     if node.is_map:
-        return replace(shown, items=await item_part(visit, tree.run.id, name))
+        has_failed = node.status == "Failed"
+        items = await item_part(visit, tree.run.id, name, has_failed=has_failed)
+        return replace(shown, items=items)
     return shown
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
-from urllib.parse import quote_plus
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from starlette.responses import Response
 
+from cloaca_tools.ui.charts.choice import choice_of, chosen, counts
+from cloaca_tools.ui.charts.fan_outs import ALL, Entry, with_folds
+from cloaca_tools.ui.charts.graph_groups import MOST, GraphLine, graph_lines
 from cloaca_tools.ui.charts.item_strip import ItemStrip, item_strip
 from cloaca_tools.ui.charts.rows import (
     CHUNK,
@@ -18,76 +19,39 @@ from cloaca_tools.ui.charts.rows import (
     chunks,
     first_to_see,
     found,
+    one_each,
 )
 from cloaca_tools.ui.charts.timeline import Chart, chart
 from cloaca_tools.ui.pages import pane
 from cloaca_tools.ui.pages.cause import cause
-from cloaca_tools.ui.paths import Paths
 from cloaca_tools.ui.runs.gone_runner import stopped
 from cloaca_tools.ui.runs.history_rows import history_part
+from cloaca_tools.ui.runs.place import VIEWS, Place
 from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.views import Inspection, RunTree, Snapshot, TaskNode
 from cloaca_tools.views.run.item_cells import SeenMap
 
-VIEWS: Final = ("timeline", "graph", "table")
 _MOST_CHUNKS: Final = 60
 """Chunks that one answer has with their rows at most."""
 _MOST_STRIPS: Final = 50
 """Maps of which one answer draws the items."""
+_FEW: Final = 20
+"""Tasks up to which nobody has to look for one."""
 _DIGITS: Final = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where on the page of a run a visitor is; all of it is in the address. ``of`` is the run of
-    the selected task if that is one below the run of the page.
-    """
+class Listing(NamedTuple):
+    """The lines of a view, and the chunks of them that are sent with their rows."""
 
-    paths: Paths
-    run_id: str
-    view: str
-    task: str | None
-    of: str
-    fold: bool
+    entries: Sequence[Entry]
+    wanted: set[int]
 
-    def address(self, *, rows: int | None = None, at: str = "") -> str:
-        """The address of this place; ``rows`` is a chunk to be sent, ``at`` when the run was seen
-        whose chunk it is.
-        """
-        return self.paths.run(
-            self.run_id,
-            view=self.view,
-            task=self.task,
-            of=self.of,
-            fold="" if self.fold else "off",
-            rows=None if rows is None else str(rows),
-            at=at,
-        )
-
-    def of_task(self, run_id: str, task: str) -> str:
-        """The address with another task selected."""
-        return replace(self, task=task, of="" if run_id == self.run_id else run_id).address()
-
-    def of_own_task(self, task: str) -> str:
-        """The address with a task of the page's run selected."""
-        return self.of_task(self.run_id, task)
-
-    def to_own_tasks(self) -> Callable[[str], str]:
-        """The same as ``of_own_task``, for thousands of tasks."""
-        others = replace(self, task=None, of="").address()
-        return lambda task: f"{others}&task={quote_plus(task)}"
-
-    def of_view(self, view: str) -> str:
-        """The address with another view."""
-        return replace(self, view=view).address()
-
-    def folded(self, *, fold: bool) -> str:
-        """The address with long waits folded or not."""
-        return replace(self, fold=fold).address()
-
-    def is_at(self, run_id: str, task: str) -> bool:
-        """Whether this task is the selected one."""
-        return task == self.task and run_id == (self.of or self.run_id)
+    def places(self) -> Iterator[int]:
+        """The tasks that have rows of their own."""
+        for number in sorted(self.wanted):
+            for entry in self.entries[number * CHUNK : (number + 1) * CHUNK]:
+                if not entry.fold:
+                    yield entry.place
 
 
 async def run(visit: Visit) -> Response:
@@ -97,17 +61,18 @@ async def run(visit: Visit) -> Response:
     tree, node = _selected(seen.tree, visit.query("of"), visit.query("task"))
     place = _place(visit, seen, tree, node)
     chunk = _chunk_asked_for(visit)
-    if chunk is not None and chunk * CHUNK < len(seen.tree.tasks):
-        parts = _parts(visit, shown, place, await _strips(visit, seen, place))
+    if visit.wants == "pane":
+        return await visit.page("run/pane.html", pane=await _pane(visit, seen, tree, node))
+    listing = await visit.on_thread(_listing, visit, seen, place)
+    strips = await _strips(visit, seen, place, listing)
+    parts = await visit.on_thread(_parts, visit, shown, place, listing, strips)
+    if chunk is not None and chunk < len(parts["chunks"]):
         return await visit.page("run/chunk.html", chunk=parts["chunks"][chunk], **parts)
     details = await _pane(visit, seen, tree, node)
-    if visit.wants == "pane":
-        return await visit.page("run/pane.html", pane=details)
-    parts = _parts(visit, shown, place, await _strips(visit, seen, place))
     return await visit.page(
         "run.html",
         by=schedule_name(seen),
-        cause=cause(seen, visit.clock),
+        cause=await visit.on_thread(cause, seen, visit.clock),
         pane=details,
         work=_work(seen, parts["chart"]),
         wide=pane.is_wide(visit),
@@ -117,12 +82,12 @@ async def run(visit: Visit) -> Response:
 
 
 async def seen_run(visit: Visit, ref: str) -> Snapshot:
-    """The run; for a part of a large one that is on a page, as that page shows it."""
-    is_part = visit.wants == "pane" or _chunk_asked_for(visit) is not None
-    kept = visit.site.seen_runs.find(ref, visit.query("at")) if is_part else None
+    """The run; as a page shows a large one that asks for a part of it, or for other rows."""
+    at = visit.query("at") if visit.wants else ""
+    kept = visit.site.seen_runs.find(ref, at) if at else None
     if kept is not None:
         return kept
-    known, drawn = visit.site.seen_runs.latest(ref), visit.query("view") == "graph"
+    known, drawn = visit.site.seen_runs.latest(ref), MOST if visit.query("view") == "graph" else 0
     # On another thread: a run of 10,000 tasks takes a while to be shaped.
     found = await visit.on_thread(visit.site.observer.snapshot(ref, known, drawn=drawn).wait)
     found = found._replace(inspection=stopped(found.inspection))
@@ -141,16 +106,25 @@ async def _pane(
     return await pane.facts(visit, tree, node.task_id, seen.explanation if is_own else None)
 
 
-async def _strips(visit: Visit, seen: Inspection, place: Place) -> Mapping[str, ItemStrip]:
+def _listing(visit: Visit, seen: Inspection, place: Place) -> Listing:
+    """The lines of the view; takes its time, as the run may be large."""
+    entries = () if place.view == "graph" else _listed(seen, place)
+    return Listing(entries, _wanted(visit, seen.tree, place, entries))
+
+
+async def _strips(
+    visit: Visit, seen: Inspection, place: Place, listing: Listing
+) -> Mapping[str, ItemStrip]:
     """The items of the maps that have rows in the timeline."""
+    if place.view != "timeline":
+        return NO_STRIPS
     tasks, run = seen.tree.tasks, seen.tree.run
     maps = [
         SeenMap(node.task_id, node.attempts, run.round, node.status != "Running")
-        for number in sorted(_wanted(visit, seen.tree, place))
-        for node in tasks[number * CHUNK : (number + 1) * CHUNK]
+        for node in (tasks[number] for number in listing.places())
         if node.is_map and node.started_at is not None
     ]
-    if place.view != "timeline" or not maps:
+    if not maps:
         return NO_STRIPS
     site = visit.site
     cells = await site.observer.item_cells(run.id, maps[:_MOST_STRIPS], site.item_cells)
@@ -158,21 +132,43 @@ async def _strips(visit: Visit, seen: Inspection, place: Place) -> Mapping[str, 
 
 
 def _parts(
-    visit: Visit, shown: Snapshot, place: Place, strips: Mapping[str, ItemStrip]
+    visit: Visit, shown: Snapshot, place: Place, listing: Listing, strips: Mapping[str, ItemStrip]
 ) -> dict[str, Any]:
-    """The content of the views of the tasks."""
+    """The content of the views of the tasks; takes its time."""
     seen = shown.inspection
+    listed = listing.entries
     return {
         "seen": seen,
         "tree": seen.tree,
         "run": seen.tree.run,
         "place": place,
-        "chunks": chunks(seen.tree, seen.timeline, _wanted(visit, seen.tree, place), strips),
+        "counts": counts(seen.tree.tasks),
+        "listed": len(listed),
+        "can_fold": ALL in place.choice.opened or any(each.fold for each in listed),
+        "few": _FEW,
+        "chunks": chunks(seen.tree, seen.timeline, listing.wanted, listed, strips),
         "apart": apart(seen.tree, seen.timeline),
         "chart": chart(seen, visit.clock, visit.clock.zone, fold=place.fold),
         "redact": visit.site.redact,
         "graph": shown.graph,
+        "groups": _groups(shown, place),
     }
+
+
+def _listed(seen: Inspection, place: Place) -> Sequence[Entry]:
+    """The lines of the timeline or the table. Tasks that were chosen are not folded."""
+    tasks, choice = seen.tree.tasks, place.choice
+    if place.view == "timeline" and not choice.narrows:
+        return with_folds(tasks, choice.opened, None if place.of else place.task)
+    return one_each(chosen(tasks, seen.timeline.bars, choice))
+
+
+def _groups(shown: Snapshot, place: Place) -> Sequence[GraphLine]:
+    """The graph by groups, of a run that has too many tasks to be drawn one by one."""
+    if place.view != "graph" or shown.graph is not None:
+        return ()
+    tasks = shown.inspection.tree.tasks
+    return graph_lines(tasks, place.choice.opened, None if place.of else place.task)
 
 
 def _selected(top: RunTree, of: str, task: str) -> tuple[RunTree, TaskNode | None]:
@@ -191,18 +187,24 @@ def _place(visit: Visit, seen: Inspection, tree: RunTree, node: TaskNode | None)
         task=None if node is None else node.task_id,
         of="" if tree.run.id == run_id else tree.run.id,
         fold=visit.query("fold") != "off",
+        choice=choice_of(
+            visit.query("only"),
+            visit.query("q"),
+            visit.query("sort"),
+            visit.request.query_params.getlist("open"),
+        ),
     )
 
 
-def _wanted(visit: Visit, tree: RunTree, place: Place) -> set[int]:
+def _wanted(visit: Visit, tree: RunTree, place: Place, listed: Sequence[Entry]) -> set[int]:
     """The chunks to be sent with their rows: those that the address names, else the one of the
     selected task and the first.
     """
     parts = [_number(part) for part in visit.query("rows").split(",")]
-    named = {each for each in parts if each is not None and each * CHUNK < len(tree.tasks)}
+    named = {each for each in parts if each is not None and each * CHUNK < len(listed)}
     if named:
         return set(sorted(named)[:_MOST_CHUNKS])
-    return {0} if place.of or place.task is None else {0, chunk_of(tree, place.task)}
+    return {0} if place.of or place.task is None else {0, chunk_of(tree, place.task, listed)}
 
 
 def _chunk_asked_for(visit: Visit) -> int | None:

@@ -2,7 +2,7 @@
 // Where tasks stand changes with the tasks only: states, times and the selection are painted in place.
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
-  const HIGH = 40, CHIP = 24, CHIP_GAP = 4, CHIPS_WIDE = 12, HEAD = 30, PAD = 8, LONGEST = 220, LONGEST_CHIP = 150, LEAST = 72, LEAST_OF_RUN = 104;
+  const HIGH = 40, CHIP = 24, CHIP_GAP = 4, CHIPS_WIDE = 12, HEAD = 30, PAD = 8, LONGEST = 220, LONGEST_CHIP = 150, LEAST = 72, LEAST_OF_RUN = 104, KEPT = 60;
   const WORST = ["failed", "running", "waiting", "paused", "cancelling", "pending", "cancelled", "completed", "skipped"];
   const KINDS = { sleep: "i-clock", event: "i-inbox", approval: "i-user", child: "i-runs", loop: "i-retry" };
   const PLANS = { keep: "is kept", again: "runs again", drop: "is dropped" };
@@ -40,9 +40,12 @@
 
   // ---- the list ----
   const read = (item) => {
-    const link = item.querySelector("[data-task]"), { status, kind, layer, after, plan, says } = item.dataset;
+    const link = item.querySelector("[data-task], [data-group]"), { status, kind, layer, after, plan, says, within, counts, open } = item.dataset;
     return {
-      name: link.dataset.task, href: link.getAttribute("href"), current: link.hasAttribute("aria-current"),
+      // A group that the server has made has the counts of its states.
+      link, within: within === undefined ? null : Number(within), open: open !== undefined,
+      counts: counts ? new Map(counts.trim().split(" ").map((each) => each.split(":")).map(([name, number]) => [name, Number(number)])) : null,
+      name: link.dataset.task ?? link.dataset.group, href: link.getAttribute("href"), current: link.hasAttribute("aria-current"),
       status: status || "", kind, layer: Number(layer), plan: plan || "", says: says || "",
       note: item.querySelector(".n2")?.textContent || "",
       after: after ? after.split(" ").map(Number) : [],
@@ -81,41 +84,59 @@
 
     // All that a place depends on.
     now() {
-      return JSON.stringify([this.tasks.map(({ name, kind, layer, after }) => [name, kind, layer, after]), [...this.open]]);
+      return JSON.stringify([this.tasks.map(({ name, kind, layer, after, within, counts, open }) => [name, kind, layer, after, within, counts && [...counts], open]), [...this.open]]);
     }
 
     // ---- where all stands ----
     draw() {
-      const { units, pipesOf, place } = graphLayout;
-      this.units = units(this.tasks, this.small ? Infinity : undefined);
+      const { units, given, pipesOf } = graphLayout;
+      this.units = "grouped" in this.home.dataset ? given(this.tasks) : units(this.tasks, this.small ? Infinity : undefined);
       // At first the group of the selected task is open.
       if (!this.pipes) for (const unit of this.units) if (unit.tasks.length > 1 && unit.tasks.some((each) => this.tasks[each].current)) this.open.add(unit.key);
       this.pipes = pipesOf(this.tasks, this.units);
       const sizes = this.units.map((unit) => this.size(unit));
-      const { places, paths, width: wide, height } = place(sizes, this.pipes);
+      const { places, paths, width: wide, height } = this.placed(sizes);
       this.edges = paths.map((path) => make("path", { class: "edge", d: path }));
       this.unitNodes = this.units.map((unit, each) => this.node(unit, sizes[each], places[each]));
       this.nodes = this.unitNodes.flatMap(({ node, chips }) => [node, ...chips]);
       this.svg.firstChild.replaceChildren(make("g", {}, ...this.edges), ...this.unitNodes.map(({ group }) => group));
       this.bounds = { width: Math.max(wide, 1), height: Math.max(height, 1) };
-      this.svg.setAttribute("aria-label", `Graph of ${counted(this.tasks.length, "task")}`);
+      this.svg.setAttribute("aria-label", `Graph of ${counted(Number(this.home.dataset.total) || this.tasks.length, "task")}`);
       if (this.small) this.svg.setAttribute("viewBox", `0 0 ${this.bounds.width} ${this.bounds.height}`);
       else this.home.show(this.svg, this.bounds, this.nodes.find((node) => this.tasks[node.task]?.current)?.box);
     }
 
+    // Places are kept while this window is open: a large graph that was laid out once is there at once.
+    placed(sizes) {
+      const { keep } = this.home.dataset, { place } = graphLayout;
+      if (this.small || sizes.length < KEPT) return place(sizes, this.pipes);
+      const shape = JSON.stringify([sizes, this.now()]), key = `cloaca-graph ${keep}`;
+      try {
+        const kept = JSON.parse(sessionStorage.getItem(key));
+        if (kept?.shape === shape) return kept.found;
+      } catch { /* nothing is kept, or not of this shape */ }
+      const found = place(sizes, this.pipes);
+      try { sessionStorage.setItem(key, JSON.stringify({ shape, found })); } catch { /* there is no room */ }
+      return found;
+    }
+
+    isGroup(unit) { return unit.head !== undefined || unit.tasks.length > 1; }
+
+    isOpen(unit) { return unit.head === undefined ? this.open.has(unit.key) : unit.tasks.length > 0; }
+
     size(unit) {
       const [task] = unit.tasks.map((each) => this.tasks[each]);
-      if (unit.tasks.length === 1) {
+      if (!this.isGroup(unit)) {
         const least = task.status ? LEAST_OF_RUN : LEAST, words = Math.min(LONGEST, Math.max(label(task.name), task.status ? 0 : second(task.note)));
         return { width: Math.max(least, words + (this.icon(task) ? 27 : 14) + 14), height: HIGH };
       }
-      unit.label = unit.name.length > 2 ? `${unit.name}…` : `${task.name} … ${this.tasks[unit.tasks.at(-1)].name}`;
-      if (!this.open.has(unit.key)) return { width: Math.max(150, Math.min(LONGEST, label(unit.label)) + 62), height: HIGH };
+      unit.label = unit.head !== undefined ? `${unit.name}${unit.tasks.length ? ` ${this.words(this.tasks[unit.head].counts)}` : ""}` : unit.name.length > 2 ? `${unit.name}…` : `${task.name} … ${this.tasks[unit.tasks.at(-1)].name}`;
+      if (!this.isOpen(unit)) return { width: Math.max(150, Math.min(LONGEST, label(unit.label)) + 62), height: HIGH };
       const names = unit.tasks.map((each) => label(this.tasks[each].name));
       unit.chip = Math.min(LONGEST_CHIP, Math.max(40, ...names)) + (task.status ? 37 : 24);
       unit.columns = Math.min(CHIPS_WIDE, Math.max(1, Math.round(Math.sqrt(unit.tasks.length * 60 / unit.chip))));
       const rows = Math.ceil(unit.tasks.length / unit.columns);
-      return { width: Math.max(150, unit.columns * (unit.chip + CHIP_GAP) - CHIP_GAP + 2 * PAD), height: HEAD + rows * (CHIP + CHIP_GAP) - CHIP_GAP + PAD };
+      return { width: Math.max(150, unit.head === undefined ? 0 : label(unit.label) + 62, unit.columns * (unit.chip + CHIP_GAP) - CHIP_GAP + 2 * PAD), height: HEAD + rows * (CHIP + CHIP_GAP) - CHIP_GAP + PAD };
     }
 
     icon(task) {
@@ -125,15 +146,16 @@
     node(unit, size, at) {
       const box = { ...at, ...size };
       if (this.small) return this.plain(unit, box);
-      if (unit.tasks.length === 1) {
+      if (!this.isGroup(unit)) {
         const node = this.task(unit.tasks[0], box, LONGEST);
         return { group: node.element, node, chips: [] };
       }
-      const isOpen = this.open.has(unit.key), element = make("g", { class: "node node-group", role: "button", tabindex: "-1", "aria-expanded": String(isOpen), transform: `translate(${at.x} ${at.y})` });
+      const isOpen = this.isOpen(unit), isWhole = unit.head === undefined ? isOpen : this.tasks[unit.head].open;
+      const element = make("g", { class: "node node-group", role: "button", tabindex: "-1", "aria-expanded": String(isWhole), transform: `translate(${at.x} ${at.y})` });
       const node = { element, box, unit, second: make("text", { class: "n2", x: 27, y: 31 }), icon: make("use", { x: 7, y: isOpen ? 7 : 12, width: 15, height: 15 }) };
       const name = make("text", { x: 27, y: isOpen ? 19 : 17 });
-      name.textContent = cut(unit.label, LONGEST, label);
-      const sign = make("path", { class: "node-sign", d: isOpen ? "M-4 2 0-2 4 2" : "M-4-2 0 2 4-2", transform: `translate(${size.width - 16} ${isOpen ? 15 : 20})` });
+      name.textContent = unit.head === undefined ? cut(unit.label, LONGEST, label) : unit.label;
+      const sign = make("path", { class: "node-sign", d: isWhole ? "M-4 2 0-2 4 2" : "M-4-2 0 2 4-2", transform: `translate(${size.width - 16} ${isOpen ? 15 : 20})` });
       if (isOpen) element.append(make("path", { class: "node-frame", d: frame(size) }));
       else element.append(make("rect", { class: "under", x: 4, y: 4, width: size.width }), make("rect", { width: size.width }));
       element.append(make("rect", { class: "ring", width: size.width + 8 }), node.icon, name, " ", node.second, sign);
@@ -194,25 +216,31 @@
       put(node.second, "y", "31");
     }
 
+    words(counts) {
+      return WORST.filter((status) => counts.has(status)).map((status) => `${counts.get(status).toLocaleString("en")} ${status}`).join(", ");
+    }
+
     // How long it took is told before how often it was tried.
     short(note, most) {
       return second(note) <= most ? note : cut(note.split(" · ")[0], most, second);
     }
 
     paintGroup(node) {
-      const { element, unit } = node, of = unit.tasks.map((each) => this.tasks[each]), counts = new Map();
-      for (const { status } of of) if (status) counts.set(status, (counts.get(status) || 0) + 1);
-      const inOrder = WORST.filter((status) => counts.has(status)), isOpen = element.getAttribute("aria-expanded") === "true";
-      const words = inOrder.map((status) => `${counts.get(status)} ${status}`).join(", ") || counted(of.length, "task");
+      const { element, unit } = node, of = unit.tasks.map((each) => this.tasks[each]), counts = new Map(this.tasks[unit.head]?.counts);
+      if (!counts.size) for (const { status } of of) if (status) counts.set(status, (counts.get(status) || 0) + 1);
+      const inOrder = WORST.filter((status) => counts.has(status)), isOpen = this.isOpen(unit);
+      const number = [...counts.values()].reduce((sum, each) => sum + each, 0) || of.length;
+      const words = this.words(counts) || counted(number, "task");
       put(element, "class", `node node-group${inOrder.length ? ` is-${inOrder[0]}` : ""}`);
       put(node.icon, "href", inOrder.length ? `#st-${inOrder[0]}` : "#i-flow");
-      say(node.second, isOpen ? "" : cut(inOrder.length > 1 ? words : inOrder.length ? `all ${words}` : words, node.box.width - 55, second));
-      put(element, "aria-label", [element.textContent, counted(of.length, "task"), inOrder.length ? words : ""].filter(Boolean).join(", "));
+      say(node.second, isOpen ? "" : cut(inOrder.length > 1 ? words : inOrder.length ? `all ${words}` : words, node.box.width - 46, second));
+      put(element, "aria-label", [element.textContent, counted(number, "task"), inOrder.length ? words : ""].filter(Boolean).join(", "));
       element.classList.toggle("node-near", of.some((task) => task.current));
     }
 
     paintEdges() {
-      const off = ([from, to]) => [from, to].some((each) => this.tasks[each].status === "skipped");
+      const skipped = ({ status, counts }) => counts ? counts.size === 1 && counts.has("skipped") : status === "skipped";
+      const off = ([from, to]) => [from, to].some((each) => skipped(this.tasks[each]));
       const on = ([from, to]) => this.tasks[from].current || this.tasks[to].current;
       this.pipes.forEach(({ ways }, each) => put(this.edges[each], "class", `edge${ways.every(off) ? " edge-off" : ""}${ways.some(on) ? " edge-on" : ""}`));
       for (const edge of this.edges) if (edge.classList.contains("edge-on") && edge.nextSibling) edge.parentNode.append(edge);
@@ -262,6 +290,7 @@
     }
 
     toggle({ unit, box }) {
+      if (unit.head !== undefined) { this.tasks[unit.head].link.click(); return; }  // the page comes with its tasks
       if (this.open.has(unit.key)) this.open.delete(unit.key); else this.open.add(unit.key);
       this.refresh();
       const now = this.nodes.find((node) => node.unit?.key === unit.key);

@@ -54,9 +54,18 @@ globalThis.graphLayout = (() => {
     return grouped(tasks, (task) => Math.floor(task.layer / band), 2);
   };
 
+  // Units that the server has made: tasks, and groups, each at its `head` in the list, with those of
+  // its tasks that are listed.
+  const given = (tasks) => {
+    const members = sorted([...tasks.keys()], (each) => tasks[each].within);
+    return [...tasks.keys()].filter((each) => tasks[each].within === null).map((head) => tasks[head].counts
+      ? { key: `group ${tasks[head].name}`, head, tasks: members.get(head) || [], name: tasks[head].name }
+      : { key: `task ${tasks[head].name}`, tasks: [head], name: tasks[head].name });
+  };
+
   const pipesOf = (tasks, found) => {
     const unitOf = [], pipes = new Map();
-    found.forEach((unit, place) => unit.tasks.forEach((each) => { unitOf[each] = place; }));
+    found.forEach((unit, place) => [unit.head ?? unit.tasks[0], ...unit.tasks].forEach((each) => { unitOf[each] = place; }));
     tasks.forEach((task, each) => task.after.forEach((needed) => {
       const from = unitOf[needed], to = unitOf[each], key = `${from} ${to}`;
       if (from === to) return;
@@ -172,5 +181,5 @@ globalThis.graphLayout = (() => {
     return `${path}L${points.at(-1).map(short).join(" ")}`;
   };
 
-  return { units, pipesOf, place };
+  return { units, given, pipesOf, place };
 })();

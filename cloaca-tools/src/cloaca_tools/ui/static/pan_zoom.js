@@ -8,6 +8,7 @@
     #svg = null;
     #size = { width: 0, height: 0 };
     #at = { x: 0, y: 0, k: 1 };
+    #mark = null;        // what is to be seen until the reader moves the drawing
     #moved = false;      // by the reader: then nothing but the reader moves it
     #pointers = new Map();
     #travelled = 0;
@@ -34,14 +35,15 @@
       this.#watch.disconnect();
     }
 
-    // Takes a drawing of this size. One that was there before keeps its place; `mark` is a point
+    // Takes a drawing of this size. One that was there before keeps its place; `mark` is a box
     // that is to be seen at first.
     show(svg, size, mark = null) {
       const first = this.#svg !== svg;
       this.#svg = svg;
       this.#size = size;
       if (first) this.#restore();
-      this.#settle(first ? mark : null);
+      if (first) this.#mark = mark;
+      this.#settle();
     }
 
     // Keeps a point of the drawing where it is seen, though it was drawn elsewhere.
@@ -89,14 +91,21 @@
       return { width: this.#svg.clientWidth || 1, height: this.#svg.clientHeight || 1 };
     }
 
-    #settle(mark = null) {
+    #settle() {
       const width = this.#svg.clientWidth || 1, fits = (width - 2 * EDGE) / this.#size.width;
       const onPaper = matchMedia("print").matches, k = onPaper ? Math.min(fits, 1) : between(READABLE, fits, 1);
       const most = onPaper ? Infinity : Math.max(320, Math.round(innerHeight * 0.72));
       this.#svg.setAttribute("height", between(120, Math.ceil(this.#size.height * k) + 2 * EDGE, most));
       if (!this.#moved || onPaper) this.#centre(k, EDGE);
-      if (mark) this.reveal(mark);
+      if (this.#mark && !this.#moved && !onPaper) this.#reach(this.#mark);
       this.#apply();
+    }
+
+    // Brings a box into the middle, if it is out of sight.
+    #reach(box) {
+      const { y, k } = this.#at, { height } = this.#frame(), top = box.y * k + y;
+      if (top + box.height * k > height - EDGE) this.#at.y = height / 2 - (box.y + box.height / 2) * k;
+      this.reveal(box);
     }
 
     #centre(k, top) {

@@ -15,16 +15,73 @@
   };
   document.addEventListener("htmx:config:request", (event) => {
     const { ctx } = event.detail;
+    if (ctx.sourceElement.matches(".rest")) {
+      const query = here(), chunk = ctx.sourceElement.closest("[data-chunk]");
+      query.set("rows", chunk.dataset.chunk);
+      query.set("at", tasks().dataset.at);
+      ctx.request.action = `${location.pathname}?${query}`;
+    }
     if (ctx.sourceElement.id !== "page") return;
     const rows = all("[data-chunk][data-loaded]").filter(near).map((each) => each.dataset.chunk);
-    if (!rows.length) return;
     const query = here();
-    query.set("rows", rows.join(","));
+    if (rows.length && !isOwn) query.set("rows", rows.join(","));
+    if (isOwn && tasks()) query.set("at", tasks().dataset.at);
+    isOwn = false;
     ctx.request.action = `${location.pathname}?${query}`;
   });
 
+  // Rows that were scrolled far away become the space again that they came from, but for the selected one.
+  const FAR = 4;  // heights of the window
+  const isFar = (chunk) => {
+    const box = chunk.getBoundingClientRect();
+    return box.bottom < -FAR * innerHeight || box.top > (FAR + 1) * innerHeight;
+  };
+  const unload = (chunk) => {
+    const space = chunk.querySelector(":scope > template");
+    if (!space || chunk.contains(document.activeElement) || chunk.querySelector("[aria-current]")) return;
+    chunk.removeAttribute("data-loaded");
+    chunk.replaceChildren(space.content.cloneNode(true));
+    htmx.process(chunk);
+  };
+  document.addEventListener("htmx:after:swap", () => all("[data-chunk][data-loaded]").filter(isFar).forEach(unload));
+
   const go = (address) => history.replaceState(null, "", address);
-  const again = () => htmx.trigger("#live", "changed");
+  // What the visitor asks for is shown of the run as the page has it: nothing is read anew.
+  let isOwn = false;
+  const again = () => { isOwn = true; htmx.trigger("#live", "changed"); };
+
+  // ---- the page opens at the selected task, which is the fault if there is one ----
+  const toSelected = () => {
+    const row = document.querySelector("#run-tasks [data-row][aria-current]");
+    if (!row || scrollY) return;
+    const box = row.getBoundingClientRect();
+    if (box.bottom > innerHeight) row.scrollIntoView({ block: "center" });
+  };
+  document.addEventListener("DOMContentLoaded", toSelected);
+
+  // ---- find, as one types ----
+  let typing;
+  const find = () => {
+    const to = new URL(document.querySelector("#run-find").action), fields = new FormData(document.getElementById("run-find"));
+    for (const [name, value] of fields) if (value) to.searchParams.set(name, value);
+    go(to.href);
+    again();
+  };
+  document.addEventListener("input", (event) => {
+    if (event.target.id !== "run-typed") return;
+    clearTimeout(typing);
+    typing = setTimeout(find, 120);
+  });
+  document.addEventListener("submit", (event) => {
+    if (event.target.id !== "run-find") return;
+    event.preventDefault();
+    clearTimeout(typing);
+    find();
+  });
+  const showTyped = () => {
+    const input = document.getElementById("run-typed");
+    if (input && input !== document.activeElement) input.value = here().get("q") || "";
+  };
 
   const mark = (row) => {
     const same = (each) => each.dataset.task === row.dataset.task && runOf(each) === runOf(row);
@@ -77,7 +134,7 @@
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     const row = event.target.closest("#run-tasks [data-task]"), stay = event.target.closest("#run-views [data-view], [data-stay]");
     if (row && link(row)) { select(row); openSheet(); }
-    else if (stay) { go(stay.href); again(); }
+    else if (stay) { go(stay.href); showTyped(); again(); }
     else return;
     event.preventDefault();
   });

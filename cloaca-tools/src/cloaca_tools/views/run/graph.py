@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -134,7 +134,7 @@ def _graph(
     tasks: Sequence[Task | RecordedTask],
     states: dict[str, TaskNode],
 ) -> Graph:
-    layers = _layers(tasks)
+    layers = layers_of({task.id: task.dependencies for task in tasks})
     return Graph(
         workflow_name=short_name(workflow),
         workflow=workflow,
@@ -161,9 +161,8 @@ def _unknown(node: TaskNode) -> GraphNode:
     return GraphNode(node.task_id, "task", node.status, node.attempts, node.seconds, None, 0)
 
 
-def _layers(tasks: Sequence[Task | RecordedTask]) -> dict[str, int]:
-    """The layer of each task; a task may be defined before its dependencies."""
-    needed = {task.id: task.dependencies for task in tasks}
+def layers_of(needed: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """The layer of each task, by its dependencies; a task may be defined before them."""
     layers: dict[str, int] = {}
     left = list(needed)
     while left:

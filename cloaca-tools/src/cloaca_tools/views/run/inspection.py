@@ -60,12 +60,16 @@ class Inspection(Shown):
 class Snapshot(NamedTuple):
     """An inspection with the rows of its runs, without their payloads, and of their children: where
     all runs have ended, and these rows are the same, all else is as it was. ``graph`` is there if
-    it was asked for.
+    it was asked for, and the run has no more tasks than were to be drawn.
     """
 
     inspection: Inspection
     kin: Kin
     graph: Graph | None = None
+
+    def is_drawn(self, most: int) -> bool:
+        """Whether the graph is there, unless the run has more tasks than ``most``."""
+        return self.graph is not None or len(self.inspection.tree.tasks) > most
 
     @property
     def has_ended(self) -> bool:
@@ -124,14 +128,17 @@ async def _schedule(store: Store, schedule_id: str | None) -> ScheduleRow | None
 
 
 async def read_again(
-    engine: Looks, run_id: str, depth: int, known: Snapshot | None, *, drawn: bool
+    engine: Looks, run_id: str, depth: int, known: Snapshot | None, *, drawn: int
 ) -> tuple[Evidence, Drawn | None] | Snapshot:
-    """The same; of a family that has ended, and is as it is known, no more than its rows."""
+    """The same; of a family that has ended, and is as it is known, no more than its rows. A run of
+    up to ``drawn`` tasks has its graph.
+    """
     kin = await read_kin(engine, run_id, depth)
-    if known is not None and known.has_ended and known.kin == kin and (known.graph or not drawn):
+    if known is not None and known.has_ended and known.kin == kin and known.is_drawn(drawn):
         return known
     found = await _read(engine, kin)
-    return found, await drawn_by(engine, found.family) if drawn else None
+    is_drawn = len(found.view.tasks) <= drawn
+    return found, await drawn_by(engine, found.family) if drawn and is_drawn else None
 
 
 def snapshot(found: tuple[Evidence, Drawn | None] | Snapshot) -> Snapshot:

@@ -24,6 +24,7 @@ from cloaca_tools.ui.charts.rows import (
     chunks,
     first_to_see,
     found,
+    one_each,
 )
 from cloaca_tools.views import RunTree, Timeline
 from cloaca_tools.views.run.reading import Family
@@ -160,13 +161,17 @@ def test_runs_are_found_at_any_depth() -> None:
 
 def test_a_task_is_found_in_its_chunk() -> None:
     top, _ = seen(many(CHUNK * 2 + 1))
+    names = ("t0", f"t{CHUNK}", f"t{CHUNK * 2}", "?")
 
-    assert [chunk_of(top, name) for name in ("t0", f"t{CHUNK}", f"t{CHUNK * 2}", "?")] == [
-        0,
-        1,
-        2,
-        0,
-    ]
+    assert [chunk_of(top, name, one_each(range(CHUNK * 2 + 1))) for name in names] == [0, 1, 2, 0]
+    assert chunk_of(top, "t0", one_each([*range(1, CHUNK + 1), 0])) == 1
+
+
+def test_only_tasks_that_are_listed_have_rows_in_their_order() -> None:
+    (cut,) = chunks(*seen(many(CHUNK + 50)), {0}, one_each([7, 3]))
+
+    assert [row.node.task_id for row in cut.rows or ()] == ["t7", "t3"]
+    assert [row.key for row in cut.rows or ()] == ["r-7", "r-3"]
 
 
 @each_row(

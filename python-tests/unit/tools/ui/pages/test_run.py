@@ -1,4 +1,4 @@
-"""Places on the page of a run as addresses; what a page tells of runs that it does not show."""
+"""What the page of a run tells of runs that it does not show."""
 
 from __future__ import annotations
 
@@ -12,40 +12,10 @@ from model.inspected import inspected
 from starlette.testclient import TestClient
 
 import cloaca
-from cloaca_tools.ui.pages.run import Place, schedule_name
-from cloaca_tools.ui.paths import Paths
+from cloaca_tools.ui.pages.run import schedule_name
 from cloaca_tools.views.run import reading
 
-PLACE = Place(Paths("/base"), "r", "table", "a b", "child", fold=False)
 WAIT = 60
-
-
-def test_a_place_is_in_its_address() -> None:
-    assert PLACE.address() == "/base/runs/r?view=table&task=a+b&of=child&fold=off"
-
-
-def test_the_first_chunk_can_be_named() -> None:
-    assert PLACE.address(rows=0, at="then").endswith("&rows=0&at=then")
-
-
-def test_another_task_keeps_the_view() -> None:
-    assert PLACE.of_task("r", "c") == "/base/runs/r?view=table&task=c&fold=off"
-    assert PLACE.of_task("other", "c") == "/base/runs/r?view=table&task=c&of=other&fold=off"
-    assert PLACE.of_own_task("c & d") == PLACE.of_task("r", "c & d")
-
-
-def test_the_addresses_of_many_tasks_lead_where_each_does() -> None:
-    to_task = PLACE.to_own_tasks()
-    assert to_task("c & d") == "/base/runs/r?view=table&fold=off&task=c+%26+d"
-
-
-def test_another_view_and_folds_keep_the_task() -> None:
-    assert PLACE.of_view("graph").startswith("/base/runs/r?view=graph&task=a+b&of=child")
-    assert PLACE.folded(fold=True) == "/base/runs/r?view=table&task=a+b&of=child"
-
-
-def test_the_selected_task_is_that_of_its_run() -> None:
-    assert [PLACE.is_at(run, "a b") for run in ("child", "r")] == [True, False]
 
 
 @pytest.fixture
