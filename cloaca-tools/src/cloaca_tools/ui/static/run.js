@@ -43,7 +43,8 @@
     chunk.replaceChildren(space.content.cloneNode(true));
     htmx.process(chunk);
   };
-  document.addEventListener("htmx:after:swap", () => all("[data-chunk][data-loaded]").filter(isFar).forEach(unload));
+  const tidy = () => all("[data-chunk][data-loaded]").filter(isFar).forEach(unload);
+  for (const event of ["htmx:after:swap", "scrollend"]) document.addEventListener(event, tidy);
 
   const go = (address) => history.replaceState(null, "", address);
   // What the visitor asks for is shown of the run as the page has it: nothing is read anew.
