@@ -470,7 +470,10 @@ def mapped(runner: cloaca.DefaultRunner) -> cloaca.RunHandle:
     """A run with a map of 120 items, of which every fortieth has failed; its labels are hostile."""
     with cloaca.WorkflowBuilder("library"):
 
-        @cloaca.task(map="files", label="name", retry_attempts=1)
+        @cloaca.task
+        def unlock(context: cloaca.Context) -> None: ...
+
+        @cloaca.task(map="files", label="name", retry_attempts=1, dependencies=["unlock"])
         def convert(context: cloaca.Context, item: Any) -> Any:
             if item["page"] % 40 == 7:
                 raise ValueError(f"page {item['page']} {HOSTILE}")
@@ -499,6 +502,7 @@ def test_a_map_shows_its_items_by_state_and_page(
     assert items(first) == list(range(50))
 
     assert len(re.findall(r'<svg class="f-items" x="[0-9.]+%" width="[0-9.]+%"', first)) == 1
+    assert "f-items" in look(page, mapped.id, q="convert")  # the only row, of the second task
     assert "f-items" not in look(page, mapped.id, view="table")
 
     failed = look(page, mapped.id)  # a map that has failed opens at the fault
