@@ -131,6 +131,7 @@ def test_on_a_phone_a_failure_stands_above_the_tasks_and_all_of_it_in_the_sheet(
     assert above is not None
     assert below is not None
     assert above["y"] < below["y"]
+    assert page.evaluate("scrollY") == 0
     expect(page.locator("#pane-attempts")).to_be_hidden()
 
     page.get_by_role("button", name="Attempts, input and logs").click()

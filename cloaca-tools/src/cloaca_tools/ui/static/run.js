@@ -51,10 +51,11 @@
   let isOwn = false;
   const again = () => { isOwn = true; htmx.trigger("#live", "changed"); };
 
-  // ---- the page opens at the selected task, which is the fault if there is one ----
+  // ---- the page opens at the selected task, which is the fault if there is one; where that stands
+  // above the tasks, at the top ----
   const toSelected = () => {
     const row = document.querySelector("#run-tasks [data-row][aria-current]");
-    if (!row || scrollY) return;
+    if (!row || scrollY || (narrow.matches && row.closest(".pane-first"))) return;
     const box = row.getBoundingClientRect();
     if (box.bottom > innerHeight) row.scrollIntoView({ block: "center" });
   };
