@@ -24,6 +24,7 @@ from cloaca_testing.conformance.commits import (
     batch_with,
     claimed,
     note,
+    record,
     stored,
     submit,
 )
