@@ -70,7 +70,8 @@ class Messages:
         """
         to = None if item is None else await self._item(run_id, item)
         subject = Subject(run_id, decision.name, to)
-        waits = await self._asked(subject)
+        undecided = await self._undecided(subject)
+        waits = undecided or await self._asked(subject)
         refused: list[WaitRow] = []
         while True:
             wait = min(waits, key=lambda each: each.timed_out, default=None)
@@ -79,6 +80,8 @@ class Messages:
             try:
                 refuse_wrong(decision, asked_in(wait.detail))
             except ConfigError as wrong:
+                if wait in undecided:
+                    raise
                 raise await self._refusals.of_wrong_decision(subject, wrong) from None
             message = decision.message(self._ids.next(), wait, self._store.wall(), _name(wait, to))
             sent = await self._add(message)
@@ -86,7 +89,8 @@ class Messages:
                 return sent
             refused.append(wait)
             if sent.refusal in ("decided", "not_open"):  # since it was found open
-                waits = [each for each in await self._undecided(subject) if each not in refused]
+                open_now = await self._undecided(subject)
+                waits = undecided = [each for each in open_now if each not in refused]
             if not waits or sent.refusal not in ("decided", "not_open"):
                 raise await self._refusals.of_refused(subject, sent)
 

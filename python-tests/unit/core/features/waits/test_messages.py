@@ -44,6 +44,8 @@ WAIT = WaitRow(
 )
 MAP = MapRow("r", "each", 1, 1, "v", 3, "d", 1, '["east","north","south"]', None)
 PAYLOAD = '{"choice":"reject","by":"bob","at":"2026-01-02T03:04:05+00:00"}'
+OF_FIRST = MessageRow("r", 2, "m", APPROVAL, "signed", PAYLOAD, None, "bob", NOW, None, "each", 0)
+"""The unread decision of the first item of a map."""
 
 
 class Post(MemoryStore):
@@ -264,19 +266,31 @@ async def test_a_decision_about_an_item_is_judged_by_what_that_asks(desk: Desk) 
 
 
 async def test_without_an_item_the_first_that_is_not_decided_gets_the_decision(desk: Desk) -> None:
-    """The decision of the first has been sent, and its run has not read it."""
+    """The decision of the first has been sent, and its run has not read it. That of the second is
+    sent meanwhile.
+    """
     asked = WAIT._replace(task_id="each", number=1)
     desk.store.open = [asked._replace(item=item) for item in range(3)]
-    row = MessageRow("r", 2, "m", APPROVAL, "signed", PAYLOAD, None, "bob", NOW, None, "each", 0)
-    desk.store.unread = [row]
+    desk.store.unread = [OF_FIRST]
     desk.store.first_answer = Sent("Running", None, changed=False, refusal="decided")
 
     await desk.messages.decide("r", APPROVE)
 
     assert [(each.for_task, each.for_item) for each in desk.store.taken] == [
-        ("each", 0),
         ("each", 1),
+        ("each", 2),
     ]
+    assert [message.for_item for message, _ in desk.came] == [2]
+
+
+async def test_without_an_item_it_is_judged_by_what_the_first_undecided_asks(desk: Desk) -> None:
+    asked = WAIT._replace(task_id="each", number=1)
+    desk.store.open = [asked._replace(item=0), asked._replace(item=1, detail='{"choices":["go"]}')]
+    desk.store.unread = [OF_FIRST]
+
+    assert isinstance(await desk.refused(), ConfigError)
+    await desk.messages.decide("r", APPROVE._replace(choice="go"))
+
     assert [message.for_item for message, _ in desk.came] == [1]
 
 
@@ -307,7 +321,7 @@ async def test_one_that_the_approval_does_not_ask_for_is_not_sent(desk: Desk) ->
 async def test_one_that_is_wrong_as_well_as_late_is_late(desk: Desk) -> None:
     desk.store.open = [WAIT]
     desk.store.unread = [
-        MessageRow("r", 1, "m", APPROVAL, "signed", PAYLOAD, None, "bob", NOW, None)
+        MessageRow("r", 1, "m", APPROVAL, "signed", PAYLOAD, None, "bob", NOW, None, "signed")
     ]
     error = await desk.refused(APPROVE._replace(choice="perhaps"))
     assert isinstance(error, AlreadyDecidedError)
