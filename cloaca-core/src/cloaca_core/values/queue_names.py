@@ -22,8 +22,8 @@ ACCEPTED: Final = (
 
 
 class PlannedQueue(NamedTuple):
-    """The queue in which a run begins again. Without an ``own`` one that is the queue that its
-    submission asked for, else the ``usual`` one, None if that is not known.
+    """The queue in which a run begins again: its ``own`` queue. Without it, the run begins in the
+    queue that its submission asked for, else in the ``usual`` queue; None if that is not known.
     """
 
     own: str | None

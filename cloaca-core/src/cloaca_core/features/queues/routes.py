@@ -59,7 +59,7 @@ class Routes:
         return partial(self._keep, run, route, task, resume)
 
     def staying(self, run: ActiveRun, ready: Sequence[int]) -> Sequence[int]:
-        """See ``RoutePort``. One that an earlier owner has begun is left to the gates."""
+        """See ``RoutePort``. The gates decide about a task that an earlier owner has begun."""
         route = run.route
         if route is None:
             return ready

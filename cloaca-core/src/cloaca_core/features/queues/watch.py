@@ -26,7 +26,7 @@ log = SafeLogger("cloaca.engine")
 
 
 class QueueWatch:
-    """Belongs to the engine's loop. One that does not ``work`` serves nothing itself. ``unserved``
+    """Belongs to the engine's loop. A program that does not ``work`` serves no queue. ``unserved``
     are queues that this program asks for and no living runner serves, as far as is known.
     """
 

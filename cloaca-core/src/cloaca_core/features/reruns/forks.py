@@ -104,7 +104,7 @@ class Forks:
     async def _named(
         self, row: RunRow, name: str, items: Collection[ItemName] | None
     ) -> tuple[str, Collection[ItemName] | None]:
-        """The task of this name, and the items of it: these and one that is named."""
+        """The task in ``name``, and its chosen items: ``items``, and the item in the name."""
         if not may_be_item(name):
             return name, items
         definition = await self._definitions.find(row.workflow)

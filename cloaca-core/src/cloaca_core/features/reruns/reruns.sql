@@ -111,8 +111,8 @@ WHERE id IN :ids
 
 
 -- name: set_planned_queue
--- Put runs that an act begins again into the queue :own; with NULL into the one that their submissions
--- asked for, else into the :usual one of their workflow.
+-- Put runs that an act begins again into the queue :own; with NULL into the queue that their submissions
+-- asked for, else into the :usual queue of their workflow.
 UPDATE cloaca_run SET queue = coalesce(CAST(:own AS TEXT), asked_queue, :usual)
 WHERE id IN :ids AND (
     SELECT act.changed FROM cloaca_act AS act
@@ -229,8 +229,8 @@ ON CONFLICT DO NOTHING;
 
 -- name: copy_messages
 -- Give a new run the messages of the run that it was made of, under their numbers. Those that kept tasks
--- have taken are read. One that has no number yet is left out, as is the end of a child, which the new
--- run does not have.
+-- have taken are read. A message without a number is left out, and so is the end of a child, which
+-- the new run does not have.
 INSERT INTO cloaca_message (:columns(message))
 SELECT :columns(
     message AS earlier,

@@ -49,8 +49,8 @@ class Parent(NamedTuple):
 
 class StoppedWithParent(NamedTuple):
     """A claimed run that must not begin: its parent is being cancelled with its children, was
-    cancelled so, or is paused with them. ``because`` is the parent's reason; one that
-    ``has_failed`` has none, as in ``Parent``.
+    cancelled so, or is paused with them. ``because`` is the parent's reason, None
+    for a parent that ``has_failed``, as in ``Parent``.
     """
 
     id: str

@@ -29,7 +29,7 @@ class FanOut(NamedTuple):
 
 class Entry(NamedTuple):
     """A line: the task at ``place``, which may be within a fan-out; or a ``fold``, which begins
-    there. One that ``is_open`` has all its tasks below it.
+    there. If it ``is_open``, all its tasks stand below it.
     """
 
     place: int
@@ -92,8 +92,8 @@ def _common(names: Sequence[str]) -> str:
 def with_folds(
     tasks: Sequence[TaskNode], opened: Collection[str], selected: str | None
 ) -> list[Entry]:
-    """All tasks, with fan-outs in one place each. Below one that is not opened stand its failed
-    tasks, and the selected one.
+    """All tasks, with fan-outs in one place each. Below a closed fan-out stand its failed tasks,
+    and the selected task.
     """
     fans = fan_outs(tasks)
     begins = {fan.places[0]: fan for fan in fans}

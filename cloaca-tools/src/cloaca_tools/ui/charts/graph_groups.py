@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloaca_tools.views import TaskNode
 
 MOST: Final = 400
-"""Tasks of a graph that is drawn of its tasks, and units of one that is drawn of groups."""
+"""The most tasks of a graph that shows each task, and the most units of a graph of groups."""
 _PIPES: Final = 1_200
 """Lines between the units of a graph of groups."""
 _BANDS: Final = 100

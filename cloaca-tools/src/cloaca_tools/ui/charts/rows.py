@@ -37,8 +37,8 @@ MOST_NESTED: Final = 50
 @dataclass(frozen=True, slots=True)
 class Row:
     """A task of the run ``run_id``. ``key`` is unique on the page, and stays while the run has the
-    definition that it has. ``strip`` are the items of a map. One that ``is_within`` a fan-out
-    stands below the line of that.
+    definition that it has. ``strip`` are the items of a map. A row that ``is_within`` a
+    fan-out stands below the line of the fan-out.
     """
 
     key: str
@@ -179,7 +179,7 @@ def apart(tree: RunTree, timeline: Timeline) -> tuple[Branch, ...]:
 
 
 def chunk_of(tree: RunTree, task: str, listed: Sequence[Entry]) -> int:
-    """The chunk that has a task of the run at the top; the first for one that is not listed."""
+    """The chunk with a task of the run at the top; the first chunk if it is not listed."""
     lines = enumerate(listed)
     at = (n for n, each in lines if not each.fold and tree.tasks[each.place].task_id == task)
     return next(at, 0) // CHUNK

@@ -176,7 +176,7 @@ def with_items(marks: Sequence[Mark]) -> tuple[Mark, ...]:
 
 
 def folded(row: FoldRow, scale: Axis) -> Drawn:
-    """The strip of a fan-out, or the sign of one that was skipped, with its states beside it."""
+    """The strip of a fan-out, or the sign of a skipped fan-out, with its states beside it."""
     if row.begins is None or row.ends is None:
         if row.skipped_at is None:
             return Drawn((), Note(row.words, 0), "")

@@ -59,8 +59,8 @@ class ItemPart:
 async def item_part(
     visit: Visit, run_id: str, task: str, *, has_failed: bool = False
 ) -> ItemPart | None:
-    """The items of a map, as the address asks for them: of one that ``has_failed`` the failed ones
-    by default. None of a map that has not begun.
+    """The items of a map, as the address asks for them; by default the failed items if the map
+    ``has_failed``. None for a map that has not begun.
     """
     observer = visit.site.observer
     after = visit.number("after") if visit.query("after") else None

@@ -82,7 +82,9 @@ async def run(visit: Visit) -> Response:
 
 
 async def seen_run(visit: Visit, ref: str) -> Snapshot:
-    """The run; as a page shows a large one that asks for a part of it, or for other rows."""
+    """The run. A page that asks for a part of a large run, or for other rows, gets the run that it
+    shows.
+    """
     at = visit.query("at") if visit.wants else ""
     kept = visit.site.seen_runs.find(ref, at) if at else None
     if kept is not None:

@@ -26,8 +26,8 @@ _FINAL: Final = frozenset({"Completed", "Failed"})
 
 
 class SeenMap(NamedTuple):
-    """A map as a page sees it: the ``attempt`` of its task in a ``round`` of the run. One that
-    ``is_over`` has no item that is still to end.
+    """A map as a page sees it: the ``attempt`` of its task in a ``round`` of the run. No item is
+    still to end if the map ``is_over``.
     """
 
     task: str
