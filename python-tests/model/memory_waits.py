@@ -293,7 +293,7 @@ class MemoryWaits:
         self, limit: int, workflow: str | None = None
     ) -> list[OpenApprovalRow]:
         rows = []
-        for wait in self.open_waits.values():
+        for wait in sorted(self.open_waits.values(), key=lambda wait: wait.number):
             run = self.runs.get(wait.run_id)
             if run is None or run.ended_at is not None or self.is_cancelled(run):
                 continue
