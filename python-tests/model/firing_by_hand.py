@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -75,7 +75,10 @@ class Runner:
         config = DefaultRunnerConfig(**settings)
         self.ids = RunIds()
         seen = _Ahead(store, ahead) if ahead else store
-        self.loop = ScheduleLoop(seen, self.journal, self.registry, config, self.ids, subjects)
+        self.asked: list[str] = []
+        self.loop = ScheduleLoop(
+            seen, self.journal, self.registry, config, self.ids, subjects, self._submits
+        )
         acts = NotedActs(seen, self.ids, "ann")
         self.calls = ScheduleTable(seen, self.ids, acts, self.loop, self.loop.wake)
         self.back_filling = BackFilling(seen, acts, self.loop)
@@ -86,6 +89,9 @@ class Runner:
 
     def _hear(self) -> None:
         self.heard += 1
+
+    async def _submits(self, queues: Iterable[str]) -> None:
+        self.asked += queues
 
     async def fire(self) -> float | None:
         """Fire all that is due; seconds until more is."""

@@ -36,6 +36,7 @@ class MemorySchedules(MemoryActs):
         self.lost: dict[tuple[str, int], Firing] = {}
         self.runs: dict[str, RunRow] = {}
         self.behind: dict[str, str] = {}
+        self.queues: set[tuple[str, str]] = set()
 
     def follow_recorded(self, run_id: str) -> None:
         """Insert what follows a run that has ended."""
@@ -149,6 +150,8 @@ class MemorySchedules(MemoryActs):
         return self.wall_clock()
 
     async def put_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> str:
+        if schedule.queue is not None:
+            self.queues.add((schedule.workflow, schedule.queue))
         there = None if schedule.name is None else await self.get_schedule_named(schedule.name)
         if there is None or _settings(there) != _settings(schedule):
             self.note_act(act)
@@ -297,4 +300,5 @@ def run_of(tick: NewTick, run_id: str) -> NewRun:
         owner=None,
         created_at=tick.created_at,
         time_limit=tick.time_limit,
+        asked_queue=tick.asked_queue,
     )

@@ -210,9 +210,10 @@ class MemoryStore(
             if tick.run_id not in self.runs and tick.behind is not None:
                 self.behind[tick.run_id] = tick.behind
             met = tick.generation is not None
-            self.insert(
-                self._begun_in_queue(run_of(tick, tick.run_id)), tick.schedule_id if met else None
-            )
+            begun = self._begun_in_queue(run_of(tick, tick.run_id))
+            if tick.queue is not None:
+                begun = begun._replace(queue=tick.queue)
+            self.insert(begun, tick.schedule_id if met else None)
         for event in batch.of(EVENTS):  # one by one: whether it counts depends on those before it
             if self.note_event(event):
                 self.insert(self._begun_in_queue(run_of_event(event)), event.trigger_id)

@@ -709,6 +709,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         expression=st.sampled_from(["* * * * *", "* * * * *", "@daily"]),
         end=st.none() | INSTANTS,
         enabled=st.sampled_from([True, True, False]),
+        queue=st.sampled_from([None, None, GPU]),
         number=st.none() | ACTS,
     )
     def put_schedule(
@@ -720,13 +721,14 @@ class StoreAgainstModel(RuleBasedStateMachine):
         expression: str,
         end: int | None,
         enabled: bool,
+        queue: str | None,
         number: int | None,
     ) -> None:
         # An id is made for one schedule: it comes again only for one that has a name.
         if schedule_id in self.run(self._schedules()):
             return
         row = schedule(schedule_id, name=name, workflow=workflow, due_at=due_at)._replace(
-            cron_expression=expression, end_date=end, enabled=enabled
+            cron_expression=expression, end_date=end, enabled=enabled, queue=queue
         )
         asked = self._noted("put", number)
         self.same(self.model.put_schedule(row, asked), self.store.put_schedule(row, asked))
@@ -842,7 +844,8 @@ class StoreAgainstModel(RuleBasedStateMachine):
         """A tick with the id of a new run."""
         self.ticks += 1
         row = new_tick(schedule_id, f"tick-{self.ticks}", tick=tick)
-        return row._replace(generation=generation)
+        asked = GPU if self.ticks % 3 == 0 else None
+        return row._replace(generation=generation, queue=asked, asked_queue=asked)
 
     def _records(self, data: st.DataObject) -> Batch:
         """Attempts and ends, mostly by the owner under its epoch, sometimes stale or foreign."""

@@ -834,12 +834,12 @@ def test_of_a_schedule_that_is_disabled_no_tick_comes(command: Command) -> None:
 def test_schedules_come_and_go(command: Command) -> None:
     assert "At 02:00" in command("schedules", "explain", "0 2 * * *", "--tz", "Europe/Oslo").stdout
     add = ("schedules", "add", "nightly", "order", "0 2 * * *", "--tz", "Europe/Oslo")
-    made = answer(command(*add, "-P", "amount:=9", "--json"))["schedule"]
+    made = answer(command(*add, "-P", "amount:=9", "--queue", "default", "--json"))["schedule"]
     assert (made["name"], made["timezone"]) == ("nightly", "Europe/Oslo")
     assert "nightly" in command("schedules", "list").stdout
     facts = shown_facts(command("schedules", "show", "nightly"))
     assert facts.keys() >= {"schedule", "workflow", "next", "catch-up", "overlap"}
-    assert facts["state"] == "enabled"
+    assert (facts["state"], facts["queue"]) == ("enabled", "default")
     assert facts["cron"] == "0 2 * * * (At 02:00 every day)"
     assert facts["last"] == "never"
     assert "Europe/Oslo" in command("schedules", "next", made["id"][:-2]).stdout

@@ -352,14 +352,15 @@ def test_schedules_are_added_explained_switched_changed_and_deleted(
         assert page.post("/schedules/new", **{**form, **wrong}).status_code == 422
     assert runner.list_cron_schedules() == []
 
-    after = page.acted(
-        "/schedules/new", **form, params='{"who": "ann", "password": "s3cret"}', overlap="queue"
-    )
+    context = '{"who": "ann", "password": "s3cret"}'
+    after = page.acted("/schedules/new", **form, params=context, overlap="queue", queue="big")
 
     assert "s3cret" not in after
     assert HOSTILE not in after
+    assert "<dt>Queue</dt><dd>big</dd>" in after
     (made,) = runner.list_cron_schedules()
-    assert (made["name"], made["overlap_policy"], made["enabled"]) == (HOSTILE, "queue", True)
+    assert (made["name"], made["queue"]) == (HOSTILE, "big")
+    assert (made["overlap_policy"], made["enabled"]) == ("queue", True)
     taken = page.post("/schedules/new", **form)
     assert taken.status_code == 422
     assert "already" in taken.text

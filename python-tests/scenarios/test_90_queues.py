@@ -191,6 +191,40 @@ def test_each_item_of_a_map_of_child_runs_begins_in_the_queue_of_the_node(
     assert [runners_of(child) for child in children] == [{"only": "big"}] * 3
 
 
+@pytest.mark.each_backend
+def test_runs_of_a_schedule_with_a_queue_run_where_it_says_also_those_of_a_back_fill(
+    open_runner: OpenRunner,
+) -> None:
+    define_plain()
+    usual = open_runner(runner_id="usual", queues=["default"])
+    open_runner(runner_id="big", queues=["big"])
+
+    usual.schedule("ticking", "plain", "* * * * * *", "UTC", queue="big")
+    until(lambda: bool(usual.list_runs(workflow_name="plain", status="Completed")))
+    usual.schedule("ticking", "plain", "0 0 1 1 *", "UTC", queue="big")
+    usual.backfill("ticking", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+
+    runs = [usual.get_run(each.id) for each in usual.list_runs(workflow_name="plain")]
+    for run in runs:
+        run.result(timeout=60)
+    assert {runners_of(run)["only"] for run in runs} == {"big"}
+    (row,) = usual.list_cron_schedules()
+    assert row["queue"] == "big"
+
+
+def test_a_schedule_of_a_queue_that_nobody_serves_is_warned_of_as_it_is_set(
+    open_runner: OpenRunner, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    define_plain()
+    usual = open_runner(queues=["default"])
+    caplog.set_level(logging.WARNING, "cloaca")
+    usual.schedule("yearly", "plain", "0 0 1 1 *", "UTC", queue="tape")
+    assert [record.getMessage() for record in caplog.records] == [
+        "no living runner serves queue 'tape': tasks that ask for it wait"
+    ]
+    assert usual.health()["unserved_queues"] == ["tape"]
+
+
 def test_a_run_that_follows_another_begins_in_the_queue_of_its_workflow(
     open_runner: OpenRunner,
 ) -> None:
@@ -385,6 +419,11 @@ def test_bad_queues_are_refused_at_the_call(open_runner: OpenRunner) -> None:
         (lambda: runner.submit("plain", queue="x" * 101), ValueError, "queue must be 1 to 100"),
         (lambda: runner.submit("plain", queue="a,b"), ValueError, "without a comma"),
         (lambda: runner.submit("plain", queue=7), TypeError, "queue must be a str"),  # type: ignore[arg-type] # the point
+        (
+            lambda: runner.schedule("n", "plain", "@daily", "UTC", queue="a,b"),
+            ValueError,
+            "Failed to set schedule: queue must be 1 to 100",
+        ),
         (lambda: cloaca.WorkflowBuilder("w").queue(" a"), ValueError, "name must be 1 to 100"),
         (lambda: cloaca.DefaultRunner(":memory:", queues=()), ValueError, "queues must be names"),
         (lambda: cloaca.DefaultRunner(":memory:", queues={"a": 0}), ValueError, "queues must be"),

@@ -39,7 +39,7 @@ from cloaca_core.features.waits.past import read_waits
 from cloaca_core.values.times.retention import DAY_US, UsualDays
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from cloaca_core.assembly.store import Store
     from cloaca_core.config import DefaultRunnerConfig
@@ -62,11 +62,16 @@ class Firing:
     """Runs that schedules and triggers make."""
 
     def __init__(
-        self, base: Base, store: Store, redact: Redaction, part_died: Callable[[str], None]
+        self,
+        base: Base,
+        store: Store,
+        redact: Redaction,
+        part_died: Callable[[str], None],
+        submits: Callable[[Collection[str]], Awaitable[None]],
     ) -> None:
         journal, registry = base.journal, base.registry
         self.schedule_loop: ScheduleLoop = ScheduleLoop(
-            store, journal, registry, base.config, base.ids, base.subjects
+            store, journal, registry, base.config, base.ids, base.subjects, submits
         )
         self.trigger_loop: TriggerLoop = TriggerLoop(
             store,
@@ -230,7 +235,9 @@ class Parts(Kernel):
             base.config.max_context_bytes,
         )
         ChildEnds(self.orchestration.orchestrator, self.bodies.waits, base.subjects)
-        self.firing: Firing = Firing(self.base, self.store, self._redact, self.part_died)
+        self.firing: Firing = Firing(
+            self.base, self.store, self._redact, self.part_died, self.queue_watch.submits
+        )
         self.upkeep: Upkeep = Upkeep(self.base, self.store, self.claims.unserved.has_released)
 
     def _turns(self) -> Mapping[str, Callable[[], Awaitable[None]]]:

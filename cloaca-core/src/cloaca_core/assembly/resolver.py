@@ -91,8 +91,7 @@ class Resolver:
         any.
         """
         if request.start.queue is not None or request.definition.queues:
-            with suppress(StoreUnavailableError):
-                await self._queue_watch.submits(request.queues)
+            await self._queue_watch.submits(request.queues)
 
     async def find(self, wanted: Unregistered) -> RecordedWorkflow:
         """The recorded workflow of a name. Waits for the database, like the submission of its

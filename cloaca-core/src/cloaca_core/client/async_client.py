@@ -536,6 +536,7 @@ class AsyncClient:
         end_date: datetime | str | None = None,
         params: ContextLike = None,
         time_limit: Duration | NoLimit | None = None,
+        queue: str | None = None,
         by: str | None = None,
     ) -> str:
         """Add the schedule of this name, or change it to these settings; returns its id. See
@@ -556,6 +557,7 @@ class AsyncClient:
             end_date=end_date,
             time_limit=time_limit,
             by=by,
+            queue=queue,
         )
         return await self._do(operation)
 

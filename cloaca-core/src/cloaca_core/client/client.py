@@ -657,6 +657,7 @@ class Client:
         end_date: datetime | str | None = None,
         params: ContextLike = None,
         time_limit: Duration | NoLimit | None = None,
+        queue: str | None = None,
         by: str | None = None,
     ) -> str:
         """Add the schedule of this name, or change it to these settings; returns its id.
@@ -667,8 +668,8 @@ class Client:
         "run_once" (the default) runs the newest, "run_all" the newest
         ``cron_max_catchup_executions``. ``jitter_seconds`` spreads the start of runs over so much
         time. Dates are datetimes with a zone or RFC 3339; each run's context begins with
-        ``params``; ``time_limit`` is that of each run, as in ``execute``. Refuses the same
-        arguments as ``register_cron_workflow``.
+        ``params``; ``time_limit`` and ``queue`` are those of each run, as in ``execute``. Refuses
+        the same arguments as ``register_cron_workflow``.
 
         ``overlap_policy`` is for ticks while runs of the schedule have not ended: "allow" (the
         default) starts another one beside them, "skip" makes none, which counts as lost, "queue"
@@ -694,6 +695,7 @@ class Client:
             end_date=end_date,
             time_limit=time_limit,
             by=by,
+            queue=queue,
         )
         return self._do(operation)
 

@@ -157,7 +157,7 @@ TABLES: Final = (
         "id name workflow cron_expression timezone enabled:int catchup_policy overlap_policy "
         "jitter_seconds:int start_date:int end_date:int params decided_until:int next_tick:int "
         "due_at:int last_tick:int generation:int created_at:int updated_at:int time_limit:int "
-        "pruned_until:int",
+        "pruned_until:int queue",
     ),
     _table(
         "trigger",

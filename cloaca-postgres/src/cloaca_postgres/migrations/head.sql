@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 5, digest b3dfc34e1711b0d04aca3f11fc27e095b7d81b395139aef33ddf22675b64fa35
+-- Made from migrations 1 to 6, digest c6ab63698017d2d08ef860b1f955bfa22665cc8d25c9f8717ac4918a41e56d7f
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -353,6 +353,7 @@ CREATE TABLE cloaca_schedule (
     updated_at bigint NOT NULL,
     time_limit bigint,
     pruned_until bigint,
+    queue text COLLATE "C",
     PRIMARY KEY (id)
 );
 

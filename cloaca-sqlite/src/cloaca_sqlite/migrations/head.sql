@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 5, digest 2d828fbf38e6fb8139393d77ba50c56baa6c4101a18b6f2a626ee380f5d4edb1
+-- Made from migrations 1 to 6, digest b00ac8bc957076970771b165924e9081ca6568f985ad053ef9ee25106cff7453
 
 PRAGMA application_id = 1668050785;
 
@@ -416,7 +416,7 @@ CREATE TABLE cloaca_schedule (
     updated_at INTEGER NOT NULL,
     time_limit INTEGER,
     pruned_until INTEGER
-) STRICT;
+, queue TEXT) STRICT;
 
 CREATE UNIQUE INDEX cloaca_schedule_name ON cloaca_schedule (name);
 

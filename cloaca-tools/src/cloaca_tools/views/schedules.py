@@ -63,8 +63,8 @@ class TickLine(Shown):
 class ScheduleLine(Shown):
     """A schedule. ``words`` say when it ticks; where they are None, ``error`` says why it cannot be
     read here. ``next_tick`` is due at ``due_at``, later by the jitter; both are None once its ticks
-    are over. ``time_limit`` is that of its runs: seconds, "none", or None. ``paused`` says that no
-    run of its workflow is claimed.
+    are over. ``time_limit`` is that of its runs: seconds, "none", or None. ``queue`` is the queue
+    that its runs ask for. ``paused`` says that no run of its workflow is claimed.
 
     ``ticks`` are the newest that were decided, oldest first, and ``lag`` the seconds that 95 in a
     hundred of them did not come later. ``day`` are the ticks of the next 24 hours, at most 300 of
@@ -88,6 +88,7 @@ class ScheduleLine(Shown):
     end_date: str | None
     params: Mapping[str, Any]
     time_limit: float | str | None
+    queue: str | None
     next_tick: str | None
     due_at: str | None
     last_tick: str | None
@@ -271,6 +272,7 @@ def _line(row: ScheduleRow, rows: Rows) -> ScheduleLine:
         end_date=rfc3339_or_none(row.end_date),
         params=params if isinstance(params, dict) else {},
         time_limit=limit if isinstance(limit, float | None) else "none",
+        queue=row.queue,
         next_tick=rfc3339_or_none(row.next_tick),
         due_at=rfc3339_or_none(row.due_at),
         last_tick=rfc3339_or_none(row.last_tick),

@@ -1,17 +1,19 @@
 """Warns of queues that this program asks for and no living runner serves, once for each.
 
 A runner that serves all queues serves these, so only others look: a runner that serves some, when
-it opens, when its program registers a workflow, and when a runner may have come or gone; and who
-submits to a queue.
+it opens, when its program registers a workflow, and when a runner may have come or gone; and a
+program that submits to a queue, or puts or fires a schedule with a queue.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cloaca_core.definition.queues import asked_queues
 from cloaca_core.engine.runtime.supervisor import Wakeup
+from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.store.runner_rows import claims_from
 
@@ -57,13 +59,16 @@ class QueueWatch:
         await self._wakeup.turn(self.look)
 
     async def submits(self, names: Iterable[str]) -> None:
-        """Runs that ask for these queues are submitted: look if one of them may not be served."""
+        """Runs that ask for these queues are submitted: look if one of them may not be served, and
+        if the database answers.
+        """
         if self._works and self._served.given is None:
             return
         new = {name for name in names if not (self._works and self._served.serves(name))}
         if new - self._submitted or new.intersection(self.unserved):
             self._submitted |= new
-            await self.look()
+            with suppress(StoreUnavailableError):
+                await self.look()
 
     async def look(self) -> None:
         """Find out which queues no living runner serves now, and warn of new ones."""

@@ -32,7 +32,7 @@ class ScheduleStore(KernelStore, Protocol):
 
     async def put_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> str:
         """Add a schedule, or change the one of its name; returns its id. The act is noted unless
-        there is one of that name with these settings.
+        there is one of that name with these settings. Its queue is noted for its workflow.
 
         A changed one keeps its id, whether it is enabled, its last tick and creation. If
         expression, zone and dates are the same, it also keeps its decided ticks; with another

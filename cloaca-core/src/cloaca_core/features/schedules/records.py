@@ -9,7 +9,8 @@ class ScheduleRow(NamedTuple):
     """A schedule. Its ticks up to ``decided_until`` have been decided; ``next_tick`` follows and is
     due at ``due_at``, both None when there are no more ticks. ``params`` is JSON. ``generation``
     grows with every change. ``time_limit`` is the limit of its runs, as in ``NewRun``. Ticks up to
-    ``pruned_until`` were forgotten: none of them gets a run.
+    ``pruned_until`` were forgotten: none of them gets a run. Its runs ask for ``queue``, None for
+    none.
     """
 
     id: str
@@ -33,6 +34,7 @@ class ScheduleRow(NamedTuple):
     updated_at: int
     time_limit: int | None = None
     pruned_until: int | None = None
+    queue: str | None = None
 
 
 class Firing(NamedTuple):
@@ -56,7 +58,8 @@ class NewTick(NamedTuple):
     """A tick that was decided with the ``Firing`` of its schedule, and its run, if it makes one.
 
     The run has no owner yet, and no runner claims it before the run ``behind`` has ended. A tick
-    without a ``generation`` is back-filled: it belongs to no firing.
+    without a ``generation`` is back-filled: it belongs to no firing. Its run begins in ``queue``;
+    None stands for the queue of its workflow. ``asked_queue`` is as in ``RunRow``.
     """
 
     schedule_id: str
@@ -70,6 +73,8 @@ class NewTick(NamedTuple):
     created_at: int
     behind: str | None = None
     time_limit: int | None = None
+    queue: str | None = None
+    asked_queue: str | None = None
 
 
 class Cancellation(NamedTuple):

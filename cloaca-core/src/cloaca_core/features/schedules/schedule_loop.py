@@ -22,7 +22,7 @@ from cloaca_core.features.schedules.timing.set_back import AHEAD, MOST_AHEAD
 from cloaca_core.values.times.instants import SECOND, Instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
@@ -58,7 +58,7 @@ _NOTHING: Final = Ahead(0, ())
 
 class ScheduleLoop:
     """Belongs to the engine's loop. ``longest_sleep`` is in seconds; by a clock that is never set
-    it may be infinite.
+    it may be infinite. ``submits`` is called with the queues that runs of ticks ask for.
     """
 
     def __init__(
@@ -69,8 +69,10 @@ class ScheduleLoop:
         config: DefaultRunnerConfig,
         ids: RunIds,
         subjects: Subjects,
+        submits: Callable[[Collection[str]], Awaitable[None]],
     ) -> None:
         self.closing = False
+        self.submits = submits
         self._store = store
         self._journal = journal
         self._registry = registry
@@ -241,6 +243,8 @@ class ScheduleLoop:
 
         failpoints.hit("schedule.before_commit")
         await self._journal.decide(FiringEntry(told, firings, ticks, cancelled))
+        if asked := {tick.queue for tick in ticks if tick.queue is not None}:
+            await self.submits(asked)
 
 
 @dataclass(slots=True, eq=False)

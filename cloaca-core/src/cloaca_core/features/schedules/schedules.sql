@@ -44,14 +44,14 @@ WHERE dropped.schedule_id IN [:new.schedule_id] AND dropped.tick IN [:new.tick]
 -- back-filled tick is not linked to its schedule, so the overlap policy does not count it: a user
 -- asked for these runs, however many there are.
 INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, created_at, claimable_at, time_limit, queue, epoch, status,
-    schedule_id, behind
+    id, workflow, version, input, tags, created_at, claimable_at, time_limit, queue, asked_queue,
+    epoch, status, schedule_id, behind
 )
 SELECT
     :new.run_id, :new.workflow, :new.version, :new.input, '{}', :new.created_at, :new.created_at,
-    :new.time_limit, coalesce((
+    :new.time_limit, coalesce(:new.queue, (
         SELECT known.queue FROM cloaca_workflow AS known WHERE known.workflow = :new.workflow
-    ), 'default'), 0, 'Pending',
+    ), 'default'), :new.asked_queue, 0, 'Pending',
     CASE WHEN :new.generation IS NULL THEN NULL ELSE :new.schedule_id END, :new.behind
 FROM :rows AS new, cloaca_tick AS decided
 WHERE decided.schedule_id IN [:new.schedule_id] AND decided.tick IN [:new.tick]
@@ -171,6 +171,7 @@ WHERE NOT EXISTS (
         AND start_date IS NOT DISTINCT FROM CAST(:start_date AS BIGINT)
         AND end_date IS NOT DISTINCT FROM CAST(:end_date AS BIGINT)
         AND time_limit IS NOT DISTINCT FROM CAST(:time_limit AS BIGINT)
+        AND queue IS NOT DISTINCT FROM CAST(:queue AS TEXT)
 )
 ON CONFLICT DO NOTHING;
 
@@ -197,20 +198,20 @@ ON CONFLICT DO NOTHING;
 INSERT INTO cloaca_schedule (
     id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
     jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at, time_limit
+    generation, created_at, updated_at, time_limit, queue
 )
 VALUES (
     :id, CAST(:name AS TEXT), :workflow, :cron_expression, :timezone, :enabled, :catchup_policy,
     :overlap_policy, :jitter_seconds, CAST(:start_date AS BIGINT), CAST(:end_date AS BIGINT),
     :params, :decided_until, CAST(:next_tick AS BIGINT), CAST(:due_at AS BIGINT), NULL, 0,
-    :created_at, :created_at, CAST(:time_limit AS BIGINT)
+    :created_at, :created_at, CAST(:time_limit AS BIGINT), CAST(:queue AS TEXT)
 )
 ON CONFLICT (name) DO UPDATE SET
     workflow = excluded.workflow, cron_expression = excluded.cron_expression,
     timezone = excluded.timezone, catchup_policy = excluded.catchup_policy,
     overlap_policy = excluded.overlap_policy, jitter_seconds = excluded.jitter_seconds,
     start_date = excluded.start_date, end_date = excluded.end_date, params = excluded.params,
-    time_limit = excluded.time_limit, updated_at = excluded.updated_at,
+    time_limit = excluded.time_limit, queue = excluded.queue, updated_at = excluded.updated_at,
     generation = cloaca_schedule.generation + 1,
     (decided_until, next_tick, due_at) = (
         SELECT

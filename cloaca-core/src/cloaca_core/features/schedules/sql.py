@@ -10,6 +10,7 @@ from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.base import Queries, SqlPart, Statements, of_act, steps_of
 from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Row, Statement
+from cloaca_core.values.queue_names import DEFAULT_QUEUE
 
 
 class ScheduleQueries(
@@ -65,6 +66,8 @@ class SqlSchedules(SqlPart):
         if act is not None:
             known["ids"] = self._dialect.array([schedule.id])
             steps = steps_of([q.lock_schedules, q.note_put_schedule], known | of_act(act)) + steps
+        if schedule.queue is not None and schedule.queue != DEFAULT_QUEUE:
+            steps = [self._noting([(schedule.workflow, schedule.queue)]), *steps]
         *_, ((schedule_id,),) = await self._dialect.write(steps)
         return str(schedule_id)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core.definition.cron.expression import cron_expression
+from cloaca_core.definition.queues import first_queue
 from cloaca_core.features.schedules.records import Cancellation, Firing, NewTick, ScheduleRow
 from cloaca_core.features.schedules.tick_context import tick_items
 from cloaca_core.features.schedules.tick_overlap import meet_in_turn
@@ -133,6 +134,9 @@ class TickRows:
 
     def _tick(self, row: ScheduleRow, due: DueTick, now: Instant) -> NewTick:
         workflow = self._registry.get(row.workflow)
+        queue = row.queue
+        if workflow is not None and queue is not None:
+            queue = first_queue(workflow, queue)
         return NewTick(
             schedule_id=row.id,
             generation=row.generation,
@@ -144,6 +148,8 @@ class TickRows:
             input=_input(row, due),
             created_at=now,
             time_limit=row.time_limit,
+            queue=queue,
+            asked_queue=row.queue,
         )
 
 

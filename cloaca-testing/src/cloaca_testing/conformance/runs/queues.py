@@ -10,7 +10,7 @@ from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.values.definition_rows import DefinitionRow
 from cloaca_core.values.queue_names import DEFAULT_QUEUE, PlannedQueue
 from cloaca_core.values.states import RunStatus
-from cloaca_testing.conformance.commits import fire, fire_events, record, stored, submit
+from cloaca_testing.conformance.commits import back_fill, fire, fire_events, record, stored, submit
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
@@ -220,6 +220,23 @@ class QueueConformance:
         assert newest.queue == GPU
         await store.record_definitions([row._replace(queue=DEFAULT_QUEUE)])
         assert (await store.newest_definitions([WORKFLOW]))[0].queue == DEFAULT_QUEUE
+
+    async def test_the_run_of_a_tick_begins_in_the_queue_of_its_schedule(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        row = DefinitionRow(WORKFLOW, "1", "orders", "{}", NOW, None, "cpu", ("cpu",))
+        await store.record_definitions([row])
+        await store.put_schedule(schedule()._replace(queue=GPU))
+
+        await fire(store, new_tick("s", "a")._replace(queue=GPU, asked_queue=GPU))
+        filled = new_tick("s", "b", tick=NOW - 1)._replace(queue="big", asked_queue=GPU)
+        await back_fill(store, filled)
+
+        rows = [await stored(store, run_id) for run_id in ("a", "b")]
+        assert [(row.queue, row.asked_queue) for row in rows] == [(GPU, GPU), ("big", GPU)]
+        # The schedule has noted its queue: a claim of all queues looks there.
+        assert [run.id for run in await store.claim("r1", [WORKFLOW], 9, LATER)] == ["a"]
 
     async def test_a_claim_of_all_queues_finds_those_that_were_noted_for_its_workflows(
         self, store: Store

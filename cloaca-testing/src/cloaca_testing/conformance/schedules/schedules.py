@@ -316,7 +316,7 @@ class ScheduleConformance:
 
     async def test_what_is_put_is_found(self, store: Store) -> None:
         row = schedule(name="nightly")._replace(
-            start_date=1, end_date=2, jitter_seconds=3, time_limit=4
+            start_date=1, end_date=2, jitter_seconds=3, time_limit=4, queue="gpu"
         )
 
         assert await store.put_schedule(row) == "s"
@@ -355,14 +355,24 @@ class ScheduleConformance:
     async def test_the_same_name_changes_what_is_there(self, store: Store) -> None:
         await store.put_schedule(schedule(name="n")._replace(enabled=False))
         changed = schedule("t", name="n", created_at=LATER)._replace(
-            params="[]", time_limit=-1, decided_until=LATER, next_tick=None, due_at=None
+            params="[]",
+            time_limit=-1,
+            queue="gpu",
+            decided_until=LATER,
+            next_tick=None,
+            due_at=None,
         )
 
         assert await store.put_schedule(changed) == "s"
 
         assert await _listed(store) == [
             schedule(name="n")._replace(
-                params="[]", time_limit=-1, enabled=False, generation=1, updated_at=LATER
+                params="[]",
+                time_limit=-1,
+                queue="gpu",
+                enabled=False,
+                generation=1,
+                updated_at=LATER,
             )
         ]
 

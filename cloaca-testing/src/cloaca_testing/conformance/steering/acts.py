@@ -40,7 +40,7 @@ class ActConformance:
         assert await store.acts("", 1) == [noted("2", "change_schedule")]
 
     async def test_a_schedule_that_is_put_as_it_is_is_not_noted(self, store: Store) -> None:
-        full = schedule(name="n")._replace(start_date=1, end_date=2, time_limit=3)
+        full = schedule(name="n")._replace(start_date=1, end_date=2, time_limit=3, queue="gpu")
         await store.put_schedule(full)
         await store.retime_schedule(full._replace(enabled=False))
         moved = full._replace(id="t", created_at=LATER, updated_at=LATER, decided_until=LATER)
@@ -64,6 +64,7 @@ class ActConformance:
             {"end_date": 9},
             {"time_limit": None},
             {"time_limit": -1},
+            {"queue": "gpu"},
         ],
         ids=str,
     )

@@ -101,6 +101,7 @@ def _facts(row: Form) -> dict[str, str | None]:
         "not after": row["end_date"],
         "catch-up": _CATCH_UP[row["catchup_policy"]],
         "overlap": _OVERLAP[row["overlap_policy"]],
+        "queue": row["queue"],
         "created": moment(row["created_at"]),
         "changed": moment(row["updated_at"]),
     }
@@ -173,6 +174,7 @@ def _explain(out: Output, found: Any) -> None:
 @click.option("--jitter", type=click.IntRange(0), metavar="SECONDS", help="Spread the starts.")
 @click.option("--start", metavar="INSTANT", help="No tick before: RFC 3339.")
 @click.option("--end", metavar="INSTANT", help="No tick after: RFC 3339.")
+@click.option("--queue", metavar="NAME", help="Of tasks of its runs that name none.")
 @by_option
 @app_options
 @output_options
@@ -191,6 +193,7 @@ def add(
     jitter: int | None,
     start: str | None,
     end: str | None,
+    queue: str | None,
     by: str | None,
 ) -> None:
     """Add the schedule NAME of a workflow, or change it to these settings.
@@ -209,6 +212,7 @@ def add(
             jitter_seconds=jitter,
             start_date=start,
             end_date=end,
+            queue=queue,
             by=by,
         )
         note_unknown(where, client, workflow)

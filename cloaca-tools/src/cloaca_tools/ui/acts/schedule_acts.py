@@ -61,6 +61,7 @@ async def _added(visit: Visit, given: Mapping[str, str]) -> str:
         catchup_policy=given.get("catchup") or None,
         overlap_policy=given.get("overlap") or None,
         jitter_seconds=_seconds(jitter) if jitter else None,
+        queue=given.get("queue") or None,
         by=visit.visitor.name,
     )
     return await visit.site.do(operation)

@@ -42,6 +42,7 @@ _FIELDS: Final = (
     "catchup",
     "overlap",
     "jitter",
+    "queue",
     "params",
 )
 _SAID: Final[Mapping[str, str]] = {

@@ -15,6 +15,7 @@ from cloaca_core.engine.orchestrate.served import Served
 from cloaca_core.engine.recover.liveness import Liveness
 from cloaca_core.engine.recover.process_identity import this_process
 from cloaca_core.engine.subjects import Subjects
+from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.features.queues.watch import QueueWatch
 from cloaca_core.store.runner_rows import RunnerRow
 from cloaca_testing.conformance.rows import runner
@@ -26,9 +27,12 @@ class Store(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.looks: list[str] = []
+        self.away = False
 
     async def runners(self) -> list[RunnerRow]:
         self.looks.append("runners")
+        if self.away:
+            raise StoreUnavailableError("away")
         return await super().runners()
 
 
@@ -100,3 +104,10 @@ async def test_who_submits_looks_once_for_each_queue(caplog: pytest.LogCaptureFi
     await scene.watch.submits(["tape"])
 
     assert scene.store.looks == ["runners"] * 3
+
+
+async def test_a_database_that_does_not_answer_ends_no_submission() -> None:
+    scene = Scene(works=False)
+    scene.store.away = True
+    await scene.watch.submits(["tape"])
+    assert scene.store.looks == ["runners"]

@@ -126,6 +126,24 @@ async def test_each_tick_is_fired_once(store: Store, start: Start) -> None:
     assert times(store) == ["12:01", "12:02", "12:03"]
 
 
+async def test_a_queue_is_looked_at_as_a_schedule_names_it_and_as_a_run_asks_for_it(
+    store: Store, start: Start
+) -> None:
+    runner = start(store)
+    await runner.calls.put(wanted(name="plain"))
+    await runner.calls.put(wanted(name="n", queue="gpu"))
+    assert runner.asked == ["gpu"]
+    store.time += MINUTE
+
+    await runner.fire()
+
+    assert runner.asked == ["gpu", "gpu"]
+    assert {(run.queue, run.asked_queue) for run in runs_of(store)} == {
+        ("default", None),
+        ("gpu", "gpu"),
+    }
+
+
 async def test_a_workflow_that_is_not_registered_here_is_left_to_others(
     store: Store, start: Start
 ) -> None:

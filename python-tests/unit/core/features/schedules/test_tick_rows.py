@@ -8,7 +8,9 @@ import pytest
 from model.firing_by_hand import HOUR, MINUTE, NOON, WORKFLOW
 
 from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
 from cloaca_core.features.schedules.records import ScheduleRow
 from cloaca_core.features.schedules.tick_rows import (
     POSTPONED,
@@ -65,6 +67,27 @@ def test_the_run_begins_with_the_parameters_and_which_tick_it_is(made: TickRows)
         "schedule_timezone": "UTC",
         "schedule_expression": "@hourly",
     }
+
+
+def test_the_run_asks_for_the_queue_of_its_schedule_and_begins_where_its_first_tasks_ask() -> None:
+    registry = Registry()
+    with WorkflowBuilder("orders", registry=registry) as builder:
+        builder.queue("big")
+        task(id="a", queue="tape")(lambda context: None)
+    with WorkflowBuilder("plain", registry=registry):
+        task(id="b", queue=None)(lambda context: None)
+    made = TickRows(registry, DefaultRunnerConfig(), RunIds())
+
+    def queues(**changes: object) -> tuple[str | None, str | None]:
+        (tick,) = made.fire(_hourly(**changes), (), NOON + HOUR).ticks
+        return tick.queue, tick.asked_queue
+
+    assert queues() == (None, None)  # the statement that inserts the run knows that of the workflow
+    assert queues(queue="gpu") == ("tape", "gpu")  # its first task names one itself
+    assert queues(queue="gpu", workflow="public::embedded::plain") == ("gpu", "gpu")
+    assert queues(queue="gpu", workflow="unknown") == ("gpu", "gpu")
+    (filled,) = made.filled(_hourly(queue="gpu"), [NOON], NOON + HOUR).values()
+    assert (filled.queue, filled.asked_queue) == ("tape", "gpu")
 
 
 def test_a_tick_that_has_a_run_gets_no_other(made: TickRows) -> None:

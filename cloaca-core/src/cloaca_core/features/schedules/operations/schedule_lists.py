@@ -93,6 +93,7 @@ def _schedule_dict(row: ScheduleRow) -> dict[str, Any]:
         "overlap_policy": row.overlap_policy,
         "start_date": instant_text(row.start_date),
         "end_date": instant_text(row.end_date),
+        "queue": row.queue,
     }
 
 

@@ -21,6 +21,7 @@ from cloaca_core.store.protocol import CHANGE_TRIES
 from cloaca_core.values.arguments import flag, shown_number, text, whole
 from cloaca_core.values.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
 from cloaca_core.values.namespace import SEPARATOR, check_name
+from cloaca_core.values.queue_names import checked_queue
 from cloaca_core.values.times.instants import read_instant
 from cloaca_core.values.times.time_limits import read_time_limit, stored_limit
 
@@ -56,6 +57,7 @@ class ScheduleSpec:
     end_date: Moment = None
     params: str = "{}"
     time_limit: Duration | NoLimit | None = None
+    queue: str | None = None
 
 
 class ScheduleTable(ScheduleLists):
@@ -111,6 +113,8 @@ class ScheduleTable(ScheduleLists):
         row = _due(_row(spec, schedule_id, now), now)
         schedule_id = await self._store.put_schedule(row, self._act(kind, row))
         self._changed()
+        if row.queue is not None:
+            await self._schedules.submits([row.queue])
         return schedule_id
 
     def _act(self, kind: str, row: ScheduleRow) -> ActRow:
@@ -208,6 +212,7 @@ def _row(spec: ScheduleSpec, schedule_id: str, now: int) -> ScheduleRow:
         created_at=now,
         updated_at=now,
         time_limit=limit,
+        queue=None if spec.queue is None else checked_queue("queue", spec.queue),
     )
 
 

@@ -71,6 +71,7 @@ class PutSchedule(NamedTuple):
     end_date: Moment = None
     time_limit: Duration | NoLimit | None = None
     by: str | None = None
+    queue: str | None = None
 
     def call(self, caller: CallerOf[ScheduleEngine, ScheduleLooks]) -> Call[str]:
         """See ``Operation``."""
@@ -83,6 +84,7 @@ class PutSchedule(NamedTuple):
                 start_date=self.start_date,
                 end_date=self.end_date,
                 time_limit=self.time_limit,
+                queue=self.queue,
             )
         return _put(caller, ScheduleTable.put, spec, self, SCHEDULE)
 

@@ -443,6 +443,7 @@ async def test_a_schedule_is_told_in_texts(store: Store, start: Start) -> None:
         "overlap_policy": "allow",
         "start_date": "2026-03-10T14:00:00+00:00",
         "end_date": None,
+        "queue": None,
     }
 
 
