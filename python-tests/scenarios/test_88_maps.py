@@ -397,6 +397,117 @@ def test_items_are_read_by_pages(runner: cloaca.DefaultRunner) -> None:
 
 
 @pytest.mark.each_backend
+def test_tasks_are_read_with_their_items_by_pages(open_runner: Any) -> None:
+    runner = open_runner(max_concurrent_tasks=1)
+    began, go = threading.Event(), threading.Event()
+
+    def body(context: cloaca.Context, item: int) -> int:
+        if item == 1:
+            raise ValueError("no")
+        if item == 2:
+            began.set()
+            go.wait(WAIT)
+        return item
+
+    with cloaca.WorkflowBuilder("mapped"):
+        cloaca.task(id="before")(lambda context: None)
+        options = {**QUICK, "retry_attempts": 2}
+        each = cloaca.task(id="each", map="data", dependencies=["before"], **options)(body)
+        cloaca.task(id="after", dependencies=[each])(lambda context: None)
+
+    handle = runner.submit("mapped", {"data": {"a": 0, "b": 1, "c": 2, "d": 3}})
+    assert began.wait(WAIT)
+    until(lambda: handle.tasks(items=True)["each[c]"].status == "Running")
+    page = handle.tasks(items=True, after="each[b]")
+    assert list(page) == ["each[c]", "each[d]", "after"]
+    assert page["each[d]"] == cloaca.TaskResult("each[d]", "NotStarted")
+    go.set()
+    handle.wait(timeout=WAIT)
+
+    names = ["before", "each", "each[a]", "each[b]", "each[c]", "each[d]", "after"]
+    whole = handle.tasks(items=True)
+    assert list(whole) == names
+    assert {name: whole[name] for name in handle.tasks()} == handle.tasks()
+    item = whole["each[b]"]
+    assert (item.task_id, item.status, item.attempts) == ("each[b]", "Failed", 2)
+    assert (item.error, item.error_type) == ("ValueError: no", "ValueError")
+    assert item.started_at is not None
+    assert item.ended_at is not None
+    read: list[str] = []
+    while page := handle.tasks(items=True, after=read[-1] if read else None, limit=3):
+        assert len(page) <= 3
+        read += page
+    assert read == names
+    assert list(handle.tasks(items=True, after="each", limit=1)) == ["each[a]"]
+    assert list(handle.tasks(items=True, after="each[3]")) == ["after"]  # by its index
+    for wrong in ("none", "each[e]", "before[0]"):
+        with pytest.raises(KeyError, match="no"):
+            handle.tasks(items=True, after=wrong)
+    with pytest.raises(ValueError, match="after is for items=True"):
+        handle.tasks(after="each")
+    with pytest.raises(ValueError, match="limit"):
+        handle.tasks(items=True, limit=0)
+
+
+@pytest.mark.each_backend
+def test_events_are_read_with_those_of_items_by_pages(open_runner: Any) -> None:
+    runner = open_runner(max_concurrent_tasks=1)
+    again = threading.Event()
+
+    def fails_once(context: cloaca.Context, item: int) -> int:
+        if item == 1 and not again.is_set():
+            raise ValueError("no")
+        return item
+
+    result = run(runner, fails_once, {"a": 0, "b": 1})
+    handle = runner.get_run(result.execution_id)
+    again.set()
+    handle.retry()
+    handle.wait(timeout=WAIT)
+
+    whole = handle.events(items=True)
+    of_items = [each for each in whole if each.task_id is not None and "[" in each.task_id]
+    assert [
+        (each.task_id, each.kind, each.attempt, each.detail)
+        for each in of_items
+        if (each.kind != "task_started")
+    ] == [
+        ("each[a]", "task_completed", 1, None),
+        ("each[b]", "task_failed", 1, "ValueError: no"),
+        ("each[b]", "task_completed", 2, None),
+    ]
+    begun = [(each.task_id, each.attempt) for each in of_items if each.kind == "task_started"]
+    assert begun == [("each[a]", 1), ("each[b]", 1), ("each[b]", 2)]
+    assert [each for each in whole if each not in of_items] == handle.events()
+    assert [each.at for each in whole] == sorted(each.at for each in whole)
+    kinds = [(each.task_id, each.kind) for each in whole]
+    assert kinds.index(("each[b]", "task_failed")) < kinds.index(("each", "task_failed"))
+
+    for limit in (1, 3):
+        read: list[cloaca.RunEvent] = []
+        while page := handle.events(items=True, after=read[-1] if read else None, limit=limit):
+            read += page
+        assert read == whole
+    with pytest.raises(ValueError, match="after is for items=True"):
+        handle.events(after=whole[0])
+    with pytest.raises(TypeError, match="after must be a RunEvent or None"):
+        handle.events(items=True, after=3)
+
+
+@pytest.mark.each_backend
+def test_the_events_of_a_fork_begin_with_its_creation(runner: cloaca.DefaultRunner) -> None:
+    first = run(runner, double, [1, 2])
+    fork = runner.get_run(first.execution_id).fork("after")
+    fork.wait(timeout=WAIT)
+
+    events = fork.events(items=True)
+
+    names = [(each.task_id, each.kind) for each in events if each.kind == "task_completed"]
+    assert events[0].kind == "created"
+    assert names[:2] == [("each[0]", "task_completed"), ("each[1]", "task_completed")]
+
+
+@pytest.mark.each_backend
 @pytest.mark.parametrize("evict", [0, 10], ids=["leaving", "staying"])
 def test_items_run_workflows_as_children(open_runner: Any, evict: float) -> None:
     """Each item has runs of its own, also those of one key; a failed one fails only its item."""

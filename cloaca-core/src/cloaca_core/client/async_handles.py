@@ -56,18 +56,32 @@ class AsyncRunHandle(BaseHandle):
         """Wait for the end; after ``timeout`` seconds ``PipelineTimeoutError``."""
         await self._do(End(self._id, timeout))
 
-    async def tasks(self) -> dict[str, TaskResult]:
-        """The state of each task, by id, in definition order where the workflow is known."""
+    async def tasks(
+        self, *, items: bool = False, after: str | None = None, limit: int = 1000
+    ) -> dict[str, TaskResult]:
+        """The state of each task, by id, in definition order where the workflow is known. See
+        ``RunHandle.tasks``.
+        """
+        if items or after is not None:
+            from cloaca_core.operations.task_pages import TaskPage
+
+            return await self._do(TaskPage(self._id, items, after, limit))
         return await self._do(Tasks(self._id))
 
     async def info(self) -> RunInfo:
         """The run as it is now, without its contexts."""
         return await self._do(Info(self._id))
 
-    async def events(self) -> list[RunEvent]:
+    async def events(
+        self, *, items: bool = False, after: RunEvent | None = None, limit: int = 1000
+    ) -> list[RunEvent]:
         """The events so far, in the order of time: also of earlier rounds, and what was asked of
-        the run by whom.
+        the run by whom. See ``RunHandle.events``.
         """
+        if items or after is not None:
+            from cloaca_core.operations.event_pages import EventPage
+
+            return await self._do(EventPage(self._id, items, after, limit))
         from cloaca_core.operations.history import Events
 
         return await self._do(Events(self._id))

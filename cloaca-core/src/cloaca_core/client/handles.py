@@ -57,18 +57,39 @@ class RunHandle(BaseHandle):
         """Wait for the end; after ``timeout`` seconds ``PipelineTimeoutError``."""
         self._do(End(self._id, timeout))
 
-    def tasks(self) -> dict[str, TaskResult]:
-        """The state of each task, by id, in definition order where the workflow is known."""
+    def tasks(
+        self, *, items: bool = False, after: str | None = None, limit: int = 1000
+    ) -> dict[str, TaskResult]:
+        """The state of each task, by id, in definition order where the workflow is known.
+
+        With ``items=True`` each map is followed by its items, by their names, such as
+        ``convert[17]``: the ``limit`` first tasks and items after the task or item of the name
+        ``after``. Items have no traceback and no progress here. A name that the run has not raises
+        ``TaskNotFoundError``, a KeyError.
+        """
+        if items or after is not None:
+            from cloaca_core.operations.task_pages import TaskPage
+
+            return self._do(TaskPage(self._id, items, after, limit))
         return self._do(Tasks(self._id))
 
     def info(self) -> RunInfo:
         """The run as it is now, without its contexts."""
         return self._do(Info(self._id))
 
-    def events(self) -> list[RunEvent]:
+    def events(
+        self, *, items: bool = False, after: RunEvent | None = None, limit: int = 1000
+    ) -> list[RunEvent]:
         """The events so far, in the order of time: also of earlier rounds, and what was asked of
         the run by whom.
+
+        With ``items=True`` also those of the items of maps, by their names: the ``limit`` first
+        after the event ``after``. A map that was opened anew shows its present items.
         """
+        if items or after is not None:
+            from cloaca_core.operations.event_pages import EventPage
+
+            return self._do(EventPage(self._id, items, after, limit))
         from cloaca_core.operations.history import Events
 
         return self._do(Events(self._id))

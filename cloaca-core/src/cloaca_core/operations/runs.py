@@ -95,7 +95,7 @@ class Tasks(NamedTuple):
 
     def call(self, caller: Caller) -> Call[dict[str, TaskResult]]:
         """See ``Operation``."""
-        return caller.look(lambda engine: _tasks(engine, self.run_id), _task_results)
+        return caller.look(lambda engine: read_tasks(engine, self.run_id), task_results_of)
 
 
 class Info(NamedTuple):
@@ -184,7 +184,7 @@ class _Tasks(NamedTuple):
     progress: list[ProgressRow]
 
 
-async def _tasks(engine: Looks, run_id: str) -> _Tasks:
+async def read_tasks(engine: Looks, run_id: str) -> _Tasks:
     """All that is known of the tasks of a run; runs on the engine's loop."""
     from cloaca_core.views.run_past import awaited_by  # as above
 
@@ -208,7 +208,7 @@ async def _seen(engine: Looks, run_id: str) -> _Seen:
     from cloaca_core.views.run_past import facts_of  # as above
 
     facts = await facts_of(engine, run_id)
-    return _Seen(facts, await _tasks(engine, run_id))
+    return _Seen(facts, await read_tasks(engine, run_id))
 
 
 async def _listed(engine: Looks, wanted: FilterByName) -> tuple[list[RunRow], Instant]:
@@ -230,7 +230,8 @@ def _listing(found: tuple[list[RunRow], Instant]) -> list[RunInfo]:
     return [run_info(row, now) for row in rows]
 
 
-def _task_results(found: _Tasks) -> dict[str, TaskResult]:
+def task_results_of(found: _Tasks) -> dict[str, TaskResult]:
+    """The state of each task, of these rows."""
     return task_results(
         found.attempts,
         found.task_ids,
@@ -242,7 +243,7 @@ def _task_results(found: _Tasks) -> dict[str, TaskResult]:
 
 
 def _snapshot(seen: _Seen) -> RunSnapshot:
-    return RunSnapshot(info_alone(seen.facts), _task_results(seen.tasks))
+    return RunSnapshot(info_alone(seen.facts), task_results_of(seen.tasks))
 
 
 def _told(seen: _Seen) -> object:

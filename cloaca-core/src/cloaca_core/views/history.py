@@ -156,6 +156,11 @@ def actions(acts: Sequence[ActRow]) -> list[Action]:
 
 def run_events(history: History) -> list[RunEvent]:
     """The events of a run, in the order of time."""
+    return [event for _, event in moments_of(history)]
+
+
+def moments_of(history: History) -> list[tuple[int, RunEvent]]:
+    """The same, each with its instant."""
     row = history.row
     moments = [
         (row.created_at, RunEvent(rfc3339(row.created_at), "created", detail=_origin(history)))
@@ -169,14 +174,14 @@ def run_events(history: History) -> list[RunEvent]:
     of_attempts, rounds = [], Rounds(row, history.rounds, history.restarts)
     names = {name.number: name for name in history.names}
     for attempt in history.attempts:
-        of_attempts += _attempt_events(rounds.settled(attempt), runner_of(names, attempt))
+        of_attempts += attempt_events(rounds.settled(attempt), runner_of(names, attempt))
     of_attempts.sort(key=lambda moment: moment[0])
     moments += [(max(at, row.created_at), event) for at, event in of_attempts]
     for each in history.rounds:
         moments += _end(each.ended_at, each.error_message or each.status)
     moments += _end(row.ended_at, row.error_message or row.status)
     moments += [_follow_up_event(each) for each in history.follow_ups if each.id != row.id]
-    return [event for _, event in sorted(moments, key=lambda moment: moment[0])]
+    return sorted(moments, key=lambda moment: moment[0])
 
 
 def _origin(history: History) -> str | None:
@@ -235,7 +240,8 @@ def _told(by: str | None, text: str) -> str:
     return text if by is None else f"by {by}: {text}"
 
 
-def _attempt_events(row: AttemptRow, name: RunnerName | None) -> list[tuple[int, RunEvent]]:
+def attempt_events(row: AttemptRow, name: RunnerName | None) -> list[tuple[int, RunEvent]]:
+    """The start and the end of an attempt, as far as they are known, with their instants."""
     events = []
     if row.started_at is not None:
         detail = None if name is None else where(name.process, name.host)

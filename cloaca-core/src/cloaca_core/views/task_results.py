@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core.features.waits.records import WaitRow
@@ -127,6 +127,14 @@ def task_results(
         left = row if run is None else left_by(row, run)
         results[task_id] = _task_result(left, children, waits, told.get((task_id, row.attempt)))
     return results
+
+
+def item_result(
+    name: str, row: AttemptRow, status: TaskStatus, run: RunRow, waits: Iterable[WaitRow]
+) -> TaskResult:
+    """The state of the item of a map that has this name, by its latest attempt."""
+    own = [each for each in waits if each.item == row.item]
+    return replace(_task_result(left_by(row, run), (), own, None), task_id=name, status=status)
 
 
 def progress_of(row: ProgressRow) -> Progress:
