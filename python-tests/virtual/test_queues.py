@@ -16,6 +16,7 @@ from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.nodes.child import child
 from cloaca_core.definition.nodes.sleep import sleep
+from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.store.messages import NewMessage
 from cloaca_core.values.waits import APPROVAL, EVENT
@@ -216,6 +217,32 @@ async def test_a_time_limit_passes_while_a_run_waits_in_a_queue(queues: Any) -> 
         ended = w.run(run_id)
         assert (ended.status, ended.reason_code) == ("Failed", "deadline_exceeded")
         freed.set()
+
+
+async def test_a_run_past_its_limit_is_ended_by_a_runner_that_has_its_tasks() -> None:
+    """A runner whose version lacks a task of the run does not take it into its own queue."""
+    async with world() as w:
+        without = Registry()
+        with WorkflowBuilder("flow", registry=without):
+            task(id="load")(lambda _: None)
+        with WorkflowBuilder("flow", registry=w.registry):
+            task(id="load")(lambda _: None)
+            task(id="train", queue="gpu", dependencies=["load"])(lambda _: None)
+
+        await w.start(queues=["default"], registry=without)
+        await asyncio.sleep(60)
+        whole = await w.start(queues=["default"])
+        run_id = await whole.submit(time_limit=HOUR)
+        await asyncio.sleep(60)
+        await whole.stop()
+        await asyncio.sleep(2 * HOUR)
+        waiting = w.run(run_id)
+        assert (waiting.queue, waiting.owner, waiting.ended_at) == ("gpu", None, None)
+
+        await w.start(queues=["tape"])
+        await asyncio.sleep(60)
+        ended = w.run(run_id)
+        assert (ended.status, ended.reason_code) == ("Failed", "deadline_exceeded")
 
 
 @pytest.mark.parametrize("evict_after", [0, 300])

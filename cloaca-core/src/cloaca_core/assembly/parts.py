@@ -258,7 +258,8 @@ class Parts(Kernel):
         from cloaca_core.features.queues.overdue_runs import OverdueRuns  # few serve only some
 
         base, serves = self.base, self.claims.unserved.serves
-        overdue = OverdueRuns(self.store, base.served, serves, base.subjects)
+        fitting = self.claims.claimer.fitting
+        overdue = OverdueRuns(self.store, base.served, serves, fitting, base.subjects)
         return {"queues": self.queue_watch.turn, "overdue": overdue.turn}
 
     # -- open and close ----------------------------------------------------------------------

@@ -235,6 +235,12 @@ class Claimer:
         self.suspect()
         asyncio.get_running_loop().call_later(STILL_COMING, self.suspect)
 
+    async def fitting(self, run_ids: Collection[str]) -> list[str]:
+        """The runs, of those that wait for a runner, that fit the versions registered here."""
+        found = [await self._store.get_run(run_id) for run_id in run_ids]
+        rows = [row for row in found if row is not None]
+        return await self._unserved.fitting(rows, await self._past(rows))
+
     async def _past(self, rows: Sequence[RunRow]) -> dict[str, PastRows]:
         """The records of the runs that had an owner before."""
         before = [row for row in rows if row.epoch > 1]

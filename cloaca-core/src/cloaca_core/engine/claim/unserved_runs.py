@@ -89,18 +89,9 @@ class UnservedRuns:
         """Release the claimed runs that do not fit the version registered here. Returns their ids.
         Nearly always there are none, which takes no statement.
         """
-        others = await self._others({(row.workflow, row.version) for row in rows})
-        misfits: dict[str, list[str]] = {}
-        for row in rows if others else ():
-            if (other := others.get((row.workflow, row.version))) is not None:
-                tasks = _lacking(other, row, past.get(row.id, NO_PAST))
-                if tasks is not None:
-                    misfits[row.id] = tasks
+        misfits = await self._misfits(rows, past)
         if misfits:
             found = [row for row in rows if row.id in misfits]
-            for row in found:  # first: they are left also if an error comes after the write
-                if (version := self._version_here(row.workflow)) is not None:
-                    self._released_under[row.workflow] = version
             left = await self._store.release_unserved(
                 self._runner_id.current,
                 [_unserved(row, misfits[row.id], past.get(row.id, NO_PAST)) for row in found],
@@ -110,6 +101,29 @@ class UnservedRuns:
                     self._note(row, misfits[row.id])
             self._subjects.unserved.publish()
         return set(misfits)
+
+    async def fitting(self, rows: Sequence[RunRow], past: Mapping[str, PastRows]) -> list[str]:
+        """The runs, of those that wait for a runner, that this runner would not release. ``serves``
+        leaves out the workflows of the others from now on.
+        """
+        misfits = await self._misfits(rows, past)
+        return [row.id for row in rows if row.id not in misfits]
+
+    async def _misfits(
+        self, rows: Sequence[RunRow], past: Mapping[str, PastRows]
+    ) -> dict[str, list[str]]:
+        """The runs that do not fit the version registered here, with the tasks that it lacks."""
+        others = await self._others({(row.workflow, row.version) for row in rows})
+        misfits: dict[str, list[str]] = {}
+        for row in rows if others else ():
+            if (other := others.get((row.workflow, row.version))) is not None:
+                tasks = _lacking(other, row, past.get(row.id, NO_PAST))
+                if tasks is not None:
+                    misfits[row.id] = tasks
+                    # Before the write that releases it: it is left also if an error comes after.
+                    if (version := self._version_here(row.workflow)) is not None:
+                        self._released_under[row.workflow] = version
+        return misfits
 
     async def claim_again(self) -> None:
         """Allow this runner to claim runs again that it released because of versions no longer

@@ -5,7 +5,7 @@ as it has claimed it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.engine.runtime.supervisor import Wakeup
@@ -23,7 +23,8 @@ LONGEST_SLEEP: Final = 60.0
 
 class OverdueRuns:
     """Belongs to the engine's loop of a runner that serves some queues. ``workflows`` returns those
-    that it executes.
+    that it executes; ``fitting`` the runs, of these, that it would not leave because of its version
+    of their workflow: in its queue no other runner may look for them.
     """
 
     def __init__(
@@ -31,11 +32,13 @@ class OverdueRuns:
         store: QueueStore,
         served: Served,
         workflows: Callable[[], Sequence[str]],
+        fitting: Callable[[Collection[str]], Awaitable[Collection[str]]],
         subjects: Subjects,
     ) -> None:
         self._store = store
         self._served = served
         self._workflows = workflows
+        self._fitting = fitting
         self._subjects = subjects
         self._wakeup = Wakeup()
         subjects.claimable.subscribe(self._wakeup.wake)
@@ -56,7 +59,8 @@ class OverdueRuns:
             return None
         now = await self._store.now()
         if late := [run_id for at, run_id in found if at <= now]:
-            await self._store.bring_overdue(late, next(iter(queues)), now)
-            self._subjects.claimable_here.publish()
-            return 0.0
+            if fitting := await self._fitting(late):
+                await self._store.bring_overdue(fitting, next(iter(queues)), now)
+                self._subjects.claimable_here.publish()
+            return 0.0  # ``workflows`` has no workflow any more of which a run does not fit
         return min((found[0].at - now) / 1e6, LONGEST_SLEEP)
