@@ -147,6 +147,43 @@ def test_the_command_draws_the_tree(run: cloaca.RunHandle, command: Command) -> 
     assert form["tree"]["hidden"] == 2
 
 
+def test_an_iteration_that_was_begun_anew_is_one_line(
+    runner: cloaca.DefaultRunner, command: Command
+) -> None:
+    fails = True
+    with cloaca.WorkflowBuilder("add"):
+
+        @cloaca.task(retry_attempts=1)
+        def add(context: Context) -> dict[str, Any]:
+            if fails and context.get("n") == 1:
+                raise ValueError("no")
+            return {"n": context.get("n", 0) + 1}
+
+    with cloaca.WorkflowBuilder("order"):
+        until = cloaca.context_value("n", ">", 1)
+        cloaca.loop("count", "add", until=until, max_iterations=3)
+    run = runner.submit("order")
+    run.wait(WAIT)
+    fails = False
+    run.retry(children=False)  # another run of the second iteration, with the same input
+    run.wait(WAIT)
+
+    first, second = run.tree().children
+    (before,) = second.earlier
+    assert [first.iteration, second.iteration, before.iteration] == [1, 2, 2]
+    assert (second.run.status, before.run.status) == ("Completed", "Failed")
+    assert {each.id for each in run.children()} == {first.run.id, second.run.id, before.run.id}
+    for shown in ("tree", "show"):
+        lines = [each for each in command("runs", shown, run.id).splitlines() if "[2]" in each]
+        assert len(lines) == 1
+        assert lines[0].endswith(f"begun anew after {before.run.id} (Failed)")
+    app = cloaca.ui(runner, auth=cloaca.ui_without_auth, hosts=("testserver",))
+    with TestClient(app) as browser:
+        page = browser.get(f"/runs/{run.id}?task=count").text
+    assert f'begun anew after <a class="link" href="/runs/{before.run.id}">' in page
+    assert page.count('id="pane-child-') == 2
+
+
 @pytest.mark.each_backend
 def test_lists_have_the_runs_at_the_top_and_open_to_those_below(
     run: cloaca.RunHandle, command: Command

@@ -5,9 +5,12 @@ made of the run, the task and the call; see ``Attempt.keys_of``.
 """
 
 import re
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple, TypeVar
 
 from cloaca_core.values.namespace import SEPARATOR
+
+_Child = TypeVar("_Child")
 
 RUN_WORKFLOW: Final = "run_workflow"
 """A body waits for it from the start."""
@@ -93,3 +96,24 @@ def place_of(parent_id: str, key: str | None) -> Place | None:
         return Place(task, iteration=int(iteration), item=None if item == NO_ITEM else item)
     given = match["call"]
     return Place(task, given[2:] if given.startswith("k=") else given.partition("-")[0])
+
+
+def at_places(
+    children: Iterable[_Child], place: Callable[[_Child], Place | None]
+) -> list[tuple[_Child, tuple[_Child, ...]]]:
+    """Each child of a run, oldest first, with the earlier ones in its place: those that a node, an
+    item or an iteration has begun before, since when it has begun anew.
+    """
+    found: list[tuple[_Child, tuple[_Child, ...]]] = []
+    newest: dict[Place, int] = {}
+    for child in children:
+        its = place(child)
+        if its is None or its.iteration is None:
+            found.append((child, ()))
+        elif (number := newest.get(its)) is None:
+            newest[its] = len(found)
+            found.append((child, ()))
+        else:
+            before, earlier = found[number]
+            found[number] = (child, (*earlier, before))
+    return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core.definition.waits.kinds import Loop
-from cloaca_core.values.child_kinds import Place, place_of
+from cloaca_core.values.child_kinds import Place, at_places, place_of
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.views.results import RunInfo, run_info
 
@@ -29,7 +29,8 @@ class RunBranch(Shown):
     it was given; ``iteration`` the number in a loop, from 1. ``index`` is the place of its item in
     a map of child runs, from 0. ``kind`` is ``node``,
     ``run_workflow`` or ``start_workflow``, None for a run of ``submit`` or ``execute``. ``hidden``
-    is the number of its children that the tree leaves out.
+    is the number of its children that the tree leaves out. ``earlier`` are the runs that its node,
+    item or iteration began before, oldest first, if it was begun anew with another run.
     """
 
     run: RunInfo
@@ -40,6 +41,7 @@ class RunBranch(Shown):
     kind: str | None = None
     children: tuple[RunBranch, ...] = ()
     hidden: int = 0
+    earlier: tuple[RunBranch, ...] = ()
 
 
 class Lineage(NamedTuple):
@@ -65,9 +67,13 @@ def run_branch(lineage: Lineage) -> RunBranch:
         if isinstance(task.wait, Loop)
     }
 
-    def branch(row: RunRow, parent_id: str) -> RunBranch:
+    def placed(row: RunRow) -> Place | None:
+        link = lineage.links.get(row.id)
+        return place_of(row.parent_id or "", None if link is None else link.key)
+
+    def branch(row: RunRow, parent_id: str, earlier: Sequence[RunRow] = ()) -> RunBranch:
         link, shown = lineage.links.get(row.id), children.get(row.id, [])
-        place = place_of(parent_id, None if link is None else link.key) or Place("")
+        place = (placed(row) if parent_id else None) or Place("")
         return RunBranch(
             run=run_info(row, lineage.now),
             task=place.task or None,
@@ -75,8 +81,11 @@ def run_branch(lineage: Lineage) -> RunBranch:
             iteration=place.number(in_loop=(parent_id, place.task) in loops),
             index=place.item,
             kind=row.child_kind if parent_id else None,
-            children=tuple([branch(child, row.id) for child in shown]),
+            children=tuple(
+                [branch(child, row.id, before) for child, before in at_places(shown, placed)]
+            ),
             hidden=0 if link is None else max(0, link.children - len(shown)),
+            earlier=tuple([branch(each, parent_id) for each in earlier]),
         )
 
     return branch(lineage.rows[0], "")

@@ -46,6 +46,25 @@ def test_a_run_of_a_node_has_the_node_and_one_of_a_loop_its_iteration(workflow: 
     assert {(each.call, each.kind) for each in top.children} == {(None, NODE)}
 
 
+def test_a_run_in_whose_place_another_was_begun_stands_below_that(workflow: Workflow) -> None:
+    keys = {
+        "a": node_key("r", "again", 1, 0),
+        "b": node_key("r", "again", 1, 1),
+        "c": node_key("r", "again", 2, 1),
+        "d": node_key("r", "again", 3, 1),
+        "e": node_key("r", "each", 1, item=3),
+        "f": node_key("r", "each", 2, item=3),
+        "g": "r::load::1",
+        "h": "r::load::1",
+    }
+    links = [Link(name, key, 0) for name, key in keys.items()]
+    top = tree(*links, of=workflow, **{name: {} for name in keys})
+
+    shown = [(each.run.id, [before.run.id for before in each.earlier]) for each in top.children]
+    assert shown == [("a", []), ("d", ["b", "c"]), ("f", ["e"]), ("g", []), ("h", [])]
+    assert [each.iteration for each in top.children[1].earlier] == [2, 2]
+
+
 def test_a_later_iteration_is_known_without_the_definition() -> None:
     top = tree(Link("c", node_key("r", "again", 1, 1), 0), c={"child_kind": NODE})
 

@@ -84,13 +84,21 @@ def _below(tree: RunTree, branch: str) -> Iterator[Line]:
     for task in tree.tasks:
         yield _task_line(task, inner)
         for child in task.children:
-            yield _run_line(child.run, f"{inner}  ", _number(child))
+            yield _run_line(child.run, f"{inner}  ", _number(child), child.earlier)
             yield from _below(child, f"{inner}  ")
     for child in tree.children:
         yield _run_line(child.run, inner)
         yield from _below(child, inner)
     if tree.hidden:
         yield _hidden(tree.hidden, inner)
+
+
+def _with_earlier(about: str, earlier: Sequence[RunTree | RunBranch]) -> str:
+    """The remark of a run, with the runs that were in its place before."""
+    before = ", ".join([f"{each.run.id} ({each.run.status})" for each in earlier])
+    return "; ".join(
+        [each for each in (about, f"begun anew after {before}" * bool(before)) if each]
+    )
 
 
 def _number(tree: RunTree) -> str:
@@ -104,7 +112,7 @@ def _hidden(number: int, branch: str) -> Line:
 
 def branch_lines(tree: RunBranch, branch: str = "") -> Iterator[Line]:
     """The lines of a run and of those below it, without their tasks."""
-    yield _run_line(tree.run, branch, _place(tree))
+    yield _run_line(tree.run, branch, _place(tree), tree.earlier)
     for child in tree.children:
         yield from branch_lines(child, f"{branch}  ")
     if tree.hidden:
@@ -118,9 +126,11 @@ def _place(tree: RunBranch) -> str:
     return f"{place}  " if place else ""
 
 
-def _run_line(run: RunLine, branch: str, place: str = "") -> Line:
+def _run_line(
+    run: RunLine, branch: str, place: str = "", earlier: Sequence[RunTree | RunBranch] = ()
+) -> Line:
     name = f"{place}{run.workflow_name}" if branch else f"{run.workflow_name} {run.id}"
-    about = run_about(run)
+    about = _with_earlier(run_about(run), earlier)
     runs = run.status == "Running"
     top = not branch
     return Line(branch, name, run.status, run.seconds, about, runs, is_run=True, is_top=top)

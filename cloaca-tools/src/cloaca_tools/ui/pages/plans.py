@@ -214,6 +214,7 @@ def _told(run: RunLine) -> list[str]:
 def _unended(tree: RunTree) -> int:
     """The child runs that have not ended."""
     children = [*tree.children, *[child for each in tree.tasks for child in each.children]]
+    children += [before for child in children for before in child.earlier]
     return sum(child.run.ended_at is None for child in children)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -11,7 +11,7 @@ from cloaca_core.definition.queues import shown_queues
 from cloaca_core.definition.recorded import TASK
 from cloaca_core.definition.waits.kinds import Loop
 from cloaca_core.run.counting import latest_of
-from cloaca_core.values.child_kinds import place_of
+from cloaca_core.values.child_kinds import Place, at_places, place_of
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.views.results import run_info
@@ -69,7 +69,8 @@ class RunTree(Shown):
     """A run, its tasks in definition order, and its children: under the task that has submitted
     them, or in ``children`` where that is not known. ``hidden`` counts children that are not
     shown, of the first 1,000. ``iteration`` is the number of a run of a loop, from 1; ``index`` the
-    place of its item in a map of child runs, from 0.
+    place of its item in a map of child runs, from 0. ``earlier`` are the runs that its node, item
+    or iteration began before, oldest first, if it was begun anew with another run.
     """
 
     run: RunLine
@@ -78,6 +79,7 @@ class RunTree(Shown):
     hidden: int = 0
     iteration: int | None = None
     index: int | None = None
+    earlier: tuple[RunTree, ...] = ()
 
 
 def tree(family: Family) -> RunTree:
@@ -171,18 +173,31 @@ def _node(
         kind=kind_of(task),
         depends_on=() if task is None else task.dependencies,
         seconds=_seconds(latest, family.views, family.now),
-        children=tuple([_tree(family, child.id, *_place(child, task)) for child in children]),
+        children=tuple(
+            [_child(family, child, before, task) for child, before in at_places(children, _place)]
+        ),
         is_map=task is not None and task.map is not None,
         queue=queue,
     )
 
 
-def _place(child: ChildRow, task: Task | RecordedTask | None) -> tuple[int | None, int | None]:
-    """The number of its iteration, and the index of its item."""
-    place = place_of(child.parent_id, child.idempotency_key)
+def _child(
+    family: Family,
+    child: ChildRow,
+    before: Sequence[ChildRow],
+    task: Task | RecordedTask | None,
+) -> RunTree:
+    """A child, with the number of its iteration and the index of its item."""
+    place = _place(child)
     if place is None:
-        return None, None
-    return place.number(in_loop=kind_of(task) == Loop.kind), place.item
+        return _tree(family, child.id)
+    number = place.number(in_loop=kind_of(task) == Loop.kind)
+    found = _tree(family, child.id, number, place.item)
+    return replace(found, earlier=tuple([_child(family, each, (), task) for each in before]))
+
+
+def _place(child: ChildRow) -> Place | None:
+    return place_of(child.parent_id, child.idempotency_key)
 
 
 def _seconds(latest: AttemptRow | None, views: Mapping[str, RunView], now: Instant) -> float | None:
