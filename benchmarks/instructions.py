@@ -111,7 +111,7 @@ class Calls:
 
 
 @contextmanager
-def _instructions() -> Iterator[None]:
+def instructions() -> Iterator[None]:
     """Have callgrind count within this block."""
     _tell_callgrind("on")
     yield
@@ -127,7 +127,7 @@ def _tell_callgrind(word: str) -> None:
 def main(cell: str, counting: str, url: str) -> None:
     """Warm up, then count one batch of the cell."""
     calls = Calls() if counting == "calls" else None
-    counted: Callable[[], AbstractContextManager[None]] = calls.counted if calls else _instructions
+    counted: Callable[[], AbstractContextManager[None]] = calls.counted if calls else instructions
     workflows.define()
     with cloaca.DefaultRunner(url) as runner:
         CELLS[cell](runner)
