@@ -319,18 +319,18 @@ class Attempt(AttemptWork):
 
     def arguments(self) -> tuple[object, ...]:
         """The arguments that the body is called with."""
-        if self.task.wants_handle:
-            handle = AsyncTaskHandle if self.is_async else TaskHandle
-            return (self.context, handle(self, self.tools.handles.body_calls(self)))
-        return (self.context,)
+        return (self.context, self._handle()) if self.task.wants_handle else (self.context,)
 
     def bound(self, item: Item) -> Callable[[], object]:
         """The body of an item with its arguments."""
         assert self.task.map is not None, "only a map has items"
-        handle = AsyncTaskHandle if self.is_async else TaskHandle
-        given = handle(self, self.tools.handles.body_calls(self))
-        others = item_arguments(item, self.task.map.parameters, given)
+        handle = self._handle() if self.task.wants_handle else None
+        others = item_arguments(item, self.task.map.parameters, handle)
         return partial(self.task.function, self.context, **others)
+
+    def _handle(self) -> TaskHandle | AsyncTaskHandle:
+        handle = AsyncTaskHandle if self.is_async else TaskHandle
+        return handle(self, self.tools.handles.body_calls(self))
 
     def _begin(self) -> None:
         if log.answers.get(logging.DEBUG, True):

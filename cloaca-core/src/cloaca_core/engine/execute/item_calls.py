@@ -15,10 +15,16 @@ if TYPE_CHECKING:
 
 
 def item_arguments(item: Item, parameters: Sequence[str], handle: object) -> dict[str, object]:
-    """The arguments of the body after its context, by their names."""
-    return {name: copy_value(item.value) if name == "item" else handle for name in parameters}
+    """The arguments of the body after its context, by their names. The ``handle`` may be None if no
+    parameter takes it.
+    """
+    arguments = dict.fromkeys(parameters, handle)
+    if "item" in arguments:
+        arguments["item"] = copy_value(item.value)
+    return arguments
 
 
 def item_change(task_id: str, item: Item, value: object) -> Change:
     """The result of an item as its row has it: under the id of its map."""
-    return Change({task_id: result_of(item.name(task_id), value)}, [])
+    result = None if value is None else result_of(item.name(task_id), value)
+    return Change({task_id: result}, [])

@@ -133,7 +133,7 @@ def completed(attempt: Attempt, outcome: Succeeded, now: int) -> AttemptRow:
     """
     run = attempt.owner
     contexts = run.plan.contexts
-    row = AttemptRow(
+    return AttemptRow(
         run.id,
         attempt.task.id,
         attempt.number,
@@ -150,8 +150,9 @@ def completed(attempt: Attempt, outcome: Succeeded, now: int) -> AttemptRow:
         attempt.crashes,
         None,  # reason_code
         contexts.seen_by(attempt.index & TASK) if contexts.replacements else 0,
+        None,  # runner
+        (attempt.index >> BITS) - 1,  # item
     )
-    return row if attempt.item is None else row._replace(item=attempt.item.index)
 
 
 def failed(attempt: Attempt, failure: Raised, now: int, *, retry_at: int | None) -> AttemptRow:
