@@ -217,7 +217,6 @@ class Attempt(AttemptWork):
         self.ahead: bool = False
         self.task_log: OpenLog = tools.logs.open(owner, self.task.id, resume.attempt)
         if item is not None:
-            self.since: int = tools.clock.wall()  # its turn has come now, whenever its run began
             self.task_log.item = item.index
 
     @property

@@ -2,7 +2,8 @@
 
 The run with the highest priority comes first; of equal ones, the run that has been claimable for
 longest. Every tenth place goes to the run that has been claimable for longest, with any priority,
-so that no work waits for ever. Knows no thread and no loop; its users take turns.
+so that no work waits for ever. Of works in a line only the first one stands in the queue. Knows no
+thread and no loop; its users take turns.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from cloaca_core.engine.execute.work import Work
+    from cloaca_core.engine.execute.work import Line, Work
 
 AGED_SHARE: Final = 10
 """Every tenth place goes to the run that has been claimable for longest, with any priority."""
@@ -38,13 +39,18 @@ class SlotQueue:
 
     def put(self, work: Work) -> None:
         """Add work. Work of one run keeps the order of its arrival."""
+        self.works.add(work)
+        if (line := work.line) is not None:
+            if line.has_first:
+                line.others.append(work)
+                return
+            line.has_first, work.since = True, line.now()
         heap = self._heaps.get(work.priority)
         if heap is None:
             heap = self._heaps[work.priority] = []
             insort(self._priorities, work.priority)
         self._arrived += 1
         heappush(heap, (work.since, self._arrived, work))
-        self.works.add(work)
 
     def remove(self, work: Work) -> None:
         """Remove work that waits."""
@@ -57,11 +63,20 @@ class SlotQueue:
                 work = heappop(heap)[2]
             else:
                 work = self._pop()
+            if work.line is not None:
+                self._go_on(work.line)
             if work in self.works:
                 self.works.remove(work)
                 self._taken += 1
                 return work
         return None
+
+    def _go_on(self, line: Line) -> None:
+        """The first work of a line was taken: the turn of the next one has come."""
+        line.has_first = False
+        while line.others and not line.has_first:
+            if (work := line.others.popleft()) in self.works:
+                self.put(work)
 
     def _pop(self) -> Work:
         priority = self._priorities[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from typing import Final
@@ -67,6 +68,20 @@ class Stage(Enum):
     RAN = 2
 
 
+class Line:
+    """Works that stand in a ``SlotQueue`` one after the other, each from the instant at which the work
+    before it was taken: other work that came earlier than that is first. ``now`` is the clock in
+    µs. Belongs to that.
+    """
+
+    __slots__ = ("has_first", "now", "others")
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self.now: Callable[[], int] = now
+        self.has_first: bool = False
+        self.others: deque[Work] = deque()
+
+
 class Work(ABC):
     """A piece of user code. ``finished`` is called with it on the engine's loop when it has run.
 
@@ -74,7 +89,8 @@ class Work(ABC):
     ends with it, since another thread has its slot. ``holds_slot`` is false while it waits for
     another run. ``stage`` is ``QUEUED`` once an executor has it; the thread that runs it sets the
     later stages. It waits for a slot of its ``place``, in the order of its run's ``priority`` and
-    of ``since``, the instant at which the run became claimable.
+    of ``since``, the instant at which the run became claimable; work in a ``line``, of the instant
+    at which its turn came there.
     """
 
     __slots__ = (
@@ -84,6 +100,7 @@ class Work(ABC):
         "holds_slot",
         "is_async",
         "leaves",
+        "line",
         "place",
         "priority",
         "since",
@@ -105,6 +122,7 @@ class Work(ABC):
         self.clock: BodyClock = BodyClock(clock)
         self.holds_slot: bool = True
         self.leaves: bool = False
+        self.line: Line | None = None
         self.stage: Stage = Stage.HELD
         self.finished: Callable[[Work], None] = finished
         self.priority: int = priority

@@ -148,7 +148,12 @@ class Launcher:
         own = run.graph.tasks[unit & TASK]
         make = Attempt if own.executor is None else self._attempts.maker(own)
         item, given = self._ports.maps.item(run, unit), run.plan.contexts.given(unit & TASK)
-        return make(run, unit, given, resume, self._tools, item)
+        attempt = make(run, unit, given, resume, self._tools, item)
+        if unit in run.latest:
+            attempt.since = self._clock.wall()  # its turn has come now, whenever its run began
+        else:
+            attempt.line = self._ports.maps.line(run, unit)
+        return attempt
 
     # -- ahead of a record -------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.handles.wait_calls import BodyCalls
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.execute.outcome import Outcome
+    from cloaca_core.engine.execute.work import Line
     from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.merge import Change
@@ -60,6 +61,9 @@ class MapPort(Protocol):
 
     def item(self, run: ActiveRun, unit: int) -> Item:
         """The item of this unit, whose attempt is being made."""
+
+    def line(self, run: ActiveRun, unit: int) -> Line:
+        """The line in which the items of this map wait for slots before they first begin."""
 
     def concluded(self, attempt: Attempt, outcome: Outcome, beside: Sequence[Beside]) -> None:
         """The attempt of an item has ended with this outcome; ``beside`` is written with that."""

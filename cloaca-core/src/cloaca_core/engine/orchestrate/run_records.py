@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cloaca_core.engine.record.run_entry import RunEntry, end_row
+from cloaca_core.engine.record.run_entry import RunEntry, SharedEntry, end_row
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.run.planner import RunOver
 from cloaca_core.run.reasons import Reason
@@ -72,6 +72,15 @@ class RunRecords:
                 beside=beside,
             )
         )
+
+    def share(self, run: ActiveRun, row: AttemptRow, entry: SharedEntry | None) -> SharedEntry:
+        """Write a row that causes no step by itself, with the rows of ``entry`` if that waits for
+        its commit; otherwise with later rows. Returns their entry.
+        """
+        if entry is None or not self._journal.join(entry, row):
+            entry = SharedEntry(self.listener, run, row)
+            self._journal.add(entry)
+        return entry
 
     def note(
         self,

@@ -33,6 +33,7 @@ from cloaca_core.values.times.backoff import Backoff
 if TYPE_CHECKING:
     from cloaca_core.engine.record.attempt_rows import StartMarks
     from cloaca_core.engine.record.entries import Decision, Entry, Rider
+    from cloaca_core.engine.record.run_entry import SharedEntry
     from cloaca_core.engine.recover.runner_id import RunnerId
     from cloaca_core.run.rows import AttemptRow
     from cloaca_core.run.watcher import Watcher
@@ -126,6 +127,15 @@ class Journal:
         if not self._is_awake:
             self._wake()
 
+    def join(self, entry: SharedEntry, row: AttemptRow) -> bool:
+        """Add a row to an entry that waits for its commit. False if it takes no more."""
+        if entry.closed:
+            return False
+        self._bytes += entry.join(row)
+        if self._bytes >= MAX_INBOX_BYTES:
+            self._measure()
+        return True
+
     async def decide(self, decision: Decision) -> None:
         """Take a decision once there is room. Returns when it is settled."""
         if not self.has_room():
@@ -170,6 +180,9 @@ class Journal:
         submissions become runs without an owner.
         """
         kept = deque([entry for entry in self._inbox if not entry.is_of_run])
+        for entry in self._inbox:
+            if entry.is_of_run:
+                entry.dropped()
         self._inbox, self._bytes = kept, sum([entry.weight for entry in kept])
         if self._log_book is not None:
             self._log_book.forget()
@@ -343,6 +356,8 @@ class Journal:
                 parts.insert(0, ([], [], lines))
         elif len(entries) > 1:
             parts = [(half, [], []) for half in halves(entries)]
+        elif entries and (apart := entries[0].apart()):
+            parts = [(half, [], []) for half in halves(apart)]
         elif len(lines) > 1:
             parts = [([], [], half) for half in halves(lines)]
         else:

@@ -7,7 +7,7 @@ the engine's loop; everything else about the run is decided on the loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cloaca_core.engine.record.entries import Draft, Entry
 from cloaca_core.logs import SafeLogger
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from cloaca_core.store.batch import Committed, Rows
 
 log = SafeLogger("cloaca.engine")
+
+MOST_SHARING: Final = 500
+"""Rows of one shared entry."""
 
 
 class RunListener(Protocol):
@@ -203,6 +206,38 @@ class RunEntry(Entry):
 
     def refused(self, error: StoreError) -> None:
         self.listener.refused(self, error)
+
+
+class SharedEntry(RunEntry):
+    """Rows of one run that count each by itself: they share an entry as they come within one turn
+    of the journal. It takes no more rows once it is ``closed``.
+    """
+
+    __slots__ = ("_rows", "closed")
+
+    def __init__(self, listener: RunListener, run: ActiveRun, row: AttemptRow) -> None:
+        self._rows = [row]
+        super().__init__(listener, run, self._rows, None)
+        self.closed: bool = False
+
+    def join(self, row: AttemptRow) -> int:
+        """Write a row with the others. Returns its weight."""
+        self._rows.append(row)
+        self.weight += (weight := attempt_weight(row))
+        self.closed = len(self._rows) >= MOST_SHARING
+        return weight
+
+    def add_to(self, draft: Draft) -> None:
+        self.closed = True
+        super().add_to(draft)
+
+    def dropped(self) -> None:
+        self.closed = True
+
+    def apart(self) -> Sequence[Entry]:
+        if len(self._rows) == 1:
+            return ()
+        return [SharedEntry(self.listener, self.run, row) for row in self._rows]
 
 
 def end_row(run: ActiveRun, over: RunOver, context: str | None, now: int) -> RunEnd:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.execute.outcome import Outcome
+    from cloaca_core.engine.execute.work import Line
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.features.maps.opener import Slots
@@ -123,6 +124,10 @@ class Maps:
         opened.here.add(index)
         return opened.item(index)
 
+    def line(self, run: ActiveRun, unit: Unit) -> Line:
+        """As in ``MapPort``."""
+        return open_maps(run).of(unit).line
+
     def _feed(self, run: ActiveRun, opened: OpenMap) -> None:
         """Begin as many more items as may; of a large number, the rest in later passes of the loop.
         While the run is not to go on, the map is held.
@@ -133,6 +138,7 @@ class Maps:
             if opened.task not in run.life.held:
                 run.life.ready([opened.task])
             return
+        opened.keep_up()
         units = []
         for index in opened.plan.begin(min(opened.room(), LAUNCHES_PER_PASS)):
             units.append(unit := unit_of(opened.task, index))
@@ -196,13 +202,30 @@ class Maps:
     def _record(
         self, run: ActiveRun, opened: OpenMap, row: AttemptRow, beside: Sequence[Beside]
     ) -> None:
-        """Have the end of an item written, and take the next steps of its map."""
-        opened.tell()
+        """Have the end of an item written, and take the next steps of its map: once for all items
+        that end in this pass of the loop, unless nothing of the map is open any more.
+        """
         if opened.ended is not None:
             opened.ended.append(row)
-        self._records.write(run, [row], beside=beside)
+        if beside:
+            self._records.write(run, [row], beside=beside)
+        else:
+            opened.entry = self._records.share(run, row, opened.entry)
         if opened.plan.stopped and not opened.has_stopped:
             self._stop(run, opened)
+        if not opened.plan.open:
+            self._go_on(run, opened)
+        elif not opened.is_due:
+            opened.is_due = True
+            self._loop.call_soon(self._kernel.guarded, run, self._go_on_later, run, opened)
+
+    def _go_on_later(self, run: ActiveRun, opened: OpenMap) -> None:
+        opened.is_due = False
+        if run.life.state is not State.OVER and open_maps(run).get(opened.task) is opened:
+            self._go_on(run, opened)
+
+    def _go_on(self, run: ActiveRun, opened: OpenMap) -> None:
+        opened.tell()
         self._feed(run, opened)
         self._end_if_over(run, opened)
 

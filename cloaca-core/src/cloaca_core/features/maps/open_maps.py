@@ -14,6 +14,8 @@ from cloaca_core.values.map_items import Item, SharedInput
 
 if TYPE_CHECKING:
     from cloaca_core.engine.execute.body_log import OpenLog
+    from cloaca_core.engine.execute.work import Line
+    from cloaca_core.engine.record.run_entry import SharedEntry
     from cloaca_core.features.maps.items import Items
     from cloaca_core.features.maps.records import MapRow
     from cloaca_core.run.active_run import ActiveRun
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from cloaca_core.run.rows import AttemptRow
     from cloaca_core.values.payloads.json_values import JsonValue
 
+
+MOST_PREPARED: Final = 256
+"""Of bodies that end at once not more attempts are prepared than about so many."""
 
 _AROUND: Final = len(Change({"": 0}, []).to_json()) - len("0") - len(",")
 """What the text of a change has beside its key and its value; a list has a comma for each."""
@@ -46,16 +51,22 @@ class OpenMap:
     whatever its items come to. ``ended`` are the rows of items that have ended, None unless the map
     may be opened again by this owner. ``has_stopped`` once the items are withdrawn whose bodies are
     not to begin. ``log`` takes the progress of the map. ``shared`` is the input of all its items.
-    ``restarted`` are items whose child runs were restarted before it, if these had failed.
+    ``restarted`` are items whose child runs were restarted before it, if these had failed. In
+    ``line`` its items wait for one of the ``slots``; of a node, no item takes one. ``entry`` has
+    the last ends of items. ``is_due`` while a step of the map is to be taken in the next pass of
+    the loop.
     """
 
     __slots__ = (
         "__weakref__",
         "ended",
+        "entry",
         "flaw",
         "has_stopped",
         "here",
+        "is_due",
         "items",
+        "line",
         "log",
         "mark",
         "most_here",
@@ -66,6 +77,7 @@ class OpenMap:
         "results",
         "shared",
         "size",
+        "slots",
         "task",
     )
 
@@ -82,7 +94,11 @@ class OpenMap:
         *,
         most_open: int,
         most_here: int,
+        line: Line,
+        slots: int,
     ) -> None:
+        self.line: Line = line
+        self.slots: int = slots
         self.log: OpenLog = log
         self.shared: SharedInput = shared
         self.task: int = task
@@ -95,6 +111,8 @@ class OpenMap:
         self.flaw: Exception | None = None
         self.ended: list[AttemptRow] | None = None
         self.has_stopped: bool = False
+        self.is_due: bool = False
+        self.entry: SharedEntry | None = None
         self.most_open: int = most_open
         self.most_here: int = most_here
         self.here: set[int] = set()
@@ -103,6 +121,13 @@ class OpenMap:
     def room(self) -> int:
         """How many more items may begin."""
         return min(self.most_open - len(self.plan.open), self.most_here - len(self.here))
+
+    def keep_up(self) -> None:
+        """Let twice as many items be prepared as before if a slot had none to run: their bodies
+        take less time than their preparation.
+        """
+        if len(self.here) < self.slots and self.most_here < MOST_PREPARED:
+            self.most_here *= 2
 
     def tell(self) -> None:
         """Note how far it has come, as a body tells its progress."""

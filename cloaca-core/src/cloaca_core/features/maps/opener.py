@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from cloaca_core.engine.execute.work import Line
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.features.maps.items import items_of
 from cloaca_core.features.maps.open_maps import OpenMap, open_maps
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from cloaca_core.values.times.clock import Clock
 
 PREPARED: Final = 2
-"""Attempts that are prepared of a map, for each slot where its bodies run."""
+"""Attempts that are prepared of a map, for each slot where its bodies run; more if they end sooner
+than others can be prepared.
+"""
 
 
 class Slots(Protocol):
@@ -98,6 +101,7 @@ class MapOpener:
     ) -> OpenMap:
         assert own.map is not None, "only a map is opened"
         most_open = own.map.max_parallel or self._most_open
+        slots = 0 if own.wait is not None else self._slots.slots_of(own)
         return OpenMap(
             run.graph.position[own.id],
             mark,
@@ -108,7 +112,9 @@ class MapOpener:
             self._logs.open(run, own.id, mark.attempt),
             SharedInput(run.plan.contexts.given(run.graph.position[own.id])),
             most_open=most_open,
-            most_here=most_open if own.wait is not None else PREPARED * self._slots.slots_of(own),
+            most_here=most_open if own.wait is not None else PREPARED * slots,
+            line=Line(self._clock.wall),
+            slots=slots,
         )
 
     def _go_on(self, run: ActiveRun, opened: OpenMap, past: ItemPast) -> None:

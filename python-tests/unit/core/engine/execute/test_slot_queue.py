@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import given, settings, strategies as st
 
 from cloaca_core.engine.execute.slot_queue import AGED_SHARE, SlotQueue
-from cloaca_core.engine.execute.work import Work
+from cloaca_core.engine.execute.work import Line, Work
 from cloaca_core.values.times.clock import SYSTEM_CLOCK
 
 
@@ -73,6 +73,41 @@ def test_what_waits_no_more_is_passed_over() -> None:
     assert (len(queue), works[0] in queue, works[1] in queue) == (2, False, True)
     assert taken(queue) == [works[1], works[3]]
     assert queue.take() is None
+
+
+def in_line(line: Line, count: int) -> list[Nothing]:
+    works = [Nothing() for _ in range(count)]
+    for work in works:
+        work.line = line
+    return works
+
+
+def test_the_turn_of_work_in_a_line_comes_when_the_work_before_it_was_taken() -> None:
+    instants = iter([10, 20, 30])
+    works = in_line(Line(lambda: next(instants)), 3)
+    early, late, latest = Nothing(since=15), Nothing(since=25), Nothing(since=35)
+
+    assert taken(filled([*works, late, early, latest])) == [
+        works[0],
+        early,
+        works[1],
+        late,
+        works[2],
+        latest,
+    ]
+
+
+def test_work_of_a_line_that_waits_no_more_is_passed_over() -> None:
+    line = Line(lambda: 0)
+    works = in_line(line, 5)
+    queue = filled(works)
+
+    for gone in (works[0], works[1], works[4]):
+        queue.remove(gone)
+    found = taken(queue)
+    queue.put(works[4])
+
+    assert (found, queue.take(), queue.take()) == ([works[2], works[3]], works[4], None)
 
 
 STEPS = st.lists(

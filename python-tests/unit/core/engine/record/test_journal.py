@@ -10,11 +10,13 @@ import pytest
 from model.by_hand import HandMarks
 from model.memory_store import MemoryStore
 from model.quiet import quiet
+from model.runs import active_run, graph_of
 from model.virtual_time import the_loop
 
 from cloaca_core.engine.record import entries, journal as module
 from cloaca_core.engine.record.entries import Draft, Entry, SubmissionEntry
 from cloaca_core.engine.record.journal import Journal
+from cloaca_core.engine.record.run_entry import RunEntry, SharedEntry
 from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import (
@@ -211,6 +213,28 @@ class Book:
 
     def forget(self) -> None:
         self.waiting.clear()
+
+
+class Heard:
+    """The tasks whose rows were recorded, and those whose rows were refused."""
+
+    def __init__(self) -> None:
+        self.recorded_tasks: list[str] = []
+        self.refused_tasks: list[str] = []
+
+    def recorded(self, entry: RunEntry) -> None:
+        self.recorded_tasks += [row.task_id for row in entry.attempts]
+
+    def refused(self, entry: RunEntry, _: StoreError) -> None:
+        self.refused_tasks += [row.task_id for row in entry.attempts]
+
+    def lost(self, _: RunEntry) -> None: ...
+
+    def start_reserved(self, _: object) -> None: ...
+
+    def messages_sent(self, _: object, __: int) -> None: ...
+
+    def call_off(self, _: RunEntry) -> None: ...
 
 
 class Desk:
@@ -566,6 +590,54 @@ class TestErrors:
         await desk.journal.room()
 
         assert desk.store.failures
+
+    async def test_one_bad_value_of_a_shared_entry_is_refused_alone(self, desk: Desk) -> None:
+        await submit(desk.store, new_run("r"))
+        desk.store.batches.clear()
+        desk.store.bad = "bad"
+        heard = Heard()
+        entry = SharedEntry(heard, active_run(graph_of(t={})), attempt("r", "t0"))
+        desk.journal.add(entry)
+        for number in range(1, 100):
+            change = "bad" if number == 61 else None
+            row = attempt("r", f"t{number}")._replace(change=change)
+            assert desk.journal.join(entry, row)
+        await desk.journal.drained()
+
+        assert heard.refused_tasks == ["t61"]
+        assert len(heard.recorded_tasks) == len(desk.store.attempts) == 99
+        assert len(desk.store.batches) <= 2 * 7 + 1
+
+    async def test_a_shared_entry_takes_no_row_once_it_is_being_written(self, desk: Desk) -> None:
+        await submit(desk.store, new_run("r"))
+        desk.store.open.clear()
+        run = active_run(graph_of(t={}))
+        entry = SharedEntry(Heard(), run, attempt("r", "t0"))
+        desk.journal.add(entry)
+        await desk.store.asked.wait()
+        await quiet()
+        assert not desk.journal.join(entry, attempt("r", "t1"))
+
+        waiting = SharedEntry(Heard(), run, attempt("r", "t2"))
+        desk.journal.add(waiting)
+        assert desk.journal.join(waiting, attempt("r", "t3"))
+        desk.journal.forget_runs()
+        assert not desk.journal.join(waiting, attempt("r", "t4"))
+        desk.store.open.set()
+
+    async def test_a_shared_entry_counts_what_its_rows_weigh(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_INBOX_BYTES", 3 * ROW_BYTES)
+        await submit(desk.store, new_run("r"))
+        entry = SharedEntry(Heard(), active_run(graph_of(t={})), attempt("r", "t0"))
+        desk.journal.add(entry)
+        desk.journal.join(entry, attempt("r", "t1"))
+        assert desk.journal.has_room()
+        desk.journal.join(entry, attempt("r", "t2"))
+        assert not desk.journal.has_room()
+        await desk.journal.drained()
+        assert desk.journal.has_room()
 
     async def test_one_bad_value_among_a_thousand_is_found(self, desk: Desk) -> None:
         desk.store.bad = "bad"
