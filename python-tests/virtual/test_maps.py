@@ -124,6 +124,35 @@ async def test_a_run_beside_a_long_map_waits_for_no_item_whose_turn_comes_later(
         assert begun[0] - BEGUN == pytest.approx(110, abs=0.5)
 
 
+async def test_a_suspect_begins_when_the_items_that_run_beside_it_have_ended() -> None:
+    """It does not wait for the items that were prepared and had no slot."""
+    async with world() as w:
+        items = Items(w, 40, 10.0)
+        begun: list[float] = []
+
+        async def lost(_: Context) -> None:
+            begun.append(the_loop().time())
+            await asyncio.sleep(1000 if len(begun) < 3 else 1)
+
+        w.define(lost, "lost")
+        first, second = [await w.start(lease_seconds=LEASE) for _ in range(2)]
+        run_id = await first.submit("lost")
+        await asyncio.sleep(1)
+        first.store.answers.clear()
+        await asyncio.sleep(2 * LEASE)
+        third = await w.start(lease_seconds=LEASE, max_concurrent_async_tasks=2)
+        of_map = await third.submit()
+        second.store.answers.clear()
+        ended = await third.wait(run_id)
+        (attempt,) = w.attempts(run_id)
+        assert (ended.row.status, attempt.crashes) == ("Completed", 2)
+        # It comes at 47; the items that run then have begun at 41. Two more are prepared.
+        assert begun[-1] - BEGUN == pytest.approx(51, abs=0.5)
+        assert [item for _, item in items.begun] == [0, 1, 2, 3]
+        assert (await third.wait(of_map)).row.status == "Completed"
+        assert [item for _, item in items.begun] == list(range(40))
+
+
 async def two(w: World, **settings: Any) -> tuple[Program, Program, str]:
     """Two runners, of which the first has begun a run."""
     first = await w.start(lease_seconds=LEASE, **settings)

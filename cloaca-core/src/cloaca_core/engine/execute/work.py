@@ -69,9 +69,9 @@ class Stage(Enum):
 
 
 class Line:
-    """Works that stand in a ``SlotQueue`` one after the other, each from the instant at which the work
-    before it was taken: other work that came earlier than that is first. ``now`` is the clock in
-    µs. Belongs to that.
+    """Works that stand in a ``SlotQueue`` one after the other, each from the instant at which the
+    work before it was taken: other work that came earlier than that is first. ``now`` is the clock
+    in µs. Belongs to the queue.
     """
 
     __slots__ = ("has_first", "now", "others")

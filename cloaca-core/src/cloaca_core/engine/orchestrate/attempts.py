@@ -21,7 +21,7 @@ from cloaca_core.engine.execute.outcome import (
     Suspended,
     raised,
 )
-from cloaca_core.engine.execute.work import ENGINE_PROCESS, LEAST_CHECK, Work
+from cloaca_core.engine.execute.work import ENGINE_PROCESS, LEAST_CHECK, Stage, Work
 from cloaca_core.engine.orchestrate.quarantine import Quarantine, is_to_run_alone
 from cloaca_core.engine.orchestrate.waiting_bodies import WaitingBodies
 from cloaca_core.engine.record import attempt_rows
@@ -118,11 +118,23 @@ class Attempts:
         """
         self._runs.begin(attempt)
         if attempt.owner.recovered or (attempt.crashes and is_to_run_alone(attempt)):
+            if attempt.crashes and is_to_run_alone(attempt):
+                self._let_pass(attempt)
             self._quarantine.add(attempt, partial(self._mark_and_send, attempt))
         elif self._quarantine.closed and self._quarantine.closes(attempt):
             self._quarantine.hold(attempt, partial(self._send, attempt))
         else:
             self._send(attempt)
+
+    def _let_pass(self, suspect: Attempt) -> None:
+        """Take items back that are prepared and have no slot yet: they begin after the suspect,
+        which would wait for all of them.
+        """
+        for attempt in list(self._under_way()):
+            if attempt.line is None or attempt.domain != suspect.domain or attempt.marked:
+                continue
+            if attempt.stage is Stage.QUEUED and self.take_back(attempt):
+                self._ports.maps.taken_back(attempt)
 
     def runs_here(self, task: Task) -> bool:
         """Whether the body of a task shares the engine's process with others."""

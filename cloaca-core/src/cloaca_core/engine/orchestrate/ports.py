@@ -71,6 +71,9 @@ class MapPort(Protocol):
     def away(self, attempt: Attempt) -> None:
         """The body of an item waits without its slot, or has left in a wait."""
 
+    def taken_back(self, attempt: Attempt) -> None:
+        """An item was given up before its body began. It begins anew, behind others."""
+
     def ended_without_body(
         self,
         run: ActiveRun,

@@ -138,7 +138,6 @@ class Maps:
             if opened.task not in run.life.held:
                 run.life.ready([opened.task])
             return
-        opened.keep_up()
         units = []
         for index in opened.plan.begin(min(opened.room(), LAUNCHES_PER_PASS)):
             units.append(unit := unit_of(opened.task, index))
@@ -179,6 +178,13 @@ class Maps:
             opened.here.discard(item_of(attempt.index))
             self._feed(attempt.owner, opened)
 
+    def taken_back(self, attempt: Attempt) -> None:
+        """As in ``MapPort``."""
+        run, opened = attempt.owner, open_maps(attempt.owner).of(attempt.index)
+        opened.here.discard(item_of(attempt.index))
+        opened.plan.withdraw(item_of(attempt.index))
+        self._go_on_soon(run, opened)
+
     def ended_without_body(
         self,
         run: ActiveRun,
@@ -215,7 +221,11 @@ class Maps:
             self._stop(run, opened)
         if not opened.plan.open:
             self._go_on(run, opened)
-        elif not opened.is_due:
+        else:
+            self._go_on_soon(run, opened)
+
+    def _go_on_soon(self, run: ActiveRun, opened: OpenMap) -> None:
+        if not opened.is_due:
             opened.is_due = True
             self._loop.call_soon(self._kernel.guarded, run, self._go_on_later, run, opened)
 
@@ -226,6 +236,7 @@ class Maps:
 
     def _go_on(self, run: ActiveRun, opened: OpenMap) -> None:
         opened.tell()
+        opened.keep_up()
         self._feed(run, opened)
         self._end_if_over(run, opened)
 

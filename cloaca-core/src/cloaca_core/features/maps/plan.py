@@ -68,8 +68,9 @@ class ItemPlan:
             self.stopped = True
 
     def withdraw(self, item: int) -> None:
-        """The item was open, and its body has not begun and is not to begin."""
+        """The item was open, and its body has not begun. It is among the next to begin."""
         self._states[item] = _UNBEGUN
+        self._next = min(self._next, item)
         self.open.remove(item)
 
     def stop(self) -> None:
