@@ -59,24 +59,30 @@ class SlotQueue:
     def take(self) -> Work | None:
         """Take the work whose turn it is; None when there is none."""
         while self._priorities:
-            if len(self._priorities) == 1 and len(heap := self._heaps[self._priorities[0]]) > 1:
+            if len(self._priorities) == 1 and (
+                len(heap := self._heaps[self._priorities[0]]) > 1 or heap[0][2].line is not None
+            ):
                 work = heappop(heap)[2]
             else:
                 work = self._pop()
             if work.line is not None:
-                self._go_on(work.line)
+                self._go_on(work.line, work.priority)
             if work in self.works:
                 self.works.remove(work)
                 self._taken += 1
                 return work
         return None
 
-    def _go_on(self, line: Line) -> None:
+    def _go_on(self, line: Line, priority: int) -> None:
         """The first work of a line was taken: the turn of the next one has come."""
         line.has_first = False
-        while line.others and not line.has_first:
+        while line.others:
             if (work := line.others.popleft()) in self.works:
                 self.put(work)
+                return
+        if not self._heaps.get(priority, True):
+            del self._heaps[priority]
+            self._priorities.remove(priority)
 
     def _pop(self) -> Work:
         priority = self._priorities[-1]

@@ -147,12 +147,13 @@ class Launcher:
     def _of_item(self, run: ActiveRun, unit: int, resume: Resume) -> Attempt:
         own = run.graph.tasks[unit & TASK]
         make = Attempt if own.executor is None else self._attempts.maker(own)
-        item, given = self._ports.maps.item(run, unit), run.plan.contexts.given(unit & TASK)
+        item, line = self._ports.maps.item(run, unit)
+        given = run.plan.contexts.given(unit & TASK)
         attempt = make(run, unit, given, resume, self._tools, item)
         if unit in run.latest:
             attempt.since = self._clock.wall()  # its turn has come now, whenever its run began
         else:
-            attempt.line = self._ports.maps.line(run, unit)
+            attempt.line = line
         return attempt
 
     # -- ahead of a record -------------------------------------------------------------------

@@ -59,11 +59,10 @@ class WaitPort(Protocol):
 class MapPort(Protocol):
     """Goes on with maps when their items do. Nothing is asked of a run without a map."""
 
-    def item(self, run: ActiveRun, unit: int) -> Item:
-        """The item of this unit, whose attempt is being made."""
-
-    def line(self, run: ActiveRun, unit: int) -> Line:
-        """The line in which the items of this map wait for slots before they first begin."""
+    def item(self, run: ActiveRun, unit: int) -> tuple[Item, Line]:
+        """The item of this unit, whose attempt is being made, and the line in which the items of
+        its map wait for slots before they first begin.
+        """
 
     def concluded(self, attempt: Attempt, outcome: Outcome, beside: Sequence[Beside]) -> None:
         """The attempt of an item has ended with this outcome; ``beside`` is written with that."""

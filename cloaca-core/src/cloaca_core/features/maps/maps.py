@@ -17,10 +17,10 @@ from cloaca_core.engine.orchestrate.orchestrator import tell_of_failure
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import MapError, MapFailedError
-from cloaca_core.features.maps.open_maps import EarlierMap, OpenMap, open_maps
+from cloaca_core.features.maps.open_maps import EarlierMap, OpenMap, open_map, open_maps
 from cloaca_core.features.maps.opener import MapOpener
 from cloaca_core.features.maps.rows import MapOpened, map_row
-from cloaca_core.run.items.units import TASK, item_of, unit_of
+from cloaca_core.run.items.units import BITS, TASK, item_of, unit_of
 from cloaca_core.run.life import State
 from cloaca_core.run.merge import Change
 from cloaca_core.values.states import TaskStatus
@@ -118,15 +118,11 @@ class Maps:
 
     # -- items -------------------------------------------------------------------------------
 
-    def item(self, run: ActiveRun, unit: Unit) -> Item:
+    def item(self, run: ActiveRun, unit: Unit) -> tuple[Item, Line]:
         """As in ``MapPort``."""
-        opened, index = open_maps(run).of(unit), item_of(unit)
+        opened, index = open_map(run, unit), (unit >> BITS) - 1
         opened.here.add(index)
-        return opened.item(index)
-
-    def line(self, run: ActiveRun, unit: Unit) -> Line:
-        """As in ``MapPort``."""
-        return open_maps(run).of(unit).line
+        return opened.item(index), opened.line
 
     def _feed(self, run: ActiveRun, opened: OpenMap) -> None:
         """Begin as many more items as may; of a large number, the rest in later passes of the loop.
@@ -151,7 +147,7 @@ class Maps:
     def concluded(self, attempt: Attempt, outcome: Outcome, beside: Sequence[Beside]) -> None:
         """As in ``MapPort``."""
         run, unit = attempt.owner, attempt.index
-        opened, index = open_maps(run).of(unit), item_of(unit)
+        opened, index = open_map(run, unit), (unit >> BITS) - 1
         opened.here.discard(index)
         if isinstance(outcome, Succeeded):
             row = attempt_rows.completed(attempt, outcome, self._clock.wall())
@@ -183,7 +179,8 @@ class Maps:
         run, opened = attempt.owner, open_maps(attempt.owner).of(attempt.index)
         opened.here.discard(item_of(attempt.index))
         opened.plan.withdraw(item_of(attempt.index))
-        self._go_on_soon(run, opened)
+        if not opened.is_due:
+            self._go_on_soon(run, opened)
 
     def ended_without_body(
         self,
@@ -221,13 +218,12 @@ class Maps:
             self._stop(run, opened)
         if not opened.plan.open:
             self._go_on(run, opened)
-        else:
+        elif not opened.is_due:
             self._go_on_soon(run, opened)
 
     def _go_on_soon(self, run: ActiveRun, opened: OpenMap) -> None:
-        if not opened.is_due:
-            opened.is_due = True
-            self._loop.call_soon(self._kernel.guarded, run, self._go_on_later, run, opened)
+        opened.is_due = True
+        self._loop.call_soon(self._kernel.guarded, run, self._go_on_later, run, opened)
 
     def _go_on_later(self, run: ActiveRun, opened: OpenMap) -> None:
         opened.is_due = False
@@ -247,7 +243,8 @@ class Maps:
         task_id = opened.mark.task_id
         opened.results[index] = change.set[task_id]
         opened.count_result(index, text)
-        opened.refuse_if_large(run.size_bound, self._most_bytes)
+        if run.size_bound + opened.size > self._most_bytes:
+            opened.refuse_if_large(run.size_bound, self._most_bytes)
 
     # -- end ---------------------------------------------------------------------------------
 

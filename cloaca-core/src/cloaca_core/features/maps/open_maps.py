@@ -138,7 +138,8 @@ class OpenMap:
     def count_result(self, index: int, change: str) -> None:
         """Count the bytes that the result of an item takes, by the text of its change."""
         self.size += len(change.encode()) - len(self.mark.task_id.encode()) - _AROUND
-        self._count_key(index)
+        if self.items.keys is not None:
+            self._count_key(index)
 
     def count_failure(self, index: int) -> None:
         """Count the null that stands for a failed item, if the map completes with that."""
@@ -173,9 +174,10 @@ class OpenMap:
 
     def item(self, index: int) -> Item:
         """An item as its body sees it."""
-        label = self.items.label(index)
-        value, decision = self.items.values[index], self.opening.decision
-        return Item(self.task, index, label, value, len(self.plan), decision, self.shared)
+        values, labels = self.items.values, self.items.labels
+        label = index if labels is None else labels[index]
+        decision = self.opening.decision
+        return Item(self.task, index, label, values[index], len(values), decision, self.shared)
 
     def begins_anew(self, index: int) -> Resume:
         """How an item begins that has not begun in this opening."""
@@ -194,44 +196,45 @@ class OpenMap:
 
 
 class OpenMaps:
-    """``recorded`` are maps that were opened before, by task. ``came`` is the instant that came if
-    the run was claimable because its time had come. See ``OpenItems``.
+    """``maps`` are the open ones, by task; ``recorded`` are maps that were opened before, by task.
+    ``came`` is the instant that came if the run was claimable because its time had come. See
+    ``OpenItems``.
     """
 
-    __slots__ = ("_maps", "came", "recorded")
+    __slots__ = ("came", "maps", "recorded")
 
     def __init__(self) -> None:
-        self._maps: dict[int, OpenMap] = {}
+        self.maps: dict[int, OpenMap] = {}
         self.came: int | None = None
         self.recorded: dict[int, EarlierMap] = {}
 
     def __iter__(self) -> Iterator[OpenMap]:
-        return iter(self._maps.values())
+        return iter(self.maps.values())
 
     def get(self, unit: int) -> OpenMap | None:
         """The map of this unit, if it is open."""
-        return self._maps.get(unit & TASK)
+        return self.maps.get(unit & TASK)
 
     def of(self, unit: int) -> OpenMap:
         """The map of this unit, which is open."""
-        return self._maps[unit & TASK]
+        return self.maps[unit & TASK]
 
     def add(self, opened: OpenMap) -> None:
         """The map is open from now on."""
-        self._maps[opened.task] = opened
+        self.maps[opened.task] = opened
 
     def remove(self, opened: OpenMap) -> None:
         """The map is over."""
-        del self._maps[opened.task]
+        del self.maps[opened.task]
 
     def opened(self) -> set[int]:
         """As in ``OpenItems``."""
-        return set(self._maps)
+        return set(self.maps)
 
     def units(self, ready: Collection[int]) -> set[int]:
         """As in ``OpenItems``."""
         found = set(ready)
-        for task, each in self._maps.items():
+        for task, each in self.maps.items():
             if each.plan.open:
                 found.discard(task)
                 found |= {unit_of(task, index) for index in each.plan.open}
@@ -256,6 +259,12 @@ def maps_of(run: ActiveRun) -> OpenMaps | None:
     maps = run.maps
     assert maps is None or isinstance(maps, OpenMaps), "only this feature makes them"
     return maps
+
+
+def open_map(run: ActiveRun, unit: int) -> OpenMap:
+    """The map of this unit, which is open."""
+    assert isinstance(run.maps, OpenMaps), "only this feature makes them"
+    return run.maps.maps[unit & TASK]
 
 
 def open_maps(run: ActiveRun) -> OpenMaps:

@@ -53,14 +53,16 @@ class ItemPlan:
 
     def complete(self, item: int) -> None:
         """The item has completed."""
-        self._end(item)
+        self.open.discard(item)
+        self._states[item] = _ENDED
         self.completed += 1
 
     def fail(self, item: int, error: str, *, is_earlier: bool = False) -> None:
         """The item has failed and is not tried again; before the map was opened if it
         ``is_earlier``: that stops nothing.
         """
-        self._end(item)
+        self.open.discard(item)
+        self._states[item] = _ENDED
         self.failed += 1
         if self.first is None or item < self.first.index:
             self.first = FirstFailure(item, error)
@@ -111,7 +113,3 @@ class ItemPlan:
     def has_failed(self) -> bool:
         """Whether the map fails because of its failed items, when it is over."""
         return self.failed > 0 and self._policy != "collect"
-
-    def _end(self, item: int) -> None:
-        self.open.discard(item)
-        self._states[item] = _ENDED
