@@ -45,12 +45,12 @@ class SharedInput:
         return digest_of(self._given)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Item:
     """An item of a map, as its body sees it. ``task`` is the index of the map in the graph,
     ``label`` the index where the map's data has no labels. ``count`` is the number of items.
     ``decision`` counts, from 1, the different data that the map has had in this run. A worker has
-    no ``shared`` input.
+    no ``shared`` input. It is never changed; a frozen dataclass would take longer to make.
     """
 
     task: int

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from cloaca_core.values.payloads.json_values import JsonValue
 
 
-MOST_PREPARED: Final = 256
-"""Of bodies that end at once not more attempts are prepared than about so many."""
+MOST_PREPARED: Final = 512
+"""Attempts that are prepared of a map whose bodies end at once."""
+
+FASTER: Final = 8
+"""So many times as many are prepared as before: each step costs a commit of few rows."""
 
 _AROUND: Final = len(Change({"": 0}, []).to_json()) - len("0") - len(",")
 """What the text of a change has beside its key and its value; a list has a comma for each."""
@@ -59,6 +62,7 @@ class OpenMap:
 
     __slots__ = (
         "__weakref__",
+        "_around",
         "ended",
         "entry",
         "flaw",
@@ -103,6 +107,7 @@ class OpenMap:
         self.shared: SharedInput = shared
         self.task: int = task
         self.mark: AttemptRow = mark
+        self._around = len(mark.task_id.encode()) + _AROUND
         self.items: Items = items
         self.opening: Opening = opening
         self.plan: ItemPlan = plan
@@ -123,11 +128,13 @@ class OpenMap:
         return min(self.most_open - len(self.plan.open), self.most_here - len(self.here))
 
     def keep_up(self) -> None:
-        """Let twice as many items be prepared as before if a slot had none to run: their bodies
-        take less time than their preparation.
+        """Let more items be prepared than before if a slot had none to run: their bodies take less
+        time than their preparation. Not if few items are to begin after a failure.
         """
-        if len(self.here) < self.slots and self.most_here < MOST_PREPARED:
-            self.most_here *= 2
+        if self.plan.may_stop or self.most_here >= MOST_PREPARED:
+            return
+        if len(self.here) < self.slots:
+            self.most_here = min(FASTER * self.most_here, MOST_PREPARED)
 
     def tell(self) -> None:
         """Note how far it has come, as a body tells its progress."""
@@ -137,7 +144,7 @@ class OpenMap:
 
     def count_result(self, index: int, change: str) -> None:
         """Count the bytes that the result of an item takes, by the text of its change."""
-        self.size += len(change.encode()) - len(self.mark.task_id.encode()) - _AROUND
+        self.size += len(change.encode()) - self._around
         if self.items.keys is not None:
             self._count_key(index)
 

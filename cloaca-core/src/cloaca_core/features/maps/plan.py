@@ -110,6 +110,11 @@ class ItemPlan:
         return self.stopped or self.completed + self.failed == len(self._states)
 
     @property
+    def may_stop(self) -> bool:
+        """Whether no more items begin after a failure."""
+        return self._policy == "stop"
+
+    @property
     def has_failed(self) -> bool:
         """Whether the map fails because of its failed items, when it is over."""
         return self.failed > 0 and self._policy != "collect"
