@@ -349,19 +349,7 @@ class Journal:
         """Find the value that made the first part fail, by halving it. Marks and lines do not fail
         entries. Lines go first: none are accepted after the end of their run.
         """
-        parts: list[Part]
-        if entries and (marks or lines):
-            parts = [(entries, [], [])]
-            if lines:
-                parts.insert(0, ([], [], lines))
-        elif len(entries) > 1:
-            parts = [(half, [], []) for half in halves(entries)]
-        elif entries and (apart := entries[0].apart()):
-            parts = [(half, [], []) for half in halves(apart)]
-        elif len(lines) > 1:
-            parts = [([], [], half) for half in halves(lines)]
-        else:
-            parts = []
+        parts = _divided(entries, marks, lines)
         refusals: list[tuple[Entry, StoreError]] = []
         if not parts:
             refusals = [(entry, error) for entry in entries]
@@ -383,3 +371,19 @@ class Journal:
     def _break_down(self, fault: Exception) -> None:
         """End the engine: otherwise a run would stand still, or a caller would wait for ever."""
         self._broken(f"the runner has broken down: it could not act on a record: {fault!r}")
+
+
+def _divided(
+    entries: Sequence[Entry], marks: Sequence[AttemptRow], lines: Sequence[Rider]
+) -> list[Part]:
+    """The parts of a part that fails; none if it cannot be divided."""
+    if entries and (marks or lines):
+        alone: Part = (entries, [], [])
+        return [([], [], lines), alone] if lines else [alone]
+    if len(entries) > 1:
+        return [(half, [], []) for half in halves(entries)]
+    if entries and (apart := entries[0].apart()):
+        return [(half, [], []) for half in halves(apart)]
+    if len(lines) > 1:
+        return [([], [], half) for half in halves(lines)]
+    return []
