@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
-from cloaca_core.features.child_runs.records import NODE_CHILDREN, TOLD_ENDS, NodeChild
-from cloaca_core.run.rows import NewRun, RunRow
+from cloaca_core.features.child_runs.records import (
+    NODE_CHILDREN,
+    OPENED_NODES,
+    TOLD_ENDS,
+    NodeChild,
+    OpenedNode,
+)
+from cloaca_core.features.waits.records import WaitRow, key_of_wait
+from cloaca_core.run.rows import AttemptRow, NewRun, RunRow
 from cloaca_core.store.batch import Batch
 from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.child_kinds import NODE
@@ -20,6 +28,9 @@ class MemoryChildRuns:
     def __init__(self) -> None:
         self.runs: dict[str, RunRow] = {}
         self.mailbox: dict[tuple[str, str], MessageRow] = {}
+        self.attempts: dict[tuple[str, str, int, int], AttemptRow] = {}
+        self.open_waits: dict[tuple[Any, ...], WaitRow] = {}
+        self.numbers: dict[str, int] = {}
 
     def _owns(self, runner_id: str, run_id: str, epoch: int) -> bool:
         """Whether a runner that is not fenced owns a run under this epoch."""
@@ -30,11 +41,18 @@ class MemoryChildRuns:
         raise NotImplementedError
 
     def start_children(
-        self, batch: Batch, parents: Collection[str], stop_requests: Mapping[str, str]
+        self,
+        batch: Batch,
+        parents: Collection[str],
+        stop_requests: Mapping[str, str],
+        replaced: Mapping[str, int],
     ) -> frozenset[NodeChild]:
         """Insert the children of nodes of these runs. Returns those that the runner owns."""
         for each in batch.of(NODE_CHILDREN):
-            if each.run_id in parents:
+            comes_late = each.replacements is not None and (
+                each.run_id in stop_requests or each.replacements != replaced.get(each.run_id, 0)
+            )
+            if each.run_id in parents and not comes_late:
                 if each.asked_queue is not None:
                     self.queues.add((each.workflow, each.asked_queue))
                 begins = each.owner == batch.runner_id and each.run_id not in stop_requests
@@ -61,6 +79,38 @@ class MemoryChildRuns:
                 )
         owned = [each for each in batch.of(NODE_CHILDREN) if each.owner is not None]
         return frozenset([each for each in owned if self._owns(batch.runner_id, each.id, epoch=1)])
+
+    def open_nodes(self, batch: Batch, current: Collection[str]) -> frozenset[OpenedNode]:
+        """Open nodes whose children are there, unless their runs have just ended. Returns the nodes
+        whose children are there.
+        """
+        found = [each for each in batch.of(OPENED_NODES) if each.child_id in self.runs]
+        for each in found:
+            if each.run_id not in current or self.runs[each.run_id].ended_at is not None:
+                continue
+            mark = AttemptRow(
+                run_id=each.run_id,
+                task_id=each.task_id,
+                attempt=each.attempt,
+                epoch=self.runs[each.run_id].epoch,
+                status="Waiting",
+                change=None,
+                error_type=None,
+                error_message=None,
+                error_traceback=None,
+                skip_reason=None,
+                started_at=each.opened_at,
+                ended_at=None,
+                retry_at=None,
+                crashes=0,
+                replacements=each.replacements,
+                runner=self.numbers.get(batch.runner_id),
+            )
+            self.attempts.setdefault((each.run_id, each.task_id, mark.item, each.attempt), mark)
+            place = (each.run_id, each.task_id, RUN, each.child_id, 0)
+            wait = WaitRow(*place, each.attempt, "", each.opened_at, None, each.detail)
+            self.open_waits.setdefault(key_of_wait(wait), wait)
+        return frozenset(found)
 
     def tell_ends(self, batch: Batch) -> None:
         """Tell the parents of the ends that a batch has written."""

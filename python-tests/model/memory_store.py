@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Collection
-from typing import Self
+from typing import Any, Self
 
 from model.memory_child_runs import MemoryChildRuns
 from model.memory_definitions import MemoryDefinitions
@@ -25,7 +25,7 @@ from model.memory_upkeep import MemoryUpkeep
 from model.memory_waits import MemoryWaits, refuse_unstorable
 
 from cloaca_core.errors import StoreOpenError, lost_parent
-from cloaca_core.features.child_runs.records import NODE_CHILDREN
+from cloaca_core.features.child_runs.records import NODE_CHILDREN, OPENED_NODES
 from cloaca_core.features.steps.records import MEMOS
 from cloaca_core.features.task_logs.records import LINES, PROGRESS
 from cloaca_core.features.triggers.records import EVENTS
@@ -41,7 +41,7 @@ from cloaca_core.run.rows import (
     WaitingRow,
 )
 from cloaca_core.store.acts import ActRow
-from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows, Waiting
+from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Kind, Rows, Waiting
 from cloaca_core.store.changes import Change
 from cloaca_core.store.messages import MESSAGES
 from cloaca_core.store.outbox import Outbox
@@ -130,7 +130,7 @@ class MemoryStore(
         stop_requests = self.stop_requests_of(current)
         timed_out = self.note_waits(batch, current)
         may_have = [each for each in current if self._may_have(self.runs[each])]
-        begun = self.start_children(batch, may_have, stop_requests)
+        begun = self.start_children(batch, may_have, stop_requests, self.replaced_of(current))
         for attempt in batch.attempts:
             if attempt.run_id in current:
                 self._record(attempt._replace(runner=self.numbers.get(batch.runner_id)))
@@ -146,6 +146,7 @@ class MemoryStore(
         self.follow_ends(batch, current)
         self.tell_ends(batch)
         self.mark_failed_parents(batch)
+        opened = self.open_nodes(batch, current)
         self.park(batch, current)
         self.make_way(batch)
         self.start_next()
@@ -154,6 +155,11 @@ class MemoryStore(
             for run in batch.new_runs
             if run.owner == batch.runner_id and self._owns(batch.runner_id, run.id, 1)
         }
+        decided: list[tuple[Kind[Any], frozenset[Any]]] = [
+            (TIMEOUTS, timed_out),
+            (NODE_CHILDREN, begun),
+            (OPENED_NODES, opened),
+        ]
         return Committed(
             frozenset(owned),
             existing,
@@ -163,9 +169,7 @@ class MemoryStore(
             orphans=frozenset(orphans),
             refused=frozenset(refused - existing.keys() - owned),
             messages=self.messages_to(current),
-            decided={
-                kind: rows for kind, rows in ((TIMEOUTS, timed_out), (NODE_CHILDREN, begun)) if rows
-            },
+            decided={kind: rows for kind, rows in decided if rows},
         )
 
     def _may_have(self, run: RunRow) -> bool:

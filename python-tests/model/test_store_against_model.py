@@ -19,7 +19,14 @@ from own_database import OwnDatabases
 
 from cloaca_core.assembly.open_store import open_store
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.child_runs.records import NODE_CHILDREN, TOLD_ENDS, NodeChild, ToldEnd
+from cloaca_core.features.child_runs.records import (
+    NODE_CHILDREN,
+    OPENED_NODES,
+    TOLD_ENDS,
+    NodeChild,
+    OpenedNode,
+    ToldEnd,
+)
 from cloaca_core.features.follow_ups.records import FollowUpRow, NewFollowUp
 from cloaca_core.features.maps.records import MAPS, MapRow
 from cloaca_core.features.queues.records import IN_QUEUES, InQueue
@@ -922,9 +929,17 @@ class StoreAgainstModel(RuleBasedStateMachine):
             for run in data.draw(runs)
             for task, labels, again in data.draw(OPENINGS)
         }
+        children = [self._child(data, run) for run in data.draw(runs)]
         return {
             **MAPS.rows(list(maps.values())),
-            **NODE_CHILDREN.rows([self._child(data, run) for run in data.draw(runs)]),
+            **NODE_CHILDREN.rows(children),
+            **OPENED_NODES.rows(
+                [
+                    OpenedNode(each.run_id, "load", 9, NOW, each.id, "{}", each.replacements)
+                    for each in children
+                    if each.replacements is not None
+                ]
+            ),
             **IN_QUEUES.rows(
                 [InQueue(run, data.draw(QUEUES), data.draw(DUE)) for run in data.draw(runs)]
             ),
@@ -937,7 +952,8 @@ class StoreAgainstModel(RuleBasedStateMachine):
         asked = data.draw(st.sampled_from([None, None, GPU]))
         limits = (data.draw(SEEN), data.draw(DEADLINES), data.draw(DUE))
         made = (WORKFLOW, "1", "{}", data.draw(st.sampled_from(["{}", '{"team":"x"}'])), key, NOW)
-        return NodeChild(parent, f"n{self.ticks}", *made, *limits, data.draw(QUEUES), asked)
+        child = NodeChild(parent, f"n{self.ticks}", *made, *limits, data.draw(QUEUES), asked)
+        return child._replace(replacements=data.draw(st.sampled_from([None, 0, 1])))
 
     def _follow_up(self, run_id: str, place: int) -> NewFollowUp:
         """What the owner of a run asks for, with the id of a new run."""

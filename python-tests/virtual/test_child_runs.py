@@ -23,11 +23,13 @@ from cloaca_core.definition.task import task
 from cloaca_core.definition.written_rules import context_value
 from cloaca_core.engine.order import Order
 from cloaca_core.errors import RunFailedError
+from cloaca_core.features.child_runs.records import OPENED_NODES
 from cloaca_core.features.reruns import retries
 from cloaca_core.features.steering.records import ChildRow
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.child_kinds import call_of_item
+from cloaca_testing.conformance.rows import act
 
 pytestmark = pytest.mark.virtual_time
 
@@ -563,3 +565,114 @@ async def test_a_node_that_was_held_as_it_looked_for_its_child_finds_it_later(
         assert ended.row.status == "Completed"
         assert [each.attempt for each in w.attempts(run_id) if each.task_id == "c"] == [1, 2]
         assert len([run for run in w.runs() if run.parent_id == run_id]) == 1
+
+
+class Before:
+    """Before the commit in which a node opens with the end of the node before it, requests a stop
+    of the run in the table, of which the program does not know then.
+    """
+
+    def __init__(self, program: Program, stop: Callable[[str], Awaitable[object]]) -> None:
+        self._commit = program.store.commit
+        self._stop = stop
+        self.stopped: list[str] = []
+
+    async def __call__(self, batch: Batch, on_commit: OnCommit | None = None) -> Committed:
+        for opened in batch.of(OPENED_NODES):
+            if opened.run_id not in self.stopped:
+                self.stopped.append(opened.run_id)
+                await self._stop(opened.run_id)
+        return await self._commit(batch, on_commit)
+
+
+def three_nodes(w: World) -> None:
+    with WorkflowBuilder("flow", registry=w.registry):
+        for n in range(3):
+            child(f"c{n}", "below", dependencies=[f"c{n - 1}"] if n else [])
+    ends(w.registry, 5)
+
+
+async def begun_nodes(w: World, run_id: str) -> list[str]:
+    """The nodes of a run whose children are in the table, as often as these are."""
+    keys = [each.idempotency_key or "" for each in await w.store.children([run_id])]
+    return sorted(key.split("::")[1] for key in keys)
+
+
+async def test_a_paused_run_starts_no_child_with_the_end_of_the_node_before() -> None:
+    async with world() as w:
+        three_nodes(w)
+        program = await w.start()
+        paused = Before(
+            program, lambda run_id: w.store.pause([run_id], act("p"), None, children=False)
+        )
+        program.store.commit = paused  # type: ignore[method-assign]
+        run_id = await program.submit()
+        await asyncio.sleep(HOUR)
+
+        assert (paused.stopped, await begun_nodes(w, run_id)) == ([run_id], ["c0"])
+        assert [row.task_id for row in w.attempts(run_id)] == ["c0"]
+        assert w.run(run_id).status == "Paused"
+        assert w.store.open_waits == {}
+        await program.engine.steering.resume([run_id], Order("resume", "ann", None))
+
+        assert (await program.wait(run_id)).row.status == "Completed"
+        assert await begun_nodes(w, run_id) == ["c0", "c1", "c2"]
+
+
+async def test_a_run_that_is_resumed_in_memory_starts_the_child_that_its_pause_has_kept_back() -> (
+    None
+):
+    """A body of it runs on meanwhile, so its owner keeps it; the same if keys were replaced."""
+    async with world() as w:
+        with WorkflowBuilder("flow", registry=w.registry):
+            child("c0", "below")
+            child("c1", "below", dependencies=["c0"])
+
+            async def long(_: Context) -> None:
+                await asyncio.sleep(100)
+
+            task(id="long")(long)
+        ends(w.registry, 5)
+        program = await w.start()
+
+        async def replace_keys(run_id: str) -> None:
+            await w.store.pause([run_id], act("p"), None, children=False)
+            await w.store.resume([run_id], act("r"), '{"key":"new"}')
+
+        async def pause(run_id: str) -> None:
+            await w.store.pause([run_id], act("p"), None, children=False)
+
+        for stop, is_new in ((pause, False), (replace_keys, True)):
+            program.store.commit = stopped = Before(program, stop)  # type: ignore[method-assign]
+            run_id = await program.submit()
+            await asyncio.sleep(20)
+            if stop is pause:
+                assert await begun_nodes(w, run_id) == ["c0"]
+                await program.engine.steering.resume([run_id], Order("resume", "ann", None))
+            await asyncio.sleep(20)
+
+            assert (stopped.stopped, await begun_nodes(w, run_id)) == ([run_id], ["c0", "c1"])
+            inputs = [run.input for run in w.runs() if run.parent_id == run_id]
+            assert ["new" in each for each in inputs] == [False, is_new]
+            assert ((await program.wait(run_id)).row.status, w.run(run_id).epoch) == (
+                "Completed",
+                1,
+            )
+
+
+async def test_a_run_that_is_being_cancelled_starts_no_child_with_the_end_of_the_node_before() -> (
+    None
+):
+    async with world() as w:
+        three_nodes(w)
+        program = await w.start()
+        deadline = w.clock.wall() + HOUR * 1_000_000
+        cancelled = Before(
+            program, lambda run_id: w.store.cancel([run_id], act("x"), deadline, children=True)
+        )
+        program.store.commit = cancelled  # type: ignore[method-assign]
+        run_id = await program.submit()
+
+        assert (await program.wait(run_id)).row.status == "Cancelled"
+        assert await begun_nodes(w, run_id) == ["c0"]
+        assert w.store.open_waits == {}

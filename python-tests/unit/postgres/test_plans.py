@@ -286,6 +286,16 @@ _NODE_CHILDREN: dict[str, object] = {
     "asked_queue": ["gpu"] * len(_MINE),
     "trace": [None] * len(_MINE),
     "owner": ["mine"] * len(_MINE),
+    "replacements": [0] * len(_MINE),
+    "runner_id": ["mine"] * len(_MINE),
+    "fence": [0] * len(_MINE),
+}
+_OPENED_NODES: dict[str, object] = {
+    "run_id": _MINE,
+    "task_id": ["n"] * len(_MINE),
+    "attempt": [1] * len(_MINE),
+    "opened_at": [1] * len(_MINE),
+    "child_id": _NODE_CHILDREN["id"],
     "runner_id": ["mine"] * len(_MINE),
     "fence": [0] * len(_MINE),
 }
@@ -420,6 +430,9 @@ _VALUES: dict[str, dict[str, object]] = {
     "tell_of_cancelled": {"runner_id": "dead", "now": 1},
     "mark_failed_parents": {"ids": [f"r{n:08}" for n in range(50, 1000, 50)], "runner_id": "mine"},
     "insert_node_child": _NODE_CHILDREN,
+    "list_node_children": {"ids": _NODE_CHILDREN["id"], "runner_id": "mine"},
+    "mark_opened_node": _OPENED_NODES | {"replacements": [0] * len(_MINE)},
+    "record_wait_of_opened_node": _OPENED_NODES | {"detail": ["{}"] * len(_MINE)},
     "runs_above": {"run_id": "l00000001", "most": LIMIT},
     "insert_first_message": _FIRST,
     "count_first_message": {"run_id": _MINE, "id": ["m1"] * len(_MINE)},

@@ -18,6 +18,7 @@ import pytest
 import cloaca_core.definition.task
 from cloaca_core.client.default_runner import DefaultRunner
 from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.nodes.child import child
 from cloaca_core.definition.registry import Registry
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.files.file_connection import FileConnection
@@ -62,6 +63,9 @@ def define(registry: Registry) -> None:
             name = f"t{number}"
             cloaca_core.definition.task.task(id=name, dependencies=before)(lambda context: None)
             before = [name]
+    with WorkflowBuilder("nodes", registry=registry):
+        for number in range(10):
+            child(f"n{number}", "one", dependencies=[f"n{number - 1}"] if number else [])
 
 
 @pytest.fixture
@@ -94,6 +98,15 @@ def test_a_run_is_a_commit_for_the_submission_and_one_for_each_step(
     found = [costs.of(lambda: runner.execute(workflow)) for _ in range(5)]
 
     assert min(found) == (commits, commits, statements)
+
+
+def test_a_node_is_a_commit_for_the_end_of_its_child_and_one_for_its_own_end(
+    costs: Costs, runner: DefaultRunner
+) -> None:
+    """The end of a node opens the next one; the first one opens after the submission."""
+    found = [costs.of(lambda: runner.execute("nodes")) for _ in range(5)]
+
+    assert min(found)[1] == 1 + 1 + 10 * 2
 
 
 WIDTH = 300

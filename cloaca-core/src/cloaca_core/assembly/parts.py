@@ -16,6 +16,7 @@ from cloaca_core.engine.stages import FeatureHooks
 from cloaca_core.features.child_runs.child_ends import ChildEnds
 from cloaca_core.features.child_runs.child_runs import ChildRuns
 from cloaca_core.features.child_runs.nodes import ChildNodes
+from cloaca_core.features.child_runs.opened_nodes import OpenedNodes
 from cloaca_core.features.child_runs.places import ChildPlaces
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
@@ -215,26 +216,31 @@ class Parts(Kernel):
             self.reading.reader,
             self.reading.completion.recent,
         )
-        self.bodies.waits.ends.child_nodes = ChildNodes(
+        orchestrator = self.orchestration.orchestrator
+        places = ChildPlaces(
+            base.runner_id,
+            base.capacity,
+            base.served,
+            self.claims.share,
+            self.orchestration.adoption,
+            base.subjects,
+        )
+        self.bodies.waits.ends.child_nodes = nodes = ChildNodes(
             self.store,
             base.registry,
             base.ids,
             base.clock,
             self.bodies.waits,
-            self.orchestration.orchestrator,
-            ChildPlaces(
-                base.runner_id,
-                base.capacity,
-                base.served,
-                self.claims.share,
-                self.orchestration.adoption,
-                base.subjects,
-            ),
+            orchestrator,
+            places,
             self.definitions.find,
             self.child_runs,
             base.config.max_context_bytes,
         )
-        ChildEnds(self.orchestration.orchestrator, self.bodies.waits, base.subjects)
+        control = orchestrator.control
+        opened = OpenedNodes(nodes, places, orchestrator, control.records, base.clock)
+        control.ports.open_nodes = opened.follow
+        ChildEnds(orchestrator, self.bodies.waits, base.subjects)
         self.firing: Firing = Firing(
             self.base, self.store, self._redact, self.part_died, self.queue_watch.submits
         )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from cloaca_core.definition.recorded import when_ended_rows
+from cloaca_core.definition.waits.kinds import Child
 from cloaca_core.run.graph import PlanGraph, plan_graph
 from cloaca_core.run.life import Life
 from cloaca_core.run.planner import DefaultRule, RunPlan
@@ -166,6 +167,7 @@ class ActiveRunFactory:
                 pauses=workflow.exhausted_policy == "pause",
                 queue=workflow.queue,
                 has_queues=any(task.queue is not None for task in workflow.tasks),
+                has_child_nodes=any(isinstance(task.wait, Child) for task in workflow.tasks),
             )
             self._graphs[workflow] = graph
         return graph

@@ -40,7 +40,8 @@ class NodeGraph(NamedTuple, Generic[NodeT_co]):
     is the workflow's limit for its runs; with None, the runner's setting holds. ``when_ended``
     lists what starts when a run ends. With ``pauses``, a task that has used up its attempts pauses
     the run instead of failing. ``queue`` is the queue of tasks that name none, None for the usual
-    one; ``has_queues`` says whether a task names one.
+    one; ``has_queues`` says whether a task names one, ``has_child_nodes`` whether one is a node
+    that starts a child run.
     """
 
     tasks: tuple[NodeT_co, ...]
@@ -54,6 +55,7 @@ class NodeGraph(NamedTuple, Generic[NodeT_co]):
     pauses: bool = False
     queue: str | None = None
     has_queues: bool = False
+    has_child_nodes: bool = False
 
 
 PlanGraph: TypeAlias = NodeGraph["Task"]

@@ -8,13 +8,15 @@ from cloaca_core.assembly.store import Store
 from cloaca_core.features.child_runs.records import (
     FAILED_PARENTS,
     NODE_CHILDREN,
+    OPENED_NODES,
     TOLD_ENDS,
     FailedParent,
     NodeChild,
+    OpenedNode,
     ToldEnd,
 )
 from cloaca_core.features.steering.records import Parent, Reopening, StoppedWithParent
-from cloaca_core.run.rows import NewRun, Park, RunFilter
+from cloaca_core.run.rows import NewRun, Park, RunEnd, RunFilter
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.child_kinds import RUN_WORKFLOW
@@ -297,6 +299,62 @@ class ChildRunConformance:
 
         assert await store.children(["p"]) == []
 
+    # -- nodes that open with the end of the task before them ----------------------------------
+
+    async def test_a_node_opens_with_its_child(self, store: Store) -> None:
+        await _begin(store)
+        row = _node_child("c")._replace(owner="r1")
+
+        for _ in range(2):
+            committed = await _open(store, row)
+            assert committed.of(NODE_CHILDREN) == {row._replace(replacements=0)}
+            assert committed.of(OPENED_NODES) == {_opened("c")}
+
+        assert (await stored(store, "c")).status == "Running"
+        (mark,) = await store.load_attempts(["p"])
+        assert (mark.task_id, mark.attempt, mark.status) == ("sub", 1, "Waiting")
+        assert (mark.started_at, mark.ended_at, mark.epoch) == (NOW, None, 1)
+        opened = wait("p", "c", kind=RUN, task_id="sub")._replace(opened_at=NOW, detail='{"n":1}')
+        assert await store.waits(["p"]) == [opened]
+
+    @pytest.mark.parametrize(
+        "why", ["paused", "cancelled", "replaced", "fenced", "of another", "over"]
+    )
+    async def test_a_node_opens_with_its_child_or_not_at_all(self, store: Store, why: str) -> None:
+        await _begin(store)
+        await store.register(runner("r2"))
+        if why == "paused":
+            await store.pause(["p"], act(), None, children=False)
+        elif why == "cancelled":
+            await store.cancel(["p"], act(), DEADLINE, children=True)
+        elif why == "replaced":
+            await store.pause(["p"], act("stop"), None, children=False)
+            await store.resume(["p"], act("go"), '{"n":2}')
+        elif why == "fenced":
+            await store.fence("r1", 0)
+        elif why == "over":
+            await record(store, ends=[run_end("p", status=RunStatus.FAILED)])
+
+        committed = await _open(
+            store, _node_child("c"), runner_id="r2" if why == "of another" else "r1"
+        )
+
+        assert committed.of(OPENED_NODES) == frozenset()
+        assert await store.get_run("c") is None
+        assert await store.load_attempts(["p"]) == []
+        assert await store.waits(["p"]) == []
+
+    async def test_a_node_of_a_run_that_ends_in_the_same_commit_does_not_wait(
+        self, store: Store
+    ) -> None:
+        await _begin(store)
+
+        await _open(store, _node_child("c"), end=run_end("p", status=RunStatus.FAILED))
+
+        assert (await stored(store, "p")).status == "Failed"
+        assert await store.load_attempts(["p"]) == []
+        assert await store.waits(["p"]) == []
+
     # -- parents that fail -------------------------------------------------------------------
 
     async def test_a_run_that_fails_cancels_the_children_for_which_it_waited(
@@ -416,6 +474,23 @@ async def _start(
     """Commit the child of a node."""
     rows = NODE_CHILDREN.rows([child])
     return await store.commit(Batch(runner_id, [], [], [], {"p": epoch}, rows=rows))
+
+
+def _opened(run_id: str) -> OpenedNode:
+    """The node of the parent that opens with this child."""
+    return OpenedNode("p", "sub", 1, NOW, run_id, '{"n":1}', 0)
+
+
+async def _open(
+    store: Store, child: NodeChild, *, end: RunEnd | None = None, runner_id: str = "r1"
+) -> Committed:
+    """Commit a node that opens with its child."""
+    rows = {
+        **NODE_CHILDREN.rows([child._replace(replacements=0)]),
+        **OPENED_NODES.rows([_opened(child.id)]),
+    }
+    ends = [] if end is None else [end]
+    return await store.commit(Batch(runner_id, [], [], ends, {"p": 1}, rows=rows))
 
 
 async def _end(

@@ -184,6 +184,7 @@ class Capacity:
         self._expected = 0
         self._changed = asyncio.Event()
         self._is_enough: Callable[[], bool] | None = None
+        self._is_waking = False
 
     def free(self) -> int:
         """The number of places for further runs."""
@@ -192,8 +193,10 @@ class Capacity:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether runs wait in the table until there are places for them here."""
-        return self._is_enough is not None
+        """Whether runs wait in the table until there are places for them here, also while the
+        caller that is to claim them wakes up.
+        """
+        return self._is_enough is not None or self._is_waking
 
     def is_in_use(self) -> bool:
         """Whether this runner owns runs, or is about to."""
@@ -224,6 +227,7 @@ class Capacity:
             self.counted()
         if self._is_enough is not None and self._is_enough():
             self._is_enough = None  # the caller is awake: it asks for itself
+            self._is_waking = True
             self._changed.set()
 
     async def wait_until(self, is_enough: Callable[[], bool]) -> None:
@@ -237,3 +241,4 @@ class Capacity:
                 await self._changed.wait()
             finally:
                 self._is_enough = None
+                self._is_waking = False

@@ -158,7 +158,11 @@ class Orchestrator:
             if run.graph.has_queues:
                 beside = (*beside, *self._ports.current_queue(run))
             ahead = self._ahead(run, ready)
-            self._records.write(run, attempts, ready[len(ahead) :], ahead, beside=beside)
+            later = ready[len(ahead) :]
+            has_nodes = run.graph.has_child_nodes and later
+            if has_nodes and self._ports.open_nodes(run, attempts, later, ahead, beside):
+                return
+            self._records.write(run, attempts, later, ahead, beside=beside)
         else:
             self.begin(run, step.ready)
 

@@ -30,6 +30,13 @@ function, which starts the task later or decides its outcome.
 """
 
 
+OpenNodes: TypeAlias = (
+    "Callable[[ActiveRun, Sequence[AttemptRow], Sequence[int], Sequence[Attempt], "
+    "Sequence[Beside]], bool]"
+)
+"""See ``Ports.open_nodes``."""
+
+
 class WaitPort(Protocol):
     """Ends the waits of runs. The kernel looks at ``ActiveRun.waits`` first, and calls nothing for
     a run without waits.
@@ -146,6 +153,10 @@ def _bodies_only(run: ActiveRun, unit: int, _: Resume) -> None:
         raise NotImplementedError(f"task {task.id!r} is {kind}, for which this engine has no part")
 
 
+def _opens_none(*_: object) -> bool:
+    return False
+
+
 def _nothing_follows(_: ActiveRun, __: RunEnd) -> Rows:
     return NO_ROWS
 
@@ -156,6 +167,9 @@ class Ports:
     of a body. ``current_queue`` returns the row that is written where a run with queues asks for
     another one than before. ``with_end`` returns the rows of features that count with the end of
     a run, if its workflow asks for any, its parent may wait, or it may await children.
+    ``open_nodes`` writes these rows of a run with child nodes, and opens nodes among the ready
+    tasks in the same commit; it returns whether there were any. The attempts prepared ahead begin
+    with the commit.
     """
 
     waits: WaitPort
@@ -168,3 +182,4 @@ class Ports:
         self.body_calls: Callable[[Attempt], BodyCalls] = _no_body_calls
         self.current_queue: Callable[[ActiveRun], Sequence[Beside]] = _no_queues
         self.with_end: Callable[[ActiveRun, RunEnd], Rows] = _nothing_follows
+        self.open_nodes: OpenNodes = _opens_none

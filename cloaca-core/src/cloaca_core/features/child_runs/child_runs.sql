@@ -51,7 +51,9 @@ WHERE id IN :ids AND owner = :runner_id AND status = 'Failed' AND +ended_at IS N
 -- name: insert_node_child
 -- Add the child runs of nodes whose runs the runner still owns; not of one that is being cancelled, or has
 -- ended. What a fenced runner sends adds none: the next owner may start the node with another input. A child
--- has an owner from the start if the runner has a place for it (:new.owner), as in insert_run.
+-- has an owner from the start if the runner has a place for it (:new.owner), as in insert_run. The child of
+-- a node that was to open with the end of the task before it (:new.replacements) is not added, either, if the
+-- run is to pause first, or the node is to see other keys.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
     priority, time_limit, deadline_at, trace, child_kind, queue, asked_queue, owner, epoch, status,
@@ -68,12 +70,57 @@ FROM :rows AS new, cloaca_run AS run, cloaca_runner AS runner,
     (SELECT 0 AS here UNION ALL SELECT 1) AS begins
 WHERE run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
     AND run.cancel_at IS NULL AND +run.ended_at IS NULL
+    AND (
+        :new.replacements IS NULL
+        OR (run.paused_at IS NULL AND run.replacements = :new.replacements)
+    )
     AND runner.id = run.owner AND runner.fenced = 0
     AND begins.here = CASE
         WHEN :new.owner = run.owner AND run.paused_at IS NULL AND NOT EXISTS (
             SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = :new.workflow
         ) THEN 1 ELSE 0
     END
+ON CONFLICT DO NOTHING;
+
+
+-- name: list_node_children
+-- Find which of these children of nodes the table has, and which of them the runner owns from their insert
+-- (see owned_runs).
+SELECT run.id, CASE WHEN run.owner = :runner_id AND run.epoch = 1 AND EXISTS (
+    SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0
+) THEN 1 ELSE 0 END AS here
+FROM :ids AS wanted
+CROSS JOIN cloaca_run AS run
+WHERE run.id IN [wanted.value];
+
+
+-- name: mark_opened_node
+-- Write that nodes wait, of runs that the runner still owns and that have not ended in this transaction, if
+-- insert_node_child has added their children.
+INSERT INTO cloaca_attempt (
+    run_id, task_id, attempt, epoch, status, started_at, crashes, replacements, runner
+)
+SELECT
+    :new.run_id, :new.task_id, :new.attempt, run.epoch, 'Waiting', :new.opened_at, 0, :new.replacements,
+    runner.number
+FROM :rows(child_id:text) AS new, cloaca_run AS run, cloaca_runner AS runner, cloaca_run AS child
+WHERE run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
+    AND +run.ended_at IS NULL AND runner.id = run.owner AND runner.fenced = 0
+    AND child.id IN [:new.child_id] AND child.parent_id = run.id
+ON CONFLICT DO NOTHING;
+
+
+-- name: record_wait_of_opened_node
+-- Write the waits of the same nodes for the ends of their children.
+INSERT INTO cloaca_wait (
+    run_id, task_id, kind, name, number, attempt, input_hash, opened_at, detail, timed_out
+)
+SELECT
+    :new.run_id, :new.task_id, 'run', :new.child_id, 0, :new.attempt, '', :new.opened_at, :new.detail, 0
+FROM :rows(child_id:text) AS new, cloaca_run AS run, cloaca_runner AS runner, cloaca_run AS child
+WHERE run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
+    AND +run.ended_at IS NULL AND runner.id = run.owner AND runner.fenced = 0
+    AND child.id IN [:new.child_id] AND child.parent_id = run.id
 ON CONFLICT DO NOTHING;
 
 

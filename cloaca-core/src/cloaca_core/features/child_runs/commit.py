@@ -7,16 +7,18 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core.features.child_runs.records import (
     FAILED_PARENTS,
     NODE_CHILDREN,
+    OPENED_NODES,
     TOLD_ENDS,
     NodeChild,
+    OpenedNode,
 )
 from cloaca_core.features.child_runs.sql import ChildRunQueries
-from cloaca_core.store.batch import NONE_DECIDED, Batch, Decided
+from cloaca_core.store.batch import NONE_DECIDED, Batch, Decided, Kind
 from cloaca_core.store.sql.base import RunQueries
 from cloaca_core.store.sql.commit_part import GUARD, Array, CommitPart, Steps, guarded
 from cloaca_core.store.sql.dialect import Step
@@ -27,12 +29,13 @@ if TYPE_CHECKING:
     from cloaca_core.store.sql.base import Queries
     from cloaca_core.store.sql.queries import Row
 
-_OWNED: Final = "owned node children"
+_FOUND: Final = "node children found"
 
 
 class ChildRunCommit:
     """Children come after the locks of their parents. Messages and marks come after the ends: a
-    message is sent if its run has ended, by whichever owner.
+    message is sent if its run has ended, by whichever owner. So do the rows of nodes that open with
+    the end of the task before them: the end of their run closes its waits before.
     """
 
     def __init__(self, queries: Queries, array: Array) -> None:
@@ -41,14 +44,15 @@ class ChildRunCommit:
         self._q = queries.of(ChildRunQueries)
         runs = queries.of(RunQueries)
         self._insert_tag, self._note_queue = runs.insert_tag, runs.note_queue
-        self._owned = runs.owned_runs
         self._child_row = self._q.insert_node_child.binder(NodeChild._fields + GUARD)
+        self._mark_row = self._q.mark_opened_node.binder(OpenedNode._fields + GUARD)
+        self._wait_row = self._q.record_wait_of_opened_node.binder(OpenedNode._fields + GUARD)
         self._tag_row = self._insert_tag.binder(("run_id", "tag", "content"))
 
     def part(self) -> CommitPart:
         q = self._q
         return CommitPart(
-            kinds=frozenset((TOLD_ENDS, FAILED_PARENTS, NODE_CHILDREN)),
+            kinds=frozenset((TOLD_ENDS, FAILED_PARENTS, NODE_CHILDREN, OPENED_NODES)),
             fence=self._fence,
             end=self._end,
             answer=self._answer,
@@ -73,18 +77,25 @@ class ChildRunCommit:
         asked = {(each.workflow, each.asked_queue) for each in children if each.asked_queue}
         if queues := sorted(pair for pair in asked if pair[1] != DEFAULT_QUEUE):
             steps["queues of node children"] = Step(self._note_queue, rows=queues)
-        if ids := [each.id for each in children if each.owner is not None]:
-            params = self._owned.bind(ids=self._array(ids), runner_id=batch.runner_id)
-            steps[_OWNED] = Step(self._owned, params)
+        found = self._q.list_node_children
+        if ids := [each.id for each in children if _matters(each)]:
+            params = found.bind(ids=self._array(ids), runner_id=batch.runner_id)
+            steps[_FOUND] = Step(found, params)
         return steps
 
     def _answer(
         self, batch: Batch, answers: Mapping[str, Sequence[Row]], _: Collection[str]
     ) -> Decided:
-        """The children that this runner owns from their insert."""
-        owned = {run_id for (run_id,) in answers.get(_OWNED, ())}
-        found = [each for each in batch.of(NODE_CHILDREN) if each.id in owned]
-        return {NODE_CHILDREN: frozenset(found)} if found else NONE_DECIDED
+        """The children that this runner owns from their insert, and the nodes whose children the
+        table has.
+        """
+        found: dict[str, int] = dict(answers.get(_FOUND, ()))
+        decided: dict[Kind[Any], frozenset[Any]] = {}
+        if owned := [each for each in batch.of(NODE_CHILDREN) if found.get(each.id)]:
+            decided[NODE_CHILDREN] = frozenset(owned)
+        if opened := [each for each in batch.of(OPENED_NODES) if each.child_id in found]:
+            decided[OPENED_NODES] = frozenset(opened)
+        return decided or NONE_DECIDED
 
     def _end(self, batch: Batch) -> Steps:
         q = self._q
@@ -96,4 +107,14 @@ class ChildRunCommit:
             ids = self._array(sorted({each.run_id for each in failed}))
             params = q.mark_failed_parents.bind(ids=ids, runner_id=batch.runner_id)
             steps["failed parents"] = Step(q.mark_failed_parents, params)
+        if opened := batch.of(OPENED_NODES):
+            marks = guarded(batch, opened, self._mark_row)
+            steps["marks of opened nodes"] = Step(q.mark_opened_node, rows=marks)
+            waits = guarded(batch, opened, self._wait_row)
+            steps["waits of opened nodes"] = Step(q.record_wait_of_opened_node, rows=waits)
         return steps
+
+
+def _matters(child: NodeChild) -> bool:
+    """Whether the outcome of its insert matters: it begins here, or its node opens with it."""
+    return child.owner is not None or child.replacements is not None

@@ -85,6 +85,15 @@ class KnownChildren:
         if await asyncio.shield(depth) >= DEEPEST - 1:
             raise too_deep(run.row)
 
+    def may_have_children(self, run: ActiveRun) -> bool:
+        """Whether it is known here that the run is not too deep to start any."""
+        if run.row.parent_id is None:
+            return True
+        depth = self._depths.get(run)
+        if depth is None or not depth.done() or depth.cancelled() or depth.exception() is not None:
+            return False
+        return depth.result() < DEEPEST - 1
+
     def forget(self, run: ActiveRun) -> None:
         """The run is over, or this runner no longer owns it."""
         self._of_nodes.pop(run, None)

@@ -164,6 +164,24 @@ class ChildNodes:
         else:
             self._start(start, anew, text)
 
+    def first_child(
+        self, run: ActiveRun, task: int, node: Child, replacements: int
+    ) -> tuple[Workflow, NodeChild] | None:
+        """The child of a node that has never begun, with its workflow, to be written with the end
+        of the task before. None if that needs a read of the table, or fails: then the node begins
+        after that.
+        """
+        if run.row.round > 1 or not self._known.may_have_children(run):
+            return None
+        try:
+            workflow = self._registry.find(node.workflow)
+            text = self._made.text(self._made.given(run, task, node))
+        except CloacaError:
+            return None
+        child = self._made.child(run, task, 1, node, workflow, Iteration(), text)
+        owner = self._places.owner(run, workflow, child.queue)
+        return workflow, child._replace(owner=owner, replacements=replacements)
+
     def _go_on(self, start: NodeStart, iteration: Iteration, given: dict[str, JsonValue]) -> None:
         try:
             text = self._made.text(given)

@@ -16,7 +16,11 @@ class ChildRunStore(WaitStore, Protocol):
     ``{"round": …, "status": …}``. It has no number yet, and is no act. A commit sends those of the
     runs that ``TOLD_ENDS`` names, if they have ended. It inserts ``NODE_CHILDREN`` whose parents
     the runner owns and nobody cancels, and answers with those that it owns: a child has the owner
-    that was given, unless its parent or its workflow is paused.
+    that was given, unless its parent or its workflow is paused. A child with ``replacements`` is
+    not inserted, either, if its parent is paused or has another number of replaced keys.
+    ``OPENED_NODES`` whose children are in the table get the row of an attempt that waits, unless
+    there is one, and the wait for the end of the child, unless their run ends in the same commit;
+    the answer has them all.
     """
 
     async def runs_above(self, run_id: str, most: int) -> int:

@@ -83,9 +83,7 @@ class ChildPlaces:
         committed: Committed,
     ) -> None:
         """The child is durable: begin it if it is ours."""
-        if child.owner is not None and self._reserved[parent]:
-            self._reserved[parent] -= 1
-            self._free(1)
+        self.withdraw(parent, child)
         if child in committed.of(NODE_CHILDREN):
             assert isinstance(workflow, Workflow), "a runner that owns a run has its code"
             given = cast("dict[str, JsonValue]", decode(child.input))
@@ -93,6 +91,12 @@ class ChildPlaces:
         else:
             self._claimable()
             self._capacity.changed()
+
+    def withdraw(self, parent: ActiveRun, child: NodeChild) -> None:
+        """The place of this child is reserved no more."""
+        if child.owner is not None and self._reserved[parent]:
+            self._reserved[parent] -= 1
+            self._free(1)
 
     def forget(self, parent: ActiveRun) -> None:
         """The parent is over, or this runner no longer owns it: not all of its children may become

@@ -12,6 +12,9 @@ class ChildRunQueries(Statements, file="child_runs.sql", news={"insert_node_chil
     """Child runs for which their parents wait."""
 
     insert_node_child: Statement
+    list_node_children: Statement
+    mark_opened_node: Statement
+    record_wait_of_opened_node: Statement
     tell_parents: Statement
     tell_of_cancelled: Statement
     mark_failed_parents: Statement

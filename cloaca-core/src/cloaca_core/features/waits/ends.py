@@ -35,6 +35,7 @@ from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.waits import SLEEP
 
 if TYPE_CHECKING:
+    from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core.engine.orchestrate.run_records import RunRecords
     from cloaca_core.engine.record.run_entry import Beside
@@ -234,7 +235,9 @@ class WaitEnds:
 
 
 class AnsweredEntry(RunEntry):
-    """``answered`` is called with the outcome of the commit, which has decided about its rows."""
+    """``answered`` is called with the outcome of the commit, which has decided about its rows. The
+    attempts prepared ``ahead`` begin as those of other entries do.
+    """
 
     __slots__ = ("_answered",)
 
@@ -245,8 +248,9 @@ class AnsweredEntry(RunEntry):
         attempts: Sequence[AttemptRow],
         beside: Sequence[Beside],
         answered: Callable[[Committed], None],
+        ahead: Sequence[Attempt] = (),
     ) -> None:
-        super().__init__(listener, run, attempts, None, beside=beside)
+        super().__init__(listener, run, attempts, None, (), ahead, beside=beside)
         self._answered = answered
 
     def settled(self, committed: Committed) -> None:
