@@ -675,3 +675,27 @@ async def test_more_nodes_than_begin_at_once_are_over_when_the_next_runner_comes
 
         second = await w.start()
         assert (await second.wait(run_id)).row.status == "Completed"
+
+
+async def test_a_wait_that_opens_later_may_be_over_before_the_others() -> None:
+    """A body keeps the run in memory, so no claim finds that a wait is over."""
+    async with world() as w:
+        ended: list[float] = []
+
+        async def body(_: Context) -> None:
+            await asyncio.sleep(100)
+
+        async def note(_: Context) -> None:
+            ended.append(the_loop().time() - begun)
+
+        with WorkflowBuilder("flow", registry=w.registry):
+            task(id="body")(body)
+            sleep("long", seconds=50)
+            nap = sleep("nap", seconds=2)
+            short = sleep("short", seconds=10, dependencies=[nap])
+            task(id="note", dependencies=[short])(note)
+        program = await w.start()
+        begun = the_loop().time()
+        await program.execute()
+
+        assert ended == [pytest.approx(12, abs=0.5)]

@@ -69,7 +69,12 @@ class ChildRunCommit:
         steps = {"node children": Step(insert, rows=guarded(batch, in_row, self._child_row))}
         if inputs is not None:
             steps["inputs of node children"] = inputs
-        tags = [(each.id, *tag) for each in children for tag in json.loads(each.tags).items()]
+        tags = [
+            (each.id, *tag)
+            for each in children
+            if each.tags != "{}"
+            for tag in json.loads(each.tags).items()
+        ]
         if tags:
             steps["tags of node children"] = Step(
                 self._insert_tag, rows=list(map(self._tag_row, tags))

@@ -83,7 +83,7 @@ class MadeChildren:
             workflow=workflow.namespace,
             version=workflow.version,
             input=text,
-            tags=encode(dict(node.tags)),
+            tags=encode(dict(node.tags)) if node.tags else "{}",
             idempotency_key=iteration.key(run.id, task_id, item),
             created_at=self._clock.wall(),
             priority=run.row.priority if node.priority is None else node.priority,

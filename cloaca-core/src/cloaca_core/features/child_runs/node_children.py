@@ -22,7 +22,6 @@ from cloaca_core.values.payloads.json_values import (
     JsonValue,
     copy_value,
     decode,
-    encode,
     shown_path,
 )
 from cloaca_core.values.states import RunStatus, TaskStatus
@@ -107,7 +106,7 @@ class Iteration(NamedTuple):
     @property
     def detail(self) -> str:
         """As the row of the wait has it."""
-        return encode({"decision": self.decision, "iteration": self.number})
+        return f'{{"decision":{self.decision},"iteration":{self.number}}}'
 
     @classmethod
     def of(cls, detail: str) -> Iteration:

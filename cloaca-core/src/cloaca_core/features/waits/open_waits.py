@@ -37,7 +37,16 @@ class OpenWait:
     end was being written.
     """
 
-    __slots__ = ("attended", "cut_off", "durable", "ending", "key", "row")
+    __slots__ = (
+        "attended",
+        "cut_off",
+        "durable",
+        "ending",
+        "is_for_event",
+        "is_of_node",
+        "key",
+        "row",
+    )
 
     def __init__(self, key: WaitKey, row: WaitRow, *, durable: bool) -> None:
         self.key: WaitKey = key
@@ -46,11 +55,9 @@ class OpenWait:
         self.ending: bool = False
         self.attended: bool = False
         self.cut_off: bool = False
-
-    @property
-    def is_for_event(self) -> bool:
+        self.is_of_node: bool = row.is_of_node
+        self.is_for_event: bool = row.kind in (EVENT, RUN)
         """Whether an event or the end of a run ends it; that may come at any moment."""
-        return self.row.kind in (EVENT, RUN)
 
     def closed(self, message: str | None = None) -> ClosedWait:
         """The row that closes it."""
@@ -232,7 +239,7 @@ class OpenWaits:
             return False
         if wait.attended:
             return True
-        return not bodies_only and (wait.row.is_of_node or wait.key.task in self.suspended)
+        return not bodies_only and (wait.is_of_node or wait.key.task in self.suspended)
 
     def resting(self) -> set[int]:
         """The tasks that continue only when one of their waits ends. A wait whose row is not
@@ -245,7 +252,7 @@ class OpenWaits:
         """The tasks that wait and have no body in this process, also tasks whose wait is still
         being written.
         """
-        nodes = {key.task for key, wait in self._waits.items() if wait.row.is_of_node}
+        nodes = {key.task for key, wait in self._waits.items() if wait.is_of_node}
         return nodes | self.suspended.keys()
 
     def attended(self) -> Counter[int]:
@@ -255,11 +262,11 @@ class OpenWaits:
     @property
     def has_runs(self) -> bool:
         """Whether any is for the end of a run."""
-        return any(wait.row.kind == RUN for wait in self._waits.values())
+        return RUN in [key.kind for key in self._waits]  # a generator is called for each wait
 
     def is_ending(self) -> bool:
         """Whether the end of a wait is being written."""
-        return any(wait.ending for wait in self._waits.values())
+        return True in [wait.ending for wait in self._waits.values()]
 
     def newest_for_event(self) -> int | None:
         """The instant at which the newest wait for an event was opened; None without such a
@@ -277,9 +284,11 @@ def waits_of(run: ActiveRun) -> OpenWaits | None:
 
 def open_waits(run: ActiveRun) -> OpenWaits:
     """The waits of a run, made if there are none yet."""
-    waits = waits_of(run)
-    if waits is None:
-        waits = run.waits = OpenWaits(run.row.messages)
+    waits = run.waits
+    if isinstance(waits, OpenWaits):
+        return waits
+    assert waits is None, "only this feature makes them"
+    waits = run.waits = OpenWaits(run.row.messages)
     return waits
 
 

@@ -147,14 +147,18 @@ class WaitRows(NamedTuple):
                 opened.pop(key_of_wait(ended), None)
             for each in self.opened:
                 opened[key_of_wait(each)] = each
-        draft.put(TIMEOUTS, self.timeouts)
-        draft.put(CLOSED, self.closed)
-        draft.put(MEMOS, self.memos)
+        if self.closed:
+            draft.put(CLOSED, self.closed)
+        if self.timeouts:
+            draft.put(TIMEOUTS, self.timeouts)
+        if self.memos:
+            draft.put(MEMOS, self.memos)
 
     @property
     def weight(self) -> int:
         """Their approximate size in bytes."""
-        return WAITS.weight(self.opened) + MEMOS.weight(self.memos)
+        weight = WAITS.weight(self.opened) if self.opened else 0
+        return weight + MEMOS.weight(self.memos) if self.memos else weight
 
     def ended_waits(self, run: ActiveRun, attempts: Sequence[AttemptRow]) -> list[EndedWait]:
         """The waits that ended by a message or by time; not those that are closed because their

@@ -84,7 +84,7 @@ class Waits:
         self._kernel = kernel
         self._records = records
         self._loop = asyncio.get_running_loop()
-        self._timers: dict[ActiveRun, asyncio.TimerHandle] = {}
+        self._timers: dict[ActiveRun, tuple[int, asyncio.TimerHandle]] = {}
         self._mail = Mail(store, clock, kernel.guarded, self.check)
         self.ends: WaitEnds = WaitEnds(clock, bodies, self._mail, kernel, records, self.check)
 
@@ -115,8 +115,11 @@ class Waits:
 
     def is_open(self, run: ActiveRun, task: int, attempt: int) -> bool:
         """Whether the node waits already: an earlier owner has opened its wait."""
-        waits = waits_of(run)
-        return waits is not None and any(wait.row.attempt == attempt for wait in waits.of(task))
+        if (waits := waits_of(run)) is not None:
+            for wait in waits.of(task):
+                if wait.row.attempt == attempt:
+                    return True
+        return False
 
     def _open(self, run: ActiveRun, task: int, resume: Resume) -> None:
         """Open the wait of a node. A sleep that is over already is only ended."""
@@ -258,21 +261,30 @@ class Waits:
             self._kernel.review(run)
 
     def _look_again(self, run: ActiveRun, waits: OpenWaits) -> None:
-        """Check the run again when its first wait ends by time, or when it may be evicted."""
-        self._disarm(run)
+        """Check the run again when its first wait ends by time, or when it may be evicted. A timer
+        that fires before stays: that is checked then, and each wait that opens would move it.
+        """
         if run.life.state is State.CANCELLING:
+            self._disarm(run)
             return
         bodies_only = run.life.state is State.PAUSING
         now = self._clock.wall()
         at = _next_look(waits, now, self._evict_after, bodies_only=bodies_only)
+        if at is not None and run in self._timers and now < self._timers[run][0] <= at:
+            return
+        self._disarm(run)
         if at is not None:
-            seconds = max(0.0, (at - now) / SECOND)
-            check = partial(self._kernel.guarded, run, self.check, run)
-            self._timers[run] = self._loop.call_later(min(seconds, _LONGEST_TIMER), check)
+            seconds = min(max(0.0, (at - now) / SECOND), _LONGEST_TIMER)
+            timer = self._loop.call_later(seconds, self._time_has_come, run)
+            self._timers[run] = (at, timer)
+
+    def _time_has_come(self, run: ActiveRun) -> None:
+        del self._timers[run]
+        self._kernel.guarded(run, self.check, run)
 
     def _disarm(self, run: ActiveRun) -> None:
-        if (timer := self._timers.pop(run, None)) is not None:
-            timer.cancel()
+        if (armed := self._timers.pop(run, None)) is not None:
+            armed[1].cancel()
 
     # -- bodies ------------------------------------------------------------------------------
 
