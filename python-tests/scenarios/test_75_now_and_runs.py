@@ -270,6 +270,9 @@ def test_runs_are_listed_with_their_progress_and_why(browser: TestClient, ids: l
     assert "send: TimeoutError: no answer" in told
     assert "1/2" in told
     assert "4 runs, newest first." in told
+    assert "2 tasks" not in told  # what completed needs no progress
+    assert ">shop=se</a> <span" in text  # one tag, and how many more
+    assert re.search(r'title="a b=[^"]*">\+1<', text)
 
 
 @pytest.mark.parametrize(

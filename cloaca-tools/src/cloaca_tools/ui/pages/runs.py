@@ -31,6 +31,13 @@ COUNTED: Final = 1_000
 """Runs that are counted at most."""
 TRAIL: Final = 20
 """Pages to which Newer goes back."""
+_ACTS: Final = (
+    ("retry", "i-retry", "Retry"),
+    ("pause", "i-pause", "Pause"),
+    ("resume", "i-play", "Resume"),
+    ("cancel", "i-cancel", "Cancel"),
+)
+"""Acts on selected runs, each with its symbol and its button."""
 _SLOW: Final = ("error", "task")
 """Keys that have no index: what they match is not counted."""
 
@@ -75,6 +82,7 @@ async def runs(visit: Visit) -> Response:
         offers=offers,
         done=bulk_done(visit.reported),
         size=PAGE,
+        acts=_ACTS,
     )
 
 

@@ -35,6 +35,10 @@ class Clock:
             return ""
         return self._at(text, "%H:%M:%S")
 
+    def near(self, text: str) -> str:
+        """A time of today as ``08:13:58``, of another day to the minute: ``28 Nov 02:00``."""
+        return self._at(text, "%H:%M:%S" if self._is_today(text) else "%H:%M")
+
     def minute(self, text: str) -> str:
         """An instant to the minute, without its day if that is today: ``28 Nov 02:00``."""
         return self._at(text, "%H:%M")
@@ -111,9 +115,11 @@ class Clock:
 
     def _at(self, text: str, time: str) -> str:
         """A time of day, with its date unless that is today."""
-        at = self.local(text)
-        shown = format(at, time)
-        return shown if at.date() == self._now.date() else f"{self.day(text)} {shown}"
+        shown = format(self.local(text), time)
+        return shown if self._is_today(text) else f"{self.day(text)} {shown}"
+
+    def _is_today(self, text: str) -> bool:
+        return self.local(text).date() == self._now.date()
 
 
 def seconds_between(since: str | None, until: str | None) -> float | None:

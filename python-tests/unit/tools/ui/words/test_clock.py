@@ -52,6 +52,8 @@ def test_an_instant_is_told_on_the_clock_of_the_reader() -> None:
     assert CLOCK.when("2026-11-26T22:30:00Z") == "26 Nov 23:30:00"
     assert CLOCK.when("2025-07-01T10:00:00Z") == "1 Jul 2025 12:00:00"
     assert CLOCK.when(None) == ""
+    assert CLOCK.near("2026-11-26T23:30:00Z") == "00:30:00"  # today in Oslo
+    assert CLOCK.near("2026-11-26T22:30:00Z") == "26 Nov 23:30"
     assert CLOCK.full("2026-07-01T10:00:00Z") == "2026-07-01 12:00:00.000000 CEST"
 
 
