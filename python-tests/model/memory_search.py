@@ -139,10 +139,8 @@ class MemorySearches(MemoryRecordedRun):
 
     def _matches(self, run: RunRow, condition: Condition, value: str) -> bool:
         match condition.kind:
-            case "status":
-                return run.status == value
-            case "workflow":
-                return run.workflow == value
+            case "status" | "workflow" | "queue":
+                return bool(getattr(run, condition.kind) == value)
             case "parent":
                 is_top = run.parent_id is None or self.marks_of(run).detached
                 return is_top if value == "" else run.parent_id == value

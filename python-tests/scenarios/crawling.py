@@ -10,6 +10,8 @@ from starlette.testclient import TestClient
 import cloaca
 
 _ADDRESS = re.compile(r'(?:href|hx-get|hx-sse:connect)="([^"#][^"]*)"')
+_FILTERED = "/runs?"
+"""A list of runs that is narrowed: it leads to as many others as there are combinations."""
 _NO_PAGE = ("/live", "/static/", "mailto:", "http:", "https:")
 
 
@@ -27,5 +29,7 @@ def sources(client: cloaca.Client) -> dict[str, str]:
             address = left.pop()
             if address not in found and not any(each in address for each in _NO_PAGE):
                 found[address] = browser.get(address).text
-                left += map(unescape, _ADDRESS.findall(found[address]))
+                links = list(map(unescape, _ADDRESS.findall(found[address])))
+                is_narrowed = address.startswith(_FILTERED)
+                left += [to for to in links if not (is_narrowed and to.startswith(_FILTERED))]
     return found

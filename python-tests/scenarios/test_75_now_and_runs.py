@@ -352,6 +352,30 @@ def test_saved_filters_tell_how_many_match(browser: TestClient, ids: list[str]) 
     assert "Waiting for people 1" in told
 
 
+def test_failed_runs_stand_by_their_errors(browser: TestClient, ids: list[str]) -> None:
+    text = page(browser, "/runs?group=error&q=workflow:order")
+
+    assert rows(text) == []
+    assert "2 TimeoutError" in words(text)
+    assert "cloaca runs list workflow:order --group error" in words(text)
+    (address,) = re.findall(r'href="([^"]*)">TimeoutError<', text)
+    assert rows(page(browser, unescape(address))) == [ids[2], ids[1]]
+
+
+def test_the_list_is_narrowed_by_choices_and_a_time(browser: TestClient, ids: list[str]) -> None:
+    text = page(browser, "/runs")
+    (address,) = re.findall(r'href="([^"]*)"[^>]*><span class="cut">shop=se<', text)
+    assert rows(page(browser, unescape(address))) == [ids[1]]
+
+    sent = {"q": "status:failed", "from": "2026-01-01T00:00", "to": "2026-01-02T00:00"}
+    answer = browser.get("/runs", params=sent, follow_redirects=False)
+    assert answer.status_code == 303
+    text = page(browser, answer.headers["location"])
+    assert rows(text) == []
+    assert 'value="2026-01-02T00:00"' in text
+    assert "Chosen time" in words(text)
+
+
 # -- live ----------------------------------------------------------------------------------------
 
 

@@ -30,6 +30,7 @@ WHERE run.id IN :ids
         WHERE ((term.value ->> 1) = '1') = CASE term.value ->> 0
             WHEN 'status' THEN (term.value -> 3) ? run.status
             WHEN 'workflow' THEN (term.value -> 3) ? run.workflow
+            WHEN 'queue' THEN (term.value -> 3) ? run.queue
             WHEN 'parent' THEN
                 (term.value -> 3) ? coalesce(run.parent_id, '')
                 OR (run.detached = 1 AND (term.value -> 3) ? '')

@@ -101,6 +101,7 @@ WHERE (:since IS NULL OR run.created_at >= :since)
         WHERE (term.value ->> 1) = CASE term.value ->> 0
             WHEN 'status' THEN run.status IN (SELECT value FROM json_each(term.value -> 3))
             WHEN 'workflow' THEN run.workflow IN (SELECT value FROM json_each(term.value -> 3))
+            WHEN 'queue' THEN run.queue IN (SELECT value FROM json_each(term.value -> 3))
             WHEN 'parent' THEN
                 coalesce(run.parent_id, '') IN (SELECT value FROM json_each(term.value -> 3))
                 OR (

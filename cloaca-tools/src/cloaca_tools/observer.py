@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from cloaca_core.views.explain.explanation import Explanation
     from cloaca_core.views.history import Action, AttemptInfo, RoundInfo, RunEvent
     from cloaca_tools.views.inbox import Inbox, WaitingForPeople
-    from cloaca_tools.views.lists.failure_groups import FailureGroups
+    from cloaca_tools.views.lists.facets import Facets
+    from cloaca_tools.views.lists.failure_groups import ErrorKinds, FailureGroups
     from cloaca_tools.views.lists.listing import RunLine, RunPage
     from cloaca_tools.views.notices import NoticeStream
     from cloaca_tools.views.overview import Overview, RunnerLine
@@ -107,6 +108,24 @@ class Observer:
         return self._ask(
             lambda engine: failure_groups.read(engine, wanted), failure_groups.failure_groups
         )
+
+    def error_kinds(self, *terms: str | Filter) -> Call[ErrorKinds]:
+        """The failed runs that match, up to 1,000 of the newest, by the class of their error."""
+        from cloaca_tools.views.lists import failure_groups
+
+        wanted = _filter(terms)
+        return self._ask(
+            lambda engine: failure_groups.read(engine, wanted), failure_groups.error_kinds
+        )
+
+    def facets(self, *terms: str | Filter) -> Call[Facets]:
+        """How the newest 1,000 runs that match are spread over states, workflows, queues and
+        tags.
+        """
+        from cloaca_tools.views.lists import facets
+
+        wanted = _filter(terms)
+        return self._ask(lambda engine: facets.read(engine, wanted), facets.facets)
 
     def slowest_tasks(self, *terms: str | Filter) -> Call[SlowestTasks]:
         """The tasks of the newest 2,000 runs that match, over all workflows, slowest first."""

@@ -554,6 +554,7 @@ _CONDITIONS = [
         ["parent", 1, "", ["few"]],
         ["id", 0, "", ["r"]],
         ["error", 1, "", ["broke"]],
+        ["queue", 1, "", ["gpu"]],
         ["tag", 1, "some", ["y"]],
         ["task", 0, "", ["task1"]],
         ["by", 1, "", ["bob"]],

@@ -175,6 +175,7 @@ _CONDITIONS = [
         ["parent", 1, "", ["few"]],
         ["id", 0, "", ["e", "x"]],
         ["error", 1, "", ["broke"]],
+        ["queue", 1, "", ["gpu"]],
         ["tag", 1, "team", ["y"]],
         ["task", 1, "", ["load"]],
         ["by", 1, "", ["bob"]],

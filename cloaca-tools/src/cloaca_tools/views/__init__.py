@@ -12,6 +12,7 @@
     activity   of the last hours        standings  how far runs have come
     statistics of workflows and tasks    overview   one screen
     failure_groups   failed runs by their errors
+    facets     runs by state, workflow, queue and tag
     task_times   the slowest tasks of all workflows
     versions   in the last runs          starters   schedules and triggers of a workflow
     inbox      what waits for a person   queues     what waits where, and who serves it
@@ -31,7 +32,10 @@ from typing import TYPE_CHECKING
 from cloaca_core.values.payloads.json_forms import json_form as json_form
 
 if TYPE_CHECKING:
+    from cloaca_tools.views.lists.facets import Facets as Facets
     from cloaca_tools.views.lists.failure_groups import (
+        ErrorKind as ErrorKind,
+        ErrorKinds as ErrorKinds,
         FailureGroup as FailureGroup,
         FailureGroups as FailureGroups,
     )
@@ -66,6 +70,9 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for one of the
     _LATER = {
         "KeyChange": "run.changes",
         "TaskChange": "run.changes",
+        "ErrorKind": "lists.failure_groups",
+        "ErrorKinds": "lists.failure_groups",
+        "Facets": "lists.facets",
         "FailureGroup": "lists.failure_groups",
         "FailureGroups": "lists.failure_groups",
         "Filter": "lists.filters",

@@ -7,19 +7,19 @@ from cloaca_core.features.steering.records import ChildRow
 from cloaca_core.run.rows import RunRow
 
 ConditionKind: TypeAlias = Literal[
-    "status", "workflow", "tag", "task", "error", "parent", "by", "id", "reason"
+    "status", "workflow", "queue", "tag", "task", "error", "parent", "by", "id", "reason"
 ]
 
 
 class Condition(NamedTuple):
     """A condition on a run: it must match one of the ``values``; if ``negated``, none of them.
 
-    ``status``, ``workflow``, ``parent`` (an id, or "" for a run at the top of its tree: one without
-    a parent, or detached from it) and ``tag``, whose ``key`` is the key of the tag, are equal to a
-    value. ``task``: an attempt of that task was begun. ``error``: a part of the
-    error message; A to Z match in either case. ``by``: a person who acted on the run. ``id``: its
-    beginning. ``reason``: the code of the latest attempt of one of its tasks, unless a retry has
-    made that history.
+    ``status``, ``workflow``, ``queue`` (in which it may be claimed), ``parent`` (an id, or "" for a
+    run at the top of its tree: one without a parent, or detached from it) and ``tag``, whose
+    ``key`` is the key of the tag, are equal to a value. ``task``: an attempt of that task was
+    begun. ``error``: a part of the error message; A to Z match in either case. ``by``: a person who
+    acted on the run. ``id``: its beginning. ``reason``: the code of the latest attempt of one of
+    its tasks, unless a retry has made that history.
     """
 
     kind: ConditionKind

@@ -49,6 +49,7 @@ OF_A = Condition("parent", ("a",))
 LOADED = Condition("task", ("load",))
 USED_UP = Condition("reason", ("exhausted",))
 BROKE = Condition("error", ("IT broke",))
+IN_GPU = Condition("queue", ("gpu",))
 BY_ANN = Condition("by", ("ann@desk",))
 
 
@@ -58,8 +59,8 @@ class SearchConformance:
     @pytest.fixture
     async def searched(self, store: Store) -> Store:
         """Runs a to d: b and c are of another workflow, c and d children of a; c has failed, ann
-        has cancelled d; a and c have a tag, and a task of theirs has begun. It has used up its
-        attempts, and was begun again in a.
+        has cancelled d, which is in the queue gpu; a and c have a tag, and a task of theirs has
+        begun. It has used up its attempts, and was begun again in a.
         """
         await store.register(runner("r1"))
         await submit(store, new_run("a", tags='{"team":"x","tier":"1"}'))
@@ -67,7 +68,9 @@ class SearchConformance:
             store,
             new_run("b", owner=None, workflow=OTHER, created_at=NOW + 1),
             new_run("c", workflow=OTHER, tags='{"team":"x"}', parent="a", created_at=NOW + 2),
-            new_run("d", owner=None, parent="a", created_at=NOW + 3, tags='{"team":"y"}'),
+            new_run(
+                "d", owner=None, parent="a", created_at=NOW + 3, tags='{"team":"y"}', queue="gpu"
+            ),
         )
         skipped = attempt("c", "save", 0, status="Skipped", reason="upstream_failed")
         used_up = [
@@ -114,6 +117,9 @@ class SearchConformance:
             ((BROKE,), "c"),
             ((no(BROKE),), "dba"),
             ((Condition("error", ("it_broke", "it%")),), ""),
+            ((IN_GPU,), "d"),
+            ((no(IN_GPU),), "cba"),
+            ((Condition("queue", ("gpu", "default")), no(FAILED)), "dba"),
             ((BY_ANN,), "d"),
             ((no(BY_ANN),), "cba"),
             ((BY_ANN, OF_A), "d"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,6 +65,34 @@ class FilterLine:
         """The text of the filter with one more term."""
         term = Term("tag", (value,), tag=key)
         return str(Filter(tuple(dict.fromkeys((*self.filter.terms, term)))))
+
+    def with_only(self, *terms: Term, keys: Collection[str] = ()) -> str:
+        """The text of the filter with these terms in place of others of their keys, and of
+        ``keys``; terms with ``-`` stay.
+        """
+        replaced = {(term.key, term.tag) for term in terms} | {(key, None) for key in keys}
+        kept = [
+            each
+            for each in self.filter.terms
+            if each.negated or (each.key, each.tag) not in replaced
+        ]
+        return str(Filter((*kept, *terms)))
+
+    def without(self, key: str, tag: str | None = None) -> str:
+        """The text of the filter without terms of a key; terms with ``-`` stay."""
+        terms = self.filter.terms
+        return str(
+            Filter(
+                tuple(
+                    [each for each in terms if each.negated or (each.key, each.tag) != (key, tag)]
+                )
+            )
+        )
+
+    def chosen(self, key: str, tag: str | None = None) -> tuple[str, ...]:
+        """The values that the filter names for a key; none without a term of that key."""
+        terms = [each for each in self.filter.terms if (each.key, each.tag) == (key, tag)]
+        return tuple([value for each in terms if not each.negated for value in each.values])
 
     def workflow(self) -> str:
         """The one workflow that the filter is about; "" if there is none, or several."""

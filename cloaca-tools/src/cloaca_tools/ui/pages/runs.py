@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import Response
 
 from cloaca_core.values.ids import is_run_id
+from cloaca_core.values.states import RunStatus
 from cloaca_tools.ui.forms.filter_line import HINTS, FilterLine, filter_line
+from cloaca_tools.ui.forms.time_range import entered_range, time_range
 from cloaca_tools.ui.runs.bulk_result import bulk_done
+from cloaca_tools.ui.runs.run_facets import RunFacet, run_facets
 from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.ui.words.texts import up_to_99
 from cloaca_tools.views import RunPage
-from cloaca_tools.views.lists.filters import listed
+from cloaca_tools.views.lists.filters import Term, listed
 
 if TYPE_CHECKING:
     from cloaca_tools.views.lists.filters import Filter
@@ -57,11 +60,19 @@ async def runs(visit: Visit) -> Response:
     """A page of runs, newest first."""
     texts = visit.request.query_params.getlist("q")
     line = filter_line(texts[::-1])
-    if len(texts) > 1 and not line.error:
-        return visit.back_to(visit.paths.runs(line.text))
+    by_error = visit.query("group") == "error"
+    chosen = entered_range(line, visit.request.query_params, visit.clock)
+    if chosen is not None or (len(texts) > 1 and not line.error):
+        text = line.text if chosen is None else chosen
+        return visit.back_to(visit.paths.runs(text, group="error" if by_error else ""))
+    if by_error and not line.error:
+        return await _by_error(visit, line)
     before = visit.query("before") or None
-    page, tally, offers = await asyncio.gather(
-        _page(visit, line, before), _tally(visit, line.filter), _offers(visit, line)
+    page, tally, offers, facets = await asyncio.gather(
+        _page(visit, line, before),
+        _tally(visit, line.filter),
+        _offers(visit, line),
+        _facets(visit, line),
     )
     shown = [] if line.error else _shown(visit)
     rows = await visit.site.observer.standings(*(shown or [run.id for run in page.runs]))
@@ -83,7 +94,38 @@ async def runs(visit: Visit) -> Response:
         done=bulk_done(visit.reported),
         size=PAGE,
         acts=_ACTS,
+        facets=facets,
+        times=time_range(line, visit.clock),
+        kinds=None,
     )
+
+
+async def _by_error(visit: Visit, line: FilterLine) -> Response:
+    """The failed runs that match, by the class of their error; each class leads to its runs."""
+    found, offers, facets = await asyncio.gather(
+        visit.site.observer.error_kinds(line.filter), _offers(visit, line), _facets(visit, line)
+    )
+    failed = Term("status", (str(RunStatus.FAILED),))
+    return await visit.page(
+        "runs.html",
+        line=line,
+        hints=HINTS,
+        offers=offers,
+        done=None,
+        facets=facets,
+        times=time_range(line, visit.clock),
+        kinds=[(each, line.with_only(failed, Term("error", (each.kind,)))) for each in found.kinds],
+        is_all=found.is_all,
+        rows=(),
+    )
+
+
+async def _facets(visit: Visit, line: FilterLine) -> tuple[RunFacet, ...]:
+    """What the list can be narrowed to; nothing where a term cannot be read."""
+    if line.error:
+        return ()
+    found = await visit.site.observer.facets(listed(line.filter))
+    return run_facets(line, found, visit.masked)
 
 
 async def _page(visit: Visit, line: FilterLine, before: str | None) -> RunPage:

@@ -87,6 +87,15 @@ class Clock:
             return None
         return at
 
+    @property
+    def now(self) -> datetime:
+        """Now, in the reader's zone."""
+        return self._now
+
+    def written(self, text: str) -> str:
+        """An instant as a browser writes it in a field, in the reader's zone."""
+        return f"{self.local(text):%Y-%m-%dT%H:%M}"
+
     def midnight(self, days_ago: int = 0) -> str:
         """When the reader's day began, or one before it, as a filter takes it."""
         begun = self._now.replace(hour=0, minute=0, second=0, microsecond=0)

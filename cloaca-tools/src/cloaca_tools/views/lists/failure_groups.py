@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 MOST: Final = 1_000
 """Failed runs that are grouped, the newest."""
+MOST_KINDS: Final = 50
+_KIND: Final = re.compile(r"[A-Za-z_][\w.]*(?=:|$)")
+"""The class of an error, before its message."""
+_LONGEST: Final = 60
+"""Letters of the beginning of an error that has no class."""
 _FAILED: Final = Term("status", (str(RunStatus.FAILED),))
 _NUMBERS: Final = re.compile(r"[0-9a-fA-F]{8}[0-9a-fA-F-]*|\d+")
 """Numbers and ids, which differ from run to run."""
@@ -51,6 +57,34 @@ class FailureGroups(Shown):
     is_all: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorKind(Shown):
+    """The ``runs`` that failed with a ``kind`` of error: the filter ``error:KIND`` finds the same
+    ones. The other fields are as in ``FailureGroup``.
+    """
+
+    kind: str
+    error: str
+    runs: int
+    workflows: tuple[str, ...]
+    since: str
+    last: str
+    newest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorKinds(Shown):
+    """Failed runs by the kind of their error, the most frequent first; ``is_all`` as in
+    ``FailureGroups``.
+    """
+
+    kinds: tuple[ErrorKind, ...]
+    is_all: bool
+
+
+_SHARED: Final = FailureGroup.__slots__
+
+
 class Failed(NamedTuple):
     """The newest failed runs, and whether they are all."""
 
@@ -77,6 +111,27 @@ def grouped(rows: Iterable[RunRow]) -> tuple[FailureGroup, ...]:
     groups = [_group(each) for each in by_error.values()]
     by_age = sorted(groups, key=lambda each: each.last, reverse=True)
     return tuple(sorted(by_age, key=lambda each: each.runs, reverse=True))
+
+
+def error_kinds(found: Failed) -> ErrorKinds:
+    """The kinds of error of these runs, the most frequent ``MOST_KINDS``."""
+    first = Counter([kind_of(error_of(row)) for row in found.rows])
+    texts = [((row.error_message or "").lower(), row) for row in found.rows]
+    kinds = []
+    for kind, _ in first.most_common(MOST_KINDS):
+        rows = [row for text, row in texts if kind.lower() in text]
+        group = _group(rows)
+        kinds.append(ErrorKind(kind, **{name: getattr(group, name) for name in _SHARED}))
+    return ErrorKinds(tuple(sorted(kinds, key=lambda each: each.runs, reverse=True)), found.is_all)
+
+
+def kind_of(error: str) -> str:
+    """The class of an error in one line; of an error without one the beginning of its text, up to
+    a number.
+    """
+    if (found := _KIND.match(error)) is not None:
+        return found[0]
+    return _NUMBERS.split(error)[0].strip()[:_LONGEST].strip() or error[:_LONGEST].strip()
 
 
 def error_of(row: RunRow) -> str:

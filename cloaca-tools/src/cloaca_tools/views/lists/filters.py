@@ -24,6 +24,7 @@ from cloaca_tools.views.lists.moments import is_moment
 KEYS: Final = (
     "status",
     "workflow",
+    "queue",
     "tag",
     "since",
     "until",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tables import each_row
 
 from cloaca_tools.ui.forms.filter_line import HINTS, Token, filter_line
+from cloaca_tools.views.lists.filters import Term
 
 
 def test_each_term_is_a_token_that_knows_the_others() -> None:
@@ -57,6 +58,22 @@ def test_a_tag_is_one_more_term() -> None:
 
     assert line.with_tag("a b", 'x"') == 'status:Failed tag."a b":"x\\""'
     assert filter_line(["tag.k:v"]).with_tag("k", "v") == "tag.k:v"
+
+
+def test_a_choice_takes_the_place_of_the_one_before() -> None:
+    line = filter_line(["status:failed,paused tag.shop:no tag.env:prod -status:waiting since:1h"])
+
+    assert line.chosen("status") == ("Failed", "Paused")
+    assert line.chosen("tag", "env") == ("prod",)
+    assert line.with_only(Term("status", ("Running",))) == (
+        "tag.shop:no tag.env:prod -status:Waiting since:1h status:Running"
+    )
+    assert line.with_only(Term("tag", ("se",), tag="shop"), keys=("since",)) == (
+        "status:Failed,Paused tag.env:prod -status:Waiting tag.shop:se"
+    )
+    assert line.without("tag", "shop") == (
+        "status:Failed,Paused tag.env:prod -status:Waiting since:1h"
+    )
 
 
 def test_the_command_line_takes_the_same_terms() -> None:

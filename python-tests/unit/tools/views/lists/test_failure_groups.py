@@ -11,7 +11,14 @@ from cloaca_core.values.times.rfc3339 import rfc3339
 from cloaca_testing.conformance.commits import record, submit
 from cloaca_testing.conformance.rows import new_run, run_end, runner
 from cloaca_tools.views.lists import failure_groups
-from cloaca_tools.views.lists.failure_groups import FailureGroup, error_of, grouped
+from cloaca_tools.views.lists.failure_groups import (
+    Failed,
+    FailureGroup,
+    error_kinds,
+    error_of,
+    grouped,
+    kind_of,
+)
 from cloaca_tools.views.lists.filters import parse
 
 COUNTS = "1 task(s) failed, 2 completed, 0 skipped; first error: "
@@ -69,3 +76,36 @@ async def test_only_failed_runs_that_match_count() -> None:
 
     assert [row.id for row in found.rows] == ["a"]
     assert found.is_all
+
+
+@each_row(
+    ("error", "kind"),
+    [
+        ("PriceError: 422 price of item 3", "PriceError"),
+        ("json.decoder.JSONDecodeError: Expecting value: line 1", "json.decoder.JSONDecodeError"),
+        ("KeyError", "KeyError"),
+        ("Pipeline timeout after 60s", "Pipeline timeout after"),
+        ("404: not found", "404: not found"),
+        ("", ""),
+    ],
+)
+def test_the_kind_of_an_error_is_its_class_or_its_beginning(error: str, kind: str) -> None:
+    assert kind_of(error) == kind
+
+
+def test_a_kind_has_the_runs_that_its_filter_finds() -> None:
+    rows = [
+        failed("d", 40, f"{COUNTS}pay: OSError: no"),
+        failed("c", 30, f"{COUNTS}pay: PriceError: item 3", workflow="p::q::other"),
+        failed("b", 20, f"{COUNTS}ship: PriceError: after priceerror"),
+        failed("a", 10, f"{COUNTS}ship: OSError: because of PriceError"),
+    ]
+
+    found = error_kinds(Failed(rows, is_all=False))
+
+    assert [(each.kind, each.runs) for each in found.kinds] == [("PriceError", 3), ("OSError", 2)]
+    first = found.kinds[0]
+    assert (first.error, first.newest) == ("PriceError: item 3", "c")
+    assert first.workflows == ("flow", "other")
+    assert (first.since, first.last) == (rfc3339(at(10) or 0), rfc3339(at(30) or 0))
+    assert not found.is_all
