@@ -160,6 +160,9 @@ class MemorySearches(MemoryRecordedRun):
                     row.reason_code == value and not self._is_history(row)
                     for row in latest.values()
                 )
+            case "act":
+                own = self.noted.get((run.id, value))
+                return own is not None and bool(own.changed)
             case "by":
                 return any(
                     row.run_id == run.id and row.asked_by == value for row in self.noted.values()

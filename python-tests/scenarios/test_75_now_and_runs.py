@@ -456,13 +456,16 @@ def test_selected_runs_are_begun_again_after_their_plan(
 
     assert answer.status_code == 303
     told = answer.headers["location"]
-    assert told.startswith("/runs?q=workflow%3Aorder&done=retry&changed=1&refused=0&signed=")
-    assert "1 run is begun again." in words(page(browser, told))
+    (act,) = runner.actions()
+    touched = f"/runs?q=by%3Aann+act%3A{act.id}&"
+    assert told.startswith(f"{touched}done=retry&changed=1&refused=0&signed=")
+    ended = page(browser, told)
+    assert "1 run is begun again." in words(ended)
+    assert rows(ended) == [ids[1]]
     forged = told.replace("changed=1", "changed=999999")
     assert "are begun again" not in words(page(browser, forged))
     assert "are begun again" not in words(page(browser, "/runs?done=retry&changed=999999"))
     assert cloaca.Observer(runner).run(ids[1]).wait().round == 2
-    (act,) = runner.actions()
     assert (act.run_id, act.kind, act.by, act.reason) == (ids[1], "retry", "ann", "post is back")
 
 

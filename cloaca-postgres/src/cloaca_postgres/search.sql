@@ -75,6 +75,12 @@ WHERE run.id IN :ids
                 SELECT 1 FROM cloaca_act AS own
                 WHERE own.run_id = run.id AND (term.value -> 3) ? own.asked_by
             )
+            WHEN 'act' THEN EXISTS (
+                SELECT 1 FROM cloaca_act AS own
+                WHERE own.run_id = run.id AND own.changed = 1 AND own.id = ANY (
+                    ARRAY(SELECT jsonb_array_elements_text(term.value -> 3))
+                )
+            )
         END
     )
     AND (

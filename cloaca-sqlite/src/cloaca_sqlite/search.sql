@@ -149,6 +149,11 @@ WHERE (:since IS NULL OR run.created_at >= :since)
                 WHERE own.run_id = run.id
                     AND own.asked_by IN (SELECT value FROM json_each(term.value -> 3))
             )
+            WHEN 'act' THEN EXISTS (
+                SELECT 1 FROM cloaca_act AS own
+                WHERE own.run_id = run.id AND own.changed = 1
+                    AND own.id IN (SELECT value FROM json_each(term.value -> 3))
+            )
         END
     )
     AND NOT EXISTS (

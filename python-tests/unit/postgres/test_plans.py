@@ -555,6 +555,7 @@ _CONDITIONS = [
         ["id", 0, "", ["r"]],
         ["error", 1, "", ["broke"]],
         ["queue", 1, "", ["gpu"]],
+        ["act", 1, "", ["act1"]],
         ["tag", 1, "some", ["y"]],
         ["task", 0, "", ["task1"]],
         ["by", 1, "", ["bob"]],

@@ -176,6 +176,7 @@ _CONDITIONS = [
         ["id", 0, "", ["e", "x"]],
         ["error", 1, "", ["broke"]],
         ["queue", 1, "", ["gpu"]],
+        ["act", 1, "", ["act1"]],
         ["tag", 1, "team", ["y"]],
         ["task", 1, "", ["load"]],
         ["by", 1, "", ["bob"]],

@@ -20,12 +20,13 @@ PAST: Final = {
 @dataclass(frozen=True, slots=True)
 class Order:
     """A request to steer runs: ``kind`` is cancel, pause, resume, retry or fork; ``asked_by`` names
-    the caller.
+    the caller. ``act_id`` is the id of its act; None makes a new id for each act of the order.
     """
 
     kind: str
     asked_by: str
     reason: str | None
+    act_id: str | None = None
 
     def because(self) -> str:
         """The text that people read on the run, such as "paused by ann: disk full"."""

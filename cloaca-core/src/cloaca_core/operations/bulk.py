@@ -49,4 +49,5 @@ class SteerMany(NamedTuple):
 
 def bulk_result(steps: Steps) -> BulkResult:
     """How many runs an order has found and changed."""
-    return BulkResult(steps.matched, steps.changed, steps.matched - steps.changed)
+    refused = steps.matched - steps.changed
+    return BulkResult(steps.matched, steps.changed, refused, steps.act_id)

@@ -117,9 +117,9 @@ class Action:
 
     ``by`` is the caller; ``changed`` is False if the request changed nothing. For schedules,
     triggers and runners only requests that changed something are listed. Runs that one call has
-    cancelled, paused or resumed share an ``id``. ``at`` is RFC 3339 in UTC. ``reason`` is the event
-    of a ``send``, ``TASK: CHOICE`` of an ``approve``, and names the schedule, trigger or runner.
-    ``workflow_name`` is empty for a runner, and for a trigger without a workflow.
+    cancelled, paused, resumed or retried share an ``id``. ``at`` is RFC 3339 in UTC. ``reason`` is
+    the event of a ``send``, ``TASK: CHOICE`` of an ``approve``, and names the schedule, trigger or
+    runner. ``workflow_name`` is empty for a runner, and for a trigger without a workflow.
     """
 
     id: str

@@ -24,7 +24,7 @@ _FILTER: Final = text(
     "Terms [-]key:value[,value] with spaces between them; all must be met, of several values one, "
     "and - is for not. Keys: status (Pending, Running, Waiting, Paused, Cancelling, Completed, "
     "Failed, Cancelled), workflow, queue, tag.KEY, since, until, ended-since (2h, 1d12h, a date, "
-    "RFC 3339), task, error, parent (a run; none for runs at the top, any for all), by, id. "
+    "RFC 3339), task, error, parent (a run; none for runs at the top, any for all), by, act, id. "
     "Example: status:failed since:1d -workflow:import. Default: parent:none."
 )
 

@@ -15,6 +15,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
@@ -254,7 +255,8 @@ class Retries:
         refused: dict[str, CloacaError] = {run_id: no_run(run_id) for run_id in gone}
         if left := await self._left(acted.keys() - changed):
             runs = [each.run for each in planned if each.run.run_id in left]
-            again = await self._begin(runs, wanted)
+            anew = replace(wanted.order, act_id=None)  # that act has changed nothing of these runs
+            again = await self._begin(runs, wanted._replace(order=anew))
             return Begun(changed | again.changed, {**refused, **again.refused})
         return Begun(changed, refused)
 

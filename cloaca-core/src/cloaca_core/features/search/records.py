@@ -7,7 +7,7 @@ from cloaca_core.features.steering.records import ChildRow
 from cloaca_core.run.rows import RunRow
 
 ConditionKind: TypeAlias = Literal[
-    "status", "workflow", "queue", "tag", "task", "error", "parent", "by", "id", "reason"
+    "status", "workflow", "queue", "tag", "task", "error", "parent", "by", "act", "id", "reason"
 ]
 
 
@@ -18,8 +18,9 @@ class Condition(NamedTuple):
     run at the top of its tree: one without a parent, or detached from it) and ``tag``, whose
     ``key`` is the key of the tag, are equal to a value. ``task``: an attempt of that task was
     begun. ``error``: a part of the error message; A to Z match in either case. ``by``: a person who
-    acted on the run. ``id``: its beginning. ``reason``: the code of the latest attempt of one of
-    its tasks, unless a retry has made that history.
+    acted on the run. ``act``: the id of an act that has changed the run. ``id``: its beginning.
+    ``reason``: the code of the latest attempt of one of its tasks, unless a retry has made that
+    history.
     """
 
     kind: ConditionKind

@@ -31,7 +31,8 @@ class Acts:
         """The act of a caller's order."""
         reason = None if order.reason is None else storable_text(order.reason)
         asked_by = storable_text(order.asked_by)
-        return Act(self._ids.next(), asked_by, reason, order.because(), self._wall())
+        act_id = self._ids.next() if order.act_id is None else order.act_id
+        return Act(act_id, asked_by, reason, order.because(), self._wall())
 
     def of_parent(self, parent: Parent) -> Act:
         """The act on children that follow their parent."""

@@ -7,6 +7,7 @@ changed are not selected again.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.features.reruns.retry_plans import RETRIED
@@ -41,12 +42,13 @@ def changed_states(kind: str) -> Sequence[RunStatus]:
 
 
 class Steps(NamedTuple):
-    """The number of selected runs, and the number of runs that the order has changed, or would
-    change.
+    """The number of selected runs, the number of runs that the order has changed, or would change,
+    and the id that its acts share; None if it has written none.
     """
 
     matched: int
     changed: int
+    act_id: str | None = None
 
 
 class Bulk:
@@ -77,8 +79,10 @@ class Bulk:
         if dry_run:
             changed = await self._count(wanted, able)
             return Steps(left_alone + changed, changed)
-        matched, changed = await self._steer_all(wanted, able, order, grace) if able else (0, 0)
-        return Steps(left_alone + matched, changed)
+        if not able:
+            return Steps(left_alone, 0)
+        steered = await self._steer_all(wanted, able, order, grace)
+        return steered._replace(matched=left_alone + steered.matched)
 
     async def steer_found(
         self,
@@ -94,7 +98,7 @@ class Bulk:
             able = [run for run in runs if run.status in _STATES[order.kind]]
             changed += len(able) if dry_run else await self._steer_page(able, order, act, grace)
             matched += len(runs)
-        return Steps(matched, changed)
+        return Steps(matched, changed, act.id if changed and not dry_run else None)
 
     async def _count(self, wanted: RunFilter, statuses: Sequence[str]) -> int:
         if not statuses:
@@ -110,7 +114,7 @@ class Bulk:
             changed += await self._steer_page(runs, order, act, grace)
             matched += len(runs)
             page = page._replace(before=runs[-1].id)
-        return Steps(matched, changed)
+        return Steps(matched, changed, act.id if changed else None)
 
     async def _steer_page(
         self, runs: Sequence[RunRow], order: Order, act: Act, grace: float
@@ -127,7 +131,7 @@ class Bulk:
         """Steer one chunk. Returns the number of runs that it changed."""
         run_ids = [run.id for run in runs]
         if order.kind == "retry":
-            begun = await self._retries.retry_many(runs, order)
+            begun = await self._retries.retry_many(runs, replace(order, act_id=act.id))
             return len(begun.changed.intersection(run_ids))
         if order.kind == "cancel":
             deadline = act.now + round(grace * 1e6)

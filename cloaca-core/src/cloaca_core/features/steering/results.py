@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cloaca_core.values.option_names import RunStatus
 
@@ -21,9 +21,12 @@ class Steered:
 class BulkResult:
     """The answer of ``cancel_many`` and similar calls: the number of selected runs, the number that
     the call has ``changed`` (with ``dry_run``: would change), and the number that it ``refused``
-    because of their status or kind.
+    because of their status or kind. ``act`` is the id that its actions share, by which the filter
+    ``act:ID`` finds the runs; None if it has changed none. A retry that had to cancel children of
+    an earlier round first has another id.
     """
 
     matched: int
     changed: int
     refused: int
+    act: str | None = field(default=None, compare=False)

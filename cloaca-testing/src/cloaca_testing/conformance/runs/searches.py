@@ -50,6 +50,7 @@ LOADED = Condition("task", ("load",))
 USED_UP = Condition("reason", ("exhausted",))
 BROKE = Condition("error", ("IT broke",))
 IN_GPU = Condition("queue", ("gpu",))
+OF_ACT = Condition("act", ("ann",))
 BY_ANN = Condition("by", ("ann@desk",))
 
 
@@ -124,6 +125,9 @@ class SearchConformance:
             ((no(BY_ANN),), "cba"),
             ((BY_ANN, OF_A), "d"),
             ((Condition("by", ("ann",)),), ""),
+            ((OF_ACT,), "d"),
+            ((no(OF_ACT),), "cba"),
+            ((BY_ANN, Condition("act", ("none",))), ""),
             ((Condition("id", ("a", "d")),), "da"),
             ((no(Condition("id", ("a",))),), "dcb"),
             ((Condition("id", ("ab",)),), ""),

@@ -222,7 +222,13 @@ def _steer_many(observer: Observer, out: Output, kind: Kind, asked: Asked) -> No
     dry_run = asked.dry_run or not count
     act = observer.steer(kind, filter_, reason=asked.reason, by=asked.by, dry_run=dry_run)
     done = act.wait()
-    form = {"matched": done.matched, "changed": done.changed, "refused": done.refused}
+    form: dict[str, object] = {
+        "matched": done.matched,
+        "changed": done.changed,
+        "refused": done.refused,
+    }
+    if done.act is not None:
+        form["act"] = done.act
     verb = "would be changed" if asked.dry_run else "changed"
     refused = f", {done.refused:,} refused" if done.refused else ""
     out.one(

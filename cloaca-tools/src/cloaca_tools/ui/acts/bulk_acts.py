@@ -107,7 +107,7 @@ async def _selected(visit: Visit, it: Chosen) -> int | None:
 
 
 async def act(visit: Visit) -> Response:
-    """Carry the act out, and go back to the list."""
+    """Carry the act out, and go on to the runs that it has changed, which are seen to change."""
     form = await visit.form()
     it = chosen(form)
     reason = _text(form.getlist("reason"))
@@ -115,7 +115,15 @@ async def act(visit: Visit) -> Response:
         it.kind, it.filter, reason=reason, by=visit.visitor.name
     )
     done = visit.reporting(done=it.kind, changed=result.changed, refused=result.refused)
-    return visit.back_to(visit.paths.runs(it.q, **done))
+    touched = it.q if result.act is None else str(_touched(visit.visitor.name, result.act))
+    return visit.back_to(visit.paths.runs(touched, **done))
+
+
+def _touched(by: str, act: str) -> Filter:
+    """The runs that an act has changed, among those on which the visitor has acted: that has an
+    index.
+    """
+    return Filter((Term("by", (by,)), Term("act", (act,))))
 
 
 def _text(given: Sequence[object]) -> str | None:

@@ -33,6 +33,7 @@ KEYS: Final = (
     "error",
     "parent",
     "by",
+    "act",
     "id",
 )
 SINGLE: Final = ("since", "until", "ended-since")

@@ -59,7 +59,7 @@ class FakeRetries(Retries):
         self._refused = refused
 
     async def retry_many(self, rows: Iterable[RunRow], order: Order) -> Begun:
-        assert order.kind == "retry"
+        assert (order.kind, order.act_id) == ("retry", "retry0")
         run_ids = [row.id for row in rows]
         self.asked.append(run_ids)
         begun = [run_id for run_id in run_ids if run_id not in self._refused]
@@ -81,7 +81,10 @@ class Desk:
     async def steer(self, kind: str, *, dry_run: bool = False, **wanted: object) -> Steps:
         order = Order(kind, "ann", "a reason")
         run_filter = RunFilter(**wanted)  # type: ignore[arg-type]  # as given
-        return await self.bulk.steer(run_filter, order, GRACE, dry_run=dry_run)
+        steps = await self.bulk.steer(run_filter, order, GRACE, dry_run=dry_run)
+        wrote = self.acts[-1].id if steps.changed and not dry_run else None
+        assert steps.act_id == wrote
+        return steps._replace(act_id=None)
 
     def statuses(self) -> dict[str, str]:
         return {run.id: str(run.status) for run in self.store.runs.values()}
