@@ -19,7 +19,8 @@ class Refund:
     """The data of a decision."""
 
     amount: float
-    items: list[str]
+    items: dict[str, int]
+    places: list[str]
 
 
 @pytest.fixture(autouse=True)
@@ -70,17 +71,37 @@ def test_wrong_data_of_a_decision_are_told_and_stay(
     card.get_by_label("Note").fill("the box was open")
     card.get_by_role("button", name="Approve").click()
     expect(card).to_contain_text("Items must be JSON")
+    expect(card.get_by_label("Items")).to_be_focused()
     expect(card.get_by_label("Items")).to_have_value("headphones")
     expect(card.get_by_label("Amount")).to_have_value("30")
     expect(card.get_by_label("Note")).to_have_value("the box was open")
     assert len(program.waiting_for_people()) == 1
-    card.get_by_label("Items").fill('["headphones"]')
+    card.get_by_label("Items").fill('{"headphones": 1}')
     card.get_by_role("button", name="Approve").click()
 
     expect(page.locator("#inbox-done")).to_contain_text("approve")
     decided = run.result(PATIENCE).final_context["sign"]
-    assert decided["data"] == {"amount": 30, "items": ["headphones"]}
+    assert decided["data"] == {"amount": 30, "items": {"headphones": 1}, "places": []}
     assert (decided["by"], decided["note"]) == ("ann", "the box was open")
+
+
+def test_a_list_is_filled_in_row_by_row(visit: Visit, program: cloaca.DefaultRunner) -> None:
+    run = program.submit("refund")
+    page = visit.open("/inbox")
+    card = page.get_by_role("form", name="Refund this order?")
+
+    card.get_by_label("Amount").fill("30")
+    card.get_by_label("Items").fill("{}")
+    card.get_by_label("Places 1", exact=True).locator("input").fill("Oslo")
+    card.get_by_role("button", name="Add a row to Places").click()
+    card.get_by_label("Places 2", exact=True).locator("input").fill("Bergen")
+    card.get_by_role("button", name="Remove Places 1").click()
+    expect(card.get_by_label("Amount")).to_have_value("30")
+    card.get_by_role("button", name="Approve").click()
+
+    expect(page.locator("#inbox-done")).to_contain_text("approve")
+    decided = run.result(PATIENCE).final_context["sign"]
+    assert decided["data"] == {"amount": 30, "items": {}, "places": ["Bergen"]}
 
 
 def test_data_of_a_decision_beside_its_task_are_told_and_stay_too(
@@ -99,12 +120,12 @@ def test_data_of_a_decision_beside_its_task_are_told_and_stay_too(
     expect(form.get_by_label("Amount")).to_have_value("30")
     expect(form.get_by_label("Note")).to_have_value("the box was open")
     assert len(program.waiting_for_people()) == 1
-    form.get_by_label("Items").fill('["headphones"]')
+    form.get_by_label("Items").fill('{"headphones": 1}')
     form.get_by_role("button", name="Approve").click()
 
     expect(page.locator("#run-head .state-pill")).to_have_text("Completed")
     decided = run.result(PATIENCE).final_context["sign"]
-    assert decided["data"] == {"amount": 30, "items": ["headphones"]}
+    assert decided["data"] == {"amount": 30, "items": {"headphones": 1}, "places": []}
     assert last_act(program) == ("approve", "ann")
 
 

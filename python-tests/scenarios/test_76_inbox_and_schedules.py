@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import TYPE_CHECKING, Any, Literal
@@ -209,6 +209,56 @@ def test_wrong_data_are_told_and_kept_and_nothing_is_decided(
     assert HOSTILE not in answer.text
     assert f'value="{fields.get("data.amount", "")}"' in answer.text
     assert len(runner.waiting_for_people()) == 1
+
+
+@dataclass
+class Address:
+    """A place."""
+
+    street: str
+
+
+@dataclass
+class Line:
+    """An article."""
+
+    sku: int
+
+
+@dataclass
+class Parcel:
+    """What a decision takes: an address, and a line for each article."""
+
+    address: Address
+    lines: list[Line] = field(default_factory=list)
+
+
+def test_objects_and_lists_are_filled_in_by_fields_and_rows(
+    page: Page, runner: cloaca.DefaultRunner
+) -> None:
+    with cloaca.WorkflowBuilder("send"):
+        sign = cloaca.approval("sign", "Send it?", schema=Parcel)
+        cloaca.task(id="go", dependencies=[sign])(lambda context: None)
+    run = runner.submit("send")
+    until(lambda: len(runner.waiting_for_people()) == 1)
+    form = {"run": run.id, "task": "sign", "data.address.street": "", "data.lines.0.sku": "7"}
+
+    more = page.post("/inbox/decide", **form, add="data.lines").text
+    assert 'name="data.lines.0.sku" type="number" value="7"' in more
+    assert 'name="data.lines.1.sku"' in more
+    assert len(runner.waiting_for_people()) == 1
+
+    wrong = page.post("/inbox/decide", **form, choice="approve").text
+    (first,) = re.findall(r'name="([^"]+)"[^>]*aria-invalid="true"[^>]* autofocus', wrong)
+    assert first == "data.address.street"
+
+    page.acted(
+        "/inbox/decide", **{**form, "data.address.street": "Main street 1"}, choice="approve"
+    )
+    assert run.result(WAIT).final_context["sign"]["data"] == {
+        "address": {"street": "Main street 1"},
+        "lines": [{"sku": 7}],
+    }
 
 
 def test_a_rejection_needs_no_data(page: Page, asked: cloaca.RunHandle) -> None:

@@ -13,8 +13,8 @@ from cloaca_core.errors import (
 )
 from cloaca_core.features.steering.operations import Resume
 from cloaca_core.features.waits.operations import Approve
+from cloaca_tools.ui.forms.entered_data import decision_data, rearranged
 from cloaca_tools.ui.forms.form_texts import given_to, item_of, needed, object_of
-from cloaca_tools.ui.forms.schema_fields import decision_data
 from cloaca_tools.ui.pages.inbox import Late, Wrong, shown
 from cloaca_tools.ui.visit import Address, Visit
 
@@ -27,10 +27,14 @@ _NOT_RECORDED: Final = "Your choice was not recorded."
 async def decide(visit: Visit) -> Response:
     """Send the decision of an approval."""
     given = await given_to(visit)
-    run_id, task, choice = (needed(given, name) for name in ("run", "task", "choice"))
+    run_id, task = needed(given, "run"), needed(given, "task")
     note, item = given.get("note", "").strip(), item_of(given)
     asked = await visit.site.observer.question(run_id, task, item)
-    data = decision_data(None if asked is None else asked.schema, choice, given)
+    schema = None if asked is None else asked.schema
+    if (fields := rearranged(schema, given)) is not None:
+        return await shown(visit, wrong=Wrong(run_id, task, fields, note, item=item))
+    choice = needed(given, "choice")
+    data = decision_data(schema, choice, given)
     if not data.is_right:
         return await shown(
             visit, 422, wrong=Wrong(run_id, task, data.fields, note, error=data.error, item=item)

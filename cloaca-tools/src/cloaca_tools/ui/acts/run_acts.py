@@ -13,8 +13,8 @@ from cloaca_core.errors import ConfigError, ContextValueError, RunStateError
 from cloaca_core.features.reruns.operations import Fork, Retry
 from cloaca_core.features.steering.operations import Cancel, Pause, Resume
 from cloaca_core.features.waits.operations import Approve, Send
+from cloaca_tools.ui.forms.entered_data import decision_data, rearranged
 from cloaca_tools.ui.forms.form_texts import item_of, json_of, object_of
-from cloaca_tools.ui.forms.schema_fields import decision_data
 from cloaca_tools.ui.pages import pane, plans
 from cloaca_tools.ui.refusals import RefusedError
 from cloaca_tools.ui.visit import Address, Visit
@@ -110,6 +110,8 @@ async def approve(visit: Visit) -> Response:
     if details.question is None:
         raise RefusedError(404, "There is no such approval", f"{task} asks for no decision.")
     given = {name: text for name, text in form.items() if isinstance(text, str)}
+    if (fields := rearranged(details.question.schema, given)) is not None:
+        return await _again(visit, form, "approve", fields=fields, note=note, error="")
     data = decision_data(details.question.schema, choice, given)
     if not data.is_right:
         return await _again(visit, form, "approve", fields=data.fields, note=note, error=data.error)

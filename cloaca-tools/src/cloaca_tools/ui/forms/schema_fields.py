@@ -1,33 +1,36 @@
-"""The fields of a JSON schema, and the JSON value of filled-in fields. Pure.
+"""The fields of a JSON schema, in which a person enters a value. Pure.
 
-An object of texts, numbers, yes or no, and choices has a field for each of its properties; for any
-other value a person writes JSON. ``values/payloads/json_schema.py`` checks the value in the end.
+An object of texts, numbers, yes or no, and choices has a field for each of its properties. An
+object in it is a group of fields; a list has a row for each item, and a spare one. For any other
+value a person writes JSON. ``entered_data`` reads what was entered.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Final, Literal, TypeAlias, cast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field as of_dataclass, replace
+from typing import Final, Literal, NamedTuple, TypeAlias
 
-from cloaca_core.definition.waits.kinds import REJECT
-from cloaca_core.errors import ContextValueError
-from cloaca_core.values.payloads.json_schema import Schema, mismatch
-from cloaca_core.values.payloads.json_values import JsonValue, decode, encode
+from cloaca_core.values.payloads.json_schema import Schema
+from cloaca_core.values.payloads.json_values import JsonValue, encode
 from cloaca_tools.ui.words.texts import words_of
 
-Kind: TypeAlias = Literal["text", "area", "date", "number", "integer", "check", "choice", "json"]
-"""The look of an input; ``area`` is a text of several lines, ``json`` the same in JSON."""
+Kind: TypeAlias = Literal[
+    "text", "area", "date", "number", "integer", "check", "choice", "json", "group", "list"
+]
+"""The look of an input; ``area`` is a text of several lines, ``json`` the same in JSON. A ``group``
+has the fields of an object, a ``list`` a row for each of its items.
+"""
 
 WHOLE: Final = "data"
 """The name of the input in which a person writes the whole value as JSON."""
-_NEEDED: Final = "is needed"
 _LONG: Final = 60
 """A text that may be so long, or whose default is, gets several lines."""
+_DEEPEST: Final = 4
+"""Objects and lists in one another that have fields of their own; JSON below."""
+_MOST_ROWS: Final = 100
 _MOST_REFERENCES: Final = 16
-_DEFINITIONS: Final = ("$defs", "definitions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Field:
     """An input of a form. ``name`` is the input's name, ``key`` the property (or, of the whole
     value, empty). ``value`` is as the input shows it: of a ``check`` "on" or nothing, of a
     ``choice`` one of ``choices``, pairs of a value and its label. ``least``, ``most`` and ``step``
-    are attributes of a number's input, or empty.
+    are attributes of a number's input, or empty. ``parts`` are the fields of a group, or the rows
+    of a list. The key must be there if it is ``needed``; ``form`` is the schema of its value.
     """
 
     name: str
@@ -50,62 +54,31 @@ class Field:
     least: str = ""
     most: str = ""
     step: str = ""
+    parts: tuple[Field, ...] = ()
+    needed: bool = of_dataclass(default=False, compare=False)
+    form: Schema = of_dataclass(default_factory=dict, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Entered:
-    """The data that a person has entered: the JSON ``value``, None without a schema, and the
-    ``fields`` as they were filled in, each with its error. ``error`` is about the whole.
+def every(fields: Sequence[Field]) -> Iterator[Field]:
+    """These fields, and those within them."""
+    for field in fields:
+        yield field
+        yield from every(field.parts)
+
+
+def fields_of(
+    schema: Mapping[str, JsonValue] | None, given: Mapping[str, str] | None = None
+) -> tuple[Field, ...]:
+    """The fields in which a value of this schema is entered; none without a schema. Lists have the
+    rows of a form that was filled in, of which ``given`` are the values of inputs by name.
     """
-
-    value: JsonValue
-    fields: tuple[Field, ...]
-    error: str = ""
-
-    @property
-    def is_right(self) -> bool:
-        """Whether the value matches the schema."""
-        return not self.error and not any(field.error for field in self.fields)
-
-
-def fields_of(schema: Mapping[str, JsonValue] | None) -> tuple[Field, ...]:
-    """The fields in which a value of this schema is entered; none without a schema."""
     if schema is None:
         return ()
     root = dict(schema)
     properties = _properties(root)
     if properties is None:
-        return (Field(WHOLE, "", "Data, as JSON", "json", required=True),)
-    needed = _list(root.get("required"))
-    return tuple([_field(root, key, form, key in needed) for key, form in properties.items()])
-
-
-def entered(schema: Mapping[str, JsonValue] | None, given: Mapping[str, str]) -> Entered:
-    """The value that a form was filled in with; ``given`` are the values of inputs by name."""
-    if schema is None:
-        return Entered(None, ())
-    root, value, fields = dict(schema), {}, []
-    for field in fields_of(schema):
-        text = given.get(field.name, "").strip() if field.kind != "area" else given.get(field.name)
-        read = _read(root, field, _lines(text or ""))
-        fields.append(replace(field, value=_lines(text or ""), error=read.error))
-        if read.is_given:
-            value[field.key] = read.value
-    if [field.key for field in fields] == [""]:
-        return Entered(value.get(""), tuple(fields))
-    whole = "" if any(field.error for field in fields) else mismatch(root, value, WHOLE) or ""
-    return Entered(cast("JsonValue", value), tuple(fields), whole)
-
-
-def decision_data(
-    schema: Mapping[str, JsonValue] | None, choice: str, given: Mapping[str, str]
-) -> Entered:
-    """The data of a decision. A rejection needs none: it has no value unless all of it is right."""
-    data = entered(schema, given)
-    if choice == REJECT and not data.is_right:
-        untouched = [replace(field, error="") for field in data.fields]
-        return Entered(None, tuple(untouched))
-    return data
+        return (Field(WHOLE, "", "Data, as JSON", "json", required=True, form=root),)
+    return _fields(_Place(root, WHOLE, given), root)
 
 
 # -- from a schema to fields ---------------------------------------------------------------------
@@ -120,19 +93,94 @@ def _properties(root: Schema) -> dict[str, JsonValue] | None:
     return found
 
 
-def _field(root: Schema, key: str, form: JsonValue, needed: bool) -> Field:
-    name, given = f"{WHOLE}.{key}", form if isinstance(form, dict) else {}
-    plain, nullable = _plain(root, given)
-    kind = _kind(plain)
+class _Place(NamedTuple):
+    """A place in a value: ``name`` is that of its input, and ``given`` as in ``fields_of``."""
+
+    root: Schema
+    name: str
+    given: Mapping[str, str] | None
+    depth: int = 0
+
+    def within(self, key: object) -> _Place:
+        """The place of a key, or of an item."""
+        return self._replace(name=f"{self.name}.{key}", depth=self.depth + 1)
+
+
+def _fields(place: _Place, plain: Schema, default: JsonValue = None) -> tuple[Field, ...]:
+    """The fields of an object."""
+    needed, known = list_of(plain.get("required")), default if isinstance(default, dict) else {}
+    fields = []
+    for key, form in (_properties(plain) or {}).items():
+        own = {**form, "default": known[key]} if isinstance(form, dict) and key in known else form
+        fields.append(_field(place.within(key), key, own, key in needed))
+    return tuple(fields)
+
+
+def _field(place: _Place, key: str, form: JsonValue, needed: bool) -> Field:
+    given = form if isinstance(form, dict) else {}
+    plain, nullable = _plain(place.root, given)
     default = given.get("default", plain.get("default"))
     field = Field(
-        name=name,
+        name=place.name,
         key=key,
         label=_label(key, given),
+        kind="group",
+        required=needed and not nullable,
+        hint=text_of(given.get("description")) or text_of(plain.get("description")),
+        needed=needed,
+        form=given,
+    )
+    if place.depth < _DEEPEST and _properties(plain):
+        return replace(field, parts=_fields(place, plain, default))
+    if place.depth < _DEEPEST and (items := _items(place.root, plain)) is not None:
+        return replace(field, kind="list", parts=_rows(place, field.label, items, default))
+    return _input(field, plain, nullable, default)
+
+
+def _items(root: Schema, plain: Schema) -> Schema | None:
+    """The schema of the items of a list, if each has fields or an input of its own."""
+    items = plain.get("items")
+    if plain.get("type") != "array" or _listed(plain) or not isinstance(items, dict):
+        return None
+    of_item, nullable = _plain(root, items)
+    is_alone = _kind(of_item) not in ("json", "check") and not nullable
+    return items if is_alone or _properties(of_item) else None
+
+
+def _rows(place: _Place, label: str, items: Schema, default: JsonValue) -> tuple[Field, ...]:
+    """The rows of a list: as they were filled in, else those of its default and a spare one."""
+    known = list_of(default) if place.given is None else []
+    count = range(len(known) + 1)
+    numbers = count if place.given is None else rows_given(place.given, place.name)
+    rows = []
+    for at, number in enumerate(numbers):
+        form = {**items, "default": known[at]} if at < len(known) else items
+        row = _field(place.within(number), str(number), form, needed=False)
+        rows.append(replace(row, label=f"{label} {at + 1}"))
+    return tuple(rows)
+
+
+def rows_given(given: Mapping[str, str], name: str) -> list[int]:
+    """The numbers of the rows of a list that a form has."""
+    found = {
+        each.removeprefix(f"{name}.").partition(".")[0] for each in given if is_within(each, name)
+    }
+    numbers = [int(each) for each in found if each.isascii() and each.isdecimal() and len(each) < 9]
+    return sorted(numbers)[:_MOST_ROWS]
+
+
+def is_within(name: str, place: str) -> bool:
+    return bool(place) and (name == place or name.startswith(f"{place}."))
+
+
+def _input(field: Field, plain: Schema, nullable: bool, default: JsonValue) -> Field:
+    """The field of a value that has an input of its own."""
+    kind, needed = _kind(plain), field.needed
+    field = replace(
+        field,
         kind=kind,
         value=_shown(kind, default),
-        required=needed and not nullable and kind != "check",
-        hint=_text(given.get("description")) or _text(plain.get("description")),
+        required=field.required and kind != "check",
         least=_number(plain.get("minimum")),
         most=_number(plain.get("maximum")),
         step={"integer": "1", "number": "any"}.get(kind, ""),
@@ -149,7 +197,8 @@ def _plain(root: Schema, form: Schema) -> tuple[Schema, bool]:
         if isinstance(target := form.get("$ref"), str):
             form = _at(root, target)
             continue
-        forms = _list(form.get("anyOf")) or _list(form.get("oneOf")) or _list(form.get("allOf"))
+        ways = [list_of(form.get(name)) for name in ("anyOf", "oneOf", "allOf")]
+        forms = next(filter(None, ways), [])
         others = [each for each in forms if isinstance(each, dict) and each.get("type") != "null"]
         if len(others) != 1:
             break
@@ -176,7 +225,7 @@ def _kind(plain: Schema) -> Kind:
         case "string" if plain.get("format") == "date":
             return "date"
         case "string":
-            most, default = plain.get("maxLength"), _text(plain.get("default"))
+            most, default = plain.get("maxLength"), text_of(plain.get("default"))
             long = isinstance(most, int) and most > _LONG * 2
             return "area" if long or len(default) > _LONG or "\n" in default else "text"
         case "integer":
@@ -191,7 +240,7 @@ def _kind(plain: Schema) -> Kind:
 
 def _listed(plain: Schema) -> list[JsonValue]:
     """The values that a schema lists."""
-    return [plain["const"]] if "const" in plain else _list(plain.get("enum"))
+    return [plain["const"]] if "const" in plain else list_of(plain.get("enum"))
 
 
 def _choices(field: Field, plain: Schema) -> tuple[tuple[str, str], ...]:
@@ -226,7 +275,7 @@ def _label_of(value: JsonValue) -> str:
 
 def _label(key: str, form: Schema) -> str:
     """The title of a property, else its key as words. That of a type would not tell two apart."""
-    return words_of(_text(form.get("title")) or key)
+    return words_of(text_of(form.get("title")) or key)
 
 
 def _shown(kind: Kind, value: JsonValue) -> str:
@@ -240,116 +289,14 @@ def _shown(kind: Kind, value: JsonValue) -> str:
     return value if isinstance(value, str) else encode(value)
 
 
-# -- from fields to a value ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """The value of a field; not ``is_given`` where its key is to be left out."""
-
-    value: JsonValue = None
-    error: str = ""
-    is_given: bool = True
-
-
-def _read(root: Schema, field: Field, text: str) -> _Read:
-    """Read what an input has, and check it by the schema of its property."""
-    if field.kind == "check":
-        return _Read(bool(text))
-    if not text:
-        return _left_empty(root, field)
-    try:
-        value = _value(field, text)
-    except (ValueError, ContextValueError) as error:
-        return _Read(error=str(error))
-    return _Read(value, _reason(root, field, value))
-
-
-def _left_empty(root: Schema, field: Field) -> _Read:
-    if field.required:
-        return _Read(error=_NEEDED)
-    if field.kind in ("text", "area") and field.value:
-        return _Read("", _reason(root, field, ""))  # a person has removed the default
-    form = _property(root, field)
-    nullable = mismatch(form, None, field.key) is None and field.key in _list(root.get("required"))
-    return _Read(None) if nullable else _Read(is_given=False)
-
-
-def _value(field: Field, text: str) -> JsonValue:
-    """The value of a text; ValueError says what is expected."""
-    match field.kind:
-        case "integer":
-            return _integer(text)
-        case "number":
-            return _real(text)
-        case "choice":
-            return _one_of(field, text)
-        case "json":
-            return _json(text)
-        case _:
-            return text
-
-
-def _integer(text: str) -> int:
-    try:
-        return int(text) if len(text) < 400 else int("")
-    except ValueError:
-        raise ValueError("must be a whole number") from None
-
-
-def _real(text: str) -> int | float:
-    try:
-        number = float(text)
-        whole = int(text) if text.lstrip("+-").isdecimal() else None
-    except ValueError:
-        raise ValueError("must be a number, such as 12.5") from None
-    if not math.isfinite(number):
-        raise ValueError("must be a number, such as 12.5")
-    return number if whole is None else whole
-
-
-def _one_of(field: Field, text: str) -> JsonValue:
-    if text not in [value for value, _ in field.choices]:
-        raise ValueError("must be one of the choices")
-    return decode(text)
-
-
-def _json(text: str) -> JsonValue:
-    try:
-        return decode(text)
-    except ContextValueError as error:
-        raise ValueError(f"must be JSON: {error}") from None
-
-
-def _reason(root: Schema, field: Field, value: JsonValue) -> str:
-    """Why a value does not match the schema of its property, without its name; else empty."""
-    place = field.key or WHOLE
-    reason = mismatch(_property(root, field), value, place)
-    return (reason or "").removeprefix(place).removeprefix(" ")
-
-
-def _property(root: Schema, field: Field) -> Schema:
-    """The schema of a property, with the definitions that references in it lead to."""
-    if not field.key:
-        return root
-    form = (_properties(root) or {}).get(field.key)
-    named: Schema = {name: root[name] for name in _DEFINITIONS if name in root}
-    return {**named, **(form if isinstance(form, dict) else {})}
-
-
 # -- small things --------------------------------------------------------------------------------
 
 
-def _lines(text: str) -> str:
-    """A text as it was meant: forms are sent with carriage returns."""
-    return text.replace("\r\n", "\n")
-
-
-def _list(value: JsonValue) -> list[JsonValue]:
+def list_of(value: JsonValue) -> list[JsonValue]:
     return value if isinstance(value, list) else []
 
 
-def _text(value: JsonValue) -> str:
+def text_of(value: JsonValue) -> str:
     return value if isinstance(value, str) else ""
 
 

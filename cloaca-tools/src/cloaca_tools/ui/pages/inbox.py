@@ -16,6 +16,7 @@ from cloaca_tools.ui.words.schedule_texts import ACTS as ACTS_TOLD
 from cloaca_tools.views.inbox import Question
 
 if TYPE_CHECKING:
+    from cloaca_core.features.waits.approvals import OpenApproval
     from cloaca_core.values.payloads.redaction import Redact
 
 PAGE: Final = 20
@@ -28,8 +29,8 @@ _DONE_HERE: Final = (*_DECISIONS, "cancel")
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A form that was filled in wrongly: what it had, and why it was refused. ``item`` is the map
-    and the index of the item that it was about, None for none.
+    """A form that comes back: what it had, and why it was refused, unless it asked for a row.
+    ``item`` is the map and the index of the item that it was about, None for none.
     """
 
     run_id: str
@@ -91,21 +92,25 @@ async def shown(
         done=done_in(acts, visit.query("run"), visit.query("task")),
         wrong=wrong,
         late=late,
-        still=status != 200,
+        still=status != 200 or wrong is not None,
     )
 
 
 def card(question: Question, wrong: Wrong | None, redact: Redact) -> Card:
     """The card of a decision; that which was filled in wrongly keeps what it had."""
     asked = question.approval
-    name, facts = f"ask-{asked.run_id}-{asked.name}", facts_of(question.facts, redact)
-    item = None
-    if asked.item is not None:
-        name, item = f"{name}-{asked.item}", (asked.task_id, asked.item)
+    name, facts = card_id(asked), facts_of(question.facts, redact)
+    item = None if asked.item is None else (asked.task_id, asked.item)
     its_own = (asked.run_id, asked.name, item)
     if wrong is not None and (wrong.run_id, wrong.task, wrong.item) == its_own:
         return Card(name, question, facts, wrong.fields, wrong.note, wrong.error)
     return Card(name, question, facts, fields_of(asked.schema))
+
+
+def card_id(asked: OpenApproval) -> str:
+    """The id of the element of a decision's card."""
+    item = "" if asked.item is None else f"-{asked.item}"
+    return f"ask-{asked.run_id}-{asked.name}{item}"
 
 
 def decided_in(acts: Sequence[Action]) -> list[Decided]:

@@ -11,6 +11,7 @@ from cloaca_core.operations.claiming import Slots
 from cloaca_core.values.wording import counted
 from cloaca_tools.ui.charts.lanes import WIDTH, chart
 from cloaca_tools.ui.charts.strip import strip
+from cloaca_tools.ui.pages.inbox import card_id
 from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.ui.words.texts import STATES, up_to_99
 
@@ -52,6 +53,7 @@ async def now(visit: Visit) -> Response:
         histogram_width=WIDTH,
         strips=[strip(each.last) for each in activity.failing],
         inbox=inbox,
+        card_id=card_id,
         waiting=waiting,
         glance=glance,
         slots=await _slots(visit, overview),
