@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 import cloaca
-from browser.looking import Visit
+from browser.looking import PHONE, Visit
 from browser.serving import Served, served
 
 HIDDEN = """(hidden) => {
@@ -147,15 +147,15 @@ def test_a_page_that_is_one_too_many_says_so_and_is_live_once_another_closes(
         visit = Visit(chromium, page.address)
         first = visit.open_live("/runs")
         second = visit.open("/runs")
-        expect(second.get_by_role("status")).to_have_text("Many pages are open, trying again")
+        expect(second.locator("#live-state")).to_have_text("Many pages are open, trying again")
 
         first.close()
 
-        expect(second.get_by_role("status")).to_have_text("Live")
+        expect(second.locator("#live-state")).to_have_text("Live")
         visit.close()
 
 
-LOST = "Connection lost, trying again"
+LOST = re.compile(r"^Not connected since \d\d:\d\d\. What you see is of then\.$")
 
 
 def test_an_open_page_keeps_what_it_shows_when_the_program_stops_and_goes_on_with_it(
@@ -165,7 +165,8 @@ def test_an_open_page_keeps_what_it_shows_when_the_program_stops_and_goes_on_wit
     with served(program) as first:
         visit = Visit(chromium, first.address)
         page = visit.open_live("/runs")
-        row, state = page.locator(f"#r-{run.id}"), page.get_by_role("status").get_by_text("Live")
+        page.set_viewport_size({"width": PHONE, "height": 800})
+        row, state = page.locator(f"#r-{run.id}"), page.locator("#live-state").get_by_text("Live")
         expect(state).to_be_visible()
         expect(row).to_contain_text("Waiting")
 
@@ -175,6 +176,7 @@ def test_an_open_page_keeps_what_it_shows_when_the_program_stops_and_goes_on_wit
 
     with served(program, port=first.port):
         expect(state).to_be_visible()
+        expect(page.locator("#lost p")).to_be_hidden()
         program.cancel(run.id)
         expect(row).to_contain_text("Cancelled")
         visit.close()
@@ -199,7 +201,8 @@ def test_an_open_page_keeps_what_it_shows_when_the_database_does_not_answer(
         expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
         page.reload()
         expect(page.get_by_role("heading", name="The database is gone")).to_be_visible()
+        expect(page.locator("#live-state")).to_have_text("Not connected")
         (tmp_path / "elsewhere.db").rename(place)
         expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
-        expect(page.get_by_role("status").get_by_text("Live")).to_be_visible()
+        expect(page.locator("#live-state").get_by_text("Live")).to_be_visible()
         visit.close()

@@ -106,8 +106,9 @@ async def _answered(request: Request, handler: Handler, site: Site) -> Response:
     except RefusedError as error:
         refusal = error
     # A refusal goes away by itself only if the program or the database comes back: no change tells.
-    still, visit = refusal.status < 500, replace(visit, mark="")
-    return await visit.page("refusal.html", refusal.status, refusal=refusal, still=still)
+    gone, visit = refusal.status >= 500, replace(visit, mark="")
+    facts = {"refusal": refusal, "still": not gone, "gone": gone}
+    return await visit.page("refusal.html", refusal.status, **facts)
 
 
 async def _nothing(visit: Visit) -> Response:

@@ -80,12 +80,14 @@ class Visit:
 
     async def page(self, template: str, status: int = 200, **facts: Any) -> Response:
         """A page of a template. It is written on another thread: a long one takes its time. One
-        that is ``still`` does not reload itself: it is the answer to a form, or has one.
+        that is ``still`` does not reload itself: it is the answer to a form, or has one. One that
+        says that the program or its database is ``gone`` is not live.
         """
         token = token_of(self.request)
         given = {
             "waiting": await self.waiting(),
             "still": False,
+            "gone": False,
             "visit": self,
             "at": self.paths,
             "clock": self.clock,
