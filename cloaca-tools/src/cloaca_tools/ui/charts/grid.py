@@ -24,6 +24,8 @@ _TALLEST: Final = 36
 _LEAST: Final = 3
 _APART: Final = 62
 """Between two words of the axis."""
+_LETTER: Final = 7
+"""Room for a letter of such a word."""
 LETTERS: Final = {
     "Completed": "c",
     "Failed": "f",
@@ -90,15 +92,16 @@ def grid(runs: Sequence[GridRow], tasks: Sequence[tuple[int, str]], days: Sequen
     runs, and its name. ``days`` says for each run in which part of the axis it is.
     """
     oldest_first = list(reversed(runs))
+    words = tuple(_words(list(reversed(days))))
     return Grid(
-        width=len(runs) * STEP,
+        width=max([len(runs) * STEP, *[each.x + len(each.text) * _LETTER for each in words]]),
         height=HEAD + len(tasks) * ROW + FOOT,
         columns=tuple([Column(at * STEP, len(runs) - 1 - at) for at in range(len(runs))]),
         rows=tuple(
             [_row(place, name, number, oldest_first) for number, (place, name) in enumerate(tasks)]
         ),
         bars=tuple(_bars(oldest_first)),
-        words=tuple(_words(list(reversed(days)))),
+        words=words,
     )
 
 

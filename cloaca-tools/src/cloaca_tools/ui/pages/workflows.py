@@ -34,15 +34,19 @@ class Line:
 
 
 async def workflows(visit: Visit) -> Response:
-    """A page of workflows by name, of those whose names have a text in them."""
+    """A page of workflows whose names have a text in them: by trouble, or by name."""
     q, start = visit.query("q").strip(), visit.number("from")
     known = await visit.site.observer.workflows()
     found = [each for each in known if q.casefold() in each.workflow.casefold()]
+    by_name = visit.query("sort") == "name"
+    if not by_name:
+        found.sort(key=trouble)
     shown = found[start : start + PAGE]
     runs = await visit.site.observer.strips([each.workflow for each in shown], last=LAST)
     return await visit.page(
         "workflows.html",
         q=q,
+        sort="name" if by_name else "",
         known=len(known),
         found=len(found),
         lines=[line(each, runs[each.workflow]) for each in shown],
@@ -50,6 +54,14 @@ async def workflows(visit: Visit) -> Response:
         next=start + PAGE if start + PAGE < len(found) else None,
         runs_of=runs_of,
     )
+
+
+def trouble(of: WorkflowLine) -> tuple[bool, int]:
+    """The place of a workflow among those of the list: first where the last run failed, and then
+    where more of the newest runs did. Others stay by name.
+    """
+    is_failing = of.last_run is not None and of.last_run.status == "Failed"
+    return not is_failing, -of.counts.get("Failed", 0)
 
 
 def line(workflow: WorkflowLine, runs: Sequence[RunLine]) -> Line:

@@ -107,6 +107,12 @@ def test_words_of_the_axis_do_not_overlap() -> None:
     assert apart.words == (Word(15, "8 Nov"), Word(90, "9 Nov"))
 
 
+def test_a_grid_of_few_runs_has_room_for_the_word_of_the_last_one() -> None:
+    two = [row("Completed"), row("Completed")]
+    assert grid(two, [(0, "a")], ["30 Nov", "29 Nov"]).width == 15 + 6 * 7
+    assert grid(two, [(0, "a")], ["30 Nov", "30 Nov"]).width == 2 * 15
+
+
 def test_of_many_tasks_those_are_shown_that_failed_or_took_longest() -> None:
     runs = [
         row(
