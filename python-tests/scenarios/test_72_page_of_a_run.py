@@ -133,6 +133,16 @@ def test_a_graph_has_the_selection_too(page: TestClient, failed: cloaca.RunHandl
     assert re.search(r'data-task="charge" aria-current="true"', part(html, "run-graph"))
 
 
+def test_what_draws_graphs_is_not_loaded_with_the_page(
+    page: TestClient, failed: cloaca.RunHandle
+) -> None:
+    html = look(page, failed.id)
+    begin = html.index('<template id="graph-scripts">')
+    end = html.index("</template>", begin)
+    assert "dagre.js" in html[begin:end]
+    assert "dagre.js" not in html[:begin] + html[end:]
+
+
 def test_a_view_or_task_that_is_not_there_is_left_aside(
     page: TestClient, failed: cloaca.RunHandle
 ) -> None:

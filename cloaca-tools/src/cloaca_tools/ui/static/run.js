@@ -120,6 +120,20 @@
     if (split) split.style.paddingTop = event.newState === "open" && split.matches(".pane-first") ? `${event.target.offsetHeight}px` : "";
   }, { capture: true });
 
+  // What draws graphs comes once there is one: most visits look at none. It is copied from a
+  // template, as no address of a script may be made from a text.
+  const graphScripts = document.getElementById("graph-scripts");
+  const loadGraphScripts = () => {
+    if (!graphScripts?.isConnected || !document.querySelector("pan-zoom[data-graph]")) return;
+    graphScripts.remove();
+    for (const script of [...graphScripts.content.cloneNode(true).children]) {
+      script.async = false;  // in their order
+      document.head.append(script);
+    }
+  };
+  loadGraphScripts();
+  document.addEventListener("htmx:after:process", loadGraphScripts);
+
   // j and k move the selection; below the last row that is loaded the next ones come.
   const move = (step) => {
     const list = all("[data-task]", tasks()).filter((row) => link(row) && row.checkVisibility());
