@@ -115,11 +115,8 @@ class Waits:
 
     def is_open(self, run: ActiveRun, task: int, attempt: int) -> bool:
         """Whether the node waits already: an earlier owner has opened its wait."""
-        if (waits := waits_of(run)) is not None:
-            for wait in waits.of(task):
-                if wait.row.attempt == attempt:
-                    return True
-        return False
+        waits = waits_of(run)
+        return waits is not None and attempt in [each.row.attempt for each in waits.of(task)]
 
     def _open(self, run: ActiveRun, task: int, resume: Resume) -> None:
         """Open the wait of a node. A sleep that is over already is only ended."""
