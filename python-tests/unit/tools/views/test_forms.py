@@ -36,7 +36,7 @@ def test_the_form_of_a_run() -> None:
 
 def test_the_forms_of_tasks() -> None:
     found = tree(FAMILY)
-    assert keys(found) == "run tasks children hidden iteration index"
+    assert keys(found) == "run tasks children hidden iteration index earlier"
     assert keys(found.tasks[0]) == (
         "task_id kind status depends_on attempts started_at ended_at seconds error error_type "
         "skip_reason retry_at waits_for children progress skip_code queue"
@@ -71,7 +71,7 @@ def test_the_forms_of_a_schedule_and_a_trigger() -> None:
     assert keys(line) == (
         "id name workflow_name workflow cron_expression timezone words error enabled paused "
         "catchup_policy overlap_policy jitter_seconds start_date end_date params time_limit "
-        "next_tick due_at last_tick created_at updated_at ticks lag day in_day"
+        "queue next_tick due_at last_tick created_at updated_at ticks lag day in_day"
     )
     assert keys(line.ticks[0]) == "at outcome decided_at run_id run lag"
 
