@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from cloaca_core.values.wording import duration
 from cloaca_tools.ui.charts.axis import Axis, axis, merged
 from cloaca_tools.ui.charts.rows import FoldRow, Row
+from cloaca_tools.ui.words.child_waits import open_runs, waits_for_runs
 from cloaca_tools.ui.words.clock import Clock
 from cloaca_tools.ui.words.texts import skipped
 from cloaca_tools.views import Bar, Inspection, RunLine, Span, TaskNode, Timeline
@@ -213,17 +214,29 @@ def _attempt(node: TaskNode, bar: Bar, scale: Axis, clock: Clock, at: str) -> It
         queued = f"queued {duration(bar.queued_seconds)}"
         yield _mark("queue", scale, bar.queued_at, bar.started_at, says=queued)
     end = bar.ended_at or at
-    first = min([each.since for each in bar.waits], default=end)
-    if first > bar.started_at or not bar.waits:
+    waits = bar.waits or _waits_for_runs(node, bar)
+    first = min([each.since for each in waits], default=end)
+    if first > bar.started_at or not waits:
         ran = _mark("bar", scale, bar.started_at, first, bar.status, says)
         yield ran
         yield from _done(node, bar, ran)
-    for wait in bar.waits:
+    for wait in waits:
         yield _wait(node, wait, scale, at)
     if bar.status == "Failed":
         yield Mark("bad", round((_x(scale, bar.started_at) + _x(scale, end)) / 2, 3), 0, says=says)
     if bar.crashes:
         yield Mark("crash", _x(scale, bar.started_at), 0, says=_crashed(bar))
+
+
+def _waits_for_runs(node: TaskNode, bar: Bar) -> Sequence[Span]:
+    """The wait of a body for other runs, which is not recorded: since the first of them that has
+    not ended was made.
+    """
+    wait = node.waits_for
+    if bar.status != "Waiting" or bar.started_at is None or wait is None or wait.kind != "run":
+        return ()
+    since = min([child.run.created_at for child in open_runs(node)], default=bar.started_at)
+    return [Span("run", None, max(since, bar.started_at), None)]
 
 
 def _done(node: TaskNode, bar: Bar, ran: Mark) -> Iterator[Mark]:
@@ -289,7 +302,7 @@ def _waits(node: TaskNode, clock: Clock) -> str:
         case "sleep":
             return f"sleeps until {clock.when(wait.until)}"
         case "run":
-            return "waits for a run"
+            return waits_for_runs(node)
         case _:
             return f"waits for {wait.name or wait.kind}"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cloaca_core.values.wording import counted, first_line
+from cloaca_tools.ui.words.child_waits import open_runs, with_the_slowest
 from cloaca_tools.ui.words.clock import Clock
 from cloaca_tools.views import Inspection, TaskNode
 
@@ -58,6 +59,8 @@ def cause(seen: Inspection, clock: Clock) -> Cause | None:
     waiting = next((node for node in seen.tree.tasks if node.waits_for == why.waits_for), None)
     if status == "Waiting" and waiting is not None and waiting.waits_for is not None:
         return _wait(seen, waiting, clock, notes)
+    if why.code == "child_run" and waiting is not None and open_runs(waiting):
+        return Cause("Waiting", waiting.task_id, f"{with_the_slowest(waiting)}.", tuple(notes))
     if status == "Completed" or (why.code in _QUIET and not notes):
         return None
     more = [_HELP[why.code]] if why.code in _HELP else []
@@ -128,7 +131,7 @@ def _wait(seen: Inspection, node: TaskNode, clock: Clock, notes: Sequence[str]) 
             failed = f"Its last attempt failed: {error}" if error else "It goes on by itself."
             said = f"waits for its next attempt, due {until}.", failed
         case _:
-            said = "waits for another run to end.", "It goes on by itself."
+            said = f"{with_the_slowest(node)}.", "It goes on by itself."
     alive = any(runner.alive for runner in seen.explanation.runners)
     more = [said[1], *([] if alive else [_NO_RUNNER]), *notes]
     return Cause("Waiting", node.task_id, said[0], tuple(more))

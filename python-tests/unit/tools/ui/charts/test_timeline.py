@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
-from model.families import LATE, START, attempt, family, run, tasks, view, wait
+from model.families import LATE, START, at, attempt, child, family, run, tasks, view, wait
 from model.inspected import inspected
 from tables import each_row
 
@@ -100,6 +100,29 @@ def test_a_back_off_lasts_until_now() -> None:
     assert ("hatch", 20, 80) in places(found)
     assert found.note is not None
     assert found.note.text == "next attempt 22:18:20"
+
+
+def test_a_body_that_waits_for_runs_is_hatched_from_the_first_that_has_not_ended() -> None:
+    created = {"a": 10, "b": 20, "c": 30}
+    below = [
+        run(name, "Completed" if name == "a" else "Running", created_at=at(second))
+        for name, second in created.items()
+    ]
+    children = [
+        child(each.id, key=f"r::load::{n}", status=each.status) for n, each in enumerate(below)
+    ]
+    known = family(
+        view(run(status="Running"), attempt("load", 1, 1, None, "Waiting"), of=tasks(load=[])),
+        *[view(each) for each in below],
+        children=children,
+    )
+    seen = inspected(known)
+    ((row,),) = [chunk.rows for chunk in chunks(seen.tree, seen.timeline, {0}) if chunk.rows]
+    found = chart(seen, CLOCK, UTC, fold=True).task(row)
+
+    assert places(found) == [("bar", 1, 19), ("hatch", 20, 80)]
+    assert found.note is not None
+    assert found.note.text == "waits for 2 runs"
 
 
 def test_a_wait_of_a_body_is_hatched_from_its_begin() -> None:
