@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from model.memory_search import MemorySearches
 
-from cloaca_core.features.queues.records import IN_QUEUES, Overdue, QueueLoad
+from cloaca_core.features.queues.records import IN_QUEUES, Backlog, Overdue, QueueLoad
 from cloaca_core.run.rows import RunRow
 from cloaca_core.store.batch import Batch
 
@@ -38,6 +38,17 @@ class MemoryQueues(MemorySearches):
             if self.is_claimable(run) and marks.overdue_at is not None and marks.overdue_at <= now:
                 marks.overdue_at, marks.claimable_at = None, now
                 self.runs[run.id] = run._replace(queue=queue)
+
+    async def backlogs(self, most: int) -> list[Backlog]:
+        since: dict[tuple[str, str], list[int]] = {}
+        for run in self.runs.values():
+            if self.is_claimable(run):
+                of_line = since.setdefault((run.workflow, run.queue), [])
+                of_line.append(self.marks_of(run).claimable_at)
+        return sorted(
+            Backlog(*line, min(len(instants), most), min(instants))
+            for line, instants in since.items()
+        )
 
     async def queue_loads(self, most: int) -> list[QueueLoad]:
         found = []

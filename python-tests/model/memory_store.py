@@ -45,7 +45,7 @@ from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Kind, Rows, Waiti
 from cloaca_core.store.changes import Change
 from cloaca_core.store.messages import MESSAGES
 from cloaca_core.store.outbox import Outbox
-from cloaca_core.store.runner_rows import RunnerName, RunnerRow
+from cloaca_core.store.runner_rows import LostRunner, RunnerName, RunnerRow
 from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.queue_names import DEFAULT_QUEUE
 from cloaca_core.values.states import SUSPECT_AFTER, ReasonCode, RunStatus, TaskStatus
@@ -515,6 +515,7 @@ class MemoryStore(
         self.start_next()
         others = sorted(self._active(runner_id), key=lambda run: run.workflow)
         freed = others[:limit]
+        self._note_lost(self.registered[runner_id], now, freed, len(ended))
         for run in freed:
             self._count_crashes(run)
             self.runs[run.id] = run._replace(
@@ -524,6 +525,26 @@ class MemoryStore(
             del self.registered[runner_id]
             self._forget_runner(runner_id)
         return len(ended) + len(freed)
+
+    def _note_lost(self, row: RunnerRow, now: int, freed: list[RunRow], cancelled: int) -> None:
+        fresh = LostRunner(
+            row.id, row.started_at, row.pid, row.host, row.queues, row.sharing, now, 0, 0, 0
+        )
+        known = self.lost_rows.get((row.id, row.started_at), fresh)
+        self.lost_rows[row.id, row.started_at] = known._replace(
+            taken_over=known.taken_over + len(freed),
+            begun_again=known.begun_again + sum(map(self._has_running_body, freed)),
+            cancelled=known.cancelled + cancelled,
+        )
+
+    def _has_running_body(self, run: RunRow) -> bool:
+        own = [each for key, each in self.attempts.items() if key[0] == run.id]
+        return any(each.status == TaskStatus.RUNNING and each.epoch == run.epoch for each in own)
+
+    async def lost_runners(self, since: int, limit: int) -> list[LostRunner]:
+        found = [each for each in self.lost_rows.values() if each.lost_at >= since]
+        found.sort(key=lambda each: (-each.lost_at, each.id, each.started_at))
+        return found[:limit]
 
     def _count_crashes(self, run: RunRow) -> None:
         for key, row in self.attempts.items():

@@ -22,7 +22,7 @@ from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.rows import AttemptRow, ForkRow, NewRun, ReplacementRow, RoundRow, RunRow
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.messages import MessageRow
-from cloaca_core.store.runner_rows import RunnerName
+from cloaca_core.store.runner_rows import KEPT_LOST, LostRunner, RunnerName
 from cloaca_core.values.definition_rows import DefinitionName
 
 
@@ -57,6 +57,7 @@ class MemoryUpkeep:
         self.attempts: dict[tuple[str, str, int, int], AttemptRow] = {}
         self.numbers: dict[str, int] = {}
         self.name_rows: dict[int, RunnerName] = {}
+        self.lost_rows: dict[tuple[str, int], LostRunner] = {}
         self.gone: dict[int, int] = {}
         self.noted: dict[tuple[str, str], ActRow] = {}
         self.past_rounds: dict[tuple[str, int], RoundRow] = {}
@@ -264,6 +265,8 @@ class MemoryUpkeep:
     async def erase_names(self, shift: Shift, now: int, apart: int) -> int | None:
         if not self._has_shift(shift):
             return None
+        for key in [key for key, each in self.lost_rows.items() if each.lost_at < now - KEPT_LOST]:
+            del self.lost_rows[key]
         for number in self.name_rows.keys() - set(self.numbers.values()):
             self.gone.setdefault(number, now)
         oldest = min(

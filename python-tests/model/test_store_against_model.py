@@ -29,7 +29,7 @@ from cloaca_core.features.child_runs.records import (
 )
 from cloaca_core.features.follow_ups.records import FollowUpRow, NewFollowUp
 from cloaca_core.features.maps.records import MAPS, MapRow
-from cloaca_core.features.queues.records import IN_QUEUES, InQueue
+from cloaca_core.features.queues.records import IN_QUEUES, Backlog, InQueue
 from cloaca_core.features.schedules.records import NewTick, ScheduleRow
 from cloaca_core.features.search.records import Claimable, Condition, RunSearch
 from cloaca_core.features.steering.records import Act, ActMark, ActSearch, Reopening
@@ -40,6 +40,7 @@ from cloaca_core.store.backends import backend_for
 from cloaca_core.store.batch import Batch, Rows, Waiting
 from cloaca_core.store.messages import MessageRow, NewMessage
 from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.store.runner_rows import LostRunner
 from cloaca_core.values.definition_rows import DefinitionRow, WhenEndedRow
 from cloaca_core.values.queue_names import DEFAULT_QUEUE, PlannedQueue
 from cloaca_core.values.states import RunStatus, TaskStatus
@@ -208,6 +209,7 @@ async def contents(store: Store) -> list[object]:
         store.outcomes(runs),
         store.ended(runs),
         store.runners(),
+        lost_runners(store),
         store.acts(None, 99),
         store.restarts(runs),
         *map(store.rounds, runs),
@@ -221,6 +223,7 @@ async def contents(store: Store) -> list[object]:
         store.items("a", "load", 0, 9),
         store.first_overdue([WORKFLOW], [], 9),
         store.queue_loads(9),
+        store.backlogs(9),
         store.children(["a", "b"]),
         store.paused_workflows(),
         store.pauses(),
@@ -240,6 +243,11 @@ async def follow_ups(store: Store, runs: list[str]) -> list[object]:
     inputs = [(each, await store.get_run(each.id)) for each in found]
     texts = [(each.follows, each.round, "" if row is None else row.input) for each, row in inputs]
     return [sorted(map(comparable, found)), sorted(texts)]
+
+
+async def lost_runners(store: Store) -> list[LostRunner]:
+    """The runners that were lost, without the instant of each store's own clock."""
+    return sorted([each._replace(lost_at=0) for each in await store.lost_runners(0, 99)])
 
 
 async def longest_claimable(store: Store) -> Claimable | None:
@@ -263,6 +271,8 @@ def comparable(answer: object) -> Any:
         return answer._replace(first_run="", due_at=min(answer.due_at, TODAY))
     if isinstance(answer, Waiting):
         return answer._replace(rows=list(map(comparable, answer.rows)))
+    if isinstance(answer, Backlog):
+        return answer._replace(oldest=min(answer.oldest, TODAY))
     if isinstance(answer, FollowUpRow):
         return answer._replace(id="", created_at=min(answer.created_at, TODAY))
     return list(map(comparable, answer)) if isinstance(answer, list) else answer

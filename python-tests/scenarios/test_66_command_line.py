@@ -1290,6 +1290,18 @@ def test_a_runner_that_died_elsewhere_is_alive_for_nobody(
     (explained,) = answer(command("runs", "explain", run_id, "--json"))["explanation"]["runners"]
     assert explained["alive"] is False
     assert "has left already" in command("runners", "drain", "elsewhere", code=1).stderr
+
+    async def take_over() -> None:
+        async with Place.of(database_url).opened() as store:
+            await store.fence("elsewhere", 0)
+            await store.take_over("elsewhere", 9)
+
+    asyncio.run(take_over())
+    listing = command("runners", "list", "--json")
+    (lost,) = answer(listing)["runners"]
+    assert (lost["id"], lost["alive"], lost["taken_over"]) == ("elsewhere", False, 0)
+    assert f"elsewhere was lost at {lost['lost_at']}: it owned no run." in listing.stderr
+    assert "lost" in command("runners", "list").stdout
     if database_url.startswith("sqlite"):
         copy = f"sqlite://{tmp_path}/copy.db"
         command("db", "copy", database_url, copy, "--paused", "--yes")

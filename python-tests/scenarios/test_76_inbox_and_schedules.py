@@ -4,6 +4,7 @@ only looks, and a page that is read-only, change nothing.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 from collections.abc import Callable
@@ -16,6 +17,10 @@ import pytest
 from scenarios.steering import Gate, until
 
 import cloaca
+from cloaca_core.store.runner_rows import RunnerName
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import new_run, runner as row
+from cloaca_tools.transfer.opened import Place
 from cloaca_tools.ui.pages.inbox import ACTS
 
 if TYPE_CHECKING:
@@ -545,6 +550,25 @@ def test_a_runner_is_asked_to_leave(
         until(lambda: 'id="runner-other"' not in page.get("/runners"))
     assert page.post("/runners/drain", runner="other").status_code == 409
     page.get("/runners/drain?runner=other", 404)
+
+
+def test_a_lost_runner_stays_for_a_day_with_what_became_of_its_runs(
+    page: Page, database_url: str, runner: cloaca.DefaultRunner
+) -> None:
+    async def lose() -> None:
+        async with Place.of(database_url).opened() as store:
+            await store.register(row("r1"), RunnerName(7, "r1", "build-7", 4711))
+            await submit(store, new_run("a", workflow="elsewhere"))
+            await store.fence("r1", 0)
+            assert await store.take_over("r1", 9) == 1
+
+    asyncio.run(lose())
+
+    shown = page.get("/runners")
+    assert "1 alive, 1 lost within a day" in shown
+    assert "build-7 · 17" in shown
+    assert "1 run taken over." in shown
+    page.get("/runners/drain?runner=r1", 404)
 
 
 def test_queues_stand_below_the_runners(

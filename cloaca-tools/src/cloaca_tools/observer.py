@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cloaca_tools.views.lists.failure_groups import ErrorKinds, FailureGroups
     from cloaca_tools.views.lists.listing import RunLine, RunPage
     from cloaca_tools.views.notices import NoticeStream
-    from cloaca_tools.views.overview import Overview, RunnerLine
+    from cloaca_tools.views.overview import Overview
     from cloaca_tools.views.queues import QueueLine
     from cloaca_tools.views.run.changes import TaskChange
     from cloaca_tools.views.run.graph import Graph
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from cloaca_tools.views.run.task_details import TaskDetails, TaskLook
     from cloaca_tools.views.run.timeline import Timeline
     from cloaca_tools.views.run.tree import RunTree
+    from cloaca_tools.views.runners import RunnerLine
     from cloaca_tools.views.schedules import Period, SchedulePage, ScheduleView
     from cloaca_tools.views.triggers import TriggerLine, TriggerPage
     from cloaca_tools.views.workflows.activity import Activity
@@ -531,10 +532,12 @@ class Observer:
         return self._ask(lambda engine: triggers.read_one(engine, name), triggers.one)
 
     def runners(self) -> Call[tuple[RunnerLine, ...]]:
-        """The runners that are registered, oldest first."""
-        from cloaca_tools.views import overview
+        """The runners that are registered, oldest first, and those that were lost within a day, the
+        latest first.
+        """
+        from cloaca_tools.views import runners
 
-        return self._ask(overview.read_runners, lambda found: overview.runner_lines(*found))
+        return self._ask(runners.read, runners.all_lines)
 
     def queues(self) -> Call[tuple[QueueLine, ...]]:
         """The queues that have runs, or that a living runner names; by name."""

@@ -61,6 +61,9 @@ _SMALL_IN = {
     "list_deleted_schedules": {"known"},  # a row for each schedule that has ticks
     "note_gone": {"cloaca_runner_name"},  # a row for each runner; once an hour
     "erase_names": {"cloaca_runner_name"},  # as above
+    "note_lost": {"cloaca_lost_runner", "freed"},  # the rows of a day; runs of a takeover
+    "list_lost": {"cloaca_lost_runner"},  # the rows of a day
+    "erase_lost_runners": {"cloaca_lost_runner"},  # as above
     "weigh_trees": {"tree"},  # the runs that were asked for
     "list_links": {"own"},  # the children of one run, at most as many as are to be counted
     "list_family": {"below", "near"},  # a run and its children, up to a limit

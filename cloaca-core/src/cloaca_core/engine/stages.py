@@ -222,6 +222,7 @@ class Claims:
         self.unserved: UnservedRuns = UnservedRuns(
             store, base.registry, runner_id, versions, subjects
         )
+        self._executor, self._clock = base.executor, clock
         self._serves = serves = self.unserved.serves
         self._served = base.served
         executor, backlog = base.executor, orchestrator.attempts.backlog
@@ -259,10 +260,15 @@ class Claims:
         await self.work_requests.withdraw()
 
     def _sharing(self, idle: bool) -> Sharing:
-        """The request for runs and the backlog, which other runners read with a beat."""
-        asked = self.work_requests.ask(idle=idle)
-        serves = tuple(self._serves()) if asked else ()
-        return Sharing(asked, serves, self.work_sharing.backlog())
+        """The request for runs, the backlog and the load, to be read with a beat."""
+        asked, load = self.work_requests.ask(idle=idle), self._executor.load()
+        return Sharing(
+            asked,
+            tuple(self._serves()) if asked else (),
+            self.work_sharing.backlog(),
+            *load,
+            told_at=self._clock.wall(),
+        )
 
     def _see_others(self, rows: Sequence[RunnerRow]) -> None:
         self._served.see(rows)

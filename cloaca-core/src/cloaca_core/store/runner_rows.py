@@ -13,6 +13,10 @@ for their time, or are being cancelled. The database registers none of them.
 """
 
 
+KEPT_LOST: Final = 24 * 3600 * 1_000_000
+"""Microseconds for which a lost runner is kept."""
+
+
 class RunnerRow(NamedTuple):
     """A runner that may own runs.
 
@@ -98,16 +102,23 @@ class RunnerName(NamedTuple):
 
 
 class Sharing(NamedTuple):
-    """The load that a runner reports to other runners with its beats.
+    """The load that a runner reports with its beats, to other runners and to people.
 
     ``asked`` is the number of its request for runs of the workflows that it ``serves``, 0 without
     one. The request holds while the runner has free slots and finds nothing to claim. ``backlog``
     counts its runs that wait for a slot while another runner requests such runs.
+
+    ``busy`` of its ``slots`` for bodies are taken, of the kinds of slots that are in use;
+    ``told_at`` is the instant of the beat by its own clock. An earlier version reports 0 for all
+    three.
     """
 
     asked: int = 0
     serves: tuple[str, ...] = ()
     backlog: int = 0
+    slots: int = 0
+    busy: int = 0
+    told_at: int = 0
 
     @classmethod
     def of(cls, text: str | None) -> "Sharing":
@@ -116,8 +127,10 @@ class Sharing(NamedTuple):
         """
         try:
             match None if text is None else decode(text):
-                case {"asked": int(asked), "serves": list(serves), "backlog": int(backlog)}:
-                    return cls(asked, tuple(map(str, serves)), backlog)
+                case {"asked": int(asked), "serves": list(serves), "backlog": int(backlog), **rest}:
+                    counts = (rest.get(name, 0) for name in cls._fields[3:])
+                    numbers = [each if isinstance(each, int) else 0 for each in counts]
+                    return cls(asked, tuple(map(str, serves)), backlog, *numbers)
                 case _:
                     pass
         except ValueError:
@@ -128,4 +141,22 @@ class Sharing(NamedTuple):
         """Its text; None if it is empty."""
         if self == Sharing():
             return None
-        return encode({"asked": self.asked, "serves": list(self.serves), "backlog": self.backlog})
+        return encode({**self._asdict(), "serves": list(self.serves)})
+
+
+class LostRunner(NamedTuple):
+    """A runner that was declared dead at ``lost_at``. Other runners took ``taken_over`` of its runs
+    over, of which ``begun_again`` had a body that ran, and ``cancelled`` further runs, which were
+    being cancelled, have ended. The rest is as it was in its ``RunnerRow``.
+    """
+
+    id: str
+    started_at: int
+    pid: int
+    host: str | None
+    queues: str | None
+    sharing: str | None
+    lost_at: int
+    taken_over: int
+    begun_again: int
+    cancelled: int

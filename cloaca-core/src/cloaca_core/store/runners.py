@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from cloaca_core.store.acts import ActRow
-from cloaca_core.store.runner_rows import RunnerName, RunnerRow
+from cloaca_core.store.runner_rows import LostRunner, RunnerName, RunnerRow
 
 
 class RunnerStore(Protocol):
@@ -89,4 +89,12 @@ class RunnerStore(Protocol):
         ``SUSPECT_AFTER`` crashes already and were not marked as running alone. When no run is left
         the runner's row is removed and the result is 0. Two concurrent callers never count one
         crash twice.
+
+        The runner is among ``lost_runners`` from its first takeover on, with what has become of its
+        runs so far.
+        """
+
+    async def lost_runners(self, since: int, limit: int) -> list[LostRunner]:
+        """Up to ``limit`` runners that were lost at ``since`` or later, the latest first. Upkeep
+        deletes them after ``KEPT_LOST``. Only reads.
         """

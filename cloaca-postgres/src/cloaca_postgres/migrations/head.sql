@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 6, digest c6ab63698017d2d08ef860b1f955bfa22665cc8d25c9f8717ac4918a41e56d7f
+-- Made from migrations 1 to 7, digest 2e94411bfe3167ac4f1a02c454d8dacb5c0ccee9f57e46f61aa0505ee40d8f34
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -437,6 +437,20 @@ CREATE TABLE cloaca_queue (
     workflow text COLLATE "C" NOT NULL,
     name text COLLATE "C" NOT NULL,
     PRIMARY KEY (workflow, name)
+);
+
+CREATE TABLE cloaca_lost_runner (
+    id text COLLATE "C" NOT NULL,
+    started_at bigint NOT NULL,
+    pid bigint NOT NULL,
+    host text COLLATE "C",
+    queues text COLLATE "C",
+    sharing text COLLATE "C",
+    lost_at bigint NOT NULL,
+    taken_over bigint NOT NULL,
+    begun_again bigint NOT NULL,
+    cancelled bigint NOT NULL,
+    PRIMARY KEY (id, started_at)
 );
 
 CREATE INDEX cloaca_unserved_run ON cloaca_unserved USING btree (run_id);

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 6, digest b00ac8bc957076970771b165924e9081ca6568f985ad053ef9ee25106cff7453
+-- Made from migrations 1 to 7, digest def1728b940555e11ee26127006822dda44bb2f4b915b3ac7d3e346d7a1cfb9c
 
 PRAGMA application_id = 1668050785;
 
@@ -608,6 +608,20 @@ WHERE NOT EXISTS (
     JOIN cloaca_run AS run ON gone.root_id = coalesce(run.root_id, run.id)
     WHERE run.id = cloaca_message.run_id
 );
+
+CREATE TABLE cloaca_lost_runner (
+    id TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    pid INTEGER NOT NULL,
+    host TEXT,
+    queues TEXT,
+    sharing TEXT,
+    lost_at INTEGER NOT NULL,
+    taken_over INTEGER NOT NULL,
+    begun_again INTEGER NOT NULL,
+    cancelled INTEGER NOT NULL,
+    PRIMARY KEY (id, started_at)
+) STRICT, WITHOUT ROWID;
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);

@@ -9,7 +9,7 @@ from cloaca_core.errors import RunNotFoundError
 from cloaca_core.features.steering.records import ActSearch, Reopening
 from cloaca_core.features.upkeep.records import KeptWorkflow, Shift, Upkeep, Weight
 from cloaca_core.run.rows import Unserved
-from cloaca_core.store.runner_rows import RunnerName
+from cloaca_core.store.runner_rows import KEPT_LOST, RunnerName
 from cloaca_core.values.definition_rows import DefinitionRow
 from cloaca_core.values.states import RunStatus
 from cloaca_testing.conformance.commits import (
@@ -361,6 +361,21 @@ class UpkeepConformance:
         assert await store.erase_names(SHIFT, NOW + 93, 10) == 1
         assert await store.runner_names([1, 2]) == names[1:]
         assert await store.erase_names(Shift("none", FAR), NOW + 94, 0) is None
+
+    async def test_a_lost_runner_is_forgotten_after_its_time(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await store.fence("r1", 0)
+        await store.take_over("r1", 9)
+        (lost,) = await store.lost_runners(0, 9)
+        await begin(store)
+
+        end = lost.lost_at + KEPT_LOST
+        assert await store.erase_names(SHIFT, end, 0) is not None
+        assert await store.lost_runners(0, 9) == [lost]
+        assert await store.erase_names(Shift("none", FAR), end + 1, 0) is None
+        assert await store.lost_runners(0, 9) == [lost]
+        assert await store.erase_names(SHIFT, end + 1, 0) is not None
+        assert await store.lost_runners(0, 9) == []
 
     async def test_a_long_input_is_hidden_and_deleted_with_its_run(self, store: Store) -> None:
         await store.register(runner("r1"))

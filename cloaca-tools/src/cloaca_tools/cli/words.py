@@ -79,8 +79,10 @@ def clock(text: str | None) -> str:
     return "" if text is None else f"{instant(text).astimezone():%H:%M:%S}"
 
 
-def runner_state(*, alive: bool, draining: bool) -> str:
+def runner_state(*, alive: bool, draining: bool, lost: bool = False) -> str:
     """The state of a runner."""
+    if lost:
+        return "lost"
     if not alive:
         return "gone"
     return "draining" if draining else "alive"

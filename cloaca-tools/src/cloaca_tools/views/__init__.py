@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     )
     from cloaca_tools.views.lists.filters import Filter as Filter, Term as Term, parse as parse
     from cloaca_tools.views.lists.listing import RunLine as RunLine, RunPage as RunPage
-    from cloaca_tools.views.overview import Overview as Overview, RunnerLine as RunnerLine
+    from cloaca_tools.views.overview import Overview as Overview
     from cloaca_tools.views.queues import QueueLine as QueueLine
     from cloaca_tools.views.run.changes import KeyChange as KeyChange, TaskChange as TaskChange
     from cloaca_tools.views.run.graph import (
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from cloaca_tools.views.run.task_details import TaskDetails as TaskDetails
     from cloaca_tools.views.run.timeline import Bar as Bar, Span as Span, Timeline as Timeline
     from cloaca_tools.views.run.tree import RunTree as RunTree, TaskNode as TaskNode
+    from cloaca_tools.views.runners import RunnerLine as RunnerLine
     from cloaca_tools.views.workflows.starters import Starter as Starter
     from cloaca_tools.views.workflows.statistics import (
         GridRow as GridRow,
@@ -86,7 +87,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for one of the
         "RunLine": "lists.listing",
         "RunPage": "lists.listing",
         "Overview": "overview",
-        "RunnerLine": "overview",
+        "RunnerLine": "runners",
         "QueueLine": "queues",
         "Starter": "workflows.starters",
         "GridRow": "workflows.statistics",

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.features.waits.approvals import OpenApproval, open_approvals
-from cloaca_core.store.runner_rows import Sharing, queues_in
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.times.instants import SECOND
-from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
-from cloaca_core.values.wording import slot_wait
+from cloaca_core.values.times.rfc3339 import rfc3339
 from cloaca_core.views.results import run_info
 from cloaca_tools.views.lists.failure_groups import MOST, FailureGroup, grouped
 from cloaca_tools.views.lists.listing import RunLine
+from cloaca_tools.views.runners import RunnerLine, runner_lines
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.onlooker import Looks
@@ -30,33 +29,6 @@ COUNTED: Final = 10_000
 SHOWN: Final = 10
 """Failed runs and approvals that are shown."""
 HOUR: Final = 3_600 * SECOND
-
-
-@dataclass(frozen=True, slots=True)
-class RunnerLine(Shown):
-    """A runner in the table. ``alive`` is False for one that is gone and whose runs are about to be
-    taken over; ``runs`` counts those that it owns, up to 1,000. ``draining_since`` is when it was
-    asked to leave. ``backlog`` counts its runs that wait for a slot although the runners
-    ``idle_beside`` have free ones: they are given some within seconds. ``pid`` is its process on
-    ``host``. ``queues`` are those that it serves, None for all.
-    """
-
-    id: str
-    alive: bool
-    runs: int
-    started_at: str
-    pid: int
-    is_here: bool
-    draining_since: str | None = None
-    backlog: int = 0
-    idle_beside: tuple[str, ...] = ()
-    host: str | None = None
-    queues: tuple[str, ...] | None = None
-
-    @property
-    def backlog_text(self) -> str:
-        """A sentence about the backlog, empty without one."""
-        return slot_wait(self.id, self.backlog, self.idle_beside) if self.backlog else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +79,6 @@ class _Oldest(NamedTuple):
     row: RunRow
     since: Instant
     given_back: bool
-
-
-async def read_runners(engine: Looks) -> tuple[Sequence[RunnerState], Instant]:
-    """The runners as seen now; runs on the engine's loop."""
-    return await engine.explainer.runners(), await engine.store.now()
 
 
 async def read(engine: Looks) -> State:
@@ -168,32 +135,3 @@ def _oldest(state: State) -> _Oldest | None:
     if begun is None or begun < since:
         return _Oldest(row, since, given_back=False)
     return _Oldest(row, begun, given_back=True)
-
-
-def runner_lines(states: Sequence[RunnerState], now: Instant) -> tuple[RunnerLine, ...]:
-    """The lines of runners."""
-    told = {
-        each.load.row.id: Sharing.of(each.load.row.sharing)
-        for each in states
-        if not each.is_gone(now)
-    }
-    return tuple([_runner_line(each, now, told) for each in states])
-
-
-def _runner_line(state: RunnerState, now: Instant, told: Mapping[str, Sharing]) -> RunnerLine:
-    row = state.load.row
-    idle = tuple([name for name, each in told.items() if each.asked and name != row.id])
-    backlog = told[row.id].backlog if idle and row.id in told else 0
-    return RunnerLine(
-        id=row.id,
-        alive=not state.is_gone(now),
-        runs=state.load.owned,
-        started_at=rfc3339(row.started_at),
-        pid=row.pid,
-        is_here=state.is_here,
-        draining_since=rfc3339_or_none(row.draining_since),
-        backlog=backlog,
-        idle_beside=idle if backlog else (),
-        host=row.host,
-        queues=None if (queues := queues_in(row.queues)) is None else tuple(queues),
-    )

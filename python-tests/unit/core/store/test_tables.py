@@ -17,6 +17,7 @@ Columns: TypeAlias = list[tuple[str, Kind]]
 NOT_COPIED: Final = {
     "cloaca_migration",
     "cloaca_runner",
+    "cloaca_lost_runner",
     "cloaca_listener",
     "cloaca_unserved",
     "cloaca_upkeep",

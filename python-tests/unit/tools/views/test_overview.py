@@ -9,10 +9,9 @@ from cloaca_core.features.explain.facts import RunnerState
 from cloaca_core.features.explain.records import RunnerLoad
 from cloaca_core.features.search.records import Claimable
 from cloaca_core.features.waits.records import OpenApprovalRow
-from cloaca_core.store.runner_rows import Sharing
 from cloaca_core.values.times.instants import SECOND
 from cloaca_testing.conformance.rows import runner
-from cloaca_tools.views.overview import State, overview, runner_lines
+from cloaca_tools.views.overview import State, overview
 
 
 def test_rows_are_shaped_and_runs_that_are_gone_left_out() -> None:
@@ -87,19 +86,3 @@ def test_without_a_run_that_waits_there_is_no_oldest(oldest: Claimable | None) -
 
     assert (found.oldest_pending, found.oldest_pending_seconds) == (None, None)
     assert not found.oldest_pending_given_back
-
-
-def test_a_backlog_is_told_as_long_as_another_runner_is_idle() -> None:
-    def state(name: str, sharing: Sharing, until: int = LATE + 1) -> RunnerState:
-        row = runner(name)._replace(sharing=sharing.text())
-        return RunnerState(RunnerLoad(row, 3, owns_workflow=False), until)
-
-    busy, idle = state("busy", Sharing(backlog=2)), state("idle", Sharing(1, ("flow",)))
-    gone = state("gone", Sharing(1, ("flow",)), LATE)
-
-    found, alone = runner_lines([busy, idle], LATE), runner_lines([busy, gone], LATE)
-
-    text = "2 runs wait for a slot of busy while idle is idle"
-    assert [each.backlog_text for each in found] == [text, ""]
-    assert (found[0].backlog, found[0].idle_beside) == (2, ("idle",))
-    assert [each.backlog for each in alone] == [0, 0]

@@ -152,6 +152,15 @@ class Executor:
         used = sum(work.holds_slot and not work.is_async for work in self.running())
         return max(0, self.thread_slots - used)
 
+    def load(self) -> tuple[int, int]:
+        """The number of slots and how many are taken, of the places that are in use; of the threads
+        if none is.
+        """
+        all_places = list(self.slot_use().values())
+        used = [each for each in all_places if each.used] or all_places[:1]
+        busy = sum(each.used for each in used)
+        return busy + sum(each.free for each in used), busy
+
     @property
     def free_slots(self) -> int:
         """The number of further bodies that could begin now, be they coroutines or not."""

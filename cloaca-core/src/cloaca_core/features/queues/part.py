@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from cloaca_core.features.queues.records import Overdue, QueueLoad
+from cloaca_core.features.queues.records import Backlog, Overdue, QueueLoad
 from cloaca_core.store.protocol import KernelStore
 
 
@@ -23,6 +23,11 @@ class QueueStore(KernelStore, Protocol):
     async def bring_overdue(self, run_ids: Collection[str], queue: str, now: int) -> None:
         """Move the runs that may be claimed and whose limits have passed by ``now`` to a queue.
         They are claimable there since ``now``.
+        """
+
+    async def backlogs(self, most: int) -> list[Backlog]:
+        """Return the runs that may be claimed, by workflow and queue, as ``queue_loads`` counts
+        them. Only reads.
         """
 
     async def queue_loads(self, most: int) -> list[QueueLoad]:

@@ -82,7 +82,7 @@ lines (workflow, queue) AS (
     )
     FROM lines WHERE lines.queue IS NOT NULL
 )
-SELECT lines.queue, (
+SELECT lines.workflow, lines.queue, (
         SELECT count(*) FROM (
             SELECT 1 FROM cloaca_run AS run
             WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
@@ -101,6 +101,6 @@ SELECT lines.queue, (
     ) AS oldest
 FROM lines WHERE lines.queue IS NOT NULL
 UNION ALL
-SELECT run.queue, 0, count(*), NULL FROM cloaca_run AS run
+SELECT NULL, run.queue, 0, count(*), NULL FROM cloaca_run AS run
 WHERE run.owner IS NOT NULL AND run.ended_at IS NULL
 GROUP BY run.queue;

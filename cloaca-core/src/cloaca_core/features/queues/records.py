@@ -25,6 +25,17 @@ class Overdue(NamedTuple):
     run_id: str
 
 
+class Backlog(NamedTuple):
+    """The claimable runs of a workflow in a queue, as far as they were counted; the first of them
+    waits since ``oldest``.
+    """
+
+    workflow: str
+    queue: str
+    waiting: int
+    oldest: int
+
+
 class QueueLoad(NamedTuple):
     """A queue that has runs: how many of them may be claimed, as far as they were counted, and how
     many runners own. ``oldest`` is the instant since which the first claimable run waits, None

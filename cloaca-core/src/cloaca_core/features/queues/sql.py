@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cloaca_core.features.queues.records import Overdue, QueueLoad
+from cloaca_core.features.queues.records import Backlog, Overdue, QueueLoad
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.base import Queries, SqlPart, Statements, steps_of
 from cloaca_core.store.sql.dialect import Dialect
@@ -40,9 +40,18 @@ class SqlQueues(SqlPart):
         known = {"ids": self._dialect.array(run_ids), "queue": queue, "now": now}
         await self._dialect.write(steps_of(statements, known))
 
+    async def backlogs(self, most: int) -> list[Backlog]:
+        rows = await self._read(self._queues.queue_loads, most=most)
+        return sorted(
+            Backlog(workflow, queue, waiting, oldest)
+            for workflow, queue, waiting, _, oldest in rows
+            if waiting
+        )
+
     async def queue_loads(self, most: int) -> list[QueueLoad]:
         found: dict[str, QueueLoad] = {}
-        for row in map(QueueLoad._make, await self._read(self._queues.queue_loads, most=most)):
+        rows = await self._read(self._queues.queue_loads, most=most)
+        for row in [QueueLoad._make(of_queue) for _, *of_queue in rows]:
             known = found.get(row.name, QueueLoad(row.name, 0, 0, None))
             since = [each.oldest for each in (known, row) if each.oldest is not None]
             found[row.name] = QueueLoad(

@@ -89,7 +89,8 @@ class UpkeepStore(KernelStore, Protocol):
     async def erase_names(self, shift: Shift, now: int, apart: int) -> int | None:
         """Delete the names of runners of which no run can have an attempt any more: they were gone
         by ``now``, more than ``apart`` before the oldest run was made. Returns their number. Before
-        that, names of runners that are gone since the last call are marked as such.
+        that, names of runners that are gone since the last call are marked as such, and runners
+        that were lost ``KEPT_LOST`` before ``now`` are deleted.
         """
 
     async def give_back(self, limit: int) -> int | None:

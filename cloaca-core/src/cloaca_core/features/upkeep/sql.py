@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cloaca_core.features.upkeep.records import DoomedRun, KeptWorkflow, Shift, Upkeep, Weight
+from cloaca_core.store.runner_rows import KEPT_LOST
 from cloaca_core.store.sql.base import Queries, SqlPart, Statements
 from cloaca_core.store.sql.dialect import Answers, Dialect, Step
 from cloaca_core.store.sql.payloads import Payloads
@@ -59,6 +60,7 @@ class UpkeepQueries(Statements, file="upkeep.sql"):
     raise_mark: Statement
     note_gone: Statement
     erase_names: Statement
+    erase_lost_runners: Statement
     erase_ticks: Statement
     erase_lost: Statement
 
@@ -180,8 +182,11 @@ class SqlUpkeep(SqlPart):
 
     async def erase_names(self, shift: Shift, now: int, apart: int) -> int | None:
         q, known = self._upkeep, {"now": now, "apart": apart, "holder": shift.holder}
-        steps = [Step.of(each, known) for each in (q.note_gone, q.erase_names)]
-        held, _, erased = await self._dialect.write([self._renewed(shift), *steps])
+        known["lost_before"] = now - KEPT_LOST
+        steps = [
+            Step.of(each, known) for each in (q.erase_lost_runners, q.note_gone, q.erase_names)
+        ]
+        held, *_, erased = await self._dialect.write([self._renewed(shift), *steps])
         return len(erased) if held else None
 
     async def ticking_schedules(self, workflow: str) -> list[str]:

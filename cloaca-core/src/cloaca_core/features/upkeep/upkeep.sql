@@ -554,6 +554,13 @@ WHERE gone_at < coalesce(
 RETURNING 1;
 
 
+-- name: erase_lost_runners
+-- Delete runners that were lost before :lost_before.
+DELETE FROM cloaca_lost_runner
+WHERE lost_at < :lost_before
+    AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder);
+
+
 -- name: erase_ticks
 -- Forget the oldest :limit ticks of a schedule, deleted or not, that have no run (any more), were
 -- decided before :before, and cannot fire again. The newest of them bounds what any plan reads.

@@ -139,6 +139,8 @@ class RunnerQueries(
     fence: Statement
     count_crashes: Statement
     take_over_runs: Statement
+    note_lost: Statement
+    list_lost: Statement
     remove_emptied_runner: Statement
     lock_schedules_of_owned: Statement
     lock_owned: Statement

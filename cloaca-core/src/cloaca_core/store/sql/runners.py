@@ -7,7 +7,7 @@ from typing import Final
 
 from cloaca_core.errors import StoreOpenError
 from cloaca_core.store.acts import ActRow
-from cloaca_core.store.runner_rows import RunnerName, RunnerRow
+from cloaca_core.store.runner_rows import LostRunner, RunnerName, RunnerRow
 from cloaca_core.store.sql.base import Queries, RunnerQueries, SqlPart, of_act, steps_of
 from cloaca_core.store.sql.commit_part import Stages
 from cloaca_core.store.sql.dialect import Dialect, Step
@@ -119,6 +119,10 @@ class SqlRunners(SqlPart):
     async def runners(self) -> list[RunnerRow]:
         return list(map(runner_of, await self._read(self._runners.list_runners)))
 
+    async def lost_runners(self, since: int, limit: int) -> list[LostRunner]:
+        rows = await self._read(self._runners.list_lost, since=since, limit=limit)
+        return list(map(LostRunner._make, rows))
+
     async def fence(self, runner_id: str, seen_beat: int) -> bool:
         return bool(await self._write(self._runners.fence, id=runner_id, seen_beat=seen_beat))
 
@@ -132,9 +136,12 @@ class SqlRunners(SqlPart):
             fenced=1,
             **batch,
         )
+        *marking, end = ending
         *_, ended, _, freed, _, _ = await self._dialect.write(
             [
-                *ending,
+                *marking,
+                Step(q.note_lost, q.note_lost.bind(**batch, now=now)),
+                end,
                 Step(q.count_crashes, q.count_crashes.bind(**batch, suspect_after=SUSPECT_AFTER)),
                 Step(q.take_over_runs, q.take_over_runs.bind(**batch)),
                 Step(q.remove_emptied_runner, q.remove_emptied_runner.bind(runner_id=runner_id)),

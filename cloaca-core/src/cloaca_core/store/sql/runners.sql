@@ -134,6 +134,51 @@ WHERE id IN (
 RETURNING id;
 
 
+-- name: note_lost
+-- Note that a fenced runner is lost, and what becomes of its runs in this transaction: of those that
+-- take_over_runs frees, and of those that mark_cancelled has named. Executed before both are done.
+INSERT INTO cloaca_lost_runner (
+    id, started_at, pid, host, queues, sharing, lost_at, taken_over, begun_again, cancelled
+)
+SELECT runner.id, runner.started_at, runner.pid, name.host, runner.queues, runner.sharing, :now,
+    (
+        SELECT count(*) FROM (
+            SELECT 1 FROM cloaca_run AS run
+            WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.cancel_at IS NULL
+            LIMIT :limit
+        ) AS freed
+    ), (
+        SELECT count(*) FROM (
+            SELECT run.id, run.epoch FROM cloaca_run AS run
+            WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.cancel_at IS NULL
+            ORDER BY run.workflow, run.id LIMIT :limit
+        ) AS freed
+        WHERE EXISTS (
+            SELECT 1 FROM cloaca_attempt AS attempt
+            WHERE attempt.run_id = freed.id AND attempt.epoch = freed.epoch
+                AND attempt.status = 'Running'
+        )
+    ), (
+        SELECT count(*) FROM cloaca_run AS run
+        WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.cancel_at IS NOT NULL
+            AND run.status = 'Cancelled'
+    )
+FROM cloaca_runner AS runner
+LEFT JOIN cloaca_runner_name AS name ON name.number = runner.number
+WHERE runner.id = :runner_id AND runner.fenced = 1
+ON CONFLICT (id, started_at) DO UPDATE SET
+    taken_over = cloaca_lost_runner.taken_over + excluded.taken_over,
+    begun_again = cloaca_lost_runner.begun_again + excluded.begun_again,
+    cancelled = cloaca_lost_runner.cancelled + excluded.cancelled;
+
+
+-- name: list_lost
+-- List the runners that were lost since :since, up to :limit, the latest first.
+SELECT id, started_at, pid, host, queues, sharing, lost_at, taken_over, begun_again, cancelled
+FROM cloaca_lost_runner WHERE lost_at >= :since
+ORDER BY lost_at DESC, id, started_at LIMIT :limit;
+
+
 -- name: remove_emptied_runner
 -- Delete a fenced runner that owns no unfinished run any more.
 DELETE FROM cloaca_runner

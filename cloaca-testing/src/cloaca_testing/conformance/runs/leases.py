@@ -8,10 +8,19 @@ import pytest
 
 from cloaca_core.assembly.store import Store
 from cloaca_core.errors import StoreOpenError
-from cloaca_core.store.runner_rows import RunnerName, RunnerRow, Sharing
+from cloaca_core.store.runner_rows import LostRunner, RunnerName, RunnerRow, Sharing
 from cloaca_core.values.states import SUSPECT_AFTER, ReasonCode, TaskStatus
 from cloaca_testing.conformance.commits import record, stored, submit
-from cloaca_testing.conformance.rows import LATER, NOW, WORKFLOW, attempt, new_run, run_end, runner
+from cloaca_testing.conformance.rows import (
+    LATER,
+    NOW,
+    WORKFLOW,
+    act,
+    attempt,
+    new_run,
+    run_end,
+    runner,
+)
 
 
 class LeaseConformance:
@@ -248,6 +257,45 @@ class LeaseConformance:
         await store.take_over("r1", 10)
 
         assert [row.crashes for row in await store.load_attempts(["a"])] == [after]
+
+    async def test_a_lost_runner_is_kept_with_what_became_of_its_runs(self, store: Store) -> None:
+        told = Sharing(slots=16, busy=3, told_at=NOW + 5).text()
+        row = runner("r1", queues='["gpu"]')
+        await store.register(row, RunnerName(1, "r1", "web-1", 17))
+        await store.beat("r1", 2000, None, told)
+        await submit(store, *[new_run(name) for name in "abcde"])
+        marks = [attempt(name, status=TaskStatus.RUNNING) for name in "ac"]
+        await record(store, [*marks, attempt("a", "y", status=TaskStatus.RUNNING), attempt("b")])
+        await record(store, ends=[run_end("e")])
+        await store.cancel(["d"], act("x"), NOW, children=False)
+        await store.fence("r1", 1)
+        assert await store.lost_runners(0, 9) == []
+
+        assert [await store.take_over("r1", 2) for _ in range(3)] == [3, 1, 0]
+
+        (lost,) = await store.lost_runners(0, 9)
+        assert lost._replace(lost_at=0) == LostRunner(
+            "r1", NOW, 17, "web-1", '["gpu"]', told, 0, taken_over=3, begun_again=2, cancelled=1
+        )
+        assert await store.lost_runners(lost.lost_at, 9) == [lost]
+        assert await store.lost_runners(lost.lost_at + 1, 9) == []
+
+    async def test_runners_are_lost_each_by_itself_and_only_by_a_takeover(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await store.fence("r1", 0)
+        await store.take_over("r1", 9)
+        await store.register(runner("r1", started_at=NOW + 1))  # as the next one of this name
+        await store.register(runner("r2"))
+        await store.fence("r1", 0)
+        for name in ("r1", "r2", "unknown"):
+            await store.take_over(name, 9)
+        await store.unregister("r2")
+
+        lost = await store.lost_runners(0, 9)
+        assert sorted((each.id, each.started_at) for each in lost) == [("r1", NOW), ("r1", NOW + 1)]
+        assert len(await store.lost_runners(0, 1)) == 1
 
     async def test_a_takeover_leaves_ended_runs_and_live_runners(self, store: Store) -> None:
         await store.register(runner("r1"))

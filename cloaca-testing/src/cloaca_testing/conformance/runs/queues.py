@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.queues.records import IN_QUEUES, InQueue, Overdue, QueueLoad
+from cloaca_core.features.queues.records import IN_QUEUES, Backlog, InQueue, Overdue, QueueLoad
 from cloaca_core.features.steering.records import Reopening
 from cloaca_core.run.rows import Park
 from cloaca_core.store.batch import Batch, Committed
@@ -326,6 +326,12 @@ class QueueConformance:
             QueueLoad(GPU, 3, 1, NOW + 1),
         ]
         assert [load.waiting for load in await store.queue_loads(1)] == [1, 2]
+        assert await store.backlogs(9) == [
+            Backlog(WORKFLOW, DEFAULT_QUEUE, 1, NOW + 2),
+            Backlog(WORKFLOW, GPU, 1, NOW + 3),
+            Backlog("w", GPU, 2, NOW + 1),
+        ]
+        assert [each.waiting for each in await store.backlogs(1)] == [1, 1, 1]
         assert (await store.gauges()).queues == {DEFAULT_QUEUE: 1, GPU: 3}
 
     async def test_a_runner_tells_which_queues_it_serves(self, store: Store) -> None:

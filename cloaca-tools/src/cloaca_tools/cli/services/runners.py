@@ -30,14 +30,20 @@ def command() -> None:
 @output_options
 @pass_where
 def list_(where: Where, out: Output) -> None:
-    """List the runners that are registered, alive or gone, with the runs that they own."""
+    """List the runners that are registered, alive or gone, with their slots and the runs that they
+    own; and the runners that were lost within a day, with what became of their runs.
+    """
     with where.observing() as observer:
-        found = observer.overview().wait().runners
+        found = observer.runners().wait()
     rows = [each.to_dict() for each in found]
     out.listing("runners", rows, _COLUMNS, empty="No runner is there: start one, cloaca worker.")
     for each in found:
         if each.backlog:
             note(each.backlog_text)
+        if each.why_idle:
+            note(f"{each.name}: {each.why_idle}")
+        if each.lost_at:
+            note(f"{each.name} was lost at {each.lost_at}: {each.became_text}.")
 
 
 @command.command()
@@ -81,13 +87,22 @@ def _named(runner: str, known: Sequence[RunnerLine]) -> RunnerLine:
 
 _COLUMNS = (
     Column("RUNNER", lambda row: row["id"], gives_way=True),
+    Column("PROCESS", lambda row: f"{row['pid']}{f' on {host}' if (host := row['host']) else ''}"),
     Column(
         "STATE",
-        lambda row: runner_state(alive=row["alive"], draining=row["draining_since"] is not None),
+        lambda row: runner_state(
+            alive=row["alive"],
+            draining=row["draining_since"] is not None,
+            lost=row["lost_at"] is not None,
+        ),
+    ),
+    Column(
+        "SLOTS",
+        lambda row: f"{row['busy']} of {row['slots']}" if row["slots"] else "",
+        right=True,
     ),
     number("runs"),
-    number("pid"),
     Column("QUEUES", lambda row: "all" if row["queues"] is None else ", ".join(row["queues"])),
-    Column("HOST", lambda row: row["host"] or "", gives_way=True),
+    when("LAST SIGN", "last_sign"),
     when("STARTED", "started_at"),
 )

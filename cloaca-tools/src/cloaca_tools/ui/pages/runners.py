@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 async def runners(visit: Visit) -> Response:
     """The page of all runners."""
-    found = await visit.site.observer.runners()
+    lines = await visit.site.observer.runners()
+    found = [each for each in lines if each.lost_at is None]
+    names = {each.id: each.name for each in found}
     queues = await visit.site.observer.queues()
     drained = visit.query("drained")
     return await visit.page(
         "runners.html",
         runners=found,
+        lost=[each for each in lines if each.lost_at is not None],
+        names=names,
         queues=queues if any(each.name != DEFAULT_QUEUE for each in queues) else (),
         alive=sum([each.alive for each in found]),
         owned=sum([each.runs for each in found]),
@@ -39,7 +43,7 @@ async def drain(visit: Visit) -> Response:
 async def known(visit: Visit, runner_id: str) -> RunnerLine:
     """The runner of this id; ``RefusedError`` 404 if there is none."""
     for each in await visit.site.observer.runners():
-        if each.id == runner_id:
+        if each.id == runner_id and each.lost_at is None:
             return each
     raise RefusedError(404, "There is no such runner", "It has left, or was declared dead.")
 
