@@ -57,8 +57,24 @@ class MemoryTriggers(MemoryActs):
             last_poll_at=poll.last_poll_at,
             next_poll_at=poll.next_poll_at,
             generation=row.generation + 1,
+            failed_polls=row.failed_polls + (row.last_error is not None),
         )
         return True
+
+    async def note_poll(self, trigger_id: str, error: str | None, now: int) -> None:
+        if (row := self.triggers.get(trigger_id)) is None:
+            return
+        if error is None:
+            self.triggers[row.id] = row._replace(
+                last_error=None, failing_since=None, failed_polls=0, error_at=None
+            )
+            return
+        self.triggers[row.id] = row._replace(
+            last_error=error,
+            failing_since=now if row.failing_since is None else row.failing_since,
+            failed_polls=1 if row.last_error is None else row.failed_polls,
+            error_at=now,
+        )
 
     async def add_trigger(self, trigger: TriggerRow) -> bool:
         if await self.triggers_named([trigger.name]):
@@ -76,6 +92,10 @@ class MemoryTriggers(MemoryActs):
             last_poll_at=row.last_poll_at,
             created_at=row.created_at,
             generation=row.generation + 1,
+            last_error=row.last_error,
+            failing_since=row.failing_since,
+            failed_polls=row.failed_polls,
+            error_at=row.error_at,
         )
         return True
 
@@ -90,6 +110,10 @@ class MemoryTriggers(MemoryActs):
     ) -> list[TriggerRow]:
         rows = [row for row in self.triggers.values() if row.enabled or not enabled_only]
         return sorted(rows, key=lambda row: row.name)[offset : offset + limit]
+
+    async def failing_triggers(self, limit: int) -> list[TriggerRow]:
+        rows = [row for row in self.triggers.values() if row.enabled and row.last_error is not None]
+        return sorted(rows, key=lambda row: (row.failing_since or 0, row.name))[:limit]
 
     async def known_events(self, trigger_id: str, keys: Collection[str]) -> set[str]:
         mine = [each for each in self.events.values() if each.trigger_id == trigger_id]

@@ -528,6 +528,32 @@ def test_triggers_are_listed_and_switched(page: Page, runner: cloaca.DefaultRunn
     assert page.post("/trigger/switch?name=none", enabled="no").status_code == 404
 
 
+def test_a_trigger_that_fails_says_so_in_the_list_on_its_page_and_on_now(
+    page: Page, runner: cloaca.DefaultRunner
+) -> None:
+    nothing("letters")
+    runner.execute("letters")
+    well = threading.Event()
+
+    @cloaca.trigger(name="mail", on="letters", poll_interval="50ms")
+    def poll() -> bool:
+        if not well.is_set():
+            raise ConnectionError("https://ann:sesam@shop/: refused")
+        return False
+
+    until(lambda: (runner.get_trigger_schedule("mail") or {})["failed_polls"] > 1)
+    text = "ConnectionError: https://ann:***@shop/: refused"
+    for address in ("/triggers", "/trigger?name=mail", "/"):
+        assert text in page.get(address)
+    assert "1 failing" in page.get("/triggers")
+    assert "polls failed" in page.get("/trigger?name=mail")
+
+    well.set()
+    until(lambda: (runner.get_trigger_schedule("mail") or {})["last_error"] is None)
+    assert "ConnectionError" not in page.get("/triggers")
+    assert cloaca.Observer(runner).overview().wait().failing_triggers == ()
+
+
 def test_a_runner_is_asked_to_leave(
     page: Page, database_url: str, runner: cloaca.DefaultRunner
 ) -> None:
@@ -557,13 +583,14 @@ def test_a_lost_runner_stays_for_a_day_with_what_became_of_its_runs(
 ) -> None:
     async def lose() -> None:
         async with Place.of(database_url).opened() as store:
-            await store.register(row("r1"), RunnerName(7, "r1", "build-7", 4711))
+            alive = row("r1")._replace(lease_until=2**62)  # until it is declared dead here
+            await store.register(alive, RunnerName(7, "r1", "build-7", 4711))
             await submit(store, new_run("a", workflow="elsewhere"))
             await store.fence("r1", 0)
-            assert await store.take_over("r1", 9) == 1
 
-    asyncio.run(lose())
+    asyncio.run(lose())  # the program of the page takes its run over
 
+    until(lambda: "lost within a day" in page.get("/runners"))
     shown = page.get("/runners")
     assert "1 alive, 1 lost within a day" in shown
     assert "build-7 · 17" in shown

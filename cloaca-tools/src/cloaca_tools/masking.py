@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from cloaca_core.values.payloads.redaction import HIDDEN
+from cloaca_core.values.payloads.redaction import HIDDEN, without_passwords
 
 if TYPE_CHECKING:
     from cloaca_core.values.payloads.redaction import Redact
@@ -23,24 +23,11 @@ _SECRET: Final = re.compile(
     re.IGNORECASE,
 )
 """An author is none, nor is an authority."""
-_URL: Final = re.compile(
-    r"(\b[a-z][a-z0-9+.-]*://[^\s/:@?#\"']*):(?!\d+[/?#])(?:(?!://)[^\s\"'])+(?=@)", re.IGNORECASE
-)
-"""The part of a URL before its host, with a password, which people write with any ``/`` and ``@``
-in it: it goes to the last ``@``, unless it begins as a port and a path do.
-"""
 
 
 def is_secret(key: str) -> bool:
     """Whether a key names a secret."""
     return _SECRET.search(key.replace("-", "_")) is not None
-
-
-def without_passwords(text: str) -> str:
-    """A text without the passwords of the URLs in it."""
-    if "@" not in text or "://" not in text:
-        return text
-    return _URL.sub(rf"\1:{HIDDEN}", text)
 
 
 def masked(value: Any, redact: Redact, key: str = "") -> Any:

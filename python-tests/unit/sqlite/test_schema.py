@@ -63,6 +63,7 @@ _SMALL_IN = {
     "erase_names": {"cloaca_runner_name"},  # as above
     "note_lost": {"cloaca_lost_runner", "freed"},  # the rows of a day; runs of a takeover
     "list_lost": {"cloaca_lost_runner"},  # the rows of a day
+    "failing_triggers": {"cloaca_trigger"},  # all triggers are few
     "erase_lost_runners": {"cloaca_lost_runner"},  # as above
     "weigh_trees": {"tree"},  # the runs that were asked for
     "list_links": {"own"},  # the children of one run, at most as many as are to be counted

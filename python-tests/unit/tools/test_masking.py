@@ -5,8 +5,8 @@ from __future__ import annotations
 from tables import each_row
 
 from cloaca_core.values.payloads.json_values import JsonValue
-from cloaca_core.values.payloads.redaction import HIDDEN, Redaction
-from cloaca_tools.masking import is_secret, masked, without_passwords
+from cloaca_core.values.payloads.redaction import HIDDEN, Redaction, without_passwords
+from cloaca_tools.masking import is_secret, masked
 
 
 @each_row(

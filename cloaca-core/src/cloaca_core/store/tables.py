@@ -164,7 +164,7 @@ TABLES: Final = (
         "id",
         "id name workflow poll_interval_ms:int cron_expression timezone allow_concurrent:int "
         "enabled:int last_poll_at:int next_poll_at:int generation:int created_at:int "
-        "updated_at:int",
+        "updated_at:int last_error failing_since:int failed_polls:int error_at:int",
     ),
 )
 """In the order in which they are copied: tables that hide or hold runs come before the runs, and

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 7, digest 2e94411bfe3167ac4f1a02c454d8dacb5c0ccee9f57e46f61aa0505ee40d8f34
+-- Made from migrations 1 to 8, digest 2b75f518723b34ef42c6c85a50019dc57d00402de1c904d44600dda785652f35
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -391,6 +391,10 @@ CREATE TABLE cloaca_trigger (
     generation bigint NOT NULL,
     created_at bigint NOT NULL,
     updated_at bigint NOT NULL,
+    last_error text COLLATE "C",
+    failing_since bigint,
+    failed_polls bigint NOT NULL DEFAULT 0,
+    error_at bigint,
     PRIMARY KEY (id)
 );
 

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 7, digest def1728b940555e11ee26127006822dda44bb2f4b915b3ac7d3e346d7a1cfb9c
+-- Made from migrations 1 to 8, digest b4fcfe6163df71d6df11ab08160de82ca24cdaa710bdb1352f2bab92a21a330f
 
 PRAGMA application_id = 1668050785;
 
@@ -460,7 +460,7 @@ CREATE TABLE cloaca_trigger (
     generation INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL
-) STRICT;
+, last_error TEXT, failing_since INTEGER, failed_polls INTEGER NOT NULL DEFAULT 0, error_at INTEGER) STRICT;
 
 CREATE UNIQUE INDEX cloaca_trigger_name ON cloaca_trigger (name);
 

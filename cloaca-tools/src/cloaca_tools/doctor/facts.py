@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from cloaca_core.features.triggers.records import TriggerRow
 from cloaca_core.features.upkeep.records import Upkeep
 from cloaca_core.run.rows import WaitingRow
 
@@ -67,6 +68,7 @@ class Work(NamedTuple):
     ownerless: Mapping[str, int] = MappingProxyType({})
     waiting: Sequence[WaitingRow] = ()
     late_triggers: Sequence[str] = ()
+    failing_triggers: Sequence[TriggerRow] = ()
     cancelling: Sequence[Late] = ()
     overdue: Sequence[Late] = ()
     forgotten: Sequence[Late] = ()

@@ -9,7 +9,7 @@ from cloaca_core.features.transfer.examination import SEVERITIES, Finding
 from cloaca_core.store.schema_state import SchemaState
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.times.instants import instant_text, nearest_shown
-from cloaca_core.values.wording import slot_wait
+from cloaca_core.values.wording import first_line, slot_wait
 from cloaca_tools.doctor.facts import LEAVING_LONG, OVERDUE, Late, Work
 from cloaca_tools.shell import command
 
@@ -192,6 +192,14 @@ def _of_unserved(work: Work) -> Iterator[Finding]:
             "warning",
             f"the trigger {name!r} has not been polled when it should have been",
             "start a runner whose program declares it, or disable it",
+        )
+    for failing in work.failing_triggers:
+        yield Finding(
+            "trigger_failing",
+            "warning",
+            f"the trigger {failing.name!r} has failed in {failing.failed_polls} poll"
+            f"{_s(failing.failed_polls)} in a row: {first_line(failing.last_error)}",
+            "correct its function or what it reads; it starts nothing meanwhile",
         )
 
 

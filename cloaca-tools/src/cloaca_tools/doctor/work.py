@@ -34,6 +34,7 @@ async def read_work(store: Store, here: int) -> Work:
         ownerless=_of_unknown(owned, [*before, *registered]),
         waiting=(await store.list_waiting("", MOST, liveness.gone(registered))).rows,
         late_triggers=await _late_triggers(store, now),
+        failing_triggers=await store.failing_triggers(MOST),
         cancelling=await _cancelling(store, now),
         overdue=await _overdue(store, now),
         forgotten=await _forgotten(store, now),

@@ -15,11 +15,13 @@ from cloaca_core.views.results import run_info
 from cloaca_tools.views.lists.failure_groups import MOST, FailureGroup, grouped
 from cloaca_tools.views.lists.listing import RunLine
 from cloaca_tools.views.runners import RunnerLine, runner_lines
+from cloaca_tools.views.triggers import FailingTrigger, failing
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.onlooker import Looks
     from cloaca_core.features.explain.facts import RunnerState
     from cloaca_core.features.search.records import Claimable
+    from cloaca_core.features.triggers.records import TriggerRow
     from cloaca_core.features.waits.records import OpenApprovalRow
     from cloaca_core.run.rows import RunRow
     from cloaca_core.values.times.instants import Instant
@@ -41,7 +43,8 @@ class Overview(Shown):
     ``oldest_pending`` is the run that waits for longest for a runner, for
     ``oldest_pending_seconds``. ``oldest_pending_given_back`` says that a runner has
     begun it and given it back, as when it is stopped: it waits for so long at most, as the database
-    does not tell when that was. ``retention_days`` is the setting of this program, None for ever.
+    does not tell when that was. ``failing_triggers`` are enabled ones whose last poll failed, at
+    most 10. ``retention_days`` is the setting of this program, None for ever.
     """
 
     at: str
@@ -57,6 +60,7 @@ class Overview(Shown):
     paused_workflows: tuple[str, ...]
     retention_days: int | None
     failure_groups: tuple[FailureGroup, ...] = ()
+    failing_triggers: tuple[FailingTrigger, ...] = ()
 
 
 class State(NamedTuple):
@@ -71,6 +75,7 @@ class State(NamedTuple):
     runners: Sequence[RunnerState]
     paused: Sequence[str]
     retention_days: int | None
+    failing: Sequence[TriggerRow] = ()
 
 
 class _Oldest(NamedTuple):
@@ -99,6 +104,7 @@ async def read(engine: Looks) -> State:
         runners=await engine.explainer.runners(),
         paused=sorted(await store.paused_workflows()),
         retention_days=engine.config.retention_days,
+        failing=await store.failing_triggers(SHOWN),
     )
 
 
@@ -121,6 +127,7 @@ def overview(backend: str, state: State) -> Overview:
         paused_workflows=tuple([short_name(each) for each in state.paused]),
         retention_days=state.retention_days,
         failure_groups=grouped(failed),
+        failing_triggers=failing(state.failing),
     )
 
 

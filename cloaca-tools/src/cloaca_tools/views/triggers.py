@@ -41,7 +41,9 @@ class EventLine(Shown):
 class TriggerLine(Shown):
     """A trigger. ``workflow_name`` is None for one that is never polled. It is polled every
     ``poll_seconds``, or ticks by ``cron_expression`` in ``timezone``. ``late`` are the seconds
-    since a poll is missing, None for none. ``events`` are the newest, oldest first.
+    since a poll is missing, None for none. ``events`` are the newest, oldest first. Its last
+    ``failed_polls`` polls failed, since ``failing_since``, the last time with ``last_error``, None
+    after a good one.
     """
 
     name: str
@@ -58,6 +60,20 @@ class TriggerLine(Shown):
     created_at: str
     updated_at: str
     events: tuple[EventLine, ...]
+    last_error: str | None = None
+    failing_since: str | None = None
+    failed_polls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FailingTrigger(Shown):
+    """An enabled trigger whose last ``failed_polls`` polls failed, since ``failing_since``."""
+
+    name: str
+    workflow_name: str | None
+    last_error: str
+    failing_since: str
+    failed_polls: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +144,25 @@ def _line(row: TriggerRow, rows: Rows) -> TriggerLine:
         created_at=rfc3339(row.created_at),
         updated_at=rfc3339(row.updated_at),
         events=tuple([_event(each, rows) for each in rows.events[row.id]]),
+        last_error=row.last_error,
+        failing_since=rfc3339_or_none(row.failing_since),
+        failed_polls=row.failed_polls,
+    )
+
+
+def failing(rows: Sequence[TriggerRow]) -> tuple[FailingTrigger, ...]:
+    """The triggers whose last poll failed."""
+    return tuple(
+        [
+            FailingTrigger(
+                row.name,
+                row.workflow_name,
+                row.last_error or "",
+                rfc3339(row.failing_since or row.updated_at),
+                row.failed_polls,
+            )
+            for row in rows
+        ]
     )
 
 

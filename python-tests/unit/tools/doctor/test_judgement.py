@@ -11,6 +11,7 @@ from cloaca_core.features.transfer.examination import Finding
 from cloaca_core.features.upkeep.records import Upkeep
 from cloaca_core.run.rows import WaitingRow
 from cloaca_core.store.schema_state import PendingMigration, SchemaState
+from cloaca_testing.conformance.rows import trigger_row
 from cloaca_tools.doctor.facts import (
     LEAVING_LONG,
     OVERDUE,
@@ -53,6 +54,10 @@ def test_sound_work_has_no_findings() -> None:
         ({"waiting": waiting("task_unserved")}, "tasks_unserved"),
         ({"unserved_queues": [SeenQueue("gpu", 2, NOW)]}, "queue_unserved"),
         ({"late_triggers": ["watch"]}, "trigger_late"),
+        (
+            {"failing_triggers": [trigger_row()._replace(last_error="E", failed_polls=2)]},
+            "trigger_failing",
+        ),
         ({"cancelling": LATE}, "cancelling_long"),
         ({"overdue": LATE}, "waiting_overdue"),
         ({"forgotten": LATE}, "waiting_long"),

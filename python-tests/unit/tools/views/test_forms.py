@@ -79,6 +79,7 @@ def test_the_forms_of_a_schedule_and_a_trigger() -> None:
     shown = triggers.one(triggers.Rows(NOW, [trigger_row("t")], {"t": [event]}, {}))
     assert keys(shown) == (
         "name workflow_name workflow poll_seconds cron_expression timezone allow_concurrent "
-        "enabled last_poll next_poll late created_at updated_at events"
+        "enabled last_poll next_poll late created_at updated_at events "
+        "last_error failing_since failed_polls"
     )
     assert keys(shown.events[0]) == "at run_id run"

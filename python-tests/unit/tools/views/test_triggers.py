@@ -7,8 +7,9 @@ from tables import each_row
 
 from cloaca_core.features.triggers.records import EventRow, TriggerRow
 from cloaca_core.values.times.instants import SECOND
+from cloaca_core.values.times.rfc3339 import rfc3339
 from cloaca_testing.conformance.rows import NOW, trigger_row
-from cloaca_tools.views.triggers import Rows, one, page
+from cloaca_tools.views.triggers import FailingTrigger, Rows, failing, one, page
 
 
 def rows(row: TriggerRow, *, now: int = NOW) -> Rows:
@@ -23,6 +24,17 @@ def test_a_trigger_has_the_runs_that_it_fired() -> None:
     assert found.more
     assert (line.name, line.workflow_name, line.poll_seconds) == ("mailbox", "orders", 5.0)
     assert [each.run and each.run.status for each in line.events] == [None, "Failed"]
+
+
+def test_a_trigger_tells_its_last_error_and_how_often_in_a_row() -> None:
+    row = trigger_row()._replace(
+        last_error="E: no", failing_since=NOW, failed_polls=3, error_at=NOW + SECOND
+    )
+
+    line = one(rows(row, now=NOW))
+    assert (line.last_error, line.failing_since, line.failed_polls) == ("E: no", rfc3339(NOW), 3)
+    assert failing([row]) == (FailingTrigger("t", "orders", "E: no", rfc3339(NOW), 3),)
+    assert one(rows(trigger_row(), now=NOW)).last_error is None
 
 
 @each_row(

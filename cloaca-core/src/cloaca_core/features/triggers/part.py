@@ -26,15 +26,22 @@ class TriggerStore(KernelStore, Protocol):
         """
 
     async def change_trigger(self, trigger: TriggerRow, act: ActRow | None = None) -> bool:
-        """Note the act, and replace all but id, name, ``last_poll_at`` and creation; generation
-        + 1. False, and nothing is done, when the trigger is not in the generation of ``trigger``
-        any more: a concurrent change or poll was faster.
+        """Note the act, and replace all but id, name, ``last_poll_at``, the error and creation;
+        generation + 1. False, and nothing is done, when the trigger is not in the generation of
+        ``trigger`` any more: a concurrent change or poll was faster.
         """
 
     async def take_polls(self, polls: Sequence[TriggerRow]) -> set[str]:
         """Move triggers on to these ``last_poll_at`` and ``next_poll_at``, generation + 1, each if
         it is enabled and in the generation given. The ids of the triggers that were moved: of any
         number of concurrent callers one gets a poll.
+        """
+
+    async def note_poll(self, trigger_id: str, error: str | None, now: int) -> None:
+        """Note the error of the last poll of a trigger, or that it was good: with an error
+        ``last_error`` and ``error_at`` are written, and where there was none before,
+        ``failing_since`` is ``now`` and ``failed_polls`` 1. Each poll that is taken then adds one.
+        Without an error all four are cleared. The generation stays.
         """
 
     async def triggers_named(self, names: Collection[str]) -> list[TriggerRow]:
@@ -44,6 +51,11 @@ class TriggerStore(KernelStore, Protocol):
         self, *, enabled_only: bool, limit: int, offset: int
     ) -> list[TriggerRow]:
         """Triggers by name."""
+
+    async def failing_triggers(self, limit: int) -> list[TriggerRow]:
+        """Up to ``limit`` enabled triggers with a ``last_error``, by ``failing_since``. Only
+        reads.
+        """
 
     async def known_events(self, trigger_id: str, keys: Collection[str]) -> set[str]:
         """Which of these keys events of this trigger have."""

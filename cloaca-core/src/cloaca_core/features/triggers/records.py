@@ -11,6 +11,10 @@ class TriggerRow(NamedTuple):
 
     It is polled every ``poll_interval_ms``, or ticks by ``cron_expression`` in ``timezone``;
     ``next_poll_at`` is the next time. ``generation`` grows with every change and every poll.
+
+    ``last_error`` is the error of its last poll, None after a good one. ``failed_polls`` have
+    failed one after the other since ``failing_since``; a poll that goes on counts as one of them
+    until it has ended. The error was written at ``error_at``.
     """
 
     id: str
@@ -26,6 +30,10 @@ class TriggerRow(NamedTuple):
     generation: int
     created_at: int
     updated_at: int
+    last_error: str | None = None
+    failing_since: int | None = None
+    failed_polls: int = 0
+    error_at: int | None = None
 
     @property
     def workflow_name(self) -> str | None:

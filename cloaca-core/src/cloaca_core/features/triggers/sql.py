@@ -27,11 +27,14 @@ class TriggerQueries(
     insert_event: Statement
     insert_event_run: Statement
     take_poll: Statement
+    note_poll_error: Statement
+    clear_poll_error: Statement
     add_trigger: Statement
     note_trigger_act: Statement
     change_trigger: Statement
     triggers_named: Statement
     list_triggers: Statement
+    failing_triggers: Statement
     known_events: Statement
     list_events: Statement
 
@@ -72,6 +75,13 @@ class SqlTriggers(SqlPart):
         taken = await self._dialect.write([Step(take, row(poll)) for poll in in_order])
         return {trigger_id for rows in taken for (trigger_id,) in rows}
 
+    async def note_poll(self, trigger_id: str, error: str | None, now: int) -> None:
+        q = self._triggers
+        if error is None:
+            await self._write(q.clear_poll_error, id=trigger_id)
+        else:
+            await self._write(q.note_poll_error, id=trigger_id, error=error, now=now)
+
     async def triggers_named(self, names: Collection[str]) -> list[TriggerRow]:
         rows = await self._read(self._triggers.triggers_named, names=self._dialect.array(names))
         return list(map(_trigger, rows))
@@ -86,6 +96,9 @@ class SqlTriggers(SqlPart):
             offset=offset,
         )
         return list(map(_trigger, rows))
+
+    async def failing_triggers(self, limit: int) -> list[TriggerRow]:
+        return list(map(_trigger, await self._read(self._triggers.failing_triggers, limit=limit)))
 
     async def known_events(self, trigger_id: str, keys: Collection[str]) -> set[str]:
         given = self._dialect.array(keys)

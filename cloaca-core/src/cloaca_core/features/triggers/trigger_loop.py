@@ -17,10 +17,11 @@ from cloaca_core.engine.runtime import failpoints
 from cloaca_core.engine.runtime.supervisor import Wakeup
 from cloaca_core.errors import CloacaError
 from cloaca_core.features.triggers.event_writer import EventWriter
+from cloaca_core.features.triggers.last_error import is_to_be_written, kept_error, told_error
 from cloaca_core.features.triggers.poll import Broke, Poll, PollPlaces, Returned
 from cloaca_core.features.triggers.trigger_sync import TriggerSync
 from cloaca_core.logs import SafeLogger
-from cloaca_core.values.payloads.redaction import unchanged
+from cloaca_core.values.payloads.redaction import unchanged, without_passwords
 from cloaca_core.values.times.instants import SECOND, to_datetime
 
 if TYPE_CHECKING:
@@ -174,12 +175,12 @@ class TriggerLoop:
     # -- act ---------------------------------------------------------------------------------
 
     async def _tick(self, due: Sequence[TriggerRow], now: int) -> None:
-        decided = [each for row in due for each in self._ticked(row, now)]
+        decided = [each for row in due for each in await self._ticked(row, now)]
         if decided:
             await self._events.tick(decided, now)
             self.wake()
 
-    def _ticked(self, row: TriggerRow, now: int) -> list[Ticked]:
+    async def _ticked(self, row: TriggerRow, now: int) -> list[Ticked]:
         """Decide a due cron trigger; empty if it cannot be read here, as its zone is missing: that
         must not stop the others.
         """
@@ -190,9 +191,9 @@ class TriggerLoop:
             decided = ticked(row, now, most=self._most)
         except Exception as error:  # noqa: BLE001 - the other triggers must go on
             message = f"trigger {row.name!r} cannot be fired here: {error!r}"
-            self._fail(row.name, message, error)
+            await self._fail(row, message, error, told=told_error(error))
             return []
-        self._failed.pop(row.name, None)
+        await self._succeed(row)
         return [decided]
 
     async def _poll(
@@ -250,7 +251,8 @@ class TriggerLoop:
             case Returned(value):
                 await self._fire(poll.row, value)
             case Broke(error):
-                self._fail(name, f"trigger {name!r} failed: {error!r}", error)
+                message = f"trigger {name!r} failed: {error!r}"
+                await self._fail(poll.row, message, error, told=told_error(error))
             case None:
                 raise AssertionError("a poll has finished without an outcome")
             case _:
@@ -263,32 +265,48 @@ class TriggerLoop:
         try:
             results = read_results(returned)
         except CloacaError as error:  # its traceback would say nothing
-            self._fail(row.name, f"trigger {row.name!r} is wrong: {error}", None)
+            await self._fail(row, f"trigger {row.name!r} is wrong: {error}", None, told=str(error))
             return
         refused = await self._events.fire(row, results)
         if refused:
-            self._tell_of_refused(row.name, refused)
+            await self._tell_of_refused(row, refused)
         else:
-            self._failed.pop(row.name, None)
+            await self._succeed(row)
 
-    def _tell_of_refused(self, name: str, refused: Sequence[CloacaError]) -> None:
+    async def _tell_of_refused(self, row: TriggerRow, refused: Sequence[CloacaError]) -> None:
         """Log it once, although the message of the next poll may name another size."""
-        told = f"trigger {name!r} fired a context that cannot be stored"
+        kind = f"trigger {row.name!r} fired a context that cannot be stored"
         others = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-        self._fail(name, f"{told}: {refused[0]}{others}", None, kind=told)
+        told = f"It fired a context that cannot be stored: {refused[0]}{others}"
+        await self._fail(row, f"{kind}: {refused[0]}{others}", None, kind=kind, told=told)
 
-    def _fail(
-        self, name: str, message: str, error: BaseException | None, kind: str | None = None
+    async def _succeed(self, row: TriggerRow) -> None:
+        """The last poll or tick was good; its row is as it was before."""
+        self._failed.pop(row.name, None)
+        if row.last_error is not None:
+            await self._store.note_poll(row.id, None, await self._store.now())
+
+    async def _fail(
+        self,
+        row: TriggerRow,
+        message: str,
+        error: BaseException | None,
+        kind: str | None = None,
+        *,
+        told: str,
     ) -> None:
         """Log an error of a trigger once, not at each poll; errors of one ``kind``, by default of
-        one message, count as the same.
+        one message, count as the same. Write it as ``told`` for people who look, if that is due.
         """
-        message = self._redact(message)
+        name, message = row.name, without_passwords(self._redact(message))
         failure = Failure(message, message if kind is None else kind)
         before = self._failed.get(name)
         if before is None or before.kind != failure.kind:
             log.error("%s", message, exc_info=error, extra=_ids(name))
         self._failed[name] = failure
+        text, now = kept_error(told, self._redact), await self._store.now()
+        if is_to_be_written(row, text, now):
+            await self._store.note_poll(row.id, text, now)
 
 
 def _sleep(rows: Sequence[TriggerRow], now: int, longest: float) -> float | None:

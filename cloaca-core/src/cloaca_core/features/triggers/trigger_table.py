@@ -97,6 +97,9 @@ def _trigger_dict(row: TriggerRow) -> dict[str, Any]:
         "allow_concurrent": row.allow_concurrent,
         "enabled": row.enabled,
         "last_poll_at": instant_text(row.last_poll_at),
+        "last_error": row.last_error,
+        "failing_since": instant_text(row.failing_since),
+        "failed_polls": row.failed_polls,
         "created_at": instant_text(row.created_at),
         "updated_at": instant_text(row.updated_at),
     }

@@ -54,9 +54,26 @@ ON CONFLICT DO NOTHING;
 -- Go on to the next poll or tick of a trigger, unless another runner has done so since the trigger
 -- was read. A returned row means that this poll is the caller's.
 UPDATE cloaca_trigger
-SET last_poll_at = :last_poll_at, next_poll_at = :next_poll_at, generation = generation + 1
+SET last_poll_at = :last_poll_at, next_poll_at = :next_poll_at, generation = generation + 1,
+    failed_polls = failed_polls + CASE WHEN last_error IS NULL THEN 0 ELSE 1 END
 WHERE id = :id AND generation = :generation AND enabled = 1
 RETURNING id;
+
+
+-- name: note_poll_error
+-- Note the error of the last poll of a trigger. It counts as one failed poll if the poll before was good;
+-- take_poll counts the next ones.
+UPDATE cloaca_trigger
+SET failed_polls = CASE WHEN last_error IS NULL THEN 1 ELSE failed_polls END,
+    last_error = :error, error_at = :now, failing_since = coalesce(failing_since, :now)
+WHERE id = :id;
+
+
+-- name: clear_poll_error
+-- Note that the last poll of a trigger was good.
+UPDATE cloaca_trigger
+SET last_error = NULL, failing_since = NULL, failed_polls = 0, error_at = NULL
+WHERE id = :id AND last_error IS NOT NULL;
 
 
 -- name: add_trigger
@@ -110,6 +127,13 @@ FROM cloaca_trigger WHERE name IN :names;
 SELECT :columns(trigger)
 FROM cloaca_trigger WHERE name > '' AND enabled >= :enabled_only
 ORDER BY name LIMIT :limit OFFSET :offset;
+
+
+-- name: failing_triggers
+-- List the enabled triggers whose last poll failed, up to :limit, those that fail for longest first.
+SELECT :columns(trigger)
+FROM cloaca_trigger WHERE enabled = 1 AND last_error IS NOT NULL
+ORDER BY failing_since, name LIMIT :limit;
 
 
 -- name: known_events

@@ -6,6 +6,7 @@ It knows texts, not keys: a value that is encoded in another way than below pass
 from __future__ import annotations
 
 import json
+import re
 from typing import Final, Protocol
 
 from cloaca_core.values.text import storable_text
@@ -16,6 +17,13 @@ LEAST: Final = 4
 """Characters of a secret, at least: shorter texts are part of ordinary words."""
 LEAST_LINE: Final = 8
 """Characters of a line that is hidden by itself, at least, if its secret has several lines."""
+
+_URL: Final = re.compile(
+    r"(\b[a-z][a-z0-9+.-]*://[^\s/:@?#\"']*):(?!\d+[/?#])(?:(?!://)[^\s\"'])+(?=@)", re.IGNORECASE
+)
+"""The part of a URL before its host, with a password, which people write with any ``/`` and ``@``
+in it: it goes to the last ``@``, unless it begins as a port and a path do.
+"""
 
 
 class Redact(Protocol):
@@ -82,3 +90,10 @@ def _written(text: str) -> set[str]:
     """The text as it is, as it is stored, in JSON and in a ``repr``."""
     escaped = (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
     return {text, storable_text(text), *escaped, repr(text)[1:-1], ascii(text)[1:-1]}
+
+
+def without_passwords(text: str) -> str:
+    """A text without the passwords of the URLs in it."""
+    if "@" not in text or "://" not in text:
+        return text
+    return _URL.sub(rf"\1:{HIDDEN}", text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloaca_core.values.wording import counted, duration
+from cloaca_core.values.wording import counted, duration, first_line
 from cloaca_tools.cli.columns import counts_text
 from cloaca_tools.cli.output import Output, output_options
 from cloaca_tools.cli.where import Where, database_options, pass_where
@@ -36,6 +36,7 @@ def _lines(found: Overview) -> Iterator[str]:
     for name, lines in (
         ("runs", _runs(found)),
         ("failed", _failed(found)),
+        *([("triggers", _triggers(found))] if found.failing_triggers else []),
         ("people", _people(found)),
         ("oldest", _oldest(found)),
         ("runners", _runners(found)),
@@ -59,6 +60,14 @@ def _failed(found: Overview) -> Iterator[str]:
         yield f"  {each.runs:,} of {where}{since}, {each.newest} {ago(each.last)}: {each.error}"
     if len(found.failure_groups) > _SHOWN:
         yield "  all of them: cloaca runs list --group error ended-since:1h"
+
+
+def _triggers(found: Overview) -> Iterator[str]:
+    for each in found.failing_triggers[:_SHOWN]:
+        polls, since = counted(each.failed_polls, "poll"), ago(each.failing_since)
+        yield f"{each.name} fails since {since}, {polls} in a row: {first_line(each.last_error)}"
+    if len(found.failing_triggers) > _SHOWN:
+        yield "all of them: cloaca triggers list"
 
 
 def _people(found: Overview) -> Iterator[str]:

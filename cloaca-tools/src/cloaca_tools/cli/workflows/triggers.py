@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cloaca_core.values.wording import duration
+from cloaca_core.values.wording import counted, duration, first_line
 from cloaca_tools.cli.columns import fact_lines, moment, text, when
 from cloaca_tools.cli.completion import TRIGGERS
 from cloaca_tools.cli.failures import Failure
@@ -45,7 +45,15 @@ _COLUMNS = (
     Column("EVERY", lambda row: _interval(row)),
     Column("STATE", state),
     when("LAST POLL", "last_poll_at"),
+    Column("ERROR", lambda row: _error_line(row), gives_way=True),
 )
+
+
+def _error_line(row: Form) -> str:
+    """The last error, and how often in a row; empty after a good poll."""
+    if row["last_error"] is None:
+        return ""
+    return f"{counted(row['failed_polls'], 'poll')}: {first_line(row['last_error'])}"
 
 
 def _interval(row: Form) -> str:
@@ -74,10 +82,18 @@ def _facts(row: Form) -> dict[str, str | None]:
         "every": _interval(row),
         "state": state(row),
         "last poll": moment(row["last_poll_at"]) or "never",
+        "failing": _failing(row),
+        "error": row["last_error"],
         "overlap": overlap,
         "created": moment(row["created_at"]),
         "changed": moment(row["updated_at"]),
     }
+
+
+def _failing(row: Form) -> str | None:
+    if row["last_error"] is None:
+        return None
+    return f"{counted(row['failed_polls'], 'poll')} in a row, since {moment(row['failing_since'])}"
 
 
 _ONE_BY_ONE: Final = "fires nothing while a run of the same context has not ended"

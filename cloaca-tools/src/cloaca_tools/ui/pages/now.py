@@ -57,7 +57,7 @@ async def now(visit: Visit) -> Response:
         waiting=waiting,
         glance=glance,
         slots=await _slots(visit, overview),
-        lede=lede(len(activity.failing), waiting),
+        lede=lede(len(activity.failing), waiting, len(overview.failing_triggers)),
         is_new=not newest.runs,
         paused=frozenset(overview.paused_workflows),
     )
@@ -75,13 +75,15 @@ async def _slots(visit: Visit, overview: Overview) -> tuple[int, int] | None:
     return sum([each.used for each in own]), sum([each.used + each.free for each in own])
 
 
-def lede(failing: int, waiting: WaitingForPeople) -> str:
+def lede(failing: int, waiting: WaitingForPeople, triggers: int = 0) -> str:
     """The state of things in a sentence or two."""
     counts = ((waiting.decisions, "decision"), (waiting.stopped, "paused run"))
     waits = [f"{up_to_99(n)} {noun}{'' if n == 1 else 's'}" for n, noun in counts if n]
     sentences = []
-    if failing:
-        sentences.append(f"{counted(failing, 'workflow')} {'fails' if failing == 1 else 'fail'}.")
+    named = ((failing, "workflow"), (triggers, "trigger"))
+    if fails := [counted(number, noun) for number, noun in named if number]:
+        verb = "fails" if failing + triggers == 1 else "fail"
+        sentences.append(f"{' and '.join(fails)} {verb}.")
     if waits:
         verb = "waits" if waiting.total == 1 else "wait"
         sentences.append(f"{' and '.join(waits)} {verb} for you.")

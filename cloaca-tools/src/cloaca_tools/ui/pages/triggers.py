@@ -40,6 +40,7 @@ async def triggers(visit: Visit) -> Response:
         "triggers.html",
         rows=[Row(line, _strip(line.events, LATELY)) for line in found.triggers],
         on=sum([line.enabled for line in found.triggers]),
+        failing=sum([bool(line.last_error) and line.enabled for line in found.triggers]),
         after=offset + PAGE if found.more else None,
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca_core.assembly.caller import Caller
 from cloaca_core.values.payloads.redaction import Redact, Redaction
-from cloaca_tools.masking import without_passwords
+from cloaca_core.values.payloads.redaction import without_passwords
 from cloaca_tools.observer import Observer
 from cloaca_tools.transfer.case import case_call
 from cloaca_tools.ui.site.changes import Changes

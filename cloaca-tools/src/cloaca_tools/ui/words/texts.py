@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cloaca_core.run.reasons import RULE_NOT_MET, blamed_task
+from cloaca_core.values.payloads.redaction import without_passwords
 from cloaca_core.values.wording import counted, duration, first_failure, first_line
-from cloaca_tools.masking import without_passwords
 from cloaca_tools.shell import command
 from cloaca_tools.views import GraphNode
 from cloaca_tools.views.lists.filters import Term
@@ -151,6 +151,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "command": command,
     "short_id": short_id,
     "size": size,
+    "without_passwords": without_passwords,
     "first_line": lambda text: without_passwords(first_line(text)),
     "first_error": first_error,
     "term": term,

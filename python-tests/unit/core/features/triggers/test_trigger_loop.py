@@ -278,6 +278,44 @@ async def test_what_goes_wrong_is_said_once_until_something_else_does(
     assert said == ["NoneType", "NoneType", "str", ""]
 
 
+async def test_the_last_error_is_kept_without_a_write_at_each_poll(
+    store: Store, opened: Open
+) -> None:
+    part = opened()
+    answers = [f"no answer in {n} s" for n in range(3)] + ["refused", ""]
+
+    def fail() -> bool:
+        if text := answers.pop(0):
+            raise ConnectionError(f"https://ann:sesam@shop/ {text}")
+        return False
+
+    part.define(fail, name="t")
+    kept, written = [], []
+    for _ in range(5):
+        await due(part, store)
+        (row,) = await store.triggers_named(["t"])
+        kept.append((row.last_error, row.failed_polls))
+        written.append(store.asked["note_poll"])
+
+    text = "ConnectionError: https://ann:***@shop/ "
+    assert kept == [
+        (f"{text}no answer in 0 s", 1),
+        (f"{text}no answer in 0 s", 2),
+        (f"{text}no answer in 0 s", 3),
+        (f"{text}refused", 4),
+        (None, 0),
+    ]
+    assert written == [1, 1, 1, 2, 3]
+
+
+async def test_a_good_poll_writes_nothing(store: Store, opened: Open) -> None:
+    part = opened()
+    part.define(lambda: False, name="t")
+    await due(part, store)
+
+    assert store.asked["note_poll"] == 0
+
+
 async def test_one_that_fires_too_much_fails_until_it_does_not_and_is_told_of_once(
     store: Store, opened: Open, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -44,6 +44,9 @@ async def test_what_is_registered_is_listed_at_once(store: Store, part: Part) ->
         "enabled": True,
         "last_poll_at": None,
         "created_at": "2026-03-10T12:00:00+00:00",
+        "last_error": None,
+        "failing_since": None,
+        "failed_polls": 0,
         "updated_at": "2026-03-10T12:00:00+00:00",
     }
     assert await part.calls.get("t") == listed

@@ -22,3 +22,13 @@ from cloaca_tools.views.inbox import WaitingForPeople
 )
 def test_the_lede_is_short(failing: int, decisions: int, stopped: int, expected: str) -> None:
     assert lede(failing, WaitingForPeople(decisions, stopped)) == expected
+
+
+@each_row(
+    ("workflows", "triggers", "expected"),
+    [(0, 1, "1 trigger fails."), (1, 2, "1 workflow and 2 triggers fail.")],
+)
+def test_triggers_that_fail_are_told_beside_workflows(
+    workflows: int, triggers: int, expected: str
+) -> None:
+    assert lede(workflows, WaitingForPeople(0, 0), triggers) == expected
