@@ -7,6 +7,7 @@ wheels written for the purpose.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -69,14 +70,24 @@ Install = Callable[..., Installation]
 
 @pytest.fixture(scope="module")
 def install(tmp_path_factory: pytest.TempPathFactory) -> Install:
-    """Makes an installation of our distributions, the door included, and of foreign wheels."""
+    """Makes an installation of our distributions, the door included, and of foreign wheels.
+
+    Each is an environment that its test may change: a copy of the first one of these distributions,
+    whose modules are compiled by then. To install, and to compile, takes several times as long.
+    """
+
+    @cache
+    def first(ours: tuple[Distribution, ...]) -> Path:
+        box = Sandbox(tmp_path_factory.mktemp("first") / "environment").create()
+        third_party = [name for each in (CORE, *ours) for name in each.third_party]
+        box.install(*(f"{each.name}=={HERE}" for each in (DOOR, *ours)), third_party=third_party)
+        Installation(box).installed()
+        return box.folder
 
     def make(*ours: Distribution, foreign: tuple[ForeignWheel, ...] = ()) -> Installation:
         folder = tmp_path_factory.mktemp("installation")
-        box = Sandbox(folder / "environment").create()
-        third_party = [name for each in (CORE, *ours) for name in each.third_party]
-        pins = [f"{each.name}=={version()}" for each in (DOOR, *ours)]
-        box.install(*pins, third_party=third_party)
+        box = Sandbox(folder / "environment")
+        shutil.copytree(first(ours), box.folder, symlinks=True)
         for wheel in foreign:
             path = wheel.write(folder / "foreign")
             box.install(f"{wheel.name}=={wheel.version}", folder=path.parent)
