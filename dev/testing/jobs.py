@@ -51,7 +51,7 @@ SHARE_SECONDS = 95
 SECONDS: dict[str, float] = {
     "browser": 10,
     "browser/test_acts.py": 25,
-    "browser/test_every_page.py": 45,
+    "browser/test_every_page.py": 38,
     "browser/test_gone_runner.py": 10,
     "browser/test_keyboard.py": 27,
     "browser/test_live.py": 15,

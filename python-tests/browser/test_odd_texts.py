@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect
 
 import cloaca
 from browser import odd
-from browser.looking import LAPTOP, PHONE, Look, Tabs, overflow
+from browser.looking import PHONE, Look, Tabs, overflow, resize, settle
 from browser.places import PLACES, Place
 from browser.serving import Served, served
 from browser.shop import Shop
@@ -58,13 +58,15 @@ def look(chromium: Browser, odd_page: Served, odd_tabs: Tabs) -> Iterator[Look]:
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
-@pytest.mark.parametrize("width", [LAPTOP, PHONE])
-def test_it_is_text(look: Look, runs: Shop, place: Place, width: int) -> None:
-    page = look.show(odd_path(place, runs), width=width)
+def test_it_is_text(look: Look, runs: Shop, place: Place) -> None:
+    page = look.show(odd_path(place, runs))
 
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    assert page.evaluate("window.ran") is None
     assert overflow(page) == []
+    resize(page, PHONE)
+    settle(page)
+    assert overflow(page) == []
+    assert page.evaluate("window.ran") is None
     assert page.locator("#page img, #page script:not([nonce])").count() == 0
 
 
