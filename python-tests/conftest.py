@@ -29,6 +29,8 @@ from dev.databases import maintenance, sources
 
 BACKENDS = ("sqlite", "postgres")
 NAMED_AFTER_BACKENDS = ("conformance", "process", "unit")
+COLLECT_AFTER = 20_000
+"""New objects after which the garbage collector looks for cycles among them."""
 NewUrl: TypeAlias = Callable[[], str]
 
 # A shell that starts something in the background has it ignore Ctrl-C, and nohup has it ignore the
@@ -68,10 +70,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     """Have the garbage collector pass over the collected tests, which stay: looking at all of them
-    again and again took 8 % of the time of quick tests.
+    again and again took 8 % of the time of quick tests. What tests make is small, so it also looks
+    more seldom, as that of ``cloaca worker`` does.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
 
 
 def _belongs_to(item: pytest.Item, chosen: str) -> bool:
