@@ -17,6 +17,7 @@ from cloaca_core.errors import ConfigError
 from cloaca_tools.ui.application import application
 from cloaca_tools.ui.guard.entrance import PARAMETER, Entrance
 from cloaca_tools.ui.mounting import LOCAL
+from cloaca_tools.ui.templating import compiling
 from cloaca_tools.ui.visitors import Visitor
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def serve(
         forwarded_prefix=False,
         entrance=entrance,
     )
+    compiling()
     app = Starlette(routes=[Mount(entrance.path, page), Route("/{path:path}", _elsewhere)])
     config = uvicorn.Config(
         app, log_level="warning", lifespan="off", timeout_graceful_shutdown=_GRACE

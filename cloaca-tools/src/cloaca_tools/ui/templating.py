@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -33,6 +34,22 @@ def templates() -> Environment:
         states=texts.STATES, words=schedule_texts, pane=None, export=False, graph=None, scope=""
     )
     return found
+
+
+@cache
+def compiling() -> Thread:
+    """Compile all templates on a thread of its own, once for the process: that takes 0.8 s of a
+    core, which the first visits to each page would wait for.
+    """
+    thread = Thread(target=_compile_all, name="cloaca-templates", daemon=True)
+    thread.start()
+    return thread
+
+
+def _compile_all() -> None:
+    found = templates()
+    for name in found.list_templates():
+        found.get_template(name)
 
 
 @cache

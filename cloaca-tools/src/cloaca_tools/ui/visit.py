@@ -28,7 +28,7 @@ from cloaca_tools.ui.guard.visitors import VISITOR
 from cloaca_tools.ui.paths import Paths, number_in
 from cloaca_tools.ui.refusals import RefusedError
 from cloaca_tools.ui.site.site import Site
-from cloaca_tools.ui.templating import assets, templates
+from cloaca_tools.ui.templating import assets, compiling, templates
 from cloaca_tools.ui.visitors import Visitor
 from cloaca_tools.ui.words.clock import Clock, zone_of
 from cloaca_tools.views.inbox import WaitingForPeople
@@ -99,7 +99,8 @@ class Visit:
             "form_token": token,
             **facts,
         }
-        text = await self.on_thread(templates().get_template(template).render, given)
+        text = await self.on_thread(_written, template, given)
+        compiling()
         answer = HTMLResponse(text, status)
         keep_token(self.request, answer, token)
         return answer
@@ -155,6 +156,11 @@ class Visit:
 Handler: TypeAlias = Callable[[Visit], Awaitable[Response]]
 Address: TypeAlias = tuple[str, str, Handler]
 """Method, path and what answers it."""
+
+
+def _written(template: str, given: Mapping[str, Any]) -> str:
+    """The text of a template, which is compiled here the first time."""
+    return templates().get_template(template).render(given)
 
 
 def _text(report: Mapping[str, str]) -> str:

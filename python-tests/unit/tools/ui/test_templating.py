@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from jinja2 import Environment, nodes
 
 from cloaca_tools.ui.runs.allowed_acts import allowed_acts
-from cloaca_tools.ui.templating import HERE, STATIC, templates
+from cloaca_tools.ui.templating import HERE, STATIC, compiling, templates
 from cloaca_tools.ui.words import texts
 
 CODE = "".join(path.read_text(encoding="utf-8") for path in HERE.rglob("*.py"))
@@ -75,3 +75,12 @@ def test_each_class_that_has_a_style_is_used() -> None:
 
     classes = set(re.findall(r"\.([a-zA-Z][\w-]*)", styles))
     assert [name for name in sorted(classes - used) if not MADE.fullmatch(name)] == []
+
+
+def test_all_templates_are_compiled_before_they_are_asked_for() -> None:
+    compiling().join()
+
+    found = templates()
+    assert found.cache is not None
+    assert {name for _, name in found.cache} == set(PAGES)
+    assert compiling() is compiling()
