@@ -333,6 +333,10 @@ def test_triggers_are_listed_as_in_0_x(trigger: Define, runner: cloaca.DefaultRu
         "last_poll_at": None,
         "created_at": polled["created_at"],
         "updated_at": polled["updated_at"],
+        # Beyond 0.x: the polls that failed in a row.
+        "failed_polls": 0,
+        "failing_since": None,
+        "last_error": None,
     }
     assert isinstance(polled["id"], str)
     assert datetime.fromisoformat(polled["created_at"]).utcoffset() is not None
