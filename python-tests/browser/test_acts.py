@@ -91,7 +91,10 @@ def test_a_fork_begins_where_the_form_says_and_leads_to_the_new_run(
     page.locator("#act-fork").click()
     plan = page.get_by_role("dialog")
     plan.get_by_label("From").select_option("publish")
-    plan.get_by_label("Keys of the context").fill('{"good": true}')
+    text = plan.get_by_label("Input of publish")
+    expect(text).to_have_value('{\n  "feeds": 6\n}')
+    text.fill('{"feeds": 6, "good": true}')
+    expect(plan.locator("#fork-change .add")).to_have_text('+"good": true')
     plan.locator("#plan-act").click()
 
     head(page, "Completed")
@@ -106,21 +109,20 @@ def test_what_is_typed_and_chosen_while_a_plan_is_made_anew_stays(
     page = visit.open(f"/runs/{failed.id}")
     page.locator("#act-fork").click()
     plan = page.get_by_role("dialog")
-    task, keys = plan.get_by_label("From"), plan.get_by_label("Keys of the context")
+    task, keys = plan.get_by_label("From"), plan.get_by_label("Input of")
     asked: list[Route] = []
-    page.route(re.compile("/fork.task="), lambda route: asked.append(route), times=1)
+    page.route(re.compile("/fork/change$"), lambda route: asked.append(route), times=1)
 
-    with page.expect_request(re.compile("/fork.task=tell")):
+    with page.expect_request(re.compile("/fork/change$")):
         task.select_option("tell")
     for other in ("publish", "fetch"):  # the plan of the last one was not shown before
         task.select_option(other)
     keys.fill('{"good": true}')
-    with page.expect_response(re.compile("/fork.task=fetch")):
-        asked[0].continue_()
+    asked[0].continue_()
 
     expect(plan.locator("#plan-act")).to_have_text("Fork, run 3, keep 0")
     expect(task).to_have_value("fetch")
-    expect(keys).to_have_value('{"good": true}')
+    expect(plan.get_by_label("Input of fetch")).to_have_value('{\n  "good": true\n}')
     expect(keys).to_be_focused()
     plan.locator("#plan-act").click()
     head(page, "Completed")

@@ -13,6 +13,7 @@ from cloaca_core.errors import ConfigError, ContextValueError, RunStateError
 from cloaca_core.features.reruns.operations import Fork, Retry
 from cloaca_core.features.steering.operations import Cancel, Pause, Resume
 from cloaca_core.features.waits.operations import Approve, Send
+from cloaca_tools.ui.forms.edited_input import edits_of
 from cloaca_tools.ui.forms.entered_data import decision_data, rearranged
 from cloaca_tools.ui.forms.form_texts import item_of, json_of, object_of
 from cloaca_tools.ui.pages import pane, plans
@@ -69,19 +70,22 @@ async def retry(visit: Visit) -> Response:
 
 
 async def fork(visit: Visit) -> Response:
-    """Make a new run from a task on; goes to the new run."""
+    """Make a new run from a task on, with the keys that were edited in its input; goes to the new
+    run.
+    """
     form = await visit.form()
-    task, planned = _text(form, "task"), _texts(form, "planned")
-    if "replan" in form or (planned and planned != [task]) or not task:
+    task, planned, base = _text(form, "task"), _texts(form, "planned"), _text(form, "base")
+    if "replan" in form or (planned and planned != [task]) or (base and base != task) or not task:
         return await plans.fork_page(visit, task, _filled(form))
     run_id = await _run_id(visit)
+    given = await plans.input_of(visit, run_id, task) or {}
     try:
-        context = object_of(_text(form, "context"), "context") or None
+        keys = edits_of(_text(form, "context"), given, visit.site.redact).keys
         made, _ = await visit.site.do(
-            Fork(run_id, task, context, reason=_reason(form), by=visit.visitor.name)
+            Fork(run_id, task, dict(keys) or None, reason=_reason(form), by=visit.visitor.name)
         )
     except (ContextValueError, ConfigError) as error:
-        return await plans.fork_page(visit, task, _filled(form), {"context": str(error)})
+        return await plans.fork_page(visit, task, _filled(form), str(error))
     return visit.back_to(visit.paths.run(made))
 
 
@@ -165,7 +169,7 @@ async def _again(visit: Visit, form: FormData, act: str, **facts: Any) -> Respon
 
 
 def _filled(form: FormData) -> dict[str, str]:
-    return {"context": _text(form, "context"), "reason": _text(form, "reason")}
+    return {name: _text(form, name) for name in ("context", "base", "reason")}
 
 
 # -- fields --------------------------------------------------------------------------------------

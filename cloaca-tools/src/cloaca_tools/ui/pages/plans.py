@@ -5,12 +5,15 @@ A script shows the same in a dialog: it asks for the content of ``#plan-body`` a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
-from cloaca_core.errors import CloacaError, RunnerClosedError, StoreError
+from cloaca_core.errors import CloacaError, RunnerClosedError, StoreError, TaskNotFoundError
 from cloaca_core.features.reruns.operations import PlanFork, PlanRetry
+from cloaca_tools.ui.forms import edited_input
+from cloaca_tools.ui.forms.form_texts import given_to
 from cloaca_tools.ui.pages.pane import selected
 from cloaca_tools.ui.refusals import RefusedError, refusal_of
 from cloaca_tools.ui.runs import plan_rows
@@ -29,7 +32,8 @@ if TYPE_CHECKING:
 DIALOG: Final = "plan-body"
 INBOX: Final = "inbox"
 _PLAN: Final = "run/rerun_body.html"
-_BY_RULE: Final = "trigger_rule"
+_CHANGE: Final = "fork-change"
+_BY_RULE: Final = ("trigger_rule", "rejected")
 _DRAWN: Final = 100
 """Tasks that are drawn beside a plan at most."""
 
@@ -90,12 +94,11 @@ async def retry_page(
 
 
 async def fork_page(
-    visit: Visit,
-    task: str,
-    filled: Mapping[str, str] | None = None,
-    errors: Mapping[str, str] | None = None,
+    visit: Visit, task: str, filled: Mapping[str, str] | None = None, error: str = ""
 ) -> Response:
-    """The plan of a fork from a task on, by default from the one that is selected."""
+    """The plan of a fork from a task on, by default from the one that is selected, with its input
+    to be edited. ``error`` says why the edited one was refused.
+    """
     visit.must_act()
     tree = await _tree(visit)
     wanted = task or selected(tree)
@@ -109,7 +112,47 @@ async def fork_page(
     except CloacaError as error:
         return await _refused(visit, tree.run, "fork", refusal_of(error))
     lede = "makes a new run, which begins with the results that are kept"
-    return await _plan(visit, tree, "fork", plan, [wanted], lede, filled or {}, errors or {})
+    box = await _box(visit, tree.run.id, wanted, filled or {})
+    box = replace(box, error=error or box.error)
+    return await _plan(visit, tree, "fork", plan, [wanted], lede, filled or {}, box)
+
+
+async def fork_change(visit: Visit) -> Response:
+    """What a form changes in the input of a task, before it is sent: as part of its box, or with
+    the plan of the task that it names now.
+    """
+    texts = await given_to(visit)
+    if visit.wants != _CHANGE:
+        return await fork_page(visit, texts.get("task", ""), texts)
+    run_id = await visit.site.observer.resolve(visit.request.path_params["run_id"])
+    base = texts.get("base", "")
+    box = await _box(visit, run_id, base, texts)
+    return await visit.page("run/fork_change.html", box=box)
+
+
+async def input_of(visit: Visit, run_id: str, task: str) -> Mapping[str, Any] | None:
+    """The input of the latest attempt of a task; None where it has none, or it is not known."""
+    try:
+        return (await visit.site.observer.changes(run_id, task)).input
+    except TaskNotFoundError:
+        return None
+
+
+async def _box(
+    visit: Visit, run_id: str, task: str, filled: Mapping[str, str]
+) -> edited_input.InputBox:
+    """The input of a task, with what was edited in it, or in the input of another task before."""
+    given, redact = await input_of(visit, run_id, task), visit.site.redact
+    base = filled.get("base", "")
+    if not base:
+        return await visit.on_thread(edited_input.box, task, given, redact, {})
+    before = given if base == task else await input_of(visit, run_id, base)
+    old = edited_input.InputBox(base, filled.get(edited_input.NAME, ""), before is not None)
+    old = await visit.on_thread(edited_input.edited, old, before, redact)
+    if base == task or old.error:
+        return old
+    typed = old.edits.elsewhere(before or {}, given or {})
+    return await visit.on_thread(edited_input.box, task, given, redact, typed)
 
 
 async def question(
@@ -143,14 +186,15 @@ async def _plan(
     chosen: Sequence[str],
     lede: str,
     filled: Mapping[str, str],
-    errors: Mapping[str, str] | None = None,
+    box: edited_input.InputBox | None = None,
 ) -> Response:
     run = tree.run
     statuses = {each.task_id: each.status for each in tree.tasks}
     everything = visit.query("all") == "1"
-    by_rule = {each.task_id for each in tree.tasks if each.skip_code == _BY_RULE}
+    by_rule = {each.task_id for each in tree.tasks if each.skip_code in _BY_RULE}
+    above = {each.task_id: each.depends_on for each in tree.tasks}
     rows = plan_rows.shown(
-        act, plan, statuses, run.id, chosen, everything=everything, by_rule=by_rule
+        act, plan, statuses, run.id, chosen, everything=everything, by_rule=by_rule, above=above
     )
     return await question(
         visit,
@@ -161,9 +205,8 @@ async def _plan(
         act=act,
         plan=rows,
         all_address=_all(visit, run.id, act, () if rows.by_default else rows.chosen),
-        context=filled.get("context", ""),
         reason=filled.get("reason", ""),
-        errors=errors or {},
+        box=box,
         graph=await _graph(visit, tree),
     )
 
@@ -221,6 +264,8 @@ def _unended(tree: RunTree) -> int:
 ROUTES: Final[tuple[Address, ...]] = (
     ("GET", "/runs/{run_id}/retry", retry),
     ("GET", "/runs/{run_id}/fork", fork),
+    ("GET", "/runs/{run_id}/fork/change", fork),
+    ("POST", "/runs/{run_id}/fork/change", fork_change),
     ("GET", "/runs/{run_id}/cancel", cancel),
     ("GET", "/runs/{run_id}/approve", form),
     ("GET", "/runs/{run_id}/send", form),

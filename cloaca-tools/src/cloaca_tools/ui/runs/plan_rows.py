@@ -23,7 +23,7 @@ class PlanRow:
     """A task: its ``verdict`` and why. One that ``is_free`` may be chosen, or left out."""
 
     task: str
-    verdict: Literal["run", "keep", "drop"]
+    verdict: Literal["run", "keep", "drop", "skip"]
     why: str
     status: str
     is_free: bool
@@ -32,10 +32,11 @@ class PlanRow:
 @dataclass(frozen=True, slots=True)
 class PlanShown:
     """A plan. ``chosen`` are the tasks that the plan was asked for, or (``by_default``) those that
-    failed, and ``unseen`` those of them without a row. ``hidden`` counts kept tasks without a row,
-    ``hidden_run`` those that run, ``count`` all that run, if the rules of ``undecided`` ones let
-    them this time. ``drawn`` is how each stands in the
-    graph. ``words`` and ``last_words`` are the command that does the same.
+    failed, and ``unseen`` those of them without a row. ``hidden`` counts tasks without a row that
+    stay as they are, ``hidden_run`` those that run, ``count`` all that run, if the rules of
+    ``undecided`` ones let them this time; ``skipped`` counts those that their rules skip again.
+    ``drawn`` is how each stands in the graph. ``words`` and ``last_words`` are the command that
+    does the same.
     """
 
     act: Act
@@ -47,6 +48,7 @@ class PlanShown:
     undecided: int
     kept: int
     dropped: int
+    skipped: int
     chosen: tuple[str, ...]
     by_default: bool
     names: tuple[str, ...]
@@ -57,7 +59,9 @@ class PlanShown:
     @property
     def says(self) -> str:
         """The text of the button: ``Run 3, keep 14``."""
-        return f"{'Run' if self.act == 'retry' else 'Fork, run'} {self.runs}, keep {self.kept:,}"
+        skip = f", skip {self.skipped:,}" if self.skipped else ""
+        first = "Run" if self.act == "retry" else "Fork, run"
+        return f"{first} {self.runs}, keep {self.kept:,}{skip}"
 
     @property
     def runs(self) -> str:
@@ -75,39 +79,75 @@ def shown(
     *,
     everything: bool = False,
     by_rule: Collection[str] = (),
+    above: Mapping[str, Sequence[str]] | None = None,
 ) -> PlanShown:
     """The plan of an act on a run whose tasks have these states; ``by_rule`` are the tasks that
-    their rules have skipped. Rows: first tasks that run, then dropped tasks, then kept ones; among
-    these the chosen ones first.
+    their rules have skipped, and ``above`` has for each task those that it depends on. Rows: first
+    tasks that run, then dropped tasks, then kept ones, then tasks that are skipped again.
     """
     by_default = act == "retry" and not chosen
     if by_default:
         chosen = [each.task for each in plan.run if each.reason == _BY_ITSELF]
     kept = plan.keep if everything else plan.keep[:KEPT_SHOWN]
-    runs = plan.run if everything else plan.run[:RUN_SHOWN]
+    still = _skipped_again(plan, by_rule, above or {}, chosen)
+    running = [each for each in plan.run if each.task not in still]
+    runs = running if everything else running[:RUN_SHOWN]
+    skips = [each for each in plan.run if each.task in still]
+    skips_shown = skips if everything else skips[:KEPT_SHOWN]
     again = {each.task for each in plan.run}
     rows = [
         *[_run_row(each, statuses, chosen, by_rule) for each in runs],
         *[_row(each, "drop", statuses) for each in plan.drop],
         *[_row(each, "keep", statuses) for each in kept],
+        *[_skip_row(each, statuses) for each in skips_shown],
     ]
     return PlanShown(
         act=act,
         rows=tuple(rows),
-        hidden=len(plan.keep) - len(kept),
-        hidden_run=len(plan.run) - len(runs),
-        unseen=tuple([each.task for each in plan.run[len(runs) :] if each.task in set(chosen)]),
-        count=len(plan.run),
-        undecided=sum(each.task in by_rule for each in plan.run),
+        hidden=len(plan.keep) - len(kept) + len(skips) - len(skips_shown),
+        hidden_run=len(running) - len(runs),
+        unseen=tuple([each.task for each in running[len(runs) :] if each.task in set(chosen)]),
+        count=len(running),
+        undecided=sum(each.task in by_rule for each in running),
         kept=len(plan.keep),
         dropped=len(plan.drop),
+        skipped=len(skips),
         chosen=tuple([each for each in chosen if each in again]),
         by_default=by_default,
         names=tuple(statuses),
         words=_words(act, run_id, () if by_default else chosen),
         last_words=tuple(chosen) if act == "fork" else (),
-        drawn=_drawn(plan),
+        drawn=_drawn(plan) | dict.fromkeys(still, "keep"),
     )
+
+
+def _skipped_again(
+    plan: Plan,
+    by_rule: Collection[str],
+    above: Mapping[str, Sequence[str]],
+    chosen: Collection[str],
+) -> set[str]:
+    """The tasks of a plan that their rules skip again: they are not chosen, and no task runs that
+    they depend on, be it through others.
+    """
+    still = {each.task for each in plan.run if each.task in by_rule and each.task not in chosen}
+    if not still:
+        return still
+    below: dict[str, list[str]] = {}
+    for task, names in above.items():
+        for name in names:
+            below.setdefault(name, []).append(task)
+    left = [each.task for each in plan.run if each.task not in still]
+    while left:
+        reached = [task for task in below.pop(left.pop(), ()) if task in still]
+        still.difference_update(reached)
+        left += reached
+    return still
+
+
+def _skip_row(item: PlanItem, statuses: Mapping[str, str]) -> PlanRow:
+    why = "its rule skips it again"
+    return PlanRow(item.task, "skip", why, statuses.get(item.task, ""), is_free=False)
 
 
 def _run_row(

@@ -16,6 +16,22 @@
     await fetched(address, place.contains(link) ? "innerMorph" : "innerHTML");
     if (!page && !dialog.open) dialog.showModal();
   };
+  // A fork has the input of its task, with what was edited in it: that goes with the question. What is typed
+  // meanwhile stays, with the input that it was typed over.
+  const anew = async (form) => {
+    const text = form.elements.context, sent = text.value;
+    const keep = (event) => {
+      if (event.detail.oldNode.id === "plan-input" && text.value !== sent) { event.preventDefault(); changed = true; }
+    };
+    document.addEventListener("htmx:before:morph:node", keep);
+    try {
+      await htmx.ajax("POST", `${form.getAttribute("action")}/change`,
+        { source: form, target: place, swap: "innerMorph", headers: { "HX-Target": "div#plan-body" } });
+      if (text.value === sent) text.value = text.defaultValue;
+    } finally {
+      document.removeEventListener("htmx:before:morph:node", keep);
+    }
+  };
   let asking = false, changed = false;
   const again = async (form) => {
     changed = true;
@@ -24,8 +40,11 @@
     try {
       while (changed) {
         changed = false;
-        const tasks = new FormData(form).getAll("task").map((task) => ["task", task]);
-        await fetched(`${form.getAttribute("action")}?${new URLSearchParams(tasks)}`, "innerMorph");
+        if (form.elements.context) await anew(form);
+        else {
+          const tasks = new FormData(form).getAll("task").map((task) => ["task", task]);
+          await fetched(`${form.getAttribute("action")}?${new URLSearchParams(tasks)}`, "innerMorph");
+        }
       }
       for (const box of place.querySelectorAll("[data-replan][type=checkbox]")) box.checked = box.defaultChecked;
     } finally {

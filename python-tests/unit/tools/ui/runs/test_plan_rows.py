@@ -29,10 +29,45 @@ def test_rows_begin_with_what_runs() -> None:
 
 
 def test_a_task_that_its_rule_has_skipped_may_be_skipped_again() -> None:
-    found = shown("fork", PLAN, STATUSES, "01a2", ["publish"], by_rule={"notify"})
+    found = shown(
+        "fork",
+        PLAN,
+        STATUSES,
+        "01a2",
+        ["publish"],
+        by_rule={"notify"},
+        above={"publish": ["load"], "notify": ["publish"]},
+    )
 
     assert found.says == "Fork, run 1 to 2, keep 1"
     assert found.rows[1].why == "comes after publish; its rule decides anew"
+
+
+def test_a_task_of_another_branch_is_skipped_again_by_its_rule() -> None:
+    """So is one after it; a task that ran all the same runs again, and one after that may."""
+    above = {
+        "publish": ["load"],
+        "refund": ["load"],
+        "tell": ["refund"],
+        "always": ["tell"],
+        "last": ["always"],
+    }
+    again = ("publish", *list(above)[1:])
+    plan = Plan(PLAN.keep, tuple([PlanItem(each, "skipped") for each in again]), ())
+    found = shown(
+        "fork",
+        plan,
+        dict.fromkeys(above, "Skipped"),
+        "01a2",
+        ["publish"],
+        by_rule={"publish", "refund", "tell", "last"},
+        above=above,
+    )
+
+    assert found.says == "Fork, run 1 to 3, keep 1, skip 2"
+    assert [row.task for row in found.rows if row.verdict == "skip"] == ["refund", "tell"]
+    assert {row.why for row in found.rows if row.verdict == "skip"} == {"its rule skips it again"}
+    assert (found.drawn["refund"], found.drawn["always"]) == ("keep", "again")
 
 
 def test_a_choice_stands_in_the_command() -> None:

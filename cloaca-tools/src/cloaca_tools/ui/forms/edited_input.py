@@ -1,0 +1,156 @@
+"""The input of a task as the text of a form, what a visitor has edited in it, and that as a diff.
+
+The text has no secrets: a value that is hidden there keeps what it hides, as long as it stays in
+its place. A key that is left out of the text stays as it is. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from cloaca_core.errors import ConfigError
+from cloaca_core.values.payloads.redaction import HIDDEN
+from cloaca_core.values.wording import counted
+from cloaca_tools.masking import masked
+from cloaca_tools.ui.forms.form_texts import object_of
+from cloaca_tools.ui.payloads import json_lines
+from cloaca_tools.views.run.changes import key_change
+
+if TYPE_CHECKING:
+    from cloaca_core.values.payloads.redaction import Redact
+    from cloaca_tools.views.run.changes import KeyChange
+
+NAME: Final = "context"
+"""The field of the form."""
+LIMIT: Final = json_lines.LIMIT
+"""Characters of an input that can be edited: keys beyond them are not in the text."""
+
+_LEAST_ROWS: Final = 3
+_MOST_ROWS: Final = 10
+
+
+class Edits(NamedTuple):
+    """The keys that a text changes: as they were ``typed``, and with what is hidden in them."""
+
+    typed: Mapping[str, Any] = {}
+    keys: Mapping[str, Any] = {}
+
+    def elsewhere(self, before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """What was typed that means the same for another input: nothing is hidden in it, or the
+        same.
+        """
+        return {
+            name: value
+            for (name, value), (key, whole) in zip(
+                self.typed.items(), self.keys.items(), strict=True
+            )
+            if _same(value, whole) or (key in given and _same(before.get(key), given[key]))
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class InputBox:
+    """The input of the task ``base`` in a form. ``is_known`` is False where it cannot be told;
+    ``left_out`` says which part of it is too large to be edited. ``changed`` are the edits as a
+    diff, and ``says`` counts them.
+    """
+
+    base: str
+    text: str
+    is_known: bool
+    left_out: str = ""
+    changed: tuple[json_lines.Line, ...] = ()
+    says: str = ""
+    error: str = ""
+    edits: Edits = field(default_factory=Edits)
+
+    @property
+    def rows(self) -> int:
+        """Rows of the field in which the text stands."""
+        return min(max(self.text.count("\n") + 1, _LEAST_ROWS), _MOST_ROWS)
+
+
+def box(
+    base: str, given: Mapping[str, Any] | None, redact: Redact, typed: Mapping[str, Any]
+) -> InputBox:
+    """The input of a task, with keys that were typed for it or for another task."""
+    shown = {redact(key): masked(value, redact, key) for key, value in (given or {}).items()}
+    kept, left = dict[str, Any](), LIMIT
+    for key, value in {**shown, **typed}.items():
+        size = len(_pretty({key: value}))
+        if size <= left or key in typed:
+            kept[key] = value
+            left -= size
+    missing = len(shown.keys() - kept.keys())
+    text = _pretty(kept) if kept else ""
+    left_out = counted(missing, "larger key") if missing else ""
+    return edited(InputBox(base, text, given is not None, left_out), given, redact)
+
+
+def edited(of: InputBox, given: Mapping[str, Any] | None, redact: Redact) -> InputBox:
+    """The box with what its text changes in the input, or why that cannot be told."""
+    try:
+        edits = edits_of(of.text, given or {}, redact)
+    except ConfigError as error:
+        return replace(of, error=str(error))
+    changes = _changes(edits, given or {})
+    lines = json_lines.changes(changes, redact)
+    return replace(of, changed=lines, says=json_lines.changed_words(changes), edits=edits)
+
+
+def edits_of(text: str, given: Mapping[str, Any], redact: Redact) -> Edits:
+    """The keys of a text that are not in the input, or have other values there; ``ConfigError``
+    says why it is none.
+    """
+    typed, keys = dict[str, Any](), dict[str, Any]()
+    names = {redact(key): key for key in given}
+    for name, value in (object_of(text, "input") or {}).items():
+        key = names.get(name, name)
+        if key not in given:
+            typed[name] = keys[name] = value
+        elif not _same(value, masked(given[key], redact, key)):
+            typed[name], keys[key] = value, _unmasked(value, given[key], redact, key, name)
+    return Edits(typed, keys)
+
+
+def _unmasked(value: Any, given: Any, redact: Redact, key: str, top: str) -> Any:
+    """A value as it was typed, with what is hidden in its places."""
+    shown = masked(given, redact, key)
+    if _same(value, shown):
+        return given
+    if isinstance(value, dict) and isinstance(given, Mapping):
+        names = {redact(name): name for name in given}
+        return {
+            names.get(name, name): _unmasked(each, given[names[name]], redact, names[name], top)
+            if name in names
+            else each
+            for name, each in value.items()
+        }
+    if isinstance(value, list) and isinstance(given, list) and len(value) == len(given):
+        return [_unmasked(*pair, redact, "", top) for pair in zip(value, given, strict=True)]
+    if HIDDEN in _pretty(value) and HIDDEN in _pretty(shown) and HIDDEN not in _pretty(given):
+        raise ConfigError(
+            f"{top!r} has {HIDDEN} in place of a hidden value: write it, or leave the key out"
+        )
+    return value
+
+
+def _changes(edits: Edits, given: Mapping[str, Any]) -> list[KeyChange]:
+    return [
+        key_change(key, "changed", given[key], value)
+        if key in given
+        else key_change(key, "added", None, value)
+        for key, value in edits.keys.items()
+    ]
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are equal; true is not 1."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
