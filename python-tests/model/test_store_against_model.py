@@ -29,7 +29,7 @@ from cloaca_core.features.child_runs.records import (
 )
 from cloaca_core.features.follow_ups.records import FollowUpRow, NewFollowUp
 from cloaca_core.features.maps.records import MAPS, MapRow
-from cloaca_core.features.queues.records import IN_QUEUES, Backlog, InQueue
+from cloaca_core.features.queues.records import IN_QUEUES, Backlog, InQueue, QueueLoad
 from cloaca_core.features.schedules.records import NewTick, ScheduleRow
 from cloaca_core.features.search.records import Claimable, Condition, RunSearch
 from cloaca_core.features.steering.records import Act, ActMark, ActSearch, Reopening
@@ -272,6 +272,8 @@ def comparable(answer: object) -> Any:
     if isinstance(answer, Waiting):
         return answer._replace(rows=list(map(comparable, answer.rows)))
     if isinstance(answer, Backlog):
+        return answer._replace(oldest=min(answer.oldest, TODAY))
+    if isinstance(answer, QueueLoad) and answer.oldest is not None:
         return answer._replace(oldest=min(answer.oldest, TODAY))
     if isinstance(answer, FollowUpRow):
         return answer._replace(id="", created_at=min(answer.created_at, TODAY))

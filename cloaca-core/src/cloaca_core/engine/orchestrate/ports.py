@@ -30,11 +30,19 @@ function, which starts the task later or decides its outcome.
 """
 
 
-OpenNodes: TypeAlias = (
-    "Callable[[ActiveRun, Sequence[AttemptRow], Sequence[int], Sequence[Attempt], "
-    "Sequence[Beside]], bool]"
-)
-"""See ``Ports.open_nodes``."""
+class OpenNodes(Protocol):
+    """See ``Ports.open_nodes``."""
+
+    def __call__(
+        self,
+        run: ActiveRun,
+        attempts: Sequence[AttemptRow],
+        ready: Sequence[int],
+        ahead: Sequence[Attempt],
+        beside: Sequence[Beside],
+        /,
+    ) -> bool:
+        """Returns True if it has written the rows and opened nodes."""
 
 
 class WaitPort(Protocol):

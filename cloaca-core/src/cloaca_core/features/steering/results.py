@@ -29,4 +29,4 @@ class BulkResult:
     matched: int
     changed: int
     refused: int
-    act: str | None = field(default=None, compare=False)
+    act: str | None = field(default=None, compare=False, repr=False)

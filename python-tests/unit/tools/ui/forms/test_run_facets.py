@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cloaca_tools.ui.forms.filter_line import filter_line
-from cloaca_tools.ui.runs.run_facets import RunFacet, Value, run_facets
+from cloaca_tools.ui.forms.run_facets import RunFacet, Value, run_facets
 from cloaca_tools.views.lists.facets import Facets
 
 FOUND = Facets(
