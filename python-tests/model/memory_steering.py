@@ -615,7 +615,8 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
                 ended_at=run.ended_at,
             )
             for task_id, first in seen.first_attempts.items():
-                self.restarted[run.id, task_id, first] = (run.round + 1, int(children))
+                told = (2 if task_id in seen.later else 1) if children else 0
+                self.restarted[run.id, task_id, first] = (run.round + 1, told)
             for task_id, items in seen.items.items():
                 for item in items:
                     first = seen.first_attempts.get(task_id, 1)

@@ -601,7 +601,8 @@ class StoreAgainstModel(RuleBasedStateMachine):
             run = self.run(self.model.get_run(run_id))
             seen = offset + (1 if run is None else run.round)
             chosen = {task: items[task] for task in items if task in attempts}
-            rounds.append(Reopening(run_id, seen, attempts, version, chosen, queue))
+            later = [task for task in attempts if seen == 1 and task > min(attempts)]
+            rounds.append(Reopening(run_id, seen, attempts, version, chosen, queue, later))
         asked = self._act("retry", number)
         self.same(
             self.model.retry(rounds, asked, **options),

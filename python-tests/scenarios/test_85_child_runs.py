@@ -246,6 +246,45 @@ def test_a_retry_begins_failed_children_again_and_waits_for_their_next_round(
 
 
 @pytest.mark.each_backend
+def test_below_a_task_that_runs_again_only_children_that_are_asked_for_again_begin_again(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    numbers, heals = [[1, 2, 3], [1, 4]], [False]
+
+    def fail(context: Context) -> None:
+        if not heals[0]:
+            raise ValueError("not yet")
+
+    def body(context: Context, handle: Handle) -> None:
+        begun = [handle.start_workflow("heal", {"n": n}) for n in context["numbers"]]
+        by_key = handle.start_workflow("heal", {"all": context["numbers"]}, key="all")
+        for each in (*begun, by_key):
+            each.result()
+
+    define("heal", fail, retry_attempts=1)
+    with cloaca.WorkflowBuilder("parent"):
+
+        @cloaca.task
+        def prep(context: Context) -> dict[str, Any]:
+            return {"numbers": numbers.pop(0)}
+
+        cloaca.task(id="t", retry_attempts=1, dependencies=[prep])(body)
+
+    run = runner.submit("parent")
+    assert run.result(WAIT).status == "Failed"
+    for each in run.children():
+        runner.get_run(each.id).wait(WAIT)
+    ids = [each.id for each in reversed(run.children())]
+    heals[0] = True
+    run = runner.retry(run.id, tasks=["prep"])
+
+    assert run.result(WAIT).status == "Completed"
+    rounds = {each.id: each.round for each in run.children()}
+    assert [rounds.pop(each) for each in ids] == [2, 1, 1, 1]
+    assert list(rounds.values()) == [1, 1]
+
+
+@pytest.mark.each_backend
 def test_a_run_that_fails_cancels_the_children_for_which_it_waited_alone(
     runner: cloaca.DefaultRunner,
 ) -> None:

@@ -109,6 +109,38 @@ def test_each_retry_runs_the_iteration_that_fails_once_more_and_no_other(
         assert [each.round for each in run.children()] == [number, 1]
 
 
+@pytest.mark.each_backend
+@pytest.mark.parametrize(
+    ("start", "rounds"),
+    [
+        (4, [1, 1, 1, 1]),  # 4 and 7 are iterations of another decision
+        (1, [1, 2, 1]),
+    ],
+)
+def test_an_iteration_that_failed_runs_again_only_if_the_loop_comes_to_it(
+    runner: cloaca.DefaultRunner, start: int, rounds: list[int]
+) -> None:
+    """A task above the loop runs again, and gives it another input or the same."""
+    heals, starts = fails_at_four(), [1, start]
+    with cloaca.WorkflowBuilder("up"):
+
+        @cloaca.task
+        def prep(context: Context) -> dict[str, Any]:
+            return {"start": starts.pop(0)}
+
+        enough = cloaca.context_value("n", ">", 9)
+        given: dict[str, Any] = {"n": "start", "step": cloaca.constant(3)}
+        cloaca.loop("a", "add", until=enough, max_iterations=5, context=given, dependencies=[prep])
+
+    run = runner.submit("up")
+    assert run.result(WAIT).status == "Failed"
+    heals.append(True)
+    run = runner.retry(run.id, tasks=["prep"])
+
+    assert run.result(WAIT).final_context["a"] == {"n": 10, "step": 3}
+    assert [each.round for each in run.children()] == rounds
+
+
 def test_a_loop_that_paused_its_run_goes_on_with_the_iteration_that_failed(
     runner: cloaca.DefaultRunner,
 ) -> None:

@@ -145,6 +145,60 @@ def test_a_retry_begins_the_failed_children_again_and_keeps_the_others(
     assert rounds_of(run) == {0: 1, 1: 2, 2: 2, 3: 1}
 
 
+@pytest.mark.each_backend
+def test_below_a_task_that_runs_again_only_children_that_have_their_input_again_do(
+    runner: cloaca.DefaultRunner, unlucky: set[Any]
+) -> None:
+    data = [[1, 13, 14, 15], [1, 13, 2]]
+    with cloaca.WorkflowBuilder("mapped"):
+
+        @cloaca.task
+        def prep(context: Context) -> dict[str, Any]:
+            return {"data": data.pop(0)}
+
+        cloaca.child("each", "double", map="data", context={}, outputs=[], dependencies=[prep])
+
+    unlucky |= {14, 15}
+    run = runner.submit("mapped")
+    assert run.result(WAIT).status == "Failed"
+    ids = {branch.index: branch.run.id for branch in run.tree().children}
+    unlucky.clear()
+    run = runner.retry(run.id, tasks=["prep"])
+
+    assert run.result(WAIT).status == "Completed"
+    rounds = {each.id: each.round for each in run.children()}
+    assert [rounds[ids[item]] for item in range(4)] == [1, 2, 1, 1]
+    assert sorted(rounds.values()) == [1, 1, 1, 1, 2]
+
+
+def test_no_more_failed_children_begin_again_at_once_than_the_map_allows(
+    h: Harness, unlucky: set[Any]
+) -> None:
+    with cloaca.WorkflowBuilder("slow after that"):
+
+        @cloaca.task(retry_attempts=1)
+        def first(context: Context) -> None:
+            if context["item"] in unlucky:
+                raise ValueError("unlucky")
+
+        cloaca.sleep("nap", seconds=HALF_AN_HOUR, dependencies=[first])
+    unlucky |= {1, 2, 3, 4}
+    mapped("slow after that", max_parallel=2, outputs=[])
+    run = h.submit("mapped", {"data": [1, 2, 3, 4]})
+    h.drain()
+    assert run.status == "Failed"
+    unlucky.clear()
+
+    run.handle.retry()
+    h.drain()
+    h.clock.advance(seconds=60)
+
+    assert sorted(each.status for each in run.handle.children()) == [
+        *["Failed"] * 2,
+        *["Waiting"] * 2,
+    ]
+
+
 def test_a_child_that_fails_again_in_a_retry_fails_its_item_again(
     runner: cloaca.DefaultRunner,
 ) -> None:

@@ -205,6 +205,7 @@ class Parts(Kernel):
             stop_with_parents=steering.children.stop_with_parents,
             act_now=steering.loop.act_now,
             child_keys=steering.children.keys,
+            begin_again=steering.child_retries.begin_for_body,
         )
 
     def _add_rest(self) -> None:
@@ -235,6 +236,7 @@ class Parts(Kernel):
             places,
             self.definitions.find,
             self.child_runs,
+            self.steering.child_retries,
             base.config.max_context_bytes,
         )
         control = orchestrator.control

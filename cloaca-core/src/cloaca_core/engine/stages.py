@@ -80,6 +80,10 @@ async def _no_keys(_: str) -> Container[str | None]:
     return ()
 
 
+async def _none_begun(_: RunRow, __: str, ___: str) -> bool:
+    return True
+
+
 class RegisteredVersions:
     """Finds the registered versions only."""
 
@@ -107,6 +111,7 @@ class FeatureHooks(NamedTuple):
     stop_with_parents: Callable[[Collection[str]], Awaitable[set[str]]] = _none_stopped
     act_now: Callable[[], Awaitable[None]] = _no_requests
     child_keys: Callable[[str], Awaitable[Container[str | None]]] = _no_keys
+    begin_again: Callable[[RunRow, str, str], Awaitable[bool]] = _none_begun
 
 
 class Base:
@@ -297,6 +302,7 @@ class Submission:
             orchestration.adoption,
             added.act_now,
             added.child_keys,
+            added.begin_again,
             base.subjects,
             alone=base.alone,
         )

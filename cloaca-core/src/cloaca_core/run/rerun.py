@@ -27,13 +27,14 @@ class Rerun(NamedTuple):
 
     ``drop`` are tasks that have attempts but are not in the definition: they stay history.
     ``first_attempts`` has, for each task of ``run`` that has attempts, the number of the next
-    attempt.
+    attempt. ``below`` are the tasks of ``run`` that depend on others of it: their input may change.
     """
 
     keep: tuple[Choice, ...]
     run: tuple[Choice, ...]
     drop: tuple[Choice, ...]
     first_attempts: dict[str, int]
+    below: frozenset[str] = frozenset()
 
 
 def rerun(
@@ -119,6 +120,7 @@ def _rerun(
             for index in reasons
             if graph.tasks[index].id in last
         },
+        below=frozenset([graph.tasks[i].id for i in again if graph.ancestors[i] & mask]),
     )
 
 

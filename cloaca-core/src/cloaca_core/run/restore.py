@@ -15,7 +15,7 @@ from cloaca_core.run.graph import Node, NodeGraph
 from cloaca_core.run.merge import Change
 from cloaca_core.run.planner import Completed, Failed, Known, Skipped
 from cloaca_core.run.reasons import skip_reason
-from cloaca_core.run.rows import AttemptRow, RestartRow, RunRow
+from cloaca_core.run.rows import CHILDREN_LATER, AttemptRow, RestartRow, RunRow
 from cloaca_core.values.payloads.json_values import JsonValue, decode
 from cloaca_core.values.states import LOST, UNCOUNTED, ReasonCode, TaskStatus
 
@@ -27,8 +27,9 @@ class Resume(NamedTuple):
     last attempt to ``retry_at``. ``crashes`` is the number of processes that died in this attempt,
     on an executor the number of workers; ``shared`` if other bodies died with them. ``uncounted``
     is the number of attempts before it that used up none of the task's. ``children_restarted``: the
-    failed runs that its calls had submitted were restarted before it. ``was_suspended``: its body
-    was suspended in a wait, and must come to the same wait when it runs again. So it needs the same
+    failed runs that its calls had submitted were restarted before it; with ``restarts_children``
+    they are as it comes to them, and so are those of a node. ``was_suspended``: its body was
+    suspended in a wait, and must come to the same wait when it runs again. So it needs the same
     input, with the first ``seen`` replacements of keys (otherwise None). So does an open map.
     """
 
@@ -41,6 +42,7 @@ class Resume(NamedTuple):
     was_suspended: bool = False
     seen: int | None = None
     shared: bool = False
+    restarts_children: bool = False
 
 
 FRESH = Resume()
@@ -98,10 +100,15 @@ def _find_children(
     graph: NodeGraph[Node], resume: dict[int, Resume], restarts: Iterable[RestartRow]
 ) -> None:
     """Note which attempts are the first ones of tasks whose children were restarted."""
-    firsts = {(each.task_id, each.first_attempt) for each in restarts if each.with_children}
+    firsts = {
+        (each.task_id, each.first_attempt): each.with_children
+        for each in restarts
+        if each.with_children
+    }
     for index, each in resume.items():
-        if (graph.tasks[index].id, each.attempt) in firsts:
-            resume[index] = each._replace(children_restarted=True)
+        if with_children := firsts.get((graph.tasks[index].id, each.attempt)):
+            later = with_children == CHILDREN_LATER
+            resume[index] = each._replace(children_restarted=True, restarts_children=later)
 
 
 def _count_exhausted(

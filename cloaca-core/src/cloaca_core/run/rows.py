@@ -14,6 +14,8 @@ THE_TASK: Final = -1
 """Stands in the column ``item`` of a row that is about the task itself, not about an item of a
 map.
 """
+CHILDREN_LATER: Final = 2
+"""Stands in ``RestartRow.with_children`` if the task restarts its children as it comes to them."""
 
 
 class NewRun(NamedTuple):
@@ -296,7 +298,8 @@ class RunFilter(NamedTuple):
 
 class RestartRow(NamedTuple):
     """A task of a run that runs again: its attempts before ``first_attempt`` are history.
-    ``with_children`` is 1 if the failed runs that its calls had submitted were restarted too.
+    ``with_children`` is 1 if the failed runs that its calls had submitted were restarted too, and
+    ``CHILDREN_LATER`` if the task restarts them itself.
     """
 
     run_id: str

@@ -53,6 +53,11 @@ def call_of_item(item: int) -> str:
     return f"i{item}"
 
 
+def is_of_node(call: str) -> bool:
+    """Whether the call, as ``place_of_call`` names it, is of a node or an item of a map."""
+    return call.startswith("i")
+
+
 def place_of_call(text: str) -> tuple[str, tuple[int, int]] | None:
     """The call in the rest of a key, after run and task, and an order among the runs that the call
     has started, of which the last one counts. None if the rest is no call: of a follow-up.

@@ -147,13 +147,14 @@ class Attempt(AttemptWork):
 
     ``number`` counts from 1; ``uncounted`` is the number of attempts before it that used up none of
     the task's. ``children_restarted``: failed runs that its calls had submitted were restarted
-    before it. ``shared``: its executor has broken before, with all its bodies. ``alone`` is set
-    while no other body may run beside it, as it is a suspect. ``started_at`` is wall time in µs
-    when the body begins. ``context`` is made at that moment from ``given``, which many attempts may
-    share. ``marked``: its start mark is being written. ``ahead`` is set until the record that it
-    was prepared ahead of is durable. ``is_suspending``: the body was asked to end while it waits.
-    ``begun_at`` is the instant at which a suspended body first began, None if it was not suspended.
-    ``domain`` is the failure domain: the bodies in it die together.
+    before it; ``restarts_children``: they are as its calls come to them. ``shared``: its executor
+    has broken before, with all its bodies. ``alone`` is set while no other body may run beside it,
+    as it is a suspect. ``started_at`` is wall time in µs when the body begins. ``context`` is made
+    at that moment from ``given``, which many attempts may share. ``marked``: its start mark is
+    being written. ``ahead`` is set until the record that it was prepared ahead of is durable.
+    ``is_suspending``: the body was asked to end while it waits. ``begun_at`` is the instant at
+    which a suspended body first began, None if it was not suspended. ``domain`` is the failure
+    domain: the bodies in it die together.
     """
 
     domain: str = ENGINE_PROCESS
@@ -173,6 +174,7 @@ class Attempt(AttemptWork):
         "number",
         "outcome",
         "owner",
+        "restarts_children",
         "shared",
         "started_at",
         "task",
@@ -206,6 +208,7 @@ class Attempt(AttemptWork):
         self.crashes: int = resume.crashes
         self.uncounted: int = resume.uncounted
         self.children_restarted: bool = resume.children_restarted
+        self.restarts_children: bool = resume.restarts_children
         self.shared: bool = resume.shared
         self.alone: bool = False
         self.begun_at: int | None = owner.latest[index].started_at if resume.was_suspended else None

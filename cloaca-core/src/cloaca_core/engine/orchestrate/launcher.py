@@ -232,6 +232,7 @@ class Launcher:
                     if attempt.was_suspended
                     else None,
                     shared=attempt.shared,
+                    restarts_children=attempt.restarts_children,
                 )
         run.resume.update(taken)
         run.life.held += taken

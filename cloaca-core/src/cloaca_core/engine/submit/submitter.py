@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.recover.lease import Lease
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.engine.submit.request import Request, RunRows
-    from cloaca_core.run.rows import NewRun
+    from cloaca_core.run.rows import NewRun, RunRow
     from cloaca_core.store.batch import Committed
     from cloaca_core.store.protocol import KernelStore
 
@@ -65,7 +65,8 @@ class Answer(Protocol):
 
 class Submitter:
     """Belongs to the engine's loop. ``act_now`` carries out requests to steer our runs;
-    ``child_keys`` finds the idempotency keys of a run's children. An engine that owns no runs has
+    ``child_keys`` finds the idempotency keys of a run's children, ``begin_again`` begins a failed
+    child of a run again, unless it has another input. An engine that owns no runs has
     no ``lease``.
     """
 
@@ -80,6 +81,7 @@ class Submitter:
         adoption: Adoption,
         act_now: Callable[[], Awaitable[None]],
         child_keys: Callable[[str], Awaitable[Container[str | None]]],
+        begin_again: Callable[[RunRow, str, str], Awaitable[bool]],
         subjects: Subjects,
         alone: bool = False,
     ) -> None:
@@ -94,6 +96,7 @@ class Submitter:
         self._adoption = adoption
         self._act_now = act_now
         self._child_keys = child_keys
+        self._begin_again = begin_again
         self._subjects = subjects
 
     async def submit(self, request: Request) -> list[str]:
@@ -123,7 +126,14 @@ class Submitter:
             and request.parent is not None
             and request.parent.children_restarted
         ):
-            request = await self._latest(request, request.parent.run_id)
+            found = await self._latest(request, request.parent.run_id)
+            if found is not request:
+                parent, accepted = request.parent, await self._accepted(found)
+                (run_id,), known = accepted
+                if not (known and parent.restarts_children) or await self._begin_again(
+                    parent.owner.row, run_id, request.texts[0]
+                ):
+                    return accepted
         run_ids, known = await self._accepted(request)
         for key in request.further_keys:
             if not (known and await self._has_failed(run_ids[0])):

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 
 class NodeStart(NamedTuple):
-    """An attempt at a node, or at an item of a map; ``workflow`` is that of its child."""
+    """An attempt at a node, or at an item of a map; ``workflow`` is that of its child.
+    ``begun_again``: its failed child was begun again before it.
+    """
 
     run: ActiveRun
     unit: Unit
     resume: Resume
     node: Child
     workflow: Workflow | RecordedWorkflow
+    begun_again: bool = False
 
 
 class EarlierChildren(NamedTuple):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cloaca_core.definition.registry import Unregistered
 from cloaca_core.definition.waits.kinds import Child, Loop
 from cloaca_core.errors import CloacaError, WorkflowNotFoundError
+from cloaca_core.features.child_runs.begun_again import BegunAgain
 from cloaca_core.features.child_runs.known_children import KnownChildren
 from cloaca_core.features.child_runs.made_children import MadeChildren, NodeChildRows
 from cloaca_core.features.child_runs.node_children import (
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.child_runs.part import ChildRunStore
     from cloaca_core.features.child_runs.places import ChildPlaces
     from cloaca_core.features.child_runs.records import NodeChild
+    from cloaca_core.features.reruns.child_retries import ChildRetries
     from cloaca_core.features.waits.open_waits import OpenWait
     from cloaca_core.features.waits.waits import Waits
     from cloaca_core.run.active_run import ActiveRun
@@ -70,6 +72,7 @@ class ChildNodes:
         places: ChildPlaces,
         find: Callable[[Unregistered], Awaitable[RecordedWorkflow]],
         child_runs: ChildRuns,
+        retries: ChildRetries,
         max_bytes: int,
     ) -> None:
         self._registry = registry
@@ -82,6 +85,7 @@ class ChildNodes:
         self._made = MadeChildren(ids, clock, max_bytes)
         self._tasks = RunTasks(kernel)
         self._known = KnownChildren(store, self._tasks)
+        self._again = BegunAgain(store, retries, self._tasks, kernel, self._found, self._fail_start)
         self._loop = asyncio.get_running_loop()
 
     # -- begin -------------------------------------------------------------------------------
@@ -130,11 +134,11 @@ class ChildNodes:
 
     def _found(self, start: NodeStart, earlier: EarlierChildren | None) -> None:
         """Start a child, or take what is there. If the first child of the node had another input,
-        the node begins anew. Otherwise a failed child is started once more with its own input,
-        unless a retry has done that; a child that has not ended is waited for; a completed child
-        gives its result.
+        the node begins anew. Otherwise a failed child is begun again if a retry restarts it,
+        else started once more with its own input; a child that has not ended is waited for; a
+        completed child gives its result.
         """
-        run, unit, resume, node, _ = start
+        run, unit, resume, node, *_ = start
         if self._waits.is_open(run, unit, resume.attempt) or not _may_begin(run, unit, resume):
             return
         try:
@@ -150,10 +154,8 @@ class ChildNodes:
         has_failed = row.status in (RunStatus.FAILED, RunStatus.CANCELLED)
         if not are_equal(first.input, text):
             self._start(start, anew, text)
-        elif has_failed and not resume.children_restarted:
-            self._start(start, place.again, row.input)
         elif has_failed:
-            self._conclude(start, row)
+            self._found_failed(start, earlier)
         elif row.status != RunStatus.COMPLETED:
             name = end_name(row.id, row.round)
             self._waits.open_for_run(run, unit, resume.attempt, name, place.detail)
@@ -163,6 +165,15 @@ class ChildNodes:
             self._go_on(start, place.next, further)
         else:
             self._start(start, anew, text)
+
+    def _found_failed(self, start: NodeStart, earlier: EarlierChildren) -> None:
+        """Begin the child again as it is, once, if a retry restarts it; else start another one."""
+        if not start.resume.children_restarted:
+            self._start(start, earlier.place.again, earlier.latest.input)
+        elif not start.begun_again:
+            self._again.begin(start, earlier)
+        else:
+            self._conclude(start, earlier.latest)
 
     def first_child(
         self, run: ActiveRun, task: int, node: Child, replacements: int
@@ -191,7 +202,7 @@ class ChildNodes:
             self._start(start, iteration, text)
 
     def _start(self, start: NodeStart, iteration: Iteration, text: str) -> None:
-        run, unit, resume, node, workflow = start
+        run, unit, resume, node, workflow, _ = start
         child = self._made.child(run, unit, resume.attempt, node, workflow, iteration, text)
         child, begin = self._placed(run, workflow, child)
         beside = [NodeChildRows(child)]
@@ -205,6 +216,9 @@ class ChildNodes:
         """The child with its owner, and the function that begins it once it is durable."""
         child = child._replace(owner=self._places.owner(run, workflow, child.queue))
         return child, partial(self._places.begin, run, workflow, child)
+
+    def _fail_start(self, start: NodeStart, error: CloacaError) -> None:
+        self._fail(start.run, start.unit, start.resume, error)
 
     def _fail(self, run: ActiveRun, unit: Unit, resume: Resume, error: CloacaError) -> None:
         """The node or the item cannot start. The end of an item begins the next one, which
@@ -290,7 +304,7 @@ class ChildNodes:
 
     def _conclude(self, start: NodeStart, row: RunRow) -> None:
         """The latest child has ended with the same input, before the node looked for it."""
-        run, unit, resume, node, _ = start
+        run, unit, resume, node, *_ = start
         outcome = self._made.outcome(run, unit, node, row)
         self._waits.ends.conclude(run, unit, outcome, resume.attempt, self._clock.wall())
 
@@ -298,6 +312,7 @@ class ChildNodes:
         """The run is over, or this runner no longer owns it."""
         self._places.forget(run)
         self._known.forget(run)
+        self._again.forget(run)
         self._tasks.forget(run)
 
 

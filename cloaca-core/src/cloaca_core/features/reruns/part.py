@@ -32,9 +32,10 @@ class RerunStore(SteeringStore, MapStore, Protocol):
         The end of the last round is recorded in ``rounds``. The run is Pending as if it were new:
         no owner, epoch + 1, no recoveries, no end. Its attempts stay, and so does its time limit
         unless another one is given. ``first_attempts`` are recorded in ``restarts``, and for each
-        whether the failed ``children`` were restarted, and so are the chosen ``items`` of maps,
-        with the next attempt of their task. Runners that had released the run
-        (``release_unserved``) may claim it. Of two callers that saw one round, one opens the next.
+        whether the failed ``children`` were restarted, or (``later``) the task does that; and so
+        are the chosen ``items`` of maps, with the next attempt of their task. Runners that had
+        released the run (``release_unserved``) may claim it. Of two callers that saw one round, one
+        opens the next.
         """
 
     async def fork(self, new: NewFork, act: Act) -> str | None:

@@ -25,7 +25,7 @@ from cloaca_core.features.maps.choice import indexes_of
 from cloaca_core.features.maps.names import may_be_item, named_tasks
 from cloaca_core.features.reruns.retry_plans import RETRIED, Ended, Plan, Planned, RetryPlans
 from cloaca_core.features.steering.records import Reopening
-from cloaca_core.values.child_kinds import call_of_item, place_of_call
+from cloaca_core.values.child_kinds import is_of_node, place_of_call
 from cloaca_core.values.namespace import SEPARATOR, short_name
 from cloaca_core.values.states import RunStatus
 
@@ -188,7 +188,7 @@ class Retries:
     async def _levels(
         self, runs: Sequence[Ended], wanted: Wanted
     ) -> tuple[list[dict[str, Plan]], dict[str, str]]:
-        """The plans of runs, then of children that their tasks wait for, level by level, and the
+        """The plans of runs, then of children that begin before their tasks, by levels, and the
         parent of each child. Children that remain of an ended round are cancelled first; then it is
         decided which of them are restarted.
         """
@@ -196,11 +196,11 @@ class Retries:
         parents: dict[str, str] = {}
         while planned := _planned(levels[-1]):
             await self._cancel_children([each.run.run_id for each in planned])
-            chosen = calls_of(wanted.items) if len(levels) == 1 else {}
-            found = await self._children_of(planned, chosen)
-            # The body would find such a child, wait for it, and get Cancelled as its answer.
-            ending = [child for child in found if child.status == RunStatus.CANCELLING]
-            below = [child for child in found if child.status in RETRIED] if wanted.children else []
+            found = await self._children_of(planned)
+            # The task would find such a child, wait for it, and get Cancelled as its answer.
+            ending = [each for each in found.values() if each.status == RunStatus.CANCELLING]
+            before = _before_their_tasks(planned, found) if wanted.children else []
+            below = [child for child in before if child.status in RETRIED]
             parents |= {child.id: child.parent_id for child in (*below, *ending)}
             # One that was selected beside its parent is begun with it.
             new = [Ended.of(child) for child in below if child.id not in levels[0]]
@@ -208,22 +208,13 @@ class Retries:
             levels.append(await self._plans.of(new, None) | refused)
         return levels, parents
 
-    async def _children_of(
-        self, planned: Sequence[Planned], chosen: Mapping[str, frozenset[str]]
-    ) -> list[ChildRow]:
-        """The latest children of calls of tasks that run again; of tasks of which calls are
-        ``chosen``, only of these.
-        """
+    async def _children_of(self, planned: Sequence[Planned]) -> dict[CallPlace, ChildRow]:
+        """The latest children of calls of tasks that run again."""
         again = {
             each.run.run_id: frozenset([choice.task for choice in each.rerun.run])
             for each in planned
         }
-        latest = _latest_of_calls(await self._store.children(list(again)), again)
-        return [
-            child
-            for (_, task, call), child in latest.items()
-            if task not in chosen or call in chosen[task]
-        ]
+        return _latest_of_calls(await self._store.children(list(again)), again)
 
     async def _write(self, planned: Sequence[Planned], wanted: Wanted) -> Begun:
         """Begin next rounds in one transaction. A run whose ended round has got children meanwhile
@@ -238,6 +229,7 @@ class Retries:
                 each.version,
                 wanted.items,
                 each.queue,
+                each.rerun.below,
             )
             for each in planned
         ]
@@ -326,9 +318,19 @@ def _latest_of_calls(
     return {place: child for place, (_, child) in latest.items()}
 
 
-def calls_of(items: Mapping[str, Collection[int]]) -> dict[str, frozenset[str]]:
-    """The calls of chosen items, by map. They are looked up once for each child run."""
-    return {task: frozenset(map(call_of_item, of)) for task, of in items.items()}
+def _before_their_tasks(
+    planned: Sequence[Planned], children: Mapping[CallPlace, ChildRow]
+) -> list[ChildRow]:
+    """The children that begin again before the tasks that have started them: not those of nodes,
+    nor of bodies below other tasks that run again. Such a task begins a child again as it comes to
+    it, if it has the same input.
+    """
+    later = {each.run.run_id: each.rerun.below for each in planned}
+    return [
+        child
+        for (run_id, task, call), child in children.items()
+        if not is_of_node(call) and task not in later[run_id]
+    ]
 
 
 def _still_ends(child: ChildRow) -> RunStateError:

@@ -9,7 +9,7 @@ from itertools import chain
 from cloaca_core.features.steering.records import Act, NewFork, Reopening
 from cloaca_core.features.steering.sql import SteeringQueries
 from cloaca_core.features.steps.sql import MemoQueries
-from cloaca_core.run.rows import THE_TASK, ForkRow
+from cloaca_core.run.rows import CHILDREN_LATER, THE_TASK, ForkRow
 from cloaca_core.store.acts import Acted
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.base import Queries, SqlPart, Statements, acted, pair, steps_of
@@ -77,9 +77,10 @@ class SqlReruns(SqlPart):
         columns = ("run_id", "id", "task_id", "item", "first_attempt", "with_children")
         restart = q.restart_tasks.binder(columns)
         rows = [
-            restart((run.run_id, act.id, task, item, first, int(children and item == THE_TASK)))
+            restart((run.run_id, act.id, task, item, first, restarted if item == THE_TASK else 0))
             for run in runs
             for task, item, first in _restarts(run)
+            for restarted in [with_children(run, task) if children else 0]
         ]
         *_, found = await self._dialect.write(
             [
@@ -185,6 +186,11 @@ def _restarts(run: Reopening) -> Iterator[tuple[str, int, int]]:
     for task, items in run.items.items():
         for item in items:
             yield task, item, run.first_attempts.get(task, 1)
+
+
+def with_children(run: Reopening, task: str) -> int:
+    """What the restart of a task tells of its children, if they are restarted."""
+    return CHILDREN_LATER if task in run.later else 1
 
 
 def _found(answers: Answers) -> str | None:

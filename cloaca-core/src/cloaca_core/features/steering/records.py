@@ -80,7 +80,7 @@ class Reopening(NamedTuple):
     end. Of its tasks, the attempts before ``first_attempts`` become history. ``version`` is the
     version of the workflow by which it was planned, None to keep the version of the run. ``items``
     are those that were chosen of maps, by task. Without a ``queue`` the run is in the queue in
-    which runs of its workflow begin.
+    which runs of its workflow begin. The tasks of ``later`` restart their children themselves.
     """
 
     run_id: str
@@ -89,6 +89,7 @@ class Reopening(NamedTuple):
     version: str | None = None
     items: Mapping[str, Collection[int]] = MappingProxyType({})
     queue: PlannedQueue | None = None
+    later: Collection[str] = ()
 
 
 class NewFork(NamedTuple):

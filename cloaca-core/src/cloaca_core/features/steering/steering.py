@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cloaca_core.features.reruns.child_retries import ChildRetries
 from cloaca_core.features.reruns.forks import Forks
 from cloaca_core.features.reruns.newest_definitions import NewestDefinitions
 from cloaca_core.features.reruns.retries import Retries
@@ -66,6 +67,7 @@ class Steering:
             subjects,
         )
         self.retries: Retries = Retries(store, newest, acts.of, subjects, self.children.cancel_of)
+        self.child_retries: ChildRetries = ChildRetries(store, self.retries)
         self.bulk: Bulk = Bulk(store, self.retries, acts.of, subjects)
         self.forks: Forks = Forks(store, newest, ids, acts.of, subjects)
 

@@ -93,21 +93,23 @@ class RetryConformance:
             RestartRow("a", "ship", 2, 2),
         ]
 
-    async def test_a_round_knows_whether_failed_children_were_begun_again_before_it(
+    async def test_a_round_knows_whether_failed_children_were_begun_again_before_it_or_are_later(
         self, store: Store
     ) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
         await ended_run(store, "a")
-        await store.retry([Reopening("a", 1, {"ship": 2, "bill": 1})], act("x"), children=True)
+        again = Reopening("a", 1, {"ship": 2, "bill": 1, "wrap": 1}, later={"wrap", "load"})
+        await store.retry([again], act("x"), children=True)
         await store.cancel(["a"], act("y"), LATER + 30, children=False)
 
-        await store.retry([Reopening("a", 2, {"ship": 2, "load": 1})], act("z"))
+        await store.retry([Reopening("a", 2, {"ship": 2, "load": 1}, later=["load"])], act("z"))
 
         assert await store.restarts(["a"]) == [
             RestartRow("a", "bill", 1, 2, 1),
             RestartRow("a", "load", 1, 3, 0),
             RestartRow("a", "ship", 2, 3, 0),
+            RestartRow("a", "wrap", 1, 2, 2),
         ]
 
     async def test_a_round_is_ended_by_its_owner_alone(self, store: Store) -> None:

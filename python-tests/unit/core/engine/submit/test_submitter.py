@@ -111,6 +111,8 @@ class Desk:
         self.messages: list[int] = []
         self.heeded = self.woken = self.timed = 0
         self.heed_failure: Exception | None = None
+        self.again: list[tuple[str, str, str]] = []
+        self.begins_again = True
         self.submitter = Submitter(
             self.store,
             self.journal,
@@ -121,6 +123,7 @@ class Desk:
             cast(Any, self),  # its adoption
             self._heed,
             self._child_keys,
+            self._begin_again,
             subjects,
         )
         with WorkflowBuilder("w", registry=Registry()) as builder:
@@ -151,6 +154,10 @@ class Desk:
         await submit(self.store, new_run("r", owner="me"), runner_id="me")
         self.runs.add(run)
         return attempt_of(run)
+
+    async def _begin_again(self, parent: RunRow, run_id: str, text: str) -> bool:
+        self.again.append((parent.id, run_id, text))
+        return self.begins_again
 
     async def _child_keys(self, parent_id: str) -> set[str | None]:
         return {child.idempotency_key for child in await self.store.children([parent_id])}
@@ -368,7 +375,25 @@ async def test_a_body_whose_children_were_begun_again_has_the_latest_of_them(des
         desk.request(idempotency_key=keys[0], further_keys=keys[1:], parent=parent)
     )
 
-    assert found == ([latest], True)
+    assert (found, desk.again) == (([latest], True), [])
+
+
+@pytest.mark.parametrize("has_the_input", [True, False])
+async def test_a_body_that_begins_its_children_itself_has_the_latest_with_its_input(
+    desk: Desk, has_the_input: bool
+) -> None:
+    parent = await desk.parent()
+    child = desk.request(idempotency_key="r::t::1", parent=parent)
+    (first,), _ = await desk.accept(child)
+    row = desk.store.runs[first]
+    desk.store.runs[first] = row._replace(status="Failed", ended_at=LATER)
+    parent.children_restarted = parent.restarts_children = True
+    desk.begins_again = has_the_input
+
+    (found,), known = await desk.accept(replace(child, further_keys=["r::t::1::2"]))
+
+    assert desk.again == [(parent.run_id, first, "{}")]
+    assert (found == first, known) == (has_the_input, has_the_input)
 
 
 # -- the first message ---------------------------------------------------------------------------

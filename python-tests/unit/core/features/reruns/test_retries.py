@@ -25,6 +25,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.reruns import retries as module
+from cloaca_core.features.reruns.child_retries import ChildRetries
 from cloaca_core.features.reruns.newest_definitions import NewestDefinitions
 from cloaca_core.features.reruns.retries import Begun, Retries
 from cloaca_core.features.steering.records import Act, Reopening
@@ -129,8 +130,9 @@ class Desk:
         return {run.id: run.round for run in self.store.runs.values()}
 
     def _act(self, order: Order) -> Act:
-        assert order == ORDER
-        self.acts.append(act(f"x{len(self.acts)}", now=NOW + len(self.acts)))
+        act_id = order.act_id or f"x{len(self.acts)}"
+        made = act(act_id, now=NOW + len(self.acts))
+        self.acts.append(made._replace(asked_by=order.asked_by))
         return self.acts[-1]
 
     def _runs_came(self) -> None:
@@ -257,16 +259,37 @@ async def test_children_for_which_a_body_waited_are_found_by_number_and_input_or
     assert desk.rounds() == {"a": 2, "b": 2, "c": 2, "d": 1, "e": 2, "f": 2, "g": 1}
 
 
-async def test_of_the_children_of_a_node_the_last_iteration_of_the_last_decision_is_begun(
+async def test_the_children_of_nodes_are_begun_by_these_and_those_of_bodies_below_others_too(
     desk: Desk,
 ) -> None:
     await desk.failed("a")
-    for name, key in (("b", "i-1.0@1"), ("c", "i-1.7@1"), ("d", "i-1.0@2"), ("e", "i-1.1@2")):
-        await desk.failed(name, parent="a", key=f"ship {key}")
+    keys = {"b": "ship i-1.0@1", "c": "ship i3.0@1", "d": "bill 1", "e": "ship 1"}
+    for name, key in keys.items():
+        await desk.failed(name, parent="a", key=key)
 
     await desk.retries.retry("a", None, ORDER, children=True)
 
     assert desk.rounds() == {"a": 2, "b": 1, "c": 1, "d": 1, "e": 2}
+    assert [(each.task_id, each.with_children) for each in await desk.store.restarts(["a"])] == [
+        ("ship", 1)
+    ]
+
+
+async def test_a_child_is_begun_by_its_task_once_in_a_round_of_the_parent(desk: Desk) -> None:
+    """An owner that takes the parent over does not know that the last one has begun it."""
+    await desk.failed("a")
+    await desk.failed("b", parent="a", key="ship i-1.0@1")
+    children, store = ChildRetries(desk.store, desk.retries), desk.store
+
+    assert await children.begin(store.runs["a"], [store.runs["b"]]) == {}
+    assert desk.rounds() == {"a": 1, "b": 2}
+    store.runs["b"] = store.runs["b"]._replace(status="Failed", ended_at=NOW)
+    await desk.failed("c", parent="b")  # a run of that round
+
+    assert await children.begin(store.runs["a"], [store.runs["b"]]) == {}
+    assert desk.rounds() == {"a": 1, "b": 2, "c": 1}
+    assert await children.begin(store.runs["a"]._replace(round=2), [store.runs["b"]]) == {}
+    assert desk.rounds() == {"a": 1, "b": 3, "c": 2}
 
 
 async def test_children_may_be_left_alone(desk: Desk) -> None:
@@ -318,7 +341,7 @@ async def test_children_that_the_round_has_left_are_cancelled_and_then_begun_wit
     desk: Desk,
 ) -> None:
     await desk.failed("a")
-    left = [desk.run("b", parent="a"), desk.run("c", parent="b")]
+    left = [desk.run("b", parent="a"), desk.run("c", parent="b", key="load 1")]
     await desk.insert(*[each._replace(owner=None) for each in left])
     desk.left = ["b", "c"]
 
