@@ -42,8 +42,9 @@ ORDER BY id DESC LIMIT :most;
 
 
 -- name: top_ids
--- The newest runs at the top of their trees: without a parent, or detached from it. The runs below them
--- that are newer are passed over; no index has only the top, for each run would have to be in it.
+-- The newest runs at the top of their trees: without a parent, or detached from it. The answer has at most
+-- :most ids, as many as one search looks at. What is read is bounded by the trees: the runs that are newer than
+-- the last of these and below others are passed over. No index has only the top, for each run would have to be in it.
 SELECT id FROM cloaca_run
 WHERE (parent_id IS NULL OR detached = 1) AND id < :before AND id >= :after
 ORDER BY id DESC LIMIT :most;
