@@ -344,6 +344,19 @@ class ChildRunConformance:
         assert await store.load_attempts(["p"]) == []
         assert await store.waits(["p"]) == []
 
+    async def test_a_child_that_was_claimed_does_not_begin_again_as_its_node_is_sent_once_more(
+        self, store: Store
+    ) -> None:
+        """The answer of the first commit was lost, and the child has been claimed meanwhile."""
+        await _begin(store)
+        await _open(store, _node_child("c"))
+        assert await claimed(store) == ["c"]
+
+        again = await _open(store, _node_child("c"))
+
+        assert again.of(OPENED_NODES) == {_opened("c")}
+        assert again.of(NODE_CHILDREN) == frozenset()
+
     async def test_a_node_of_a_run_that_ends_in_the_same_commit_does_not_wait(
         self, store: Store
     ) -> None:

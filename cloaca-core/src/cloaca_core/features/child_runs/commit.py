@@ -92,11 +92,16 @@ class ChildRunCommit:
         self, batch: Batch, answers: Mapping[str, Sequence[Row]], _: Collection[str]
     ) -> Decided:
         """The children that this runner owns from their insert, and the nodes whose children the
-        table has.
+        table has. A child that was sent without an owner may have been claimed since, if the batch
+        is sent once more: the claim has begun it.
         """
         found: dict[str, int] = dict(answers.get(_FOUND, ()))
         decided: dict[Kind[Any], frozenset[Any]] = {}
-        if owned := [each for each in batch.of(NODE_CHILDREN) if found.get(each.id)]:
+        if owned := [
+            each
+            for each in batch.of(NODE_CHILDREN)
+            if each.owner is not None and found.get(each.id)
+        ]:
             decided[NODE_CHILDREN] = frozenset(owned)
         if opened := [each for each in batch.of(OPENED_NODES) if each.child_id in found]:
             decided[OPENED_NODES] = frozenset(opened)
