@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -18,6 +19,7 @@ from cloaca_core.definition.context import Context
 from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.definition.nodes.child import child, loop
 from cloaca_core.definition.nodes.sleep import sleep
+from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.written_rules import context_value
@@ -26,7 +28,10 @@ from cloaca_core.errors import RunFailedError
 from cloaca_core.features.child_runs.records import OPENED_NODES
 from cloaca_core.features.steering.records import ChildRow
 from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.messages import NewMessage
 from cloaca_core.store.runs import OnCommit
+from cloaca_core.values.child_kinds import call_of_item
+from cloaca_core.values.waits import EVENT
 from cloaca_testing.conformance.rows import act
 
 pytestmark = pytest.mark.virtual_time
@@ -649,3 +654,19 @@ async def test_a_run_that_is_being_cancelled_starts_no_child_with_the_end_of_the
         assert (await program.wait(run_id)).row.status == "Cancelled"
         assert await begun_nodes(w, run_id) == ["c0"]
         assert w.store.open_waits == {}
+
+
+async def test_a_child_after_a_rest_of_its_parent_has_the_limit_that_the_rest_has_put_off() -> None:
+    async with world() as w:
+        with WorkflowBuilder("flow", registry=w.registry) as builder:
+            builder.time_limit(timedelta(seconds=5))
+            wait_for("news", event="e")
+            child("c", "below", dependencies=["news"])
+        ends(w.registry, 4)
+        program = await w.start()
+        run_id = await program.submit()
+        await asyncio.sleep(6)
+        await w.store.send(NewMessage("m", run_id, EVENT, "e", "{}", None, None, w.clock.wall()), 9)
+        await program.engine.steering.loop.act_if_ours([run_id])
+
+        assert (await program.wait(run_id)).row.status == "Completed"

@@ -179,10 +179,11 @@ class ChildNodes:
         self, run: ActiveRun, task: int, node: Child, replacements: int
     ) -> tuple[Workflow, NodeChild] | None:
         """The child of a node that has never begun, with its workflow, to be written with the end
-        of the task before. None if that needs a read of the table, or fails: then the node begins
-        after that.
+        of the task before. None if that needs a read of the table, or fails, or if the run rests:
+        the clock of its limit, by which the child has its deadline, starts again after that end.
+        Then the node begins after that.
         """
-        if run.row.round > 1 or not self._known.may_have_children(run):
+        if run.life.rests or run.row.round > 1 or not self._known.may_have_children(run):
             return None
         try:
             workflow = self._registry.find(node.workflow)
