@@ -32,7 +32,7 @@ from cloaca_core.store.messages import NewMessage
 from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.child_kinds import call_of_item
 from cloaca_core.values.waits import EVENT
-from cloaca_testing.conformance.rows import act
+from cloaca_testing.conformance.rows import act, new_run
 
 pytestmark = pytest.mark.virtual_time
 
@@ -670,3 +670,32 @@ async def test_a_child_after_a_rest_of_its_parent_has_the_limit_that_the_rest_ha
         await program.engine.steering.loop.act_if_ours([run_id])
 
         assert (await program.wait(run_id)).row.status == "Completed"
+
+
+async def test_a_run_that_waits_for_a_place_gets_that_of_a_child_that_was_not_to_begin() -> None:
+    """A body of the parent runs on meanwhile, so nothing else frees a place."""
+    async with world() as w:
+        with WorkflowBuilder("flow", registry=w.registry):
+            child("c0", "below")
+            child("c1", "below", dependencies=["c0"])
+
+            async def long(_: Context) -> None:
+                await asyncio.sleep(HOUR)
+
+            task(id="long")(long)
+        ends(w.registry, 5)
+        ends(w.registry, 5, "other")
+        program = await w.start(max_active_runs=2)
+        other = w.registry.find("other")
+        waiting = new_run("o", owner=None, workflow=other.namespace)._replace(version=other.version)
+
+        async def pause(run_id: str) -> None:
+            await w.store.pause([run_id], act("p"), None, children=False)
+            await w.store.commit(Batch("r", [waiting], [], [], {}))
+            await quiet()
+
+        program.store.commit = Before(program, pause)  # type: ignore[method-assign]
+        await program.submit()
+        await asyncio.sleep(20)
+
+        assert w.run("o").status == "Completed"

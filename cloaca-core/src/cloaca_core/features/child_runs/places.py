@@ -83,7 +83,7 @@ class ChildPlaces:
         committed: Committed,
     ) -> None:
         """The child is durable: begin it if it is ours."""
-        self.withdraw(parent, child)
+        self._return(parent, child)
         if child in committed.of(NODE_CHILDREN):
             assert isinstance(workflow, Workflow), "a runner that owns a run has its code"
             given = cast("dict[str, JsonValue]", decode(child.input))
@@ -93,6 +93,11 @@ class ChildPlaces:
             self._capacity.changed()
 
     def withdraw(self, parent: ActiveRun, child: NodeChild) -> None:
+        """The child is not to begin: its place is free for runs that wait in the table."""
+        self._return(parent, child)
+        self._capacity.changed()
+
+    def _return(self, parent: ActiveRun, child: NodeChild) -> None:
         """The place of this child is reserved no more."""
         if child.owner is not None and self._reserved[parent]:
             self._reserved[parent] -= 1
