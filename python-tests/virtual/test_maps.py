@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections import Counter
+from datetime import timedelta
 from types import FrameType
 from typing import Any
 
@@ -20,6 +21,7 @@ from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.definition.handles.task_handle import TaskHandle
 from cloaca_core.definition.nodes.sleep import sleep
 from cloaca_core.definition.retries.retry_after import RetryAfter
+from cloaca_core.definition.submission import StartOptions
 from cloaca_core.definition.task import task
 from cloaca_core.engine.observe.completion import Ended
 from cloaca_core.engine.orchestrate.launcher import LAUNCHES_PER_PASS
@@ -122,6 +124,26 @@ async def test_a_run_beside_a_long_map_waits_for_no_item_whose_turn_comes_later(
         await program.execute("other")
         # Behind the bodies that ran: the turn of the next items comes when these end.
         assert begun[0] - BEGUN == pytest.approx(110, abs=0.5)
+
+
+async def test_a_run_in_the_table_is_claimed_beside_long_maps_of_every_runner() -> None:
+    """Of each map four to eight items wait for a slot, in one line."""
+    async with world() as w:
+        Items(w, 1000, 10.0)
+        begun: list[float] = []
+
+        async def other(_: Context) -> None:
+            begun.append(the_loop().time())
+
+        w.define(other, "other")
+        slots = {"max_concurrent_tasks": 4, "max_concurrent_async_tasks": 4}
+        runners = [await w.start(lease_seconds=LEASE, **slots) for _ in range(2)]
+        for each in runners * 2:
+            await each.submit()
+        await asyncio.sleep(60)
+        due, late = the_loop().time() + 20, StartOptions(delay=timedelta(seconds=20))
+        await runners[0].wait(await runners[0].submit("other", start=late))
+        assert begun[0] <= due + 10.5
 
 
 async def test_a_suspect_begins_when_the_items_that_run_beside_it_have_ended() -> None:

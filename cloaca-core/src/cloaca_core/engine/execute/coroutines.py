@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.engine.execute.slot_queue import SlotQueue
-from cloaca_core.engine.execute.work import Stage
+from cloaca_core.engine.execute.work import Stage, turns_of
 from cloaca_core.engine.runtime.loop_care import (
     breakdown_reason,
     has_closed,
@@ -70,6 +70,11 @@ class BodyLoop:
     def backlog(self) -> int:
         """The number of pieces of work that wait for a slot."""
         return len(self._queued)
+
+    @property
+    def turns(self) -> int:
+        """The number of turns for which this work waits; that of a line has one."""
+        return turns_of(self._queued.works)
 
     @property
     def is_starting(self) -> bool:

@@ -240,6 +240,13 @@ class Executor:
         return sum(each.backlog for each in self._places.values())
 
     @property
+    def turns(self) -> int:
+        """The number of turns for which work waits: the work of a line, such as the items of a map,
+        waits for one.
+        """
+        return sum(each.turns for each in self._places.values())
+
+    @property
     def abandoned(self) -> int:
         """The number of bodies that still run although they were given up."""
         return sum(each.abandoned for each in self._places.values())

@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.engine.execute.slot_queue import SlotQueue
-from cloaca_core.engine.execute.work import Stage
+from cloaca_core.engine.execute.work import Stage, turns_of
 from cloaca_core.engine.runtime.loop_thread import Mailbox
 from cloaca_core.engine.runtime.starter import Starter
 
@@ -75,6 +75,11 @@ class BodyThreads:
     def backlog(self) -> int:
         """The approximate number of pieces of work that wait for a slot."""
         return len(self._arrived) + len(self._waiting)
+
+    @property
+    def turns(self) -> int:
+        """The approximate number of turns for which this work waits; that of a line has one."""
+        return turns_of([*self._arrived.copy(), *self._waiting.works.copy()])
 
     @property
     def is_starting(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Final
 
@@ -144,3 +144,8 @@ class Work(ABC):
     @abstractmethod
     def broke(self, error: BaseException) -> None:
         """Handle an error that ``run`` raised in spite of its contract. Must not raise."""
+
+
+def turns_of(works: Iterable[Work]) -> int:
+    """For how many turns these works wait: the works of a line wait for one."""
+    return len({work.line or work for work in works})

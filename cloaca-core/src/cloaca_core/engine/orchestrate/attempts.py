@@ -84,8 +84,10 @@ class Attempts:
         self.draining: bool = False
 
     def backlog(self) -> int:
-        """The number of attempts and follow-ups that wait for a slot, or for the quarantine."""
-        return self._executor.backlog + self._quarantine.waiting
+        """The number of turns for which attempts and follow-ups wait, for a slot or for the
+        quarantine. The items of a map that wait for a slot have one.
+        """
+        return self._executor.turns + self._quarantine.waiting
 
     # -- start -------------------------------------------------------------------------------
 

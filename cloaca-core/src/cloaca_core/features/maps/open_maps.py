@@ -30,6 +30,12 @@ MOST_PREPARED: Final = 512
 FASTER: Final = 8
 """So many times as many are prepared as before: each step costs a commit of few rows."""
 
+LOOKS: Final = 32
+"""After so many looks at a map, none of which found an idle slot, fewer items may be prepared."""
+
+SPARE: Final = 4
+"""So many times as many are still prepared as were used up between two of these looks."""
+
 _AROUND: Final = len(Change({"": 0}, []).to_json()) - len("0") - len(",")
 """What the text of a change has beside its key and its value; a list has a comma for each."""
 _OF_KEY: Final = len('"":')
@@ -63,6 +69,9 @@ class OpenMap:
     __slots__ = (
         "__weakref__",
         "_around",
+        "_least_here",
+        "_looks",
+        "_most_lacking",
         "ended",
         "entry",
         "flaw",
@@ -120,6 +129,8 @@ class OpenMap:
         self.entry: SharedEntry | None = None
         self.most_open: int = most_open
         self.most_here: int = most_here
+        self._least_here = most_here
+        self._looks = self._most_lacking = 0
         self.here: set[int] = set()
         self.restarted: Collection[int] = ()
 
@@ -129,12 +140,22 @@ class OpenMap:
 
     def keep_up(self) -> None:
         """Let more items be prepared than before if a slot had none to run: their bodies take less
-        time than their preparation. Not if few items are to begin after a failure.
+        time than their preparation. Not if few items are to begin after a failure, nor if the rest
+        waits for items that are open. Let fewer be prepared again if few end at a time.
         """
-        if self.plan.may_stop or self.most_here >= MOST_PREPARED:
+        if self.plan.may_stop or not self.plan.has_more:
             return
+        lacking, least = self.most_here - len(self.here), self._least_here
         if len(self.here) < self.slots:
-            self.most_here = min(FASTER * self.most_here, MOST_PREPARED)
+            if lacking <= self.most_open - len(self.plan.open):
+                self.most_here = max(self.most_here, min(FASTER * self.most_here, MOST_PREPARED))
+                self._looks = self._most_lacking = 0
+        elif self.most_here > least:
+            self._looks += 1
+            self._most_lacking = max(self._most_lacking, lacking)
+            if self._looks == LOOKS:
+                self.most_here = max(least, min(self.most_here, SPARE * self._most_lacking))
+                self._looks = self._most_lacking = 0
 
     def tell(self) -> None:
         """Note how far it has come, as a body tells its progress."""

@@ -7,7 +7,7 @@ from unit.core.features.maps.data import items
 
 from cloaca_core.engine.execute.body_log import NoLog
 from cloaca_core.engine.execute.work import Line
-from cloaca_core.features.maps.open_maps import MOST_PREPARED, OpenMap
+from cloaca_core.features.maps.open_maps import LOOKS, MOST_PREPARED, SPARE, OpenMap
 from cloaca_core.features.maps.openings import Opening
 from cloaca_core.features.maps.plan import ItemPlan
 from cloaca_core.values.map_items import SharedInput
@@ -15,7 +15,7 @@ from cloaca_core.values.option_names import ItemPolicyName
 from cloaca_testing.conformance.rows import attempt
 
 
-def opened(slots: int, policy: ItemPolicyName = "finish") -> OpenMap:
+def opened(slots: int, policy: ItemPolicyName = "finish", most_open: int = 1000) -> OpenMap:
     """A map of 10,000 items, of which eight may be prepared."""
     of = items(10_000)
     return OpenMap(
@@ -27,7 +27,7 @@ def opened(slots: int, policy: ItemPolicyName = "finish") -> OpenMap:
         None,
         NoLog(),
         SharedInput({}),
-        most_open=1000,
+        most_open=most_open,
         most_here=8,
         line=Line(lambda: 0),
         slots=slots,
@@ -45,6 +45,28 @@ def test_more_items_are_prepared_once_a_slot_had_none_to_run() -> None:
     for _ in range(10):
         one.keep_up()
     assert one.room() == MOST_PREPARED - 3
+
+
+def test_not_more_are_prepared_while_open_items_keep_the_rest_waiting() -> None:
+    one = opened(4, most_open=10)
+    list(one.plan.begin(8))
+    one.here = {1, 2}  # six wait to be tried again
+    one.keep_up()
+    list(one.plan.begin(2))
+    assert (one.room(), one.most_here) == (0, 8)
+
+
+def test_as_few_as_before_are_prepared_once_few_end_at_a_time() -> None:
+    one = opened(4)
+    one.keep_up()
+    one.keep_up()
+    assert one.most_here == MOST_PREPARED
+    for lacking in (30, 1):
+        for _ in range(LOOKS):
+            assert one.most_here > SPARE * lacking
+            one.here = set(range(one.most_here - lacking))
+            one.keep_up()
+        assert one.most_here == max(8, SPARE * lacking)
 
 
 @pytest.mark.parametrize("one", [opened(0), opened(4, "stop")])
