@@ -79,7 +79,7 @@ class RunRecords:
         """
         if entry is None or not self._journal.join(entry, row):
             entry = SharedEntry(self.listener, run, row)
-            self._journal.add(entry)
+            self._journal.share(entry)
         return entry
 
     def note(

@@ -124,9 +124,6 @@ class Entry(ABC):
     def refused(self, error: StoreError) -> None:
         """The database refuses it; nothing was written."""
 
-    def dropped(self) -> None:  # noqa: B027 - most entries need not know
-        """The journal does not write it: this runner owns its run no longer."""
-
     def apart(self) -> Sequence[Entry]:
         """Entries for its rows that count each by itself, if it is refused; none if they count
         together.

@@ -97,6 +97,7 @@ class Journal:
         self._runner_id = runner_id
         self._most_keys: float = inf if store.most_keys is None else store.most_keys
         self._inbox: deque[Entry] = deque()
+        self._shared: list[SharedEntry] = []
         self._bytes = 0
         self._parts: list[Part] = []
         self._refusals: list[tuple[Entry, StoreError]] = []
@@ -126,6 +127,11 @@ class Journal:
             self._measure()
         if not self._is_awake:
             self._wake()
+
+    def share(self, entry: SharedEntry) -> None:
+        """Take an entry that rows may ``join`` until the next turn."""
+        self._shared.append(entry)
+        self.add(entry)
 
     def join(self, entry: SharedEntry, row: AttemptRow) -> bool:
         """Add a row to an entry that waits for its commit. False if it takes no more."""
@@ -180,9 +186,7 @@ class Journal:
         submissions become runs without an owner.
         """
         kept = deque([entry for entry in self._inbox if not entry.is_of_run])
-        for entry in self._inbox:
-            if entry.is_of_run:
-                entry.dropped()
+        self._close_shared()
         self._inbox, self._bytes = kept, sum([entry.weight for entry in kept])
         if self._log_book is not None:
             self._log_book.forget()
@@ -239,8 +243,16 @@ class Journal:
         self._parts = [part] if any(part) else []
         self._lines = ()
         self._bytes -= weight
+        if self._shared:
+            self._close_shared()
         for _ in entries:
             self._inbox.popleft()
+
+    def _close_shared(self) -> None:
+        """Entries leave the inbox: no row joins those of now any more."""
+        for entry in self._shared:
+            entry.closed = True
+        self._shared.clear()
 
     async def _write(self, part: Part) -> None:
         """Commit the first part, trying until it succeeds, and give each entry its outcome."""

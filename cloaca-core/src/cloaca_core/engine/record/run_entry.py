@@ -29,6 +29,8 @@ log = SafeLogger("cloaca.engine")
 
 MOST_SHARING: Final = 500
 """Rows of one shared entry."""
+MOST_SHARED_BYTES: Final = 1 << 20
+"""Bytes from which on a shared entry takes no more rows: a batch holds whole entries."""
 
 
 class RunListener(Protocol):
@@ -210,7 +212,8 @@ class RunEntry(Entry):
 
 class SharedEntry(RunEntry):
     """Rows of one run that count each by itself: they share an entry as they come within one turn
-    of the journal. It takes no more rows once it is ``closed``.
+    of the journal. It takes no more rows once it is ``closed``: it is large, or the journal has
+    taken it from the inbox.
     """
 
     __slots__ = ("_rows", "closed")
@@ -218,21 +221,14 @@ class SharedEntry(RunEntry):
     def __init__(self, listener: RunListener, run: ActiveRun, row: AttemptRow) -> None:
         self._rows = [row]
         super().__init__(listener, run, self._rows, None)
-        self.closed: bool = False
+        self.closed: bool = self.weight >= MOST_SHARED_BYTES
 
     def join(self, row: AttemptRow) -> int:
         """Write a row with the others. Returns its weight."""
         self._rows.append(row)
         self.weight += (weight := attempt_weight(row))
-        self.closed = len(self._rows) >= MOST_SHARING
+        self.closed = len(self._rows) >= MOST_SHARING or self.weight >= MOST_SHARED_BYTES
         return weight
-
-    def add_to(self, draft: Draft) -> None:
-        self.closed = True
-        super().add_to(draft)
-
-    def dropped(self) -> None:
-        self.closed = True
 
     def apart(self) -> Sequence[Entry]:
         if len(self._rows) == 1:

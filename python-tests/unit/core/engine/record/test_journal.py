@@ -16,7 +16,7 @@ from model.virtual_time import the_loop
 from cloaca_core.engine.record import entries, journal as module
 from cloaca_core.engine.record.entries import Draft, Entry, SubmissionEntry
 from cloaca_core.engine.record.journal import Journal
-from cloaca_core.engine.record.run_entry import RunEntry, SharedEntry
+from cloaca_core.engine.record.run_entry import MOST_SHARED_BYTES, RunEntry, SharedEntry
 from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import (
@@ -597,7 +597,7 @@ class TestErrors:
         desk.store.bad = "bad"
         heard = Heard()
         entry = SharedEntry(heard, active_run(graph_of(t={})), attempt("r", "t0"))
-        desk.journal.add(entry)
+        desk.journal.share(entry)
         for number in range(1, 100):
             change = "bad" if number == 61 else None
             row = attempt("r", f"t{number}")._replace(change=change)
@@ -613,13 +613,13 @@ class TestErrors:
         desk.store.open.clear()
         run = active_run(graph_of(t={}))
         entry = SharedEntry(Heard(), run, attempt("r", "t0"))
-        desk.journal.add(entry)
+        desk.journal.share(entry)
         await desk.store.asked.wait()
         await quiet()
         assert not desk.journal.join(entry, attempt("r", "t1"))
 
         waiting = SharedEntry(Heard(), run, attempt("r", "t2"))
-        desk.journal.add(waiting)
+        desk.journal.share(waiting)
         assert desk.journal.join(waiting, attempt("r", "t3"))
         desk.journal.forget_runs()
         assert not desk.journal.join(waiting, attempt("r", "t4"))
@@ -631,13 +631,25 @@ class TestErrors:
         monkeypatch.setattr(module, "MAX_INBOX_BYTES", 3 * ROW_BYTES)
         await submit(desk.store, new_run("r"))
         entry = SharedEntry(Heard(), active_run(graph_of(t={})), attempt("r", "t0"))
-        desk.journal.add(entry)
+        desk.journal.share(entry)
         desk.journal.join(entry, attempt("r", "t1"))
         assert desk.journal.has_room()
         desk.journal.join(entry, attempt("r", "t2"))
         assert not desk.journal.has_room()
         await desk.journal.drained()
         assert desk.journal.has_room()
+
+    async def test_a_large_shared_entry_takes_no_more_rows(self, desk: Desk) -> None:
+        await submit(desk.store, new_run("r"))
+        row = attempt("r", "t0")._replace(change="x" * (MOST_SHARED_BYTES // 2))
+        run = active_run(graph_of(t={}))
+        entry = SharedEntry(Heard(), run, row)
+        desk.journal.share(entry)
+        joined = [desk.journal.join(entry, row._replace(task_id=f"t{n}")) for n in (1, 2)]
+        assert joined == [True, False]
+        large = SharedEntry(Heard(), run, row._replace(change="x" * MOST_SHARED_BYTES))
+        assert not desk.journal.join(large, row)
+        await desk.journal.drained()
 
     async def test_one_bad_value_among_a_thousand_is_found(self, desk: Desk) -> None:
         desk.store.bad = "bad"
@@ -739,6 +751,17 @@ class TestFaults:
 
         assert row.fate == "recorded"
         assert idle.broken == []
+
+    async def test_a_shared_entry_that_waits_behind_it_takes_no_row(self, idle: Desk) -> None:
+        """It has left the inbox, whose bytes are counted."""
+        entry = SharedEntry(Heard(), active_run(graph_of(t={})), attempt("run", "t0"))
+        idle.journal.add(Unwritable(1))
+        idle.journal.share(entry)
+        with pytest.raises(MemoryError):
+            await idle.journal.turn()
+
+        assert not idle.journal.join(entry, attempt("run", "t1"))
+        await idle.written(1)
 
     async def test_then_it_is_refused_and_the_others_are_written(self, idle: Desk) -> None:
         rows = [Row([attempt("run", f"t{number}")]) for number in range(5)]
