@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 from cloaca_core.definition.callables import is_async_callable
+from cloaca_core.definition.task import HANDLE_NAMES
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.engine.execute.work import COROUTINES, THREADS
 from cloaca_core.errors import BodySignal, BodySuspended, ConfigError, ConfigTypeError
@@ -80,7 +81,8 @@ class StandIns:
         self, key: TaskKey, function: TaskFunction, parameters: tuple[str, ...]
     ) -> None:
         """Call this function in place of the body of a map, with these parameters by name."""
-        self._functions[key] = _Function(function, wants_handle=False, parameters=parameters)
+        wants_handle = not HANDLE_NAMES.isdisjoint(parameters)
+        self._functions[key] = _Function(function, wants_handle, parameters)
 
     def fail(self, key: TaskKey, error: BaseException | type[BaseException], times: int) -> None:
         """Raise this error in the next calls of the body. ``ConfigError`` for a value that cannot
