@@ -30,7 +30,6 @@ from cloaca_core.features.steering.records import ChildRow
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.messages import NewMessage
 from cloaca_core.store.runs import OnCommit
-from cloaca_core.values.child_kinds import call_of_item
 from cloaca_core.values.waits import EVENT
 from cloaca_testing.conformance.rows import act, new_run
 

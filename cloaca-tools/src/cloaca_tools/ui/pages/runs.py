@@ -16,9 +16,9 @@ from starlette.responses import Response
 from cloaca_core.values.ids import is_run_id
 from cloaca_core.values.states import RunStatus
 from cloaca_tools.ui.forms.filter_line import HINTS, FilterLine, filter_line
+from cloaca_tools.ui.forms.run_facets import RunFacet, run_facets
 from cloaca_tools.ui.forms.time_range import entered_range, time_range
 from cloaca_tools.ui.runs.bulk_result import bulk_done
-from cloaca_tools.ui.forms.run_facets import RunFacet, run_facets
 from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.ui.words.texts import up_to_99
 from cloaca_tools.views import RunPage
