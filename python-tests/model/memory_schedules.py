@@ -187,19 +187,18 @@ class MemorySchedules(MemoryActs):
         rows = [row for row in self.schedules.values() if row.enabled or not enabled_only]
         return sorted(rows, key=lambda row: (row.workflow, row.id))[offset : offset + limit]
 
-    async def retime_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
+    async def change_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
+        if schedule.queue is not None:
+            self.queues.add((schedule.workflow, schedule.queue))
         row = self.schedules.get(schedule.id)
         if row is None or row.generation != schedule.generation:
             return False
         self.note_act(act)
-        self.schedules[row.id] = row._replace(
-            cron_expression=schedule.cron_expression,
-            timezone=schedule.timezone,
-            enabled=schedule.enabled,
-            decided_until=schedule.decided_until,
-            next_tick=schedule.next_tick,
-            due_at=schedule.due_at,
-            updated_at=schedule.updated_at,
+        self.schedules[row.id] = schedule._replace(
+            name=row.name,
+            last_tick=row.last_tick,
+            created_at=row.created_at,
+            pruned_until=row.pruned_until,
             generation=row.generation + 1,
         )
         return True

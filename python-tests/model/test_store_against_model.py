@@ -759,15 +759,19 @@ class StoreAgainstModel(RuleBasedStateMachine):
         enabled=st.booleans(),
         due_at=DUE,
         until=INSTANTS,
+        workflow=WORKFLOWS,
+        queue=st.sampled_from([None, None, GPU]),
         number=st.none() | ACTS,
     )
-    def retime_schedule(
+    def change_schedule(
         self,
         schedule_id: str,
         offset: int,
         enabled: bool,
         due_at: int | None,
         until: int,
+        workflow: str,
+        queue: str | None,
         number: int | None,
     ) -> None:
         row = self.run(self._schedules()).get(schedule_id, schedule(schedule_id))
@@ -775,13 +779,15 @@ class StoreAgainstModel(RuleBasedStateMachine):
             generation=row.generation + offset,
             enabled=enabled,
             timezone="Asia/Tokyo",
+            workflow=workflow,
+            queue=queue,
             next_tick=due_at,
             due_at=due_at,
             decided_until=until,
         )
         asked = self._noted("retime", number)
         self.same(
-            self.model.retime_schedule(wanted, asked), self.store.retime_schedule(wanted, asked)
+            self.model.change_schedule(wanted, asked), self.store.change_schedule(wanted, asked)
         )
 
     @rule(schedule_id=SCHEDULES, really=st.sampled_from([False, False, True]), number=ACTS)

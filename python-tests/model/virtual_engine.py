@@ -281,9 +281,9 @@ class VirtualStore(MemoryStore):
         await self._answer()
         return self._changed(await super().put_schedule(schedule, act))
 
-    async def retime_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
+    async def change_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
         await self._answer()
-        return self._changed(await super().retime_schedule(schedule, act))
+        return self._changed(await super().change_schedule(schedule, act))
 
     async def add_trigger(self, trigger: TriggerRow) -> bool:
         await self._answer()

@@ -284,7 +284,7 @@ async def test_schedules_are_locked_before_runs_are_deleted(store: Store, mine: 
 CHANGES: dict[str, tuple[str, Operation]] = {
     "of a schedule": (
         "cloaca_schedule",
-        lambda store: store.retime_schedule(schedule()._replace(enabled=False), noted()),
+        lambda store: store.change_schedule(schedule()._replace(enabled=False), noted()),
     ),
     "of a trigger": ("cloaca_trigger", lambda store: store.change_trigger(trigger_row(), noted())),
 }

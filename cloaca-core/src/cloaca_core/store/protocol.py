@@ -32,7 +32,7 @@ from cloaca_core.store.runs import RunStore
 from cloaca_core.values.times.clock import SYSTEM_CLOCK, Clock
 
 CHANGE_TRIES: Final = 10
-"""Tries of ``retime_schedule`` or ``change_trigger`` while concurrent changes win."""
+"""Tries of ``change_schedule`` or ``change_trigger`` while concurrent changes win."""
 
 
 class KernelStore(RunStore, RunnerStore, Protocol):

@@ -21,6 +21,7 @@ EXECUTION: Final = "Workflow execution failed: "
 CRON_WORKFLOW: Final = "Failed to register cron workflow: "
 INSTANCE: Final = "Failed to register workflow instance: "
 SCHEDULE: Final = "Failed to set schedule: "
+UPDATE: Final = "Failed to update cron schedule: "
 
 _REFUSALS: Final = (
     AmbiguousWorkflowError,

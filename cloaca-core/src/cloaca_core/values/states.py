@@ -87,3 +87,4 @@ class TickOutcome(StrEnum):
     RECOVERED = "Recovered"
     SKIPPED = "Skipped"
     BACKFILLED = "Backfilled"
+    REQUESTED = "Requested"

@@ -112,8 +112,9 @@ class Action:
     ``resume``, ``retry``, ``fork``, ``send``, ``approve``, ``submit`` if the caller gave a name, or
     ``expire`` for a run that had not begun in time. Or a request about a schedule
     (``add_schedule``, ``change_schedule``, ``enable_schedule``, ``disable_schedule``,
-    ``backfill_schedule``, ``delete_schedule``), a trigger (``enable_trigger``, ``disable_trigger``)
-    or a runner (``drain_runner``), or the runs that a call of ``prune`` has deleted.
+    ``backfill_schedule``, ``run_schedule``, ``delete_schedule``), a trigger (``enable_trigger``,
+    ``disable_trigger``) or a runner (``drain_runner``), or the runs that a call of ``prune`` has
+    deleted.
 
     ``by`` is the caller; ``changed`` is False if the request changed nothing. For schedules,
     triggers and runners only requests that changed something are listed. Runs that one call has

@@ -43,7 +43,7 @@ class CursorCorrection:
             except Exception as error:  # noqa: BLE001 - the other schedules must go on
                 self._tell_of_unreadable(row, error)
                 continue
-            if await self._store.retime_schedule(corrected):
+            if await self._store.change_schedule(corrected):
                 changed = True
                 _tell(row, corrected)
         return changed

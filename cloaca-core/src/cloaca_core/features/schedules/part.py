@@ -51,10 +51,11 @@ class ScheduleStore(KernelStore, Protocol):
     ) -> list[ScheduleRow]:
         """Schedules by workflow, then by id."""
 
-    async def retime_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
-        """Note the act, and replace expression, zone, enabled, ``decided_until``, ``next_tick``,
-        ``due_at`` and ``updated_at``; generation + 1. False, and nothing is done, when the schedule
+    async def change_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
+        """Note the act, and replace the settings, ``enabled``, ``decided_until``, ``next_tick``,
+        ``due_at`` and ``updated_at``; generation + 1. False, and neither is done, when the schedule
         is not in the generation of ``schedule`` any more: a concurrent change or firing was faster.
+        Its queue is noted for its workflow all the same.
         """
 
     async def delete_schedule(self, schedule_id: str, act: ActRow | None = None) -> None:

@@ -19,6 +19,7 @@ from cloaca_core.engine.runtime import failpoints
 from cloaca_core.engine.runtime.supervisor import Wakeup
 from cloaca_core.features.schedules.records import CANCELLATIONS, FIRINGS, TICKS
 from cloaca_core.features.schedules.timing.set_back import AHEAD, MOST_AHEAD
+from cloaca_core.values.states import TickOutcome
 from cloaca_core.values.times.instants import SECOND, Instant
 
 if TYPE_CHECKING:
@@ -212,12 +213,16 @@ class ScheduleLoop:
         return frozenset(each.tick for each in found)
 
     async def back_fill(
-        self, row: ScheduleRow, ticks: Sequence[Instant], now: Instant
+        self,
+        row: ScheduleRow,
+        ticks: Sequence[Instant],
+        now: Instant,
+        outcome: TickOutcome = TickOutcome.BACKFILLED,
     ) -> dict[Instant, str]:
         """Make runs for ticks that have none, also before or after the schedule's cursor. Returns
         their ids; a run is missing if another caller was faster or the schedule has been deleted.
         """
-        runs = self._rows.filled(row, ticks, now)
+        runs = self._rows.filled(row, ticks, now, outcome)
         async with self._deciding:
             await self._commit([], list(runs.values()))
         return {tick: str(made.run_id) for tick, made in runs.items()}

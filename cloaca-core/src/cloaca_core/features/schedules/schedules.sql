@@ -255,10 +255,13 @@ FROM cloaca_schedule WHERE workflow > '' AND enabled >= :enabled_only
 ORDER BY workflow, id LIMIT :limit OFFSET :offset;
 
 
--- name: retime_schedule
--- Change when a schedule ticks, and whether it does, if its generation is still :generation.
+-- name: change_schedule
+-- Change the settings of a schedule, and whether it ticks, if its generation is still :generation.
 UPDATE cloaca_schedule
-SET cron_expression = :cron_expression, timezone = :timezone, enabled = :enabled,
+SET workflow = :workflow, cron_expression = :cron_expression, timezone = :timezone,
+    enabled = :enabled, catchup_policy = :catchup_policy, overlap_policy = :overlap_policy,
+    jitter_seconds = :jitter_seconds, start_date = :start_date, end_date = :end_date,
+    params = :params, time_limit = :time_limit, queue = :queue,
     decided_until = :decided_until, next_tick = :next_tick, due_at = :due_at,
     updated_at = :updated_at, generation = generation + 1
 WHERE id = :id AND generation = :generation

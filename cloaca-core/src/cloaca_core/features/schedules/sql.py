@@ -18,7 +18,7 @@ class ScheduleQueries(
     file="schedules.sql",
     news={
         "put_schedule": Change.ANYTHING,
-        "retime_schedule": Change.ANYTHING,
+        "change_schedule": Change.ANYTHING,
         "note_schedule_act": Change.ANYTHING,
         "insert_tick_run": Change.RUNS,
         "cancel_run": Change.RUNS,
@@ -42,7 +42,7 @@ class ScheduleQueries(
     get_schedule: Statement
     get_schedule_named: Statement
     list_schedules: Statement
-    retime_schedule: Statement
+    change_schedule: Statement
     delete_schedule: Statement
     next_due: Statement
     due_schedules: Statement
@@ -66,9 +66,7 @@ class SqlSchedules(SqlPart):
         if act is not None:
             known["ids"] = self._dialect.array([schedule.id])
             steps = steps_of([q.lock_schedules, q.note_put_schedule], known | of_act(act)) + steps
-        if schedule.queue is not None and schedule.queue != DEFAULT_QUEUE:
-            steps = [self._noting([(schedule.workflow, schedule.queue)]), *steps]
-        *_, ((schedule_id,),) = await self._dialect.write(steps)
+        *_, ((schedule_id,),) = await self._dialect.write([*self._queue_of(schedule), *steps])
         return str(schedule_id)
 
     async def get_schedule(self, schedule_id: str) -> ScheduleRow | None:
@@ -90,11 +88,17 @@ class SqlSchedules(SqlPart):
         )
         return list(map(_schedule, rows))
 
-    async def retime_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
-        retime = Step.of(self._schedules.retime_schedule, schedule._asdict())
+    async def change_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
+        change = Step.of(self._schedules.change_schedule, schedule._asdict())
         noted = self._noted(schedule.id, schedule.generation, act)
-        *_, retimed = await self._dialect.write([*noted, retime])
-        return bool(retimed)
+        *_, changed = await self._dialect.write([*self._queue_of(schedule), *noted, change])
+        return bool(changed)
+
+    def _queue_of(self, schedule: ScheduleRow) -> list[Step]:
+        """The step that notes the queue of a schedule for its workflow, if it is to be noted."""
+        if schedule.queue is None or schedule.queue == DEFAULT_QUEUE:
+            return []
+        return [self._noting([(schedule.workflow, schedule.queue)])]
 
     async def delete_schedule(self, schedule_id: str, act: ActRow | None = None) -> None:
         delete = self._schedules.delete_schedule

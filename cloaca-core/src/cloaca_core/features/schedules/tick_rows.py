@@ -98,12 +98,17 @@ class TickRows:
         ]
 
     def filled(
-        self, row: ScheduleRow, ticks: Sequence[Instant], now: Instant
+        self,
+        row: ScheduleRow,
+        ticks: Sequence[Instant],
+        now: Instant,
+        outcome: TickOutcome = TickOutcome.BACKFILLED,
     ) -> dict[Instant, NewTick]:
         """Ticks that a person requests, also before or after the schedule's cursor."""
+        is_past = outcome == TickOutcome.BACKFILLED
         return {
-            tick: self._tick(row, DueTick(tick, recovered=True), now)._replace(
-                generation=None, outcome=TickOutcome.BACKFILLED
+            tick: self._tick(row, DueTick(tick, recovered=is_past), now)._replace(
+                generation=None, outcome=outcome
             )
             for tick in ticks
         }

@@ -158,6 +158,7 @@ ACT_KINDS: Final = (
     "enable_schedule",
     "disable_schedule",
     "backfill_schedule",
+    "run_schedule",
     "delete_schedule",
     "enable_trigger",
     "disable_trigger",

@@ -104,7 +104,7 @@ class ScheduleConformance:
         elif changed == "put":
             await store.put_schedule(row._replace(params="[]"))
         else:
-            await store.retime_schedule(row._replace(enabled=changed == "retimed"))
+            await store.change_schedule(row._replace(enabled=changed == "retimed"))
         before = await store.get_schedule("s")
 
         await fire(store, new_tick("s", "a"), lost=3)
@@ -399,15 +399,29 @@ class ScheduleConformance:
 
         assert await _listed(store) == [changed._replace(id="s", generation=1)]
 
-    async def test_a_schedule_that_has_gone_on_is_not_retimed(self, store: Store) -> None:
+    async def test_a_schedule_that_has_gone_on_is_not_changed(self, store: Store) -> None:
         await store.put_schedule(schedule())
-        wanted = schedule()._replace(enabled=False, timezone="Asia/Tokyo", updated_at=LATER)
+        wanted = schedule()._replace(
+            workflow="other",
+            cron_expression="5 * * * *",
+            timezone="Asia/Tokyo",
+            enabled=False,
+            catchup_policy="skip",
+            overlap_policy="queue",
+            jitter_seconds=7,
+            start_date=1,
+            end_date=LATER,
+            params='{"a":1}',
+            time_limit=9,
+            queue="slow",
+            updated_at=LATER,
+        )
 
-        assert await store.retime_schedule(wanted)
-        assert not await store.retime_schedule(wanted)
+        assert await store.change_schedule(wanted)
+        assert not await store.change_schedule(wanted)
 
         assert await store.get_schedule("s") == wanted._replace(generation=1)
-        assert not await store.retime_schedule(wanted._replace(id="t"))
+        assert not await store.change_schedule(wanted._replace(id="t"))
 
     async def test_a_deleted_schedule_leaves_its_history(self, store: Store) -> None:
         await store.put_schedule(schedule())

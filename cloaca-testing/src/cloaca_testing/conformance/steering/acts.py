@@ -42,7 +42,7 @@ class ActConformance:
     async def test_a_schedule_that_is_put_as_it_is_is_not_noted(self, store: Store) -> None:
         full = schedule(name="n")._replace(start_date=1, end_date=2, time_limit=3, queue="gpu")
         await store.put_schedule(full)
-        await store.retime_schedule(full._replace(enabled=False))
+        await store.change_schedule(full._replace(enabled=False))
         moved = full._replace(id="t", created_at=LATER, updated_at=LATER, decided_until=LATER)
 
         assert await store.put_schedule(moved, noted()) == "s"
@@ -86,8 +86,8 @@ class ActConformance:
         await store.put_schedule(schedule())
         off = schedule()._replace(enabled=False)
 
-        await store.retime_schedule(off, noted("1", "disable_schedule"))
-        await store.retime_schedule(off, noted("2", "disable_schedule"))  # of a generation ago
+        await store.change_schedule(off, noted("1", "disable_schedule"))
+        await store.change_schedule(off, noted("2", "disable_schedule"))  # of a generation ago
         await store.note_on_schedule("s", noted("3", "backfill_schedule"))
         await store.note_on_schedule("none", noted("4", "backfill_schedule"))
         await store.delete_schedule("s", noted("5", "delete_schedule"))
@@ -104,7 +104,7 @@ class ActConformance:
         acts = [noted(str(number), "change_schedule") for number in range(4)]
 
         changed = await asyncio.gather(
-            *[store.retime_schedule(schedule()._replace(timezone=act.id), act) for act in acts]
+            *[store.change_schedule(schedule()._replace(timezone=act.id), act) for act in acts]
         )
 
         assert changed.count(True) == 1

@@ -318,6 +318,25 @@ def backfill(
         _tell(out, client.backfill(row["id"], *period, limit=limit, by=by), "run now")
 
 
+@command.command()
+@_SCHEDULE
+@by_option
+@database_options
+@output_options
+@pass_where
+def run(where: Where, out: Output, schedule: str, by: str | None) -> None:
+    """Make a run of a schedule at once, with its context, time limit and queue.
+
+    Its ticks stay as they are, and a schedule that is disabled can be run as well.
+    """
+    from cloaca_core.features.schedules.operations.backfill import RunSchedule
+
+    with where.client("rw") as client:
+        row = _found(client, schedule)
+        run_id = client._do(RunSchedule(row["id"], by))
+    out.one("run", {"id": run_id, "schedule_id": row["id"]}, lambda: [run_id])
+
+
 def _instant(given: str, schedule: Form) -> str:
     """An instant as it is given; for a date, when that day begins in the schedule's time zone."""
     try:

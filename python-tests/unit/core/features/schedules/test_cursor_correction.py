@@ -123,7 +123,7 @@ async def test_an_outage_is_taken_for_no_flaw_of_a_schedule(
     async def away(_: ScheduleRow) -> bool:
         raise StoreUnavailableError("away")
 
-    monkeypatch.setattr(store, "retime_schedule", away)
+    monkeypatch.setattr(store, "change_schedule", away)
 
     with pytest.raises(StoreUnavailableError):
         await CursorCorrection(store).put_right([(put(), NOON)], NOON)

@@ -1,4 +1,4 @@
-"""Operations that run the past ticks of a period, or preview them.
+"""Operations that run the past ticks of a period, or preview them, and that run a schedule now.
 
 Page by page, each a commit of its own: after an error or a crash the call can be made again, since
 no tick runs twice. Decides nothing about ticks, and never changes a schedule's next tick.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
+from cloaca_core.engine.calls.call import unchanged
 from cloaca_core.engine.calls.orders import asker
 from cloaca_core.errors import ScheduleError
 from cloaca_core.features.schedules.records import ScheduleRow
@@ -20,6 +21,7 @@ from cloaca_core.features.schedules.timing.back_fill import BackFill, back_fill,
 from cloaca_core.features.steering.noted_acts import NotedActs
 from cloaca_core.values.arguments import text, whole
 from cloaca_core.values.error_prefixes import prefixed
+from cloaca_core.values.states import TickOutcome
 from cloaca_core.values.text import is_storable
 from cloaca_core.values.times.instants import Instant, read_instant, to_datetime
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT: Final = 1_000
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
 _PREFIX: Final = "Failed to back-fill schedule: "
+_RUN_PREFIX: Final = "Failed to run schedule: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,24 @@ class PreviewBackfill(BackfillSpec):
         return caller.act(answer, _result)
 
 
+class RunSchedule(NamedTuple):
+    """Make a run of a schedule at once, as if it ticked now; returns the id of the run.
+    ``schedule`` is an id or a name.
+    """
+
+    schedule: str
+    by: str | None = None
+
+    def call(self, caller: CallerOf[ScheduleEngine, object]) -> Call[str]:
+        """See ``Operation``."""
+        who = asker(self.by)
+
+        async def answer(engine: ScheduleEngine) -> str:
+            return await _filling(engine, who).run_now(self.schedule)
+
+        return caller.act(answer, unchanged)
+
+
 def _filling(engine: ScheduleEngine, by: str) -> BackFilling:
     acts = NotedActs(engine.store, engine.ids, by)
     return BackFilling(engine.store, acts, engine.schedule_loop)
@@ -130,6 +151,17 @@ class BackFilling:
             return await self._make(row, page)
 
         return await self._all(spec, make)
+
+    async def run_now(self, schedule: str) -> str:
+        """Make the run of a tick at this instant, whether or not the schedule is enabled."""
+        with prefixed(_RUN_PREFIX):
+            row, now = await self._known(schedule), await self._store.now()
+            act = self._acts.row("run_schedule", row.name or row.id, row.workflow)
+            await self._store.note_on_schedule(row.id, act)
+            sent = await self._schedules.back_fill(row, [now], now, TickOutcome.REQUESTED)
+            if not await self._store.find_ticks(row.id, [now]):
+                raise _deleted(row)
+            return sent[now]
 
     def _act(self, row: ScheduleRow, spec: BackfillSpec) -> ActRow:
         start = to_datetime(read_instant("start", spec.start))
@@ -179,7 +211,7 @@ class BackFilling:
         sent = await self._schedules.back_fill(row, page.ticks, await self._store.now())
         found = await self._store.find_ticks(row.id, page.ticks)
         if not found and await self._store.get_schedule(row.id) is None:
-            raise ScheduleError(f"Record not found: schedule {row.id} has been deleted meanwhile")
+            raise _deleted(row)
         ours = [each for each in found if each.run_id == sent[each.tick]]
         return Filled(
             row.id,
@@ -188,6 +220,10 @@ class BackFilling:
             already=page.already + len(found) - len(ours),
             left=page.left,
         )
+
+
+def _deleted(row: ScheduleRow) -> ScheduleError:
+    return ScheduleError(f"Record not found: schedule {row.id} has been deleted meanwhile")
 
 
 def _paged(timing: Timing, start: Instant, end: Instant) -> Iterator[Sequence[Instant]]:

@@ -19,7 +19,7 @@ from cloaca_core.features.schedules.timing.overlap import overlap_policy
 from cloaca_core.features.schedules.timing.set_back import AHEAD, MOST_AHEAD, is_ahead
 from cloaca_core.store.protocol import CHANGE_TRIES
 from cloaca_core.values.arguments import flag, shown_number, text, whole
-from cloaca_core.values.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
+from cloaca_core.values.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE, UPDATE, prefixed
 from cloaca_core.values.namespace import SEPARATOR, check_name
 from cloaca_core.values.queue_names import checked_queue
 from cloaca_core.values.times.instants import read_instant
@@ -39,6 +39,19 @@ if TYPE_CHECKING:
 Moment: TypeAlias = datetime | str | None
 DEFAULT_CATCH_UP: Final = "run_once"
 DEFAULT_OVERLAP: Final = "allow"
+_SETTINGS: Final = (
+    "workflow",
+    "cron_expression",
+    "timezone",
+    "catchup_policy",
+    "overlap_policy",
+    "jitter_seconds",
+    "start_date",
+    "end_date",
+    "params",
+    "time_limit",
+    "queue",
+)
 LONGEST_JITTER: Final = 366 * 86_400
 
 
@@ -134,9 +147,21 @@ class ScheduleTable(ScheduleLists):
             )
             return _due(retimed._replace(updated_at=now), now)
 
-        with prefixed("Failed to update cron schedule: "):
+        with prefixed(UPDATE):
             await self._known(schedule_id)
             await self._change("change_schedule", schedule_id, changed)
+
+    async def change(self, spec: ScheduleSpec, schedule_id: str) -> None:
+        """Change all settings of a schedule but its name. Ticks that stay the same go on where
+        they were; others count from now on.
+        """
+        with prefixed(UPDATE):
+            await self._known(schedule_id)
+            await self._change(
+                "change_schedule", schedule_id, lambda row, now: _changed(row, spec, now)
+            )
+        if spec.queue is not None:
+            await self._schedules.submits([spec.queue])
 
     async def set_enabled(self, schedule_id: str, enabled: bool) -> None:
         """Enable it from now on, or disable it; an unknown id changes nothing."""
@@ -146,7 +171,7 @@ class ScheduleTable(ScheduleLists):
                 return row
             return _due(row._replace(enabled=enabled, updated_at=now), now)
 
-        with prefixed("Failed to update cron schedule: "):
+        with prefixed(UPDATE):
             kind = "enable_schedule" if flag("enabled", enabled) else "disable_schedule"
             await self._change(kind, schedule_id, changed)
 
@@ -172,7 +197,7 @@ class ScheduleTable(ScheduleLists):
             if row is None:
                 return
             new = changed(row, await self._store.now())
-            if new == row or await self._store.retime_schedule(new, self._act(kind, new)):
+            if new == row or await self._store.change_schedule(new, self._act(kind, new)):
                 self._changed()
                 return
         raise ScheduleError("the schedule is changed by others all the time")
@@ -214,6 +239,24 @@ def _row(spec: ScheduleSpec, schedule_id: str, now: int) -> ScheduleRow:
         time_limit=limit,
         queue=None if spec.queue is None else checked_queue("queue", spec.queue),
     )
+
+
+def _changed(row: ScheduleRow, spec: ScheduleSpec, now: int) -> ScheduleRow:
+    """The schedule with these settings, as if it was put by its name."""
+    given = _row(spec, row.id, now)
+    new = row._replace(**{name: getattr(given, name) for name in _SETTINGS})
+    if new == row:
+        return row
+    if _ticks(new) != _ticks(row):
+        new = _due(new, now)
+    elif new.jitter_seconds != row.jitter_seconds and row.due_at is not None:
+        new = new._replace(due_at=min(row.due_at, now))  # the next tick may be due sooner
+    return new._replace(updated_at=now)
+
+
+def _ticks(row: ScheduleRow) -> tuple[object, ...]:
+    """The settings on which it depends when a schedule ticks."""
+    return row.cron_expression, row.timezone, row.start_date, row.end_date
 
 
 def _due(row: ScheduleRow, now: int) -> ScheduleRow:

@@ -7,6 +7,7 @@ a context belong to the caller; ``schedule_table`` checks and does all else, on 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, Union
 
 from cloaca_core.definition.context import input_text, items_of
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from cloaca_core.values.times.no_limit import NoLimit
 
 T = TypeVar("T")
-_Ticking: TypeAlias = Union["RegisterCron", "PutSchedule", "PutInstance"]
+_Ticking: TypeAlias = Union["RegisterCron", "PutSchedule", "PutInstance", "ChangeSchedule"]
 
 
 class RegisterCron(NamedTuple):
@@ -76,16 +77,7 @@ class PutSchedule(NamedTuple):
     def call(self, caller: CallerOf[ScheduleEngine, ScheduleLooks]) -> Call[str]:
         """See ``Operation``."""
         with prefixed(SCHEDULE):
-            spec = replace(
-                _spec(caller.host, self, self.name, self.params),
-                catchup_policy=self.catchup_policy,
-                overlap_policy=self.overlap_policy,
-                jitter_seconds=self.jitter_seconds,
-                start_date=self.start_date,
-                end_date=self.end_date,
-                time_limit=self.time_limit,
-                queue=self.queue,
-            )
+            spec = _whole_spec(caller.host, self, self.name)
         return _put(caller, ScheduleTable.put, spec, self, SCHEDULE)
 
 
@@ -140,6 +132,31 @@ class RetimeSchedule(NamedTuple):
         """See ``Operation``."""
         given = self.schedule_id, self.cron_expression, self.timezone
         return table_call(caller, _table, self.by, lambda table: table.update(*given))
+
+
+class ChangeSchedule(NamedTuple):
+    """Change all settings of a schedule but its name. None stands for a default."""
+
+    schedule_id: str
+    workflow_name: str
+    cron_expression: str
+    timezone: str
+    params: ContextLike = None
+    catchup_policy: str | None = None
+    overlap_policy: str | None = None
+    jitter_seconds: int | None = None
+    start_date: Moment = None
+    end_date: Moment = None
+    time_limit: Duration | NoLimit | None = None
+    by: str | None = None
+    queue: str | None = None
+
+    def call(self, caller: CallerOf[ScheduleEngine, ScheduleLooks]) -> Call[None]:
+        """See ``Operation``."""
+        with prefixed(SCHEDULE):
+            spec = _whole_spec(caller.host, self, None)
+        put = partial(ScheduleTable.change, schedule_id=self.schedule_id)
+        return _put(caller, put, spec, self, SCHEDULE)
 
 
 class EnableSchedule(NamedTuple):
@@ -212,20 +229,35 @@ def _spec(
     )
 
 
+def _whole_spec(
+    host: Host[object, object], asked: PutSchedule | ChangeSchedule, name: str | None
+) -> ScheduleSpec:
+    return replace(
+        _spec(host, asked, name, asked.params),
+        catchup_policy=asked.catchup_policy,
+        overlap_policy=asked.overlap_policy,
+        jitter_seconds=asked.jitter_seconds,
+        start_date=asked.start_date,
+        end_date=asked.end_date,
+        time_limit=asked.time_limit,
+        queue=asked.queue,
+    )
+
+
 def _put(
     caller: CallerOf[ScheduleEngine, ScheduleLooks],
-    put: Callable[[ScheduleTable, ScheduleSpec], Coroutine[Any, Any, str]],
+    put: Callable[[ScheduleTable, ScheduleSpec], Coroutine[Any, Any, T]],
     spec: ScheduleSpec,
     asked: _Ticking,
     prefix: str,
-) -> Call[str]:
+) -> Call[T]:
     """A call that puts a schedule; its workflow may be known by its record alone."""
     name = name_to_look_up(caller.host, asked.workflow_name)
     if name is None:
         return table_call(caller, _table, asked.by, lambda table: put(table, spec))
     who = asker(asked.by)
 
-    async def answer(engine: ScheduleEngine) -> str:
+    async def answer(engine: ScheduleEngine) -> T:
         with prefixed(prefix):
             workflow = await engine.definitions.full_name(name, spec.workflow)
         return await put(_table(engine, who), replace(spec, workflow=workflow))

@@ -23,6 +23,7 @@ from cloaca_core.features.schedules.operations.backfill import (
     Filled,
     PreviewBackfill,
     RunBackfill,
+    RunSchedule,
 )
 from cloaca_core.features.schedules.operations.schedules import PutSchedule
 from cloaca_core.features.schedules.records import TickRow
@@ -338,3 +339,50 @@ async def test_a_back_fill_of_several_pages_is_noted_once(store: Store, start: S
 
     assert len(filled.ticks) == ticks
     assert len(store.noted) == 1
+
+
+# -- run now -------------------------------------------------------------------------------------
+
+
+async def test_a_schedule_is_run_now_with_its_context_limit_and_queue(
+    store: Store, start: Start
+) -> None:
+    """It is off, and a run of an earlier tick counts for nothing: a person asks."""
+    runner = start(store)
+    options = {"params": '{"a":1}', "time_limit": 60, "queue": "slow", "overlap_policy": "skip"}
+    schedule_id = await hourly(runner, **options)
+    await runner.calls.set_enabled(schedule_id, False)
+    store.noted.clear()
+    before = store.schedules[schedule_id]
+
+    run_id = await runner.back_filling.run_now("n")
+
+    assert list(store.runs) == [run_id]
+    assert inputs(store) == [
+        {
+            "a": 1,
+            "scheduled_time": "2026-03-10T12:00:00+00:00",
+            "schedule_id": schedule_id,
+            "schedule_timezone": "UTC",
+            "schedule_expression": "@hourly",
+        }
+    ]
+    run = store.runs[run_id]
+    assert (run.time_limit, run.queue, run.asked_queue) == (60_000_000, "slow", "slow")
+    assert [tick.outcome for tick in store.ticks.values()] == [TickOutcome.REQUESTED]
+    assert store.schedules[schedule_id] == before
+    (act,) = store.noted.values()
+    assert (act.kind, act.reason, act.asked_by) == ("run_schedule", "n", "ann")
+
+
+async def test_what_is_no_schedule_is_not_run(store: Store, start: Start) -> None:
+    runner = start(store)
+
+    with pytest.raises(ScheduleError, match="Failed to run schedule: Record not found: no sched"):
+        await runner.back_filling.run_now("n")
+
+
+def test_a_client_runs_a_schedule_by_its_name(do: Do) -> None:
+    schedule_id = do(PutSchedule("n", "w", "@hourly", "UTC"))
+
+    assert do(RunSchedule(schedule_id, by="ann")) != do(RunSchedule("n"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -264,6 +266,67 @@ async def test_an_update_counts_from_now_on(store: Store, start: Start) -> None:
     assert is_awake(runner)
 
 
+async def test_all_settings_change_and_the_same_ticks_go_on(store: Store, start: Start) -> None:
+    """Of a schedule without a name, which is off and stays so; the same again is no change."""
+    runner = start(store)
+    schedule_id = await runner.calls.register(wanted("@hourly"))
+    await runner.calls.set_enabled(schedule_id, False)
+    before = store.schedules[schedule_id]
+    store.time += 30 * MINUTE
+    spec = wanted("@hourly", params='{"a":1}', overlap_policy="skip", time_limit=60, queue="slow")
+
+    for _ in range(2):
+        await runner.calls.change(replace(spec, workflow="p::other"), schedule_id)
+
+    assert store.schedules[schedule_id] == before._replace(
+        workflow="p::other",
+        params='{"a":1}',
+        overlap_policy="skip",
+        time_limit=60_000_000,
+        queue="slow",
+        updated_at=store.time,
+        generation=before.generation + 1,
+    )
+
+
+async def test_other_ticks_of_a_changed_schedule_count_from_now_on(
+    store: Store, start: Start
+) -> None:
+    runner = start(store)
+    schedule_id = await runner.calls.register(wanted("@hourly"))
+    store.time += 90 * MINUTE  # 13:00 is due, and is missed now
+    end = datetime(2027, 1, 1, tzinfo=UTC)
+
+    await runner.calls.change(wanted("@hourly", jitter_seconds=5), schedule_id)
+    assert store.schedules[schedule_id].next_tick == NOON + HOUR
+    await runner.calls.change(wanted("@hourly", end_date=end), schedule_id)
+
+    row = store.schedules[schedule_id]
+    assert (row.decided_until, row.next_tick) == (store.time, NOON + 2 * HOUR)
+
+
+async def test_with_another_jitter_a_changed_schedule_is_due_at_once(
+    store: Store, start: Start
+) -> None:
+    runner = start(store)
+    schedule_id = await runner.calls.register(wanted("@hourly"))
+    before = store.schedules[schedule_id]
+
+    await runner.calls.change(wanted("@hourly", jitter_seconds=5), schedule_id)
+
+    row = store.schedules[schedule_id]
+    assert (row.due_at, row.next_tick) == (store.time, before.next_tick)
+
+
+async def test_a_schedule_that_is_gone_is_not_changed(store: Store, start: Start) -> None:
+    runner = start(store)
+    schedule_id = await runner.calls.register(wanted("@hourly"))
+    await runner.calls.delete(schedule_id)
+
+    with pytest.raises(ScheduleError, match="Failed to update cron schedule"):
+        await runner.calls.change(wanted("@hourly"), schedule_id)
+
+
 async def test_enabling_counts_from_now_on(store: Store, start: Start) -> None:
     runner = start(store)
     schedule_id = await runner.calls.register(wanted("@hourly"))
@@ -302,12 +365,12 @@ class Busy(Store):
         super().__init__()
         self.times = times
 
-    async def retime_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
+    async def change_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
         if self.times:
             self.times -= 1
             row = self.schedules[schedule.id]
             self.schedules[row.id] = row._replace(generation=row.generation + 1, last_tick=7)
-        return await super().retime_schedule(schedule, act)
+        return await super().change_schedule(schedule, act)
 
 
 async def test_a_change_that_a_firing_gets_in_the_way_of_is_made_again(start: Start) -> None:
@@ -334,9 +397,9 @@ async def test_a_change_is_given_up_in_the_end(start: Start) -> None:
 
 async def test_a_schedule_that_is_deleted_meanwhile_needs_no_change(start: Start) -> None:
     class Deleting(Store):
-        async def retime_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
+        async def change_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
             self.schedules.clear()
-            return await super().retime_schedule(schedule, act)
+            return await super().change_schedule(schedule, act)
 
     store = Deleting()
     runner = start(store)

@@ -23,6 +23,7 @@ from cloaca_core.errors import (
     ScheduleError,
 )
 from cloaca_core.features.schedules.operations.schedules import (
+    ChangeSchedule,
     DeleteSchedule,
     EnableSchedule,
     GetSchedule,
@@ -134,6 +135,14 @@ async def test_one_schedule_goes_through_its_life(do: Do, caller: Caller) -> Non
     assert await ScheduleHistory(schedule_id).call(caller) == []
     assert (await ScheduleStats("2026-01-01T00:00:00Z").call(caller))["total_executions"] == 0
 
+    do(ChangeSchedule(schedule_id, "flow", "@daily", "UTC", {"a": 1}, queue="slow"))
+    changed = do(GetSchedule(schedule_id))
+    assert (changed["name"], changed["cron_expression"], changed["queue"]) == (
+        "n",
+        "@daily",
+        "slow",
+    )
+
     do(DeleteSchedule(schedule_id))
     with pytest.raises(ScheduleError, match=r"^Failed to get cron schedule: Record not found"):
         do(GetSchedule(schedule_id))
@@ -217,6 +226,7 @@ _OTHERS: list[Callable[[Caller], Call[Any]]] = [
     lambda caller: ListSchedules(7, 7, 7).call(caller),  # type: ignore[arg-type]  # never looked at
     lambda caller: GetSchedule("x").call(caller),
     lambda caller: RetimeSchedule("x", "x", "x").call(caller),
+    lambda caller: ChangeSchedule("x", "x", "x", "x").call(caller),
     lambda caller: EnableSchedule("x", True).call(caller),
     lambda caller: DeleteSchedule("x").call(caller),
     lambda caller: ScheduleHistory("x").call(caller),
