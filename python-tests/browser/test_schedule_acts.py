@@ -27,9 +27,9 @@ def nightly(program: cloaca.DefaultRunner) -> str:
 
 def add_form(page: Page, cron: str) -> Locator:
     """The form of a new schedule of ``price_list``, filled in up to its button."""
-    form = page.locator("#new-schedule")
+    form = page.locator("#schedule-form")
     form.get_by_label("Name").fill("early")
-    form.get_by_label("Workflow").fill("price_list")
+    form.get_by_label("Workflow").select_option(label="price_list")
     form.get_by_label("Cron expression").fill(cron)
     form.get_by_label("Time zone").fill("Europe/Oslo")
     return form
@@ -63,15 +63,15 @@ def test_wrong_times_are_told_and_what_was_typed_stays(
     visit.expected = ["422"]
     page = visit.open("/schedules/new")
     form = add_form(page, "61 2 * * *")
-    form.get_by_text("More settings").click()
     form.get_by_label("Context of its runs").fill('{"shop": "no"}')
 
     expect(page.locator("#explanation-wrong")).to_contain_text("'61' in the minute field")
     form.get_by_role("button", name="Add schedule").click()
 
-    expect(page.get_by_role("alert")).to_contain_text("'61' in the minute field")
+    expect(page.get_by_role("alert")).to_have_text("Nothing was saved: its times are wrong.")
+    expect(page.locator("#explanation-wrong")).to_contain_text("'61' in the minute field")
     expect(form.get_by_label("Name")).to_have_value("early")
-    expect(form.get_by_label("Workflow")).to_have_value("price_list")
+    expect(form.get_by_label("Workflow").locator("option:checked")).to_have_text("price_list")
     expect(form.get_by_label("Cron expression")).to_have_value("61 2 * * *")
     expect(form.get_by_label("Time zone")).to_have_value("Europe/Oslo")
     expect(form.get_by_label("Context of its runs")).to_have_value('{"shop": "no"}')
@@ -96,25 +96,27 @@ def test_a_name_that_is_taken_is_refused_and_the_other_schedule_stays(
     assert program.get_cron_schedule(nightly)["cron_expression"] == "0 2 * * *"
 
 
-def test_the_times_of_a_schedule_change(
+def test_the_settings_of_a_schedule_change(
     visit: Visit, program: cloaca.DefaultRunner, nightly: str
 ) -> None:
     visit.expected = ["422"]
     page = visit.open(f"/schedules/{nightly}")
-    page.get_by_role("link", name="Change times").click()
+    page.get_by_role("link", name="Change…").click()
     cron = page.get_by_label("Cron expression")
     expect(cron).to_have_value("0 2 * * *")
 
     cron.fill("0 0 31 2 *")
     expect(page.locator("#explanation-wrong")).to_contain_text("days that never come")
-    page.get_by_role("button", name="Change times").click()
-    expect(page.get_by_role("alert")).to_contain_text("days that never come")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("its times are wrong")
     expect(cron).to_have_value("0 0 31 2 *")
     cron.fill("5 * * * *")
     expect(page.locator("#explanation")).to_contain_text("5 past every hour in UTC")
-    page.get_by_role("button", name="Change times").click()
+    page.get_by_label("Queue").fill("slow")
+    page.get_by_role("button", name="Save").click()
 
-    expect(page.locator("#schedule-said")).to_contain_text("by its new times from now on")
+    expect(page.locator("#schedule-said")).to_contain_text("The schedule is changed")
+    expect(page.locator("#schedule-settings")).to_contain_text("slow")
     expect(page.locator("#schedule-head")).to_contain_text("5 * * * *")
     assert program.get_cron_schedule(nightly)["cron_expression"] == "5 * * * *"
 
@@ -179,6 +181,17 @@ def test_a_schedule_is_deleted_after_a_question(
     expect(page.locator("#schedules-said")).to_contain_text("The schedule is deleted")
     expect(page.locator("#schedules-list")).to_contain_text("No schedules yet")
     assert program.list_cron_schedules() == []
+
+
+def test_a_schedule_is_run_now(visit: Visit, program: cloaca.DefaultRunner, nightly: str) -> None:
+    page = visit.open(f"/schedules/{nightly}")
+
+    page.get_by_role("button", name="Run every night now").click()
+
+    expect(page.locator("#run-head")).to_contain_text("Completed")
+    expect(page.get_by_role("heading", level=1)).to_have_text("price_list")
+    (tick,) = program.get_cron_execution_history(nightly)
+    assert tick["workflow_execution_id"] in page.url
 
 
 # -- past ticks ----------------------------------------------------------------------------------

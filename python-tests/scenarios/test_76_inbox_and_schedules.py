@@ -428,7 +428,7 @@ def test_schedules_are_added_explained_switched_changed_and_deleted(
 
     assert "every minute" in page.post(f"{here}/edit", cron="* * * * *", explain="y").text.lower()
     assert page.post(f"{here}/edit", cron="0 0 31 2 *", timezone="UTC").status_code == 422
-    assert "by its new times" in page.acted(f"{here}/edit", cron="5 * * * *", timezone="UTC")
+    assert "The schedule is changed" in page.acted(f"{here}/edit", cron="5 * * * *", timezone="UTC")
     assert runner.get_cron_schedule(made["id"])["cron_expression"] == "5 * * * *"
 
     assert "Delete the schedule" in page.get(f"{here}/delete")
@@ -447,6 +447,51 @@ def test_schedules_are_added_explained_switched_changed_and_deleted(
     assert f"{HOSTILE}: 5 * * * *, UTC" in unescape(log)
     page.get(here, 404)
     assert page.post(f"{here}/delete").status_code == 404
+
+
+@pytest.mark.each_backend
+def test_a_schedule_is_run_by_hand_and_all_of_it_changes(
+    page: Page, runner: cloaca.DefaultRunner
+) -> None:
+    """What a form hides stays, and so does what it does not name."""
+    nothing()
+    nothing("weekly")
+    shops = [{"name": "a", "token": "s3cret"}, {"name": "b", "token": "s4cret"}]
+    schedule = runner.schedule(
+        "n", "nightly", "0 2 * * *", "UTC", params={"shops": shops}, time_limit=60
+    )
+    here = f"/schedules/{schedule}"
+
+    shown = page.get(f"{here}/edit")
+    assert "s3cret" not in shown
+    hidden = '{"shops": [{"name": "b", "token": "***"}]}'
+    wrong = page.post(f"{here}/edit", workflow="hourly")
+    assert wrong.status_code == 422
+    assert "There is no workflow 'hourly'. Known: nightly, weekly." in unescape(wrong.text)
+    assert page.post(f"{here}/edit", params='{"a": "***"}').status_code == 422
+    first = "2026-01-02T03:04"
+    said = page.acted(f"{here}/edit", workflow="weekly", params=hidden, queue="q", start=first)
+    assert "The schedule is changed" in said
+    again = page.post(f"{here}/edit", cron="61 * * * *").text
+    assert again.count("in the minute field") == 1
+    page.acted(f"{here}/edit", queue="")
+
+    assert "Run now" in page.get("/schedules")
+    after = page.acted(f"{here}/run")
+    assert "weekly" in after
+    (tick,) = runner.get_cron_execution_history(schedule)
+    run = runner.get_run(tick["workflow_execution_id"])
+    context = run.result(WAIT).final_context
+    assert context["shops"] == [shops[1]]
+    assert (context["schedule_id"], "is_recovery" in context) == (schedule, False)
+    assert run.info().workflow_name == "weekly"
+    row = runner.get_cron_schedule(schedule)
+    assert (row["start_date"][:10], row["queue"], row["name"]) == ("2026-01-02", None, "n")
+    acts = [(act.kind, act.by) for act in runner.actions()]
+    assert acts[0] == ("run_schedule", "ann")
+    assert "run by hand" in page.get(here)
+    assert "<dt>Time limit</dt><dd>1 m 00 s</dd>" in page.get(here)
+    assert page.post("/schedules/00000000-0000-0000-0000-000000000000/run").status_code == 404
 
 
 def test_a_back_fill_makes_the_runs_that_its_preview_shows(

@@ -8,8 +8,9 @@ passes through ``masked``. Pure.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core.values.payloads.redaction import HIDDEN, without_passwords
@@ -45,3 +46,59 @@ def masked(value: Any, redact: Redact, key: str = "") -> Any:
     if isinstance(value, list | tuple):
         return [masked(each, redact) for each in value]
     return value
+
+
+def unmasked(given: Any, kept: Any, redact: Redact, key: str = "") -> Any:
+    """What a person has made of ``masked(kept)``, with the values that were hidden back in their
+    places; ``key`` is its own. ``ValueError`` where it is not certain which value is meant.
+
+    An item of a list has its hidden values back if it is the same as before, wherever it stands
+    now, or if it is the only item that has changed.
+    """
+    if given == masked(kept, redact, key):
+        return kept
+    if isinstance(given, Mapping) and isinstance(kept, Mapping):
+        return _unmasked_keys(given, kept, redact)
+    if isinstance(given, list) and isinstance(kept, list | tuple):
+        return _unmasked_items(given, kept, redact)
+    if HIDDEN in json.dumps(given, ensure_ascii=False):
+        raise ValueError(f"{HIDDEN} stands for a hidden value that is not known here: write it")
+    return given
+
+
+def _unmasked_keys(
+    given: Mapping[str, Any], kept: Mapping[str, Any], redact: Redact
+) -> dict[str, Any]:
+    names: dict[str, list[str]] = {}
+    for name in kept:
+        names.setdefault(redact(name), []).append(name)
+    found = {}
+    for name, each in given.items():
+        meant = names.get(name, [])
+        if len(meant) > 1 or (HIDDEN in name and not meant):
+            raise ValueError(f"{HIDDEN} stands for a hidden key that is not known here: write it")
+        real = meant[0] if meant else name
+        found[real] = unmasked(each, kept.get(real), redact, real)
+    return found
+
+
+def _unmasked_items(given: Sequence[Any], kept: Sequence[Any], redact: Redact) -> list[Any]:
+    shown = [masked(each, redact) for each in kept]
+    same = [at < len(shown) and each == shown[at] for at, each in enumerate(given)]
+    in_place = len(given) == len(kept)
+    only = in_place and same.count(False) == 1
+    found = []
+    for at, each in enumerate(given):
+        if (same[at] and in_place) or only:
+            found.append(unmasked(each, kept[at], redact))
+        elif each in shown and _agree(kept, shown, each):
+            found.append(kept[shown.index(each)])
+        else:
+            found.append(unmasked(each, None, redact))
+    return found
+
+
+def _agree(kept: Sequence[Any], shown: Sequence[Any], each: Any) -> bool:
+    """Whether all items that are shown so are one and the same."""
+    meant = [value for value, text in zip(kept, shown, strict=True) if text == each]
+    return all(value == meant[0] for value in meant)

@@ -506,6 +506,12 @@ class Observer:
 
         return self._ask(statistics.read_names, unchanged)
 
+    def workflow_namespaces(self) -> Call[list[str]]:
+        """The same workflows by their full namespaces."""
+        from cloaca_tools.views.workflows import statistics
+
+        return self._ask(statistics.read_namespaces, unchanged)
+
     def period(self, schedule_id: str, start: datetime | str, end: datetime | str) -> Call[Period]:
         """The ticks of a schedule from ``start`` on and before ``end``, the first 2,000, and the
         runs that they have; ``ScheduleError`` for a period that cannot be back-filled.

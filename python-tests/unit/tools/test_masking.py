@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from tables import each_row
 
 from cloaca_core.values.payloads.json_values import JsonValue
 from cloaca_core.values.payloads.redaction import HIDDEN, Redaction, without_passwords
-from cloaca_tools.masking import is_secret, masked
+from cloaca_tools.masking import is_secret, masked, unmasked
 
 
 @each_row(
@@ -76,3 +79,61 @@ def test_secrets_that_are_known_are_hidden_wherever_they_stand() -> None:
 def test_passwords_in_urls_are_hidden(text: str, expected: str) -> None:
     assert without_passwords(text) == expected
     assert masked([text], Redaction()) == [expected]
+
+
+# -- back in their places ------------------------------------------------------------------------
+
+SHOPS = [{"name": "a", "token": "x"}, {"name": "b", "token": "y"}]
+KEPT = {"user": "ann", "password": "p", "shops": SHOPS}
+NEW = {"name": "z", "token": "new"}
+A, B = {"name": "a", "token": "***"}, {"name": "b", "token": "***"}
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ({"user": "bob", "password": "***"}, {"user": "bob", "password": "p"}),
+        ({"password": "new"}, {"password": "new"}),
+        ({"shops": [A, B]}, {"shops": SHOPS}),
+        ({"shops": [B, A]}, {"shops": [SHOPS[1], SHOPS[0]]}),
+        ({"shops": [B]}, {"shops": [SHOPS[1]]}),
+        ({"shops": [A, {**B, "name": "c"}]}, {"shops": [SHOPS[0], {"name": "c", "token": "y"}]}),
+        ({"shops": [NEW, A]}, {"shops": [NEW, SHOPS[0]]}),
+    ],
+    ids=str,
+)
+def test_hidden_values_keep_their_places(given: Any, meant: Any) -> None:
+    assert unmasked(given, KEPT, str) == meant
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"other": "***"},
+        {"user": "***"},
+        {"shops": [{**A, "name": "c"}, {**B, "name": "d"}]},
+        {"shops": [A, B, {"token": "***"}]},
+    ],
+    ids=str,
+)
+def test_stars_whose_value_is_not_certain_are_refused(given: Any) -> None:
+    with pytest.raises(ValueError, match="hidden value"):
+        unmasked(given, KEPT, str)
+
+
+def test_items_that_look_alike_are_not_taken_for_one_another() -> None:
+    kept = [{"token": "x"}, {"token": "y"}, 1]
+
+    with pytest.raises(ValueError, match="hidden value"):
+        unmasked([1, {"token": "***"}], kept, str)
+
+
+def test_a_key_that_was_hidden_stays() -> None:
+    def redact(text: str) -> str:
+        return text.replace("s3", "***")
+
+    assert unmasked({"***a": 2}, {"s3a": 1}, redact) == {"s3a": 2}
+    with pytest.raises(ValueError, match="hidden key"):
+        unmasked({"***b": 2}, {"s3a": 1}, redact)
+    with pytest.raises(ValueError, match="hidden key"):
+        unmasked({"***": 1}, {"s3": 1, "***": 2, "a": 3}, redact)

@@ -1,18 +1,20 @@
-"""Adds, changes, enables, disables, deletes and back-fills schedules."""
+"""Adds, changes, runs, enables, disables, deletes and back-fills schedules."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import CloacaError, RunnerClosedError, ScheduleError, StoreError
-from cloaca_core.features.schedules.operations.backfill import RunBackfill
+from cloaca_core.features.schedules.operations.backfill import RunBackfill, RunSchedule
 from cloaca_core.features.schedules.operations.schedules import (
+    ChangeSchedule,
     DeleteSchedule,
     EnableSchedule,
     PutSchedule,
-    RetimeSchedule,
 )
-from cloaca_tools.ui.forms.form_texts import given_to, needed, object_of
+from cloaca_core.values.error_prefixes import SCHEDULE, UPDATE
+from cloaca_tools.ui.forms.form_texts import given_to, needed
+from cloaca_tools.ui.forms.schedule_form import Settings, settings_of
 from cloaca_tools.ui.pages import schedules as pages
 from cloaca_tools.ui.pages.backfill import MOST
 from cloaca_tools.ui.refusals import RefusedError
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
+    from cloaca_tools.views.schedules import ScheduleLine
+
 
 async def add(visit: Visit) -> Response:
     """Add a schedule. A name that is taken is refused: that would change the other one."""
@@ -30,11 +34,11 @@ async def add(visit: Visit) -> Response:
     if _only_asks(given):
         return await pages.new_form(visit, given)
     try:
-        schedule_id = await _added(visit, {name: text.strip() for name, text in given.items()})
+        schedule_id = await _added(visit, given)
     except (RunnerClosedError, StoreError):
         raise
     except (CloacaError, ValueError) as error:
-        return await pages.new_form(visit, given, error=str(error))
+        return await pages.new_form(visit, given, error=_told(error))
     return visit.back_to(
         visit.paths.page(f"schedules/{schedule_id}", **visit.reporting(done="added"))
     )
@@ -48,45 +52,49 @@ def _only_asks(given: Mapping[str, str]) -> bool:
 
 
 async def _added(visit: Visit, given: Mapping[str, str]) -> str:
-    name = given.get("name", "")
+    name = given.get("name", "").strip()
     if name and await visit.site.observer.schedule_id(name) is not None:
         raise ValueError(f"There is a schedule {name!r} already.")
-    jitter = given.get("jitter", "")
-    operation = PutSchedule(
-        name,
-        given.get("workflow", ""),
-        given.get("cron", ""),
-        given.get("timezone", "") or "UTC",
-        object_of(given.get("params", ""), "context"),
-        catchup_policy=given.get("catchup") or None,
-        overlap_policy=given.get("overlap") or None,
-        jitter_seconds=_seconds(jitter) if jitter else None,
-        queue=given.get("queue") or None,
-        by=visit.visitor.name,
-    )
-    return await visit.site.do(operation)
+    return await visit.site.do(PutSchedule(name, *await _settings(visit, given)))
 
 
-def _seconds(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return int(text)
-    raise ValueError("The spread must be a number of seconds.")
+async def _settings(
+    visit: Visit, given: Mapping[str, str], line: ScheduleLine | None = None
+) -> Settings:
+    known = await visit.site.observer.workflow_namespaces()
+    return settings_of(given, known, visit.clock, visit.site.redact, visit.visitor.name, line)
+
+
+def _told(error: Exception) -> str:
+    """Why a form was refused, without the name of the call that refused it."""
+    told = str(error)
+    for prefix in (SCHEDULE, UPDATE):
+        told = told.removeprefix(prefix)
+    return told[:1].upper() + told[1:]
 
 
 async def change(visit: Visit) -> Response:
-    """Change when a schedule ticks."""
+    """Change the settings of a schedule."""
     given = await given_to(visit)
     if _only_asks(given):
         return await pages.edit_form(visit, given)
-    schedule_id = await _known(visit)
-    cron, zone = given.get("cron", "").strip(), given.get("timezone", "").strip()
+    line = (await pages.view_of(visit)).line
     try:
-        await visit.site.do(RetimeSchedule(schedule_id, cron, zone, visit.visitor.name))
-    except ScheduleError as error:
-        return await pages.edit_form(visit, given, error=str(error))
+        await visit.site.do(ChangeSchedule(line.id, *await _settings(visit, given, line)))
+    except (RunnerClosedError, StoreError):
+        raise
+    except (CloacaError, ValueError) as error:
+        return await pages.edit_form(visit, given, error=_told(error))
     return visit.back_to(
-        visit.paths.page(f"schedules/{schedule_id}", **visit.reporting(done="changed"))
+        visit.paths.page(f"schedules/{line.id}", **visit.reporting(done="changed"))
     )
+
+
+async def run(visit: Visit) -> Response:
+    """Make a run of a schedule at once, and go on to it."""
+    await given_to(visit)
+    run_id = await visit.site.do(RunSchedule(await _known(visit), visit.visitor.name))
+    return visit.back_to(visit.paths.run(run_id))
 
 
 async def switch(visit: Visit) -> Response:
@@ -132,6 +140,7 @@ async def _known(visit: Visit) -> str:
 ROUTES: Final[tuple[Address, ...]] = (
     ("POST", "/schedules/new", add),
     ("POST", "/schedules/{schedule_id}/edit", change),
+    ("POST", "/schedules/{schedule_id}/run", run),
     ("POST", "/schedules/{schedule_id}/switch", switch),
     ("POST", "/schedules/{schedule_id}/delete", delete),
     ("POST", "/schedules/{schedule_id}/backfill", backfill),

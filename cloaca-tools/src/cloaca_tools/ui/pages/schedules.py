@@ -1,4 +1,4 @@
-"""Schedules: all of them, one with its history, and the forms that add one or change its times."""
+"""Schedules: all of them, one with its history, and the form that adds or changes one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cloaca_core.features.schedules.timing.explain import ScheduleExplanation, e
 from cloaca_tools.masking import masked
 from cloaca_tools.ui.charts.day import Hour, Lane, hours, lane
 from cloaca_tools.ui.charts.strip import Strip, strip
+from cloaca_tools.ui.forms.schedule_form import FIELDS, NEW, choices, texts_of
 from cloaca_tools.ui.paths import number_in
 from cloaca_tools.ui.refusals import RefusedError
 from cloaca_tools.ui.visit import Address, Visit
@@ -34,21 +35,11 @@ SHOWN: Final = 50
 """Ticks of a history that are shown at once."""
 _LINES: Final = 60
 _LATE: Final = 60
-_FIELDS: Final = (
-    "name",
-    "workflow",
-    "cron",
-    "timezone",
-    "catchup",
-    "overlap",
-    "jitter",
-    "queue",
-    "params",
-)
+_NO_TIMES: Final = "Nothing was saved: its times are wrong."
 _SAID: Final[Mapping[str, str]] = {
     "deleted": "The schedule is deleted. Its runs and their history stay.",
     "added": "The schedule is there. Its first tick makes a run.",
-    "changed": "The schedule ticks by its new times from now on.",
+    "changed": "The schedule is changed. Other times count from now on.",
 }
 
 
@@ -186,15 +177,11 @@ async def new(visit: Visit) -> Response:
 
 async def new_form(visit: Visit, given: Mapping[str, str], *, error: str = "") -> Response:
     """The form as it was filled in; with ``error`` it was refused."""
-    visit.must_act()
-    form = await visit.on_thread(form_of, {"timezone": "UTC", **given}, error)
-    workflows = await visit.site.observer.workflow_names()
-    status = 422 if error else 200
-    return await visit.page("schedule_new.html", status, form=form, workflows=workflows, still=True)
+    return await _form_page(visit, {**NEW, **given}, error, None)
 
 
 async def edit(visit: Visit) -> Response:
-    """The form by which the times of a schedule change."""
+    """The form by which a schedule changes."""
     given = dict(visit.request.query_params)
     if visit.wants == "explanation":
         return await explanation(visit, given)
@@ -205,10 +192,25 @@ async def edit_form(visit: Visit, given: Mapping[str, str], *, error: str = "") 
     """The form as it was filled in; with ``error`` it was refused."""
     visit.must_act()
     line = (await view_of(visit)).line
-    known = {"cron": line.cron_expression, "timezone": line.timezone}
-    form = await visit.on_thread(form_of, {**known, **given}, error)
-    status = 422 if error else 200
-    return await visit.page("schedule_edit.html", status, line=line, form=form, still=True)
+    known = texts_of(line, visit.clock, visit.site.redact)
+    return await _form_page(visit, {**known, **given}, error, line)
+
+
+async def _form_page(
+    visit: Visit, given: Mapping[str, str], error: str, line: ScheduleLine | None
+) -> Response:
+    """The form of a new schedule, or of ``line``."""
+    visit.must_act()
+    form = await visit.on_thread(form_of, given, error)
+    known = await visit.site.observer.workflow_namespaces()
+    return await visit.page(
+        "schedule_form.html",
+        422 if error else 200,
+        line=line,
+        form=form,
+        workflows=choices(known, "" if line is None else line.workflow),
+        still=True,
+    )
 
 
 async def explanation(visit: Visit, given: Mapping[str, str]) -> Response:
@@ -217,15 +219,17 @@ async def explanation(visit: Visit, given: Mapping[str, str]) -> Response:
 
 
 def form_of(given: Mapping[str, str], error: str = "") -> Form:
-    """A form with what its times mean, or why they mean nothing; takes its time."""
-    given = {name: given.get(name, "") for name in _FIELDS}
+    """A form with what its times mean, or why they mean nothing; takes its time. A refusal that
+    says the same of its times is told once, at these.
+    """
+    given = {name: given.get(name, "") for name in FIELDS}
     cron, zone = given.get("cron", "").strip(), given.get("timezone", "").strip() or "UTC"
     if not cron:
         return Form(given, None, "", error)
     try:
         found = explain_schedule(cron, zone)
     except CronExpressionError as wrong:
-        return Form(given, None, str(wrong), error)
+        return Form(given, None, str(wrong), _NO_TIMES if str(wrong) in error else error)
     return Form(given, found, "", error)
 
 

@@ -20,6 +20,10 @@ CATCH_UP: Final[Mapping[str, str]] = {
     "run_all": "run all",
 }
 """The fate of ticks during which no runner ran."""
+CATCH_UP_CHOICES: Final = tuple(
+    [(each, CATCH_UP[each]) for each in ("run_once", "skip", "run_all")]
+)
+"""The same in the order of a form, the default first."""
 OVERLAP: Final[Mapping[str, str]] = {
     "allow": "start beside it",
     "skip": "skip the tick",
@@ -32,6 +36,7 @@ OUTCOMES: Final[Mapping[str, str]] = {
     "Recovered": "caught up",
     "Skipped": "skipped",
     "Backfilled": "back-filled",
+    "Requested": "run by hand",
 }
 ACTS: Final[Mapping[str, str]] = {
     "submit": "started",
@@ -49,6 +54,7 @@ ACTS: Final[Mapping[str, str]] = {
     "enable_schedule": "schedule enabled",
     "disable_schedule": "schedule disabled",
     "backfill_schedule": "schedule back-filled",
+    "run_schedule": "schedule run by hand",
     "delete_schedule": "schedule deleted",
     "enable_trigger": "trigger enabled",
     "disable_trigger": "trigger disabled",

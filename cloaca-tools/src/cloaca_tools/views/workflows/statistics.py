@@ -151,6 +151,11 @@ async def read_names(engine: Looks) -> list[str]:
     return sorted({short_name(each) for each in await _names(engine)})
 
 
+async def read_namespaces(engine: Looks) -> list[str]:
+    """The full namespaces of all workflows, in order; runs on the engine's loop."""
+    return sorted(await _names(engine))
+
+
 async def _names(engine: Looks) -> set[str]:
     recorded = {each.workflow for each in await engine.store.list_definitions()}
     return recorded.union(engine.registry.namespaces())
