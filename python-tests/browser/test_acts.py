@@ -295,12 +295,13 @@ def test_a_run_is_started(visit: Visit, program: cloaca.DefaultRunner) -> None:
     page = visit.open("/workflow?name=price_list")
 
     page.get_by_role("link", name="Start a run").click()
-    form = page.get_by_role("dialog")
-    form.get_by_label("Context").fill('{"good": true}')
-    form.get_by_role("button", name="Start").click()
+    expect(page.get_by_label("Context")).to_have_value('{\n  "good": true\n}')
+    page.get_by_role("button", name="Start run").click()
 
     head(page, "Completed")
     assert program.count_runs() == 2
+    page.get_by_role("link", name="Start again").click()
+    expect(page.get_by_label("Context")).to_have_value('{\n  "good": true\n}')
 
 
 def test_a_context_that_is_no_object_is_told_and_stays(

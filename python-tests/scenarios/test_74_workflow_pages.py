@@ -243,6 +243,36 @@ def test_a_run_is_started_with_all_that_was_given(
     assert runner.get_run(later).info().due_at is not None
 
 
+def test_a_run_is_started_as_another_one_was(web: Web, runner: cloaca.DefaultRunner) -> None:
+    """What is hidden of it stays, and it is no run of a tick."""
+    order()
+    assert "As of run" not in web.text("/workflow/start", name="order")
+    given = {"amount": 7, "card": {"token": "s3cret"}}
+    first = runner.submit("order", given, tags={"shop": "no"}, priority=3)
+    first.result(WAIT)
+    schedule = runner.schedule("n", "order", "0 2 * * *", "UTC", params={"amount": 8})
+    tick = runner.backfill(schedule, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+    runner.get_run(tick.run_ids[0]).result(WAIT)
+
+    last = unescape(web.get("/workflow/start", name="order").text)
+    assert '"amount": 8' in last
+    assert "scheduled_time" not in last
+    assert "Start again…" in web.get(f"/runs/{first.id}").text
+    same = unescape(web.get("/workflow/start", name="order", like=first.id).text)
+    assert '"token": "***"' in same
+    assert "shop=no" in same
+    assert "s3cret" not in same
+
+    sent = '{"amount": 9, "card": {"token": "***"}}'
+    answer = web.act("start", name="order", context=sent, like=first.id)
+    run = runner.get_run(answer.headers["location"].removeprefix("/runs/"))
+    context = run.result(WAIT).final_context
+    assert (context["amount"], context["card"]) == (9, {"token": "s3cret"})
+    lost = web.act("start", name="order", context='{"other": "***"}', like=first.id)
+    assert lost.status_code == 422
+    assert "hidden value" in lost.text
+
+
 @pytest.mark.parametrize(
     ("field", "text", "expected"),
     [

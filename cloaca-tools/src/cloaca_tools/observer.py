@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from cloaca_tools.views.run.reading import Family
     from cloaca_tools.views.run.shown_run import ShownRun
     from cloaca_tools.views.run.standings import Standing
+    from cloaca_tools.views.run.starts import RunStart
     from cloaca_tools.views.run.task_details import TaskDetails, TaskLook
     from cloaca_tools.views.run.timeline import Timeline
     from cloaca_tools.views.run.tree import RunTree
@@ -374,6 +375,18 @@ class Observer:
         from cloaca_core.views.run_past import history_of
 
         return self._of_run(ref, lambda e, run_id: history_of(e, run_id), run_events)
+
+    def start_of(self, ref: str) -> Call[RunStart]:
+        """What a run was started with, as a start for another one."""
+        from cloaca_tools.views.run import starts
+
+        return self._of_run(ref, starts.read, starts.start_of)
+
+    def last_start(self, workflow: str) -> Call[RunStart | None]:
+        """The same of the newest run of a workflow, named in full; None without one."""
+        from cloaca_tools.views.run import starts
+
+        return self._ask(lambda engine: starts.read_last(engine, workflow), starts.start_or_none)
 
     def submitted_by(self, ref: str) -> Call[str | None]:
         """Who has submitted a run; None if that was not said."""

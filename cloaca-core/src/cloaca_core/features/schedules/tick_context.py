@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core.values.times.instants import Instant, to_datetime
 
 if TYPE_CHECKING:
     from cloaca_core.features.schedules.timing.catch_up import DueTick
     from cloaca_core.values.payloads.json_values import JsonValue
+
+TICK_KEYS: Final = (
+    "scheduled_time",
+    "schedule_id",
+    "schedule_timezone",
+    "schedule_expression",
+    "is_recovery",
+    "recovery_attempt",
+    "original_execution_id",
+)
+"""The keys of ``tick_items``."""
 
 
 def tick_items(

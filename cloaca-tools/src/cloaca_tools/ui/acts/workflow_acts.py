@@ -15,14 +15,20 @@ from cloaca_core.errors import (
 )
 from cloaca_core.features.steering.operations import PauseWorkflow, ResumeWorkflow
 from cloaca_core.operations.submissions import Submit
+from cloaca_core.values.namespace import short_name
 from cloaca_tools.duration_texts import seconds_of
+from cloaca_tools.masking import unmasked
 from cloaca_tools.ui.forms.form_texts import given_to, object_of
+from cloaca_tools.ui.forms.start_texts import start_texts
+from cloaca_tools.ui.refusals import RefusedError
 from cloaca_tools.ui.visit import Address, Visit
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from starlette.responses import Response
+
+    from cloaca_tools.views.run.starts import RunStart
 
 
 async def pause_form(visit: Visit) -> Response:
@@ -56,17 +62,39 @@ async def resume(visit: Visit) -> Response:
 async def start_form(visit: Visit) -> Response:
     """Ask for what a run needs, as a page of its own."""
     visit.must_act()
-    return await _start_page(visit, visit.query("name"), {})
+    name, like = visit.query("name"), visit.query("like")
+    graph = await visit.site.observer.workflow_graph(name)
+    observer = visit.site.observer
+    if like:
+        found: RunStart | None = await _same_workflow(visit, like, graph.workflow)
+    else:
+        found = await observer.last_start(graph.workflow)
+    given = {} if found is None else start_texts(found, visit.site.redact, whole=bool(like))
+    return await _start_page(visit, name, given)
+
+
+async def _same_workflow(visit: Visit, run_id: str, name: str) -> RunStart:
+    """What a run was started with; a run of another workflow is refused, as its hidden values are
+    not for this one.
+    """
+    found = await visit.site.observer.start_of(run_id)
+    if name not in (found.workflow, short_name(found.workflow)):
+        raise RefusedError(422, "This is a run of another workflow", f"It is one of {name}.")
+    return found
 
 
 async def start(visit: Visit) -> Response:
     """Start a run, and go on to it."""
     given = await given_to(visit)
-    name = given.get("name", "")
+    name, like = given.get("name", ""), given.get("like", "")
     try:
+        context = object_of(given.get("context", ""), "context")
+        if like and context:
+            kept = (await _same_workflow(visit, like, name)).context
+            context = unmasked(context, kept, visit.site.redact)
         operation = Submit(
             name,
-            object_of(given.get("context", ""), "context"),
+            context,
             given.get("key", "").strip() or None,
             tags=tags_of(given.get("tags", "")),
             start=StartOptions(
@@ -78,7 +106,7 @@ async def start(visit: Visit) -> Response:
         run_id, _ = await visit.site.do(operation)
     except (WorkflowNotFoundError, RunnerClosedError, StoreError):
         raise
-    except CloacaError as error:
+    except (CloacaError, ValueError) as error:
         return await _start_page(visit, name, given, str(error))
     return visit.back_to(visit.paths.run(run_id))
 
