@@ -137,6 +137,17 @@ def test_a_browser_that_comes_for_the_first_time_gets_its_own_time_zone(
     page.goto("/runs")
 
     expect(page.locator(f"#r-{run.id} time").first).to_have_attribute("title", re.compile("JST"))
+    expect(page.get_by_text("Times are in")).to_have_count(0)
+
+
+def test_a_page_that_never_refreshes_has_the_times_of_the_browser_as_well(visit: Visit) -> None:
+    page = visit.open(zone="Asia/Tokyo")
+    page.context.clear_cookies()
+
+    page.goto("/schedules/new?cron=0+2+*+*+*")
+
+    expect(page.locator("#zones option").last).to_have_attribute("value", "Asia/Tokyo")
+    expect(page.get_by_label("Cron expression")).to_be_visible()
 
 
 def test_a_page_that_is_one_too_many_says_so_and_is_live_once_another_closes(

@@ -180,6 +180,16 @@ def test_work_that_is_late_is_told_on_the_clock_of_the_reader(
     assert re.search(rf"Run \S+ should have gone on at (\d+ \w+ )?{due:%H:%M} ", told)
 
 
+def test_a_browser_that_has_not_told_its_zone_is_told_the_zone_of_the_times(
+    browser: TestClient,
+) -> None:
+    told = f"Times are in {datetime.now().astimezone():%Z}."
+
+    assert told in words(page(browser, "/"))
+    browser.cookies.set("cloaca_zone", "Asia/Tokyo")
+    assert "Times are in" not in words(page(browser, "/"))
+
+
 @pytest.mark.each_backend
 def test_what_fails_and_what_waits_stands_first(browser: TestClient, ids: list[str]) -> None:
     text = page(browser, "/")

@@ -60,6 +60,11 @@ class Visit:
         return self.visitor.may_steer and not self.site.read_only
 
     @property
+    def zone_is_told(self) -> bool:
+        """Whether the browser has told its time zone: its script does so."""
+        return _ZONE_COOKIE in self.request.cookies
+
+    @property
     def wants(self) -> str:
         """The id of the element that a script wants anew; "" for a whole page."""
         return self.request.headers.get("hx-target", "").partition("#")[2]

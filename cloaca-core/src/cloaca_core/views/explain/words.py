@@ -54,7 +54,7 @@ def moment(at: Instant, now: Instant) -> str:
 
 def _span(length: int) -> str:
     seconds = length // SECOND
-    for unit, name in ((86_400, "days"), (3_600, "h"), (60, "min")):
+    for unit, name in ((86_400, "days"), (3_600, "h"), (60, "m")):
         if seconds >= 2 * unit:
             return f"{seconds // unit} {name}"
     return f"{seconds} s"

@@ -219,7 +219,7 @@ def _text(instant: float, zone: tzinfo | None, step: float, *, is_first: bool) -
     if step >= 1 or is_first:
         return f"{at:%H:%M:%S}"
     digits = max(1, math.ceil(-math.log10(step) - 1e-9))
-    return f":{at.second + at.microsecond / 1e6:0{3 + digits}.{digits}f}"
+    return f"{at:%H:%M:%S.%f}"[: digits - 6]
 
 
 def _local(instant: float, zone: tzinfo | None) -> datetime:

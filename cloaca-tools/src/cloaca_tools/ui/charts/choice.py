@@ -16,7 +16,7 @@ from cloaca_tools.views.run.items import FIRST
 if TYPE_CHECKING:
     from cloaca_tools.views import Bar, TaskNode
 
-SORTS: Final = ("task", "state", "tries", "queued", "ran")
+SORTS: Final = ("task", "state", "attempts", "queued", "ran")
 """Columns by which tasks can be sorted; ``-ran`` is the longest first."""
 _Key: TypeAlias = tuple[float, str]
 """A number, or a text; those of a column are alike."""
@@ -110,7 +110,7 @@ def _key_of(
             return lambda place: (0, tasks[place].task_id)
         case "state":
             return lambda place: (FIRST.index(tasks[place].status), "")
-        case "tries":
+        case "attempts":
             return lambda place: (tasks[place].attempts, "") if tasks[place].attempts else None
         case _:
             seconds = _seconds(bars, column)

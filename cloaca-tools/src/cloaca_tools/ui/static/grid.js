@@ -7,8 +7,8 @@
     const words = column.getAttribute("aria-label");
     if (!row) return words;
     const place = [...column.parentNode.querySelectorAll("a")].indexOf(column), cell = row.dataset.cells.split(" ")[place];
-    const state = STATES[cell[0]], tries = cell.slice(1);
-    return `${words} · ${row.textContent.trim()}${state ? `: ${state}` : ""}${tries ? ` after ${tries} tries` : ""}`;
+    const state = STATES[cell[0]], attempts = cell.slice(1);
+    return `${words} · ${row.textContent.trim()}${state ? `: ${state}` : ""}${attempts ? ` after ${attempts} attempts` : ""}`;
   };
 
   const tell = (event) => {

@@ -81,10 +81,7 @@
   // ---- it opens when the page is seen; htmx closes it while it is not ----
   const seen = () => {
     if (document.hidden) document.addEventListener("visibilitychange", seen, { once: true });
-    else {
-      htmx.trigger("#live", "seen");
-      if ("otherZone" in document.documentElement.dataset) htmx.trigger("#live", "changed");
-    }
+    else htmx.trigger("#live", "seen");
   };
   document.addEventListener("DOMContentLoaded", seen);  // after htmx, which has listened before
 })();

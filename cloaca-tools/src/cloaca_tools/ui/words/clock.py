@@ -57,6 +57,10 @@ class Clock:
         """How long since an instant, or until it; nothing for None."""
         return "" if text is None else duration(abs(self.seconds_since(text)))
 
+    def ahead(self, text: str) -> str:
+        """How long until an instant, without what changes all the time: ``8 m``, ``30 s``."""
+        return time_to_come(-self.seconds_since(text))
+
     def seconds_since(self, text: str) -> float:
         """Seconds since an instant; below 0 for one to come."""
         return (self._now - _instant(text)).total_seconds()
@@ -136,6 +140,13 @@ def seconds_between(since: str | None, until: str | None) -> float | None:
     if since is None or until is None:
         return None
     return max(0.0, (_instant(until) - _instant(since)).total_seconds())
+
+
+def time_to_come(seconds: float) -> str:
+    """A time to come: above 100 seconds in whole minutes, ``28 m`` or ``1 d 06 h``."""
+    if seconds < 100:
+        return duration(max(1, seconds))
+    return duration(round(seconds / 60) * 60).removesuffix(" 00 s")
 
 
 def _instant(text: str) -> datetime:

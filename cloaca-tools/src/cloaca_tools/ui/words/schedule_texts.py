@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.values.wording import duration
-from cloaca_tools.ui.words.clock import zone_of
+from cloaca_tools.ui.words.clock import time_to_come, zone_of
 
 if TYPE_CHECKING:
     from cloaca_core.features.schedules.timing.explain import ClockChange
@@ -94,7 +94,7 @@ def coming(clock: Clock, text: str | None, now: str) -> str:
     at, today = clock.local(text), clock.local(now)
     seconds = (at - today).total_seconds()
     if at.date() == today.date():
-        return f"{at:%H:%M}, in {_about(seconds)}" if seconds > 0 else f"due since {at:%H:%M}"
+        return f"{at:%H:%M}, in {time_to_come(seconds)}" if seconds > 0 else f"due since {at:%H:%M}"
     if at.date() == today.date() + timedelta(days=1):
         return f"tomorrow {at:%H:%M}"
     year = "" if at.year == today.year else f" {at.year}"
@@ -106,14 +106,6 @@ def every(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
     return duration(seconds).replace(" 00 s", "").replace(" 00 m", "")
-
-
-def _about(seconds: float) -> str:
-    """A time to come without what changes all the time: whole minutes above one."""
-    if seconds < 100:
-        return duration(max(1, seconds))
-    minutes = round(seconds / 60)
-    return f"{minutes} m" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} m"
 
 
 def tick(clock: Clock, at: datetime) -> str:

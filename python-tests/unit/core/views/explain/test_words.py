@@ -27,8 +27,8 @@ def test_an_impossible_instant_is_said_as_the_last_one() -> None:
         (1, "in 1 s"),  # it is not over yet
         (59 * SECOND + 1, "in 60 s"),
         (119 * SECOND, "in 119 s"),
-        (120 * SECOND, "in 2 min"),
-        (7199 * SECOND, "in 119 min"),
+        (120 * SECOND, "in 2 m"),
+        (7199 * SECOND, "in 119 m"),
         (7200 * SECOND, "in 2 h"),
         (172_800 * SECOND, "in 2 days"),
         (0, "0 s ago"),

@@ -144,8 +144,8 @@ def test_round_times_are_those_of_the_reader(zone: tzinfo, second: str) -> None:
 @each_row(
     ("seconds", "shown"),
     [
-        (0.9, ":00.2"),  # below seconds only the second and its part
-        (0.04, ":00.010"),
+        (0.9, "02:00:00.2"),
+        (0.04, "02:00:00.010"),
         (30, "02:00:10"),
         (3_600, "02:10"),
         (90_000, "06:00"),

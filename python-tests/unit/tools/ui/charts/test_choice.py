@@ -50,7 +50,7 @@ def test_tasks_are_chosen_by_state_and_by_a_part_of_their_name(
         ("task", ["Load_B", "after", "load_a", "plan"]),
         ("-ran", ["load_a", "Load_B", "plan", "after"]),  # 8, 1 + 2 and 2 seconds
         ("ran", ["plan", "Load_B", "load_a", "after"]),  # one that has not run is last either way
-        ("-tries", ["Load_B", "plan", "load_a", "after"]),
+        ("-attempts", ["Load_B", "plan", "load_a", "after"]),
         ("price", ["plan", "load_a", "Load_B", "after"]),
     ],
 )

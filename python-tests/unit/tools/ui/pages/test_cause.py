@@ -136,11 +136,11 @@ def test_a_wait_without_a_runner_says_so() -> None:
 
 def test_instants_are_those_of_the_reader() -> None:
     known = family(view(run(status="Pending", started_at=None), of=tasks(a=[])))
-    why = "it starts at 2023-11-14T22:20:00Z, in 5 min"
+    why = "it starts at 2023-11-14T22:20:00Z, in 5 m"
     found = cause(inspected(known, code="not_due", why=why), CLOCK)
 
     assert found is not None
-    assert found.text == "It starts at 22:20:00, in 5 min."
+    assert found.text == "It starts at 22:20:00, in 5 m."
 
 
 def test_a_lost_runner_counts_as_trouble() -> None:

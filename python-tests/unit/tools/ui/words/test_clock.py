@@ -57,6 +57,20 @@ def test_an_instant_is_told_on_the_clock_of_the_reader() -> None:
     assert CLOCK.full("2026-07-01T10:00:00Z") == "2026-07-01 12:00:00.000000 CEST"
 
 
+@each_row(
+    ("at", "told"),
+    [
+        ("2026-11-27T08:15:00Z", "30 s"),
+        ("2026-11-27T08:42:18Z", "28 m"),  # the seconds would change all the time
+        ("2026-11-27T10:14:30Z", "2 h 00 m"),
+        ("2026-11-28T14:14:30Z", "1 d 06 h"),
+        ("2026-11-27T08:14:30Z", "1.0 s"),
+    ],
+)
+def test_a_time_to_come_has_no_seconds(at: str, told: str) -> None:
+    assert CLOCK.ahead(at) == told
+
+
 def test_how_long_ago_and_in_how_long() -> None:
     assert CLOCK.ago("2026-11-27T08:13:26Z") == "1 m 04 s"
     assert CLOCK.ago("2026-11-27T08:15:34Z") == "1 m 04 s"
