@@ -19,6 +19,12 @@ HIDDEN = """(hidden) => {
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
 """What a browser does when another tab covers a page."""
+CHANGES = """(element) => {
+  window.changes = 0;
+  new MutationObserver((found) => { window.changes += found.length; })
+    .observe(element, {childList: true, characterData: true, subtree: true});
+}"""
+"""Counts the changes of a live region, each of which is read aloud."""
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +75,9 @@ def test_what_somebody_writes_and_picks_stays(runs: Page, program: cloaca.Defaul
     shown = program.submit("order")
     row = runs.locator(f"#r-{shown.id}")
     row.get_by_role("checkbox").check()
+    said = runs.get_by_role("status").get_by_text("1 selected")
+    expect(said).to_be_visible()
+    said.evaluate(CHANGES)
     field = runs.get_by_label("Filter runs")
     field.fill("status:fai")
 
@@ -78,6 +87,7 @@ def test_what_somebody_writes_and_picks_stays(runs: Page, program: cloaca.Defaul
     expect(row.get_by_role("checkbox")).to_be_checked()
     expect(field).to_be_focused()
     expect(field).to_have_value("status:fai")
+    assert runs.evaluate("window.changes") == 0  # it is not read aloud again
 
 
 def test_details_stay_as_somebody_left_them(visit: Visit, program: cloaca.DefaultRunner) -> None:
@@ -89,7 +99,7 @@ def test_details_stay_as_somebody_left_them(visit: Visit, program: cloaca.Defaul
 
     program.pause(run.id)
 
-    expect(page.locator("#run-head")).to_contain_text("Paused")
+    expect(page.locator("#run-head").get_by_role("status")).to_have_text("Paused")
     expect(fold).not_to_have_attribute("open", "")
 
 

@@ -28,7 +28,8 @@
     const whole = document.querySelector("#runs-bulk [name=all]");
     const every = Boolean(whole && whole.checked);
     const states = picked.map((box) => box.closest("tr").dataset.state);
-    byId("runs-picked").textContent = every ? "All that match" : `${picked.length} selected`;
+    const says = every ? "All that match" : `${picked.length} selected`;  // read aloud when it changes
+    if (byId("runs-picked").textContent !== says) byId("runs-picked").textContent = says;
     for (const button of all("[data-bulk]")) {
       const label = button.dataset.bulk;
       const number = states.filter((state) => able[label].includes(state)).length;
