@@ -641,6 +641,10 @@ def test_a_lost_runner_stays_for_a_day_with_what_became_of_its_runs(
     assert "build-7 · 17" in shown
     assert "1 run taken over." in shown
     page.get("/runners/drain?runner=r1", 404)
+    now = page.get("/")
+    assert "1 lost within a day" in now
+    (alive,) = cloaca.Observer(runner).overview().wait().runners
+    assert f">{alive.name}</a>" in now
 
 
 def test_queues_stand_below_the_runners(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.features.waits.approvals import OpenApproval, open_approvals
+from cloaca_core.store.runner_rows import KEPT_LOST
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.times.instants import SECOND
@@ -14,7 +15,7 @@ from cloaca_core.values.times.rfc3339 import rfc3339
 from cloaca_core.views.results import run_info
 from cloaca_tools.views.lists.failure_groups import MOST, FailureGroup, grouped
 from cloaca_tools.views.lists.listing import RunLine
-from cloaca_tools.views.runners import RunnerLine, runner_lines
+from cloaca_tools.views.runners import MOST_LOST, RunnerLine, runner_lines
 from cloaca_tools.views.triggers import FailingTrigger, failing
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class Overview(Shown):
     ``oldest_pending_seconds``. ``oldest_pending_given_back`` says that a runner has
     begun it and given it back, as when it is stopped: it waits for so long at most, as the database
     does not tell when that was. ``failing_triggers`` are enabled ones whose last poll failed, at
-    most 10. ``retention_days`` is the setting of this program, None for ever.
+    most 10. ``lost_runners`` counts those that were declared dead within a day, up to 100.
+    ``retention_days`` is the setting of this program, None for ever.
     """
 
     at: str
@@ -61,6 +63,7 @@ class Overview(Shown):
     retention_days: int | None
     failure_groups: tuple[FailureGroup, ...] = ()
     failing_triggers: tuple[FailingTrigger, ...] = ()
+    lost_runners: int = 0
 
 
 class State(NamedTuple):
@@ -76,6 +79,7 @@ class State(NamedTuple):
     paused: Sequence[str]
     retention_days: int | None
     failing: Sequence[TriggerRow] = ()
+    lost: int = 0
 
 
 class _Oldest(NamedTuple):
@@ -105,6 +109,7 @@ async def read(engine: Looks) -> State:
         paused=sorted(await store.paused_workflows()),
         retention_days=engine.config.retention_days,
         failing=await store.failing_triggers(SHOWN),
+        lost=len(await store.lost_runners(now - KEPT_LOST, MOST_LOST)),
     )
 
 
@@ -128,6 +133,7 @@ def overview(backend: str, state: State) -> Overview:
         retention_days=state.retention_days,
         failure_groups=grouped(failed),
         failing_triggers=failing(state.failing),
+        lost_runners=state.lost,
     )
 
 

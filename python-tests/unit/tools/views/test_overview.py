@@ -45,6 +45,7 @@ def test_rows_are_shaped_and_runs_that_are_gone_left_out() -> None:
             states,
             ["public::embedded::flow"],
             90,
+            lost=2,
         ),
     )
 
@@ -57,6 +58,7 @@ def test_rows_are_shaped_and_runs_that_are_gone_left_out() -> None:
     assert seen == [("r1", True, 3, True, "web-1"), ("r2", False, 0, False, None)]
     assert [each.prompt for each in found.approvals] == ["ok?"]
     assert (found.paused_workflows, found.retention_days) == (("flow",), 90)
+    assert found.lost_runners == 2
     assert found.to_dict()["approvals"][0]["task_id"] == "sign"
 
 

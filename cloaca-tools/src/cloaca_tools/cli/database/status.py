@@ -101,6 +101,8 @@ def _runners(found: Overview) -> Iterator[str]:
         yield f"{each.id} {state}, {runs}, process {each.pid}, started {ago(each.started_at)}"
         if each.backlog:
             yield f"  {each.backlog_text}"
+    if found.lost_runners:
+        yield f"{found.lost_runners} lost within a day: cloaca runners list"
 
 
 def _kept(found: Overview) -> Iterator[str]:
