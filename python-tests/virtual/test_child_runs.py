@@ -25,6 +25,7 @@ from cloaca_core.definition.task import task
 from cloaca_core.definition.written_rules import context_value
 from cloaca_core.engine.order import Order
 from cloaca_core.errors import RunFailedError
+from cloaca_core.features.child_runs import made_children
 from cloaca_core.features.child_runs.records import OPENED_NODES
 from cloaca_core.features.steering.records import ChildRow
 from cloaca_core.store.batch import Batch, Committed
@@ -698,3 +699,25 @@ async def test_a_run_that_waits_for_a_place_gets_that_of_a_child_that_was_not_to
         await asyncio.sleep(20)
 
         assert w.run("o").status == "Completed"
+
+
+async def test_the_end_of_a_task_is_recorded_although_the_node_after_it_breaks_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def breaks(*_: object) -> dict[str, Any]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(made_children, "child_input", breaks)
+    async with world() as w:
+        with WorkflowBuilder("flow", registry=w.registry):
+            task(id="t")(lambda _: None)
+            child("c", "below", dependencies=["t"])
+        ends(w.registry, 5)
+        program = await w.start()
+
+        ended = await program.execute()
+
+        assert ended.row.status == "Failed"
+        assert [(row.task_id, row.status) for row in w.attempts(ended.row.id)] == [
+            ("t", "Completed")
+        ]

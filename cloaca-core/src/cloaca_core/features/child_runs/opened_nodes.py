@@ -7,6 +7,7 @@ to pause or to be cancelled opens none, which the answer of the commit tells.
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from cloaca_core.run.watcher import EndedWait
     from cloaca_core.store.batch import Committed
     from cloaca_core.values.times.clock import Clock
+
+log = logging.getLogger(__name__)
 
 MOST_OPENED: Final = 500
 """Nodes that open in one commit; the others open after it."""
@@ -121,7 +124,13 @@ class OpenedNodes:
         if not isinstance(own.wait, Child) or own.map is not None or task in run.resume:
             return None
         replacements = run.plan.contexts.replacements
-        if (made := self._nodes.first_child(run, task, own.wait, replacements)) is None:
+        try:
+            made = self._nodes.first_child(run, task, own.wait, replacements)
+        except Exception:  # the same error as the node begins: the task before it has ended first
+            ids = {"run_id": run.id, "task_id": own.id}
+            log.exception("run %s: node %s does not open ahead", run.id, own.id, extra=ids)
+            return None
+        if made is None:
             return None
         workflow, child = made
         mark = attempt_rows.of_node(run, task, 1, self._clock.wall())
