@@ -91,6 +91,23 @@ def test_a_runner_that_has_a_run_of_nodes_and_their_children_is_killed_at(
     each_child_ran_once(fleet, parent)
 
 
+def test_a_runner_is_killed_right_after_the_commit_that_opens_the_next_node(fleet: Fleet) -> None:
+    """The end of the first node and the second node with its child are durable together."""
+    victim = fleet.start(fault="journal.after_commit:4")
+    victim.tell("submit", "nested")
+    victim.exit_code()
+    ((parent,),) = fleet.query("SELECT id FROM cloaca_run WHERE parent_id IS NULL")
+    marks = "SELECT task_id, status FROM cloaca_attempt WHERE run_id = ? ORDER BY task_id"
+    assert fleet.query(marks, parent) == [("first", "Completed"), ("second", "Waiting")]
+    children = "SELECT status FROM cloaca_run WHERE parent_id = ? ORDER BY status"
+    assert fleet.query(children, parent) == [("Completed",), ("Running",)]
+
+    rescuer = fleet.start()
+
+    assert rescuer.result(parent)[0] == "Completed"
+    each_child_ran_once(fleet, parent)
+
+
 @pytest.mark.parametrize(
     "point",
     [
