@@ -360,13 +360,19 @@ class ChildRunConformance:
     async def test_a_node_of_a_run_that_ends_in_the_same_commit_does_not_wait(
         self, store: Store
     ) -> None:
+        """Its child is there, and is cancelled as the other children of a run that fails."""
         await _begin(store)
+        end = run_end("p", status=RunStatus.FAILED)
 
-        await _open(store, _node_child("c"), end=run_end("p", status=RunStatus.FAILED))
+        committed = await _open(store, _node_child("c"), end=end)
 
+        assert committed.of(OPENED_NODES) == {_opened("c")}
         assert (await stored(store, "p")).status == "Failed"
         assert await store.load_attempts(["p"]) == []
         assert await store.waits(["p"]) == []
+        assert (await stored(store, "c")).status == "Pending"
+        assert (await store.news("r1", [], 9)).parents == [Parent("p", "", end.ended_at, 1)]
+        assert await store.children_under_way(["p"], 9) == [("p", "c")]
 
     # -- parents that fail -------------------------------------------------------------------
 
@@ -503,6 +509,8 @@ async def _open(
         **OPENED_NODES.rows([_opened(child.id)]),
     }
     ends = [] if end is None else [end]
+    if end is not None:
+        rows |= FAILED_PARENTS.rows([FailedParent("p")])
     return await store.commit(Batch(runner_id, [], [], ends, {"p": 1}, rows=rows))
 
 

@@ -20,7 +20,9 @@ class ChildRunStore(WaitStore, Protocol):
     not inserted, either, if its parent is paused or has another number of replaced keys.
     ``OPENED_NODES`` whose children are in the table get the row of an attempt that waits, unless
     there is one, and the wait for the end of the child, unless their run ends in the same commit;
-    the answer has them all.
+    the answer has them all. The child of a run that ends in the same commit is inserted all the
+    same: if ``FAILED_PARENTS`` names the run, and it has failed, the child is cancelled with the
+    others.
     """
 
     async def runs_above(self, run_id: str, most: int) -> int:
