@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.definition.waits.kinds import Child
 from cloaca_core.engine.record import attempt_rows
+from cloaca_core.engine.record.entries import MAX_BATCH_BYTES
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.features.child_runs.node_children import Iteration
 from cloaca_core.features.child_runs.records import (
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_OPENED: Final = 500
-"""Nodes that open in one commit; the others open after it."""
+"""Nodes that open in one commit, if their rows fit into a batch; the others open after it."""
 
 
 class Opening(NamedTuple):
@@ -103,12 +104,15 @@ class OpenedNodes:
             return False
         openings: list[Opening] = []
         others: list[int] = []
+        weight = 0
         for task in ready:
-            opening = self._opening(run, task) if len(openings) < MOST_OPENED else None
+            has_room = len(openings) < MOST_OPENED and weight < MAX_BATCH_BYTES
+            opening = self._opening(run, task) if has_room else None
             if opening is None:
                 others.append(task)
             else:
                 openings.append(opening)
+                weight += opening.weight
         if openings:
             answered = partial(self._answered, run, openings, others)
             rows = [*beside, *openings]
