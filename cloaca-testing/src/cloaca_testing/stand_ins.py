@@ -127,6 +127,8 @@ class StandIns:
             is_async=is_async,
             wants_handle=wants_handle,
         )
+        if is_async != task.is_async:  # a line is of one place, where its other items wait
+            attempt.line = None
         attempt.is_async = is_async
         attempt.place = COROUTINES if is_async else THREADS
 

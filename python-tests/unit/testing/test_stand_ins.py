@@ -13,6 +13,7 @@ from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.execute.work import Line
 from cloaca_core.errors import BodyCancelled, BodySuspended, ConfigError
 from cloaca_testing.stand_ins import StandIns, TaskKey, alone
 
@@ -33,6 +34,22 @@ def called(stand_ins: StandIns, made: Attempt) -> object:
     stand_ins.apply(made)
     function: Any = made.task.function
     return function(Context())
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_an_item_stays_in_the_line_of_its_place(is_async: bool) -> None:
+    """A harness would wait for ever for the items behind it, which wait in another place."""
+
+    async def later(context: Context, item: int) -> None: ...
+
+    def soon(context: Context, item: int) -> None: ...
+
+    stand_ins, made = StandIns(), attempt()
+    made.line = line = Line(lambda: 0)
+    stand_ins.replace_of_items(key_of(made), later if is_async else soon, ("item",))
+    stand_ins.apply(made)
+
+    assert made.line is (None if is_async else line)
 
 
 def test_calls_of_bodies_are_counted() -> None:
