@@ -631,6 +631,25 @@ def test_a_map_is_under_way_while_an_item_waits_to_be_tried_again(open_runner: A
     assert [each.status for each in handle.items("each")] == ["Completed", "Cancelled"]
 
 
+@pytest.mark.each_backend
+def test_a_completed_map_says_how_many_items_it_had_and_how_many_failed(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    def fails_at_one(context: cloaca.Context, item: int) -> int:
+        if item == 1:
+            raise ValueError("no")
+        return item
+
+    with cloaca.WorkflowBuilder("mapped"):
+        collected: dict[str, Any] = {"item_policy": "collect", "retry_attempts": 1}
+        cloaca.task(id="each", map=[0, 1, 2], **collected)(fails_at_one)
+    handle = runner.submit("mapped")
+    assert handle.result(WAIT).status == "Completed"
+
+    (explained,) = handle.explain().tasks
+    assert explained.why == "completed; it has come to 3 of 3: 1 failed"
+
+
 def test_lines_of_items_name_their_item(runner: cloaca.DefaultRunner) -> None:
     def logs(context: cloaca.Context, item: str, handle: cloaca.TaskHandle) -> None:
         handle.log(f"converts {item}")

@@ -84,7 +84,7 @@ class _Tasks:
             return self._starts.why(task, known)
         match status:
             case TaskStatus.COMPLETED:
-                return Why("completed", "completed")
+                return Why("completed", f"completed{self._progress(known.row)}")
             case TaskStatus.FAILED:
                 return self._failed(task, known)
             case TaskStatus.SKIPPED:
