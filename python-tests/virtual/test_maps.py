@@ -136,7 +136,7 @@ async def test_a_run_in_the_table_is_claimed_beside_long_maps_of_every_runner() 
             begun.append(the_loop().time())
 
         w.define(other, "other")
-        slots = {"max_concurrent_tasks": 4, "max_concurrent_async_tasks": 4}
+        slots: dict[str, Any] = {"max_concurrent_tasks": 4, "max_concurrent_async_tasks": 4}
         runners = [await w.start(lease_seconds=LEASE, **slots) for _ in range(2)]
         for each in runners * 2:
             await each.submit()
