@@ -186,7 +186,7 @@ def test_a_schedule_is_deleted_after_a_question(
 def test_a_schedule_is_run_now(visit: Visit, program: cloaca.DefaultRunner, nightly: str) -> None:
     page = visit.open(f"/schedules/{nightly}")
 
-    page.get_by_role("button", name="Run every night now").click()
+    page.get_by_role("button", name="Run now: every night").click()
 
     expect(page.locator("#run-head")).to_contain_text("Completed")
     expect(page.get_by_role("heading", level=1)).to_have_text("price_list")
