@@ -103,7 +103,7 @@ A, B = {"name": "a", "token": "***"}, {"name": "b", "token": "***"}
     ids=str,
 )
 def test_hidden_values_keep_their_places(given: Any, meant: Any) -> None:
-    assert unmasked(given, KEPT, str) == meant
+    assert unmasked(given, KEPT, Redaction()) == meant
 
 
 @pytest.mark.parametrize(
@@ -118,14 +118,14 @@ def test_hidden_values_keep_their_places(given: Any, meant: Any) -> None:
 )
 def test_stars_whose_value_is_not_certain_are_refused(given: Any) -> None:
     with pytest.raises(ValueError, match="hidden value"):
-        unmasked(given, KEPT, str)
+        unmasked(given, KEPT, Redaction())
 
 
 def test_items_that_look_alike_are_not_taken_for_one_another() -> None:
     kept = [{"token": "x"}, {"token": "y"}, 1]
 
     with pytest.raises(ValueError, match="hidden value"):
-        unmasked([1, {"token": "***"}], kept, str)
+        unmasked([1, {"token": "***"}], kept, Redaction())
 
 
 def test_a_key_that_was_hidden_stays() -> None:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cloaca_core.errors import ConfigError
+from cloaca_core.values.payloads.redaction import Redaction
 from cloaca_core.values.times.no_limit import NO_LIMIT
 from cloaca_testing.conformance.rows import NOW, schedule
 from cloaca_tools.ui.forms.schedule_form import choices, settings_of, texts_of
@@ -28,7 +29,7 @@ def line(**changed: Any) -> ScheduleLine:
 
 
 def means(given: dict[str, str], of: ScheduleLine | None = None) -> Any:
-    return settings_of(given, KNOWN, CLOCK, str, "ann", of)
+    return settings_of(given, KNOWN, CLOCK, Redaction(), "ann", of)
 
 
 def test_a_new_form_means_its_settings_and_defaults() -> None:
@@ -56,7 +57,7 @@ def test_a_form_that_is_sent_as_it_was_shown_changes_nothing() -> None:
         overlap_policy="skip",
     )
 
-    shown = texts_of(before, CLOCK, str)
+    shown = texts_of(before, CLOCK, Redaction())
     found = means(shown, before)
 
     assert '"x"' not in shown["params"]

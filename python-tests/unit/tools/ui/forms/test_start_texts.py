@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cloaca_core.values.payloads.redaction import Redaction
 from cloaca_tools.ui.forms.start_texts import LONGEST, start_texts
 from cloaca_tools.views.run.starts import RunStart
 
@@ -13,7 +14,7 @@ START = RunStart("r", "a::w", {"n": 1, "token": "x"}, {"shop": "no", "pin": "1"}
 
 
 def texts(start: RunStart, *, whole: bool) -> dict[str, Any]:
-    return start_texts(start, str, whole=whole)
+    return start_texts(start, Redaction(), whole=whole)
 
 
 @pytest.mark.parametrize("whole", [True, False])
