@@ -218,8 +218,10 @@ class SharedEntry(RunEntry):
 
     __slots__ = ("_rows", "closed")
 
+    weight: int
+
     def __init__(self, listener: RunListener, run: ActiveRun, row: AttemptRow) -> None:
-        self._rows = [row]
+        self._rows: list[AttemptRow] = [row]
         super().__init__(listener, run, self._rows, None)
         self.closed: bool = self.weight >= MOST_SHARED_BYTES
 
