@@ -13,7 +13,7 @@ from model.watched_threads import WatchedThreads
 
 from cloaca_core.engine.execute.executor import Executor
 from cloaca_core.engine.execute.threads import ABANDONED_PER_SLOT
-from cloaca_core.engine.execute.work import THREADS, Work
+from cloaca_core.engine.execute.work import THREADS, Line, Work
 from cloaca_core.values.times.clock import SYSTEM_CLOCK
 
 SLOTS = 2
@@ -105,8 +105,9 @@ class Pool(Executor):
         self.is_async = is_async
         self._bodies: list[Body] = []
 
-    def send(self, priority: int = 0, since: int = 0) -> Body:
+    def send(self, priority: int = 0, since: int = 0, line: Line | None = None) -> Body:
         body = Body(is_async=self.is_async, priority=priority, since=since)
+        body.line = line
         self._bodies.append(body)
         self.submit(body)
         return body

@@ -6,7 +6,7 @@ import pytest
 from model.bodies import SLOTS, Body, Pool
 from model.shortage import Shortage
 
-from cloaca_core.engine.execute.work import Stage
+from cloaca_core.engine.execute.work import Line, Stage
 
 
 class SlotsContract:
@@ -42,6 +42,16 @@ class SlotsContract:
         body.go()
 
         assert seen == [True, False, False, True]
+
+    async def test_those_of_a_line_wait_for_one_turn(self, pool: Pool) -> None:
+        for _ in range(SLOTS):
+            await pool.started()
+        line = Line(lambda: 0)
+        for _ in range(5):
+            pool.send(line=line)
+        pool.send()
+
+        assert pool.backlog == 2
 
     async def test_one_that_waits_gives_its_slot_to_another(self, pool: Pool) -> None:
         parent, other = await pool.started(), await pool.started()

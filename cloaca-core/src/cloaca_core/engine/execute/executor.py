@@ -236,11 +236,6 @@ class Executor:
 
     @property
     def backlog(self) -> int:
-        """The number of pieces of work that wait for a slot."""
-        return sum(each.backlog for each in self._places.values())
-
-    @property
-    def turns(self) -> int:
         """The number of turns for which work waits: the work of a line, such as the items of a map,
         waits for one.
         """

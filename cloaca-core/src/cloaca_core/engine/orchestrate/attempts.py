@@ -87,7 +87,7 @@ class Attempts:
         """The number of turns for which attempts and follow-ups wait, for a slot or for the
         quarantine. The items of a map that wait for a slot have one.
         """
-        return self._executor.turns + self._quarantine.waiting
+        return self._executor.backlog + self._quarantine.waiting
 
     # -- start -------------------------------------------------------------------------------
 

@@ -78,8 +78,8 @@ class RunRecords:
         its commit; otherwise with later rows. Returns their entry.
         """
         if entry is None or not self._journal.join(entry, row):
-            entry = SharedEntry(self.listener, run, row)
-            self._journal.share(entry)
+            entry = SharedEntry(self.listener, run, row, self._journal.taken)
+            self._journal.add(entry)
         return entry
 
     def note(

@@ -76,9 +76,9 @@ class Journal:
     Each commit takes the start marks that are due, and waiting riders. ``writing`` is held from the
     making of a batch until all its entries have received the outcome. ``watchers`` receive a report
     of each commit. ``broken`` is called with the reason when an entry cannot receive its outcome.
-    ``_parts`` were taken from the inbox and are not committed yet; ``_refusals`` are entries that
-    must still receive an error. An entry moves on in one assignment, so that an error between two
-    of them loses none.
+    ``taken`` counts how often entries have left the inbox. ``_parts`` were taken from the inbox and
+    are not committed yet; ``_refusals`` are entries that must still receive an error. An entry
+    moves on in one assignment, so that an error between two of them loses none.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Journal:
         self._runner_id = runner_id
         self._most_keys: float = inf if store.most_keys is None else store.most_keys
         self._inbox: deque[Entry] = deque()
-        self._shared: list[SharedEntry] = []
+        self.taken: int = 0
         self._bytes = 0
         self._parts: list[Part] = []
         self._refusals: list[tuple[Entry, StoreError]] = []
@@ -128,14 +128,9 @@ class Journal:
         if not self._is_awake:
             self._wake()
 
-    def share(self, entry: SharedEntry) -> None:
-        """Take an entry that rows may ``join`` until the next turn."""
-        self._shared.append(entry)
-        self.add(entry)
-
     def join(self, entry: SharedEntry, row: AttemptRow) -> bool:
         """Add a row to an entry that waits for its commit. False if it takes no more."""
-        if entry.closed:
+        if entry.closed or entry.taken != self.taken:
             return False
         self._bytes += entry.join(row)
         if self._bytes >= MAX_INBOX_BYTES:
@@ -186,7 +181,7 @@ class Journal:
         submissions become runs without an owner.
         """
         kept = deque([entry for entry in self._inbox if not entry.is_of_run])
-        self._close_shared()
+        self.taken += 1
         self._inbox, self._bytes = kept, sum([entry.weight for entry in kept])
         if self._log_book is not None:
             self._log_book.forget()
@@ -243,16 +238,9 @@ class Journal:
         self._parts = [part] if any(part) else []
         self._lines = ()
         self._bytes -= weight
-        if self._shared:
-            self._close_shared()
+        self.taken += 1
         for _ in entries:
             self._inbox.popleft()
-
-    def _close_shared(self) -> None:
-        """Entries leave the inbox: no row joins those of now any more."""
-        for entry in self._shared:
-            entry.closed = True
-        self._shared.clear()
 
     async def _write(self, part: Part) -> None:
         """Commit the first part, trying until it succeeds, and give each entry its outcome."""

@@ -212,16 +212,17 @@ class RunEntry(Entry):
 
 class SharedEntry(RunEntry):
     """Rows of one run that count each by itself: they share an entry as they come within one turn
-    of the journal. It takes no more rows once it is ``closed``: it is large, or the journal has
-    taken it from the inbox.
+    of the journal. It takes no more rows once it is ``closed``, as it is large. ``taken`` is what
+    the journal had counted when it was made: later it may have left the inbox.
     """
 
-    __slots__ = ("_rows", "closed")
+    __slots__ = ("_rows", "closed", "taken")
 
     weight: int
 
-    def __init__(self, listener: RunListener, run: ActiveRun, row: AttemptRow) -> None:
+    def __init__(self, listener: RunListener, run: ActiveRun, row: AttemptRow, taken: int) -> None:
         self._rows: list[AttemptRow] = [row]
+        self.taken: int = taken
         super().__init__(listener, run, self._rows, None)
         self.closed: bool = self.weight >= MOST_SHARED_BYTES
 
@@ -235,7 +236,7 @@ class SharedEntry(RunEntry):
     def apart(self) -> Sequence[Entry]:
         if len(self._rows) == 1:
             return ()
-        return [SharedEntry(self.listener, self.run, row) for row in self._rows]
+        return [SharedEntry(self.listener, self.run, row, self.taken) for row in self._rows]
 
 
 def end_row(run: ActiveRun, over: RunOver, context: str | None, now: int) -> RunEnd:

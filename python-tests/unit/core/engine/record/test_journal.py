@@ -596,8 +596,10 @@ class TestErrors:
         desk.store.batches.clear()
         desk.store.bad = "bad"
         heard = Heard()
-        entry = SharedEntry(heard, active_run(graph_of(t={})), attempt("r", "t0"))
-        desk.journal.share(entry)
+        entry = SharedEntry(
+            heard, active_run(graph_of(t={})), attempt("r", "t0"), desk.journal.taken
+        )
+        desk.journal.add(entry)
         for number in range(1, 100):
             change = "bad" if number == 61 else None
             row = attempt("r", f"t{number}")._replace(change=change)
@@ -612,14 +614,14 @@ class TestErrors:
         await submit(desk.store, new_run("r"))
         desk.store.open.clear()
         run = active_run(graph_of(t={}))
-        entry = SharedEntry(Heard(), run, attempt("r", "t0"))
-        desk.journal.share(entry)
+        entry = SharedEntry(Heard(), run, attempt("r", "t0"), desk.journal.taken)
+        desk.journal.add(entry)
         await desk.store.asked.wait()
         await quiet()
         assert not desk.journal.join(entry, attempt("r", "t1"))
 
-        waiting = SharedEntry(Heard(), run, attempt("r", "t2"))
-        desk.journal.share(waiting)
+        waiting = SharedEntry(Heard(), run, attempt("r", "t2"), desk.journal.taken)
+        desk.journal.add(waiting)
         assert desk.journal.join(waiting, attempt("r", "t3"))
         desk.journal.forget_runs()
         assert not desk.journal.join(waiting, attempt("r", "t4"))
@@ -630,8 +632,10 @@ class TestErrors:
     ) -> None:
         monkeypatch.setattr(module, "MAX_INBOX_BYTES", 3 * ROW_BYTES)
         await submit(desk.store, new_run("r"))
-        entry = SharedEntry(Heard(), active_run(graph_of(t={})), attempt("r", "t0"))
-        desk.journal.share(entry)
+        entry = SharedEntry(
+            Heard(), active_run(graph_of(t={})), attempt("r", "t0"), desk.journal.taken
+        )
+        desk.journal.add(entry)
         desk.journal.join(entry, attempt("r", "t1"))
         assert desk.journal.has_room()
         desk.journal.join(entry, attempt("r", "t2"))
@@ -643,11 +647,13 @@ class TestErrors:
         await submit(desk.store, new_run("r"))
         row = attempt("r", "t0")._replace(change="x" * (MOST_SHARED_BYTES // 2))
         run = active_run(graph_of(t={}))
-        entry = SharedEntry(Heard(), run, row)
-        desk.journal.share(entry)
+        entry = SharedEntry(Heard(), run, row, desk.journal.taken)
+        desk.journal.add(entry)
         joined = [desk.journal.join(entry, row._replace(task_id=f"t{n}")) for n in (1, 2)]
         assert joined == [True, False]
-        large = SharedEntry(Heard(), run, row._replace(change="x" * MOST_SHARED_BYTES))
+        large = SharedEntry(
+            Heard(), run, row._replace(change="x" * MOST_SHARED_BYTES), desk.journal.taken
+        )
         assert not desk.journal.join(large, row)
         await desk.journal.drained()
 
@@ -754,9 +760,11 @@ class TestFaults:
 
     async def test_a_shared_entry_that_waits_behind_it_takes_no_row(self, idle: Desk) -> None:
         """It has left the inbox, whose bytes are counted."""
-        entry = SharedEntry(Heard(), active_run(graph_of(t={})), attempt("run", "t0"))
+        entry = SharedEntry(
+            Heard(), active_run(graph_of(t={})), attempt("run", "t0"), idle.journal.taken
+        )
         idle.journal.add(Unwritable(1))
-        idle.journal.share(entry)
+        idle.journal.add(entry)
         with pytest.raises(MemoryError):
             await idle.journal.turn()
 
