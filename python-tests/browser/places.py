@@ -82,7 +82,7 @@ FILES: Final = {
     f"/runs/{{run_id}}/{name}"
     for name in ("case", "input", "result", "export", "mermaid", "logs.txt")
 } | {"/workflow/mermaid"}
-WAYS_BACK: Final = {"/runs/{run_id}/approve", "/runs/{run_id}/send"}
+WAYS_BACK: Final = {f"/runs/{{run_id}}/{act}" for act in ("approve", "send", "fork/change")}
 NO_PAGES: Final = {"/live", "/runners/drain", *FILES, *WAYS_BACK}
 """Routes that are looked at by other tests than those of all pages."""
 

@@ -141,7 +141,7 @@ def test_a_long_list_is_shown_in_parts(web: Web, runner: cloaca.DefaultRunner) -
 
 def test_the_grid_has_the_newest_run_at_the_right(web: Web, runs: list[str]) -> None:
     page = web.text("/workflow", name="order")
-    columns = re.findall(r'<a id="col-([^"]+)" href="([^"]+)" aria-label="([^"]+)"', page)
+    columns = re.findall(r'<a id="col-([^"]+)" href="([^"]+)"\s+aria-label="([^"]+)"', page)
     assert [found[0] for found in columns] == runs
     assert [found[1] for found in columns] == [f"/runs/{run}" for run in runs]
     assert ["completed" in columns[0][2], "failed" in columns[1][2]] == [True, True]
