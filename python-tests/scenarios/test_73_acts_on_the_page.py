@@ -236,7 +236,7 @@ def test_a_context_that_is_no_object_comes_back_with_its_error(
     answer = page.act(failed, "fork", task="charge", context=context)
 
     assert "field-error" in answer.text
-    assert f">{context}</textarea>" in unescape(answer.text)
+    assert f">\n{context}</textarea>" in unescape(answer.text)
     assert acted(runner) == []
 
 
