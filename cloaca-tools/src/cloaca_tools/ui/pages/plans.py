@@ -143,11 +143,12 @@ async def _box(
 ) -> edited_input.InputBox:
     """The input of a task, with what was edited in it, or in the input of another task before."""
     given, redact = await input_of(visit, run_id, task), visit.site.redact
-    base = filled.get("base", "")
+    typed_text = filled.get(edited_input.NAME, "")
+    base = filled.get("base", "") or (task if typed_text else "")
     if not base:
         return await visit.on_thread(edited_input.box, task, given, redact, {})
     before = given if base == task else await input_of(visit, run_id, base)
-    old = edited_input.InputBox(base, filled.get(edited_input.NAME, ""), before is not None)
+    old = edited_input.InputBox(base, typed_text, before is not None)
     old = await visit.on_thread(edited_input.edited, old, before, redact)
     if base == task or old.error:
         return old
