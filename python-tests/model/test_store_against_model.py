@@ -84,14 +84,22 @@ CHOSEN = st.sampled_from([{}, {}, {"load": (0,)}, {"load": (1, 0)}])
 """Items of maps that a retry chooses."""
 TAGS = st.sampled_from([("team", "x"), ("team", "y"), ("tier", "1")])
 ERRORS = ["BROKE", "ann", "it_b", "%"]
+NO_KEY = st.just("")  # a condition on a tag alone has one
 CONDITIONS = st.one_of(
     st.builds(
         Condition,
         st.just("status"),
         st.lists(st.sampled_from([str(each) for each in RunStatus]), min_size=1).map(tuple),
         st.booleans(),
+        NO_KEY,
     ),
-    st.builds(Condition, st.just("workflow"), WORKFLOWS.map(lambda name: (name,)), st.booleans()),
+    st.builds(
+        Condition,
+        st.just("workflow"),
+        WORKFLOWS.map(lambda name: (name,)),
+        st.booleans(),
+        NO_KEY,
+    ),
     st.builds(
         Condition,
         st.just("tag"),
@@ -104,6 +112,7 @@ CONDITIONS = st.one_of(
         st.sampled_from(["task", "error", "by", "parent", "id"]),
         st.sampled_from([("a",), ("b", "load"), ("ann",), ("BROKE", "it_b"), ("save",)]),
         st.booleans(),
+        NO_KEY,
     ),
 )
 """Conditions of searches."""
@@ -273,6 +282,8 @@ def comparable(answer: object) -> Any:
         return answer._replace(rows=list(map(comparable, answer.rows)))
     if isinstance(answer, Backlog):
         return answer._replace(oldest=min(answer.oldest, TODAY))
+    if isinstance(answer, Claimable):
+        return answer._replace(since=min(answer.since, TODAY))
     if isinstance(answer, QueueLoad) and answer.oldest is not None:
         return answer._replace(oldest=min(answer.oldest, TODAY))
     if isinstance(answer, FollowUpRow):
@@ -321,7 +332,9 @@ class StoreAgainstModel(RuleBasedStateMachine):
         runs = [self.sent.setdefault(run.id, run) for run in new_runs]
         # An owner is the runner that submits the run.
         owned = [run if run.owner is None else run._replace(owner=runner_id) for run in runs]
-        known = list(dict.fromkeys(owned))
+        # A run begins once the run above it is durable: no batch has both.
+        sent = {run.id for run in owned}
+        known = list(dict.fromkeys([run for run in owned if run.parent_id not in sent]))
         messages = [self.firsts[run.id] for run in known if run.id in self.firsts]
         batch = batch_with(runner_id, known, [], [], {}, messages=messages)
         self.same(self.model.commit(batch), self.store.commit(batch))
