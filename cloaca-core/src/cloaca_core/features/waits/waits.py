@@ -261,19 +261,15 @@ class Waits:
         """Check the run again when its first wait ends by time, or when it may be evicted. A timer
         that fires before stays: that is checked then, and each wait that opens would move it.
         """
-        if run.life.state is State.CANCELLING:
-            self._disarm(run)
-            return
-        bodies_only = run.life.state is State.PAUSING
-        now = self._clock.wall()
-        at = _next_look(waits, now, self._evict_after, bodies_only=bodies_only)
-        if at is not None and run in self._timers and now < self._timers[run][0] <= at:
-            return
+        now, state, at = self._clock.wall(), run.life.state, None
+        if state is not State.CANCELLING:
+            at = _next_look(waits, now, self._evict_after, bodies_only=state is State.PAUSING)
+            if at is not None and run in self._timers and now < self._timers[run][0] <= at:
+                return
         self._disarm(run)
         if at is not None:
             seconds = min(max(0.0, (at - now) / SECOND), _LONGEST_TIMER)
-            timer = self._loop.call_later(seconds, self._time_has_come, run)
-            self._timers[run] = (at, timer)
+            self._timers[run] = (at, self._loop.call_later(seconds, self._time_has_come, run))
 
     def _time_has_come(self, run: ActiveRun) -> None:
         del self._timers[run]
