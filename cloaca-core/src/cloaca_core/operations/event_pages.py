@@ -106,7 +106,7 @@ def _places(history: History, number: int, mark: ItemMark) -> Iterator[_Place]:
 
 
 def _end(history: History, began: Instant | None, ended: Instant | None) -> Instant | None:
-    """When an attempt ended: one that was cut off, with its round."""
+    """When an attempt ended. An attempt that was cut off ended with its round."""
     if ended is not None or began is None:
         return ended
     ends = sorted(each.ended_at for each in history.rounds)

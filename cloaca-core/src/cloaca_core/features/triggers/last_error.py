@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloaca_core.values.payloads.redaction import Redact
 
 APART: Final = 60 * SECOND
-"""A text that differs from the one that was written is written after this time, not sooner."""
+"""The shortest time between two writes of different error texts."""
 MOST: Final = 2_000
 """Characters that are kept of an error; the log of the runner has all of it."""
 _VOLATILE: Final = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8}[0-9a-fA-F-]*|\d+")

@@ -69,7 +69,7 @@ class Choice(NamedTuple):
 
 
 def choices(namespaces: Sequence[str], chosen: str = "") -> list[Choice]:
-    """The workflows that are known, and the one that is ``chosen``, by name."""
+    """The known workflows and the ``chosen`` workflow, by name."""
     known = sorted({*namespaces, *([chosen] if chosen else [])})
     count = Counter(map(short_name, known))
     named = [(short_name(each) if count[short_name(each)] == 1 else each) for each in known]
@@ -151,7 +151,7 @@ def settings_of(
 
 def _workflow(name: str, namespaces: Sequence[str], before: str) -> str:
     """The full namespace of a workflow that is known; the workflow that the schedule had ``before``
-    is meant by its short name, whatever other namespaces have.
+    is meant by its short name, also if other namespaces have that name.
     """
     if before and name in (before, short_name(before)):
         return before

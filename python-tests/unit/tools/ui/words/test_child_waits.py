@@ -66,7 +66,7 @@ def far(node: TaskNode, *told: tuple[float, float | None, str | None]) -> TaskNo
             "waits for 3 runs; the slowest is at 12 of 40 rows",
         ),
         (["Running"], [(1, 4, None)], "waits for a run, which is at 1 of 4"),
-        # Without a total nobody knows how far it is.
+        # Without a total the distance to the end is unknown.
         (["Running"], [(1, None, "rows")], "waits for a run, which is at 1 of 2 tasks"),
         # A run that has ended is no longer waited for.
         (
