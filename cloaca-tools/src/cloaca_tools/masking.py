@@ -55,15 +55,26 @@ def unmasked(given: Any, kept: Any, redact: Redact, key: str = "") -> Any:
     An item of a list has its hidden values back if it is the same as before, wherever it stands
     now, or if it is the only item that has changed.
     """
-    if given == masked(kept, redact, key):
+    shown = masked(kept, redact, key)
+    if are_same(given, shown):
         return kept
     if isinstance(given, Mapping) and isinstance(kept, Mapping):
         return _unmasked_keys(given, kept, redact)
     if isinstance(given, list) and isinstance(kept, list | tuple):
         return _unmasked_items(given, kept, redact)
-    if HIDDEN in json.dumps(given, ensure_ascii=False):
+    has_own = HIDDEN in _json(kept) and are_same(kept, shown)  # the text itself has these stars
+    if HIDDEN in _json(given) and not has_own:
         raise ValueError(f"{HIDDEN} stands for a hidden value that is not known here: write it")
     return given
+
+
+def are_same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are equal; true is not 1."""
+    return _json(one) == _json(other)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _unmasked_keys(
@@ -83,22 +94,23 @@ def _unmasked_keys(
 
 
 def _unmasked_items(given: Sequence[Any], kept: Sequence[Any], redact: Redact) -> list[Any]:
-    shown = [masked(each, redact) for each in kept]
-    same = [at < len(shown) and each == shown[at] for at, each in enumerate(given)]
+    shown = [_json(masked(each, redact)) for each in kept]
+    texts = list(map(_json, given))
     in_place = len(given) == len(kept)
+    same = [text == before for text, before in zip(texts, shown, strict=False)]
     only = in_place and same.count(False) == 1
     found = []
-    for at, each in enumerate(given):
-        if (same[at] and in_place) or only:
+    for at, (each, text) in enumerate(zip(given, texts, strict=True)):
+        if in_place and (same[at] or only):
             found.append(unmasked(each, kept[at], redact))
-        elif each in shown and _agree(kept, shown, each):
-            found.append(kept[shown.index(each)])
+        elif text in shown and _agree(kept, shown, text):
+            found.append(kept[shown.index(text)])
         else:
             found.append(unmasked(each, None, redact))
     return found
 
 
-def _agree(kept: Sequence[Any], shown: Sequence[Any], each: Any) -> bool:
+def _agree(kept: Sequence[Any], shown: Sequence[str], text: str) -> bool:
     """Whether all items that are shown so are one and the same."""
-    meant = [value for value, text in zip(kept, shown, strict=True) if text == each]
-    return all(value == meant[0] for value in meant)
+    meant = [value for value, each in zip(kept, shown, strict=True) if each == text]
+    return all(are_same(value, meant[0]) for value in meant)

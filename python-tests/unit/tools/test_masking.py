@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -126,6 +127,16 @@ def test_items_that_look_alike_are_not_taken_for_one_another() -> None:
 
     with pytest.raises(ValueError, match="hidden value"):
         unmasked([1, {"token": "***"}], kept, Redaction())
+
+
+def test_true_in_place_of_1_is_a_change() -> None:
+    found = unmasked({"a": True, "b": [0, 2]}, {"a": 1, "b": [False, 2]}, Redaction())
+
+    assert json.dumps(found) == '{"a": true, "b": [0, 2]}'
+
+
+def test_a_text_that_has_stars_of_its_own_may_be_edited() -> None:
+    assert unmasked({"note": "*** new"}, {"note": "*** old"}, Redaction()) == {"note": "*** new"}
 
 
 def test_a_key_that_was_hidden_stays() -> None:
