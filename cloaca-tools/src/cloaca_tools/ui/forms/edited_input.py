@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cloaca_core.errors import ConfigError
-from cloaca_core.values.payloads.redaction import HIDDEN
 from cloaca_core.values.wording import counted
-from cloaca_tools.masking import masked
+from cloaca_tools.masking import are_same, masked, unmasked
 from cloaca_tools.ui.forms.form_texts import object_of
 from cloaca_tools.ui.payloads import json_lines
 from cloaca_tools.views.run.changes import key_change
@@ -47,7 +46,7 @@ class Edits(NamedTuple):
             for (name, value), (key, whole) in zip(
                 self.typed.items(), self.keys.items(), strict=True
             )
-            if _same(value, whole) or (key in given and _same(before.get(key), given[key]))
+            if are_same(value, whole) or (key in given and are_same(before.get(key), given[key]))
         }
 
 
@@ -111,31 +110,17 @@ def edits_of(text: str, given: Mapping[str, Any], redact: Redact) -> Edits:
         key = names.get(name, name)
         if key not in given:
             typed[name] = keys[name] = value
-        elif not _same(value, masked(given[key], redact, key)):
-            typed[name], keys[key] = value, _unmasked(value, given[key], redact, key, name)
+        elif not are_same(value, masked(given[key], redact, key)):
+            typed[name], keys[key] = value, _whole(value, given[key], redact, key, name)
     return Edits(typed, keys)
 
 
-def _unmasked(value: Any, given: Any, redact: Redact, key: str, top: str) -> Any:
-    """A value as it was typed, with what is hidden in its places."""
-    shown = masked(given, redact, key)
-    if _same(value, shown):
-        return given
-    if isinstance(value, dict) and isinstance(given, Mapping):
-        names = {redact(name): name for name in given}
-        return {
-            names.get(name, name): _unmasked(each, given[names[name]], redact, names[name], top)
-            if name in names
-            else each
-            for name, each in value.items()
-        }
-    if isinstance(value, list) and isinstance(given, list) and len(value) == len(given):
-        return [_unmasked(*pair, redact, "", top) for pair in zip(value, given, strict=True)]
-    if HIDDEN in _pretty(value) and HIDDEN in _pretty(shown) and HIDDEN not in _pretty(given):
-        raise ConfigError(
-            f"{top!r} has {HIDDEN} in place of a hidden value: write it, or leave the key out"
-        )
-    return value
+def _whole(value: Any, given: Any, redact: Redact, key: str, name: str) -> Any:
+    """A value as it was typed under ``name``, with what is hidden in its places."""
+    try:
+        return unmasked(value, given, redact, key)
+    except ValueError as error:
+        raise ConfigError(f"{name!r}: {error}, or leave the key out") from error
 
 
 def _changes(edits: Edits, given: Mapping[str, Any]) -> list[KeyChange]:
@@ -145,11 +130,6 @@ def _changes(edits: Edits, given: Mapping[str, Any]) -> list[KeyChange]:
         else key_change(key, "added", None, value)
         for key, value in edits.keys.items()
     ]
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether two JSON values are equal; true is not 1."""
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def _pretty(value: Any) -> str:

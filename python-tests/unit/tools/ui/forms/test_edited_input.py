@@ -61,7 +61,14 @@ def test_what_is_hidden_keeps_its_place(text: str, keys: dict[str, Any]) -> None
     assert json.dumps(found, sort_keys=True) == json.dumps(keys, sort_keys=True)
 
 
-@each_row("text", ["[1]", "{", '{"urls": ["http://ann:***@shop.example"]}', '{"shop": "***"}'])
+def test_a_moved_item_takes_its_hidden_value_along() -> None:
+    shops = [{"name": "Oslo", "token": "sesam"}, {"name": "Bergen", "token": "lukk"}]
+    text = '{"shops": [{"name": "Bergen", "token": "***"}, {"name": "Oslo", "token": "***"}]}'
+
+    assert edits_of(text, {"shops": shops}, plain).keys == {"shops": shops[::-1]}
+
+
+@each_row("text", ["[1]", "{", '{"urls": ["ftp://ann:***@shop.example"]}', '{"shop": "***"}'])
 def test_a_text_that_cannot_be_meant_is_refused(text: str) -> None:
     with pytest.raises(ConfigError):
         edits_of(text, GIVEN, plain)
