@@ -23,7 +23,7 @@ from cloaca_core.values.arguments import text, whole
 from cloaca_core.values.error_prefixes import prefixed
 from cloaca_core.values.states import TickOutcome
 from cloaca_core.values.text import is_storable
-from cloaca_core.values.times.instants import Instant, read_instant, to_datetime
+from cloaca_core.values.times.instants import SECOND, Instant, read_instant, to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,15 +153,21 @@ class BackFilling:
         return await self._all(spec, make)
 
     async def run_now(self, schedule: str) -> str:
-        """Make the run of a tick at this instant, whether or not the schedule is enabled."""
+        """Make the run of a tick at this instant, whether or not the schedule is enabled; or at the
+        next free one, so that requests at one instant make a run each, beside that of a tick.
+        """
         with prefixed(_RUN_PREFIX):
             row, now = await self._known(schedule), await self._store.now()
             act = self._acts.row("run_schedule", row.name or row.id, row.workflow)
             await self._store.note_on_schedule(row.id, act)
-            sent = await self._schedules.back_fill(row, [now], now, TickOutcome.REQUESTED)
-            if not await self._store.find_ticks(row.id, [now]):
-                raise _deleted(row)
-            return sent[now]
+            own = now if now % SECOND else now + 1  # the schedule ticks at whole seconds
+            while True:
+                sent = await self._schedules.back_fill(row, [own], now, TickOutcome.REQUESTED)
+                if not (found := await self._store.find_ticks(row.id, [own])):
+                    raise _deleted(row)
+                if found[0].run_id == sent[own]:
+                    return sent[own]
+                own += 1
 
     def _act(self, row: ScheduleRow, spec: BackfillSpec) -> ActRow:
         start = to_datetime(read_instant("start", spec.start))

@@ -361,7 +361,7 @@ async def test_a_schedule_is_run_now_with_its_context_limit_and_queue(
     assert inputs(store) == [
         {
             "a": 1,
-            "scheduled_time": "2026-03-10T12:00:00+00:00",
+            "scheduled_time": "2026-03-10T12:00:00.000001+00:00",
             "schedule_id": schedule_id,
             "schedule_timezone": "UTC",
             "schedule_expression": "@hourly",
@@ -373,6 +373,20 @@ async def test_a_schedule_is_run_now_with_its_context_limit_and_queue(
     assert store.schedules[schedule_id] == before
     (act,) = store.noted.values()
     assert (act.kind, act.reason, act.asked_by) == ("run_schedule", "n", "ann")
+
+
+async def test_requests_at_the_instant_of_a_tick_make_runs_beside_that_of_the_tick(
+    store: Store, start: Start
+) -> None:
+    """The clock of a test may stand still, at a whole hour."""
+    runner = start(store)
+    await hourly(runner)
+
+    requested = [await runner.back_filling.run_now("n") for _ in range(2)]
+    filled = await runner.back_filling.run(BackfillSpec("n", NOON, NOON + timedelta(hours=1)))
+
+    assert len(filled.runs) == 1
+    assert store.runs.keys() == {*requested, *filled.runs}
 
 
 async def test_what_is_no_schedule_is_not_run(store: Store, start: Start) -> None:
