@@ -72,6 +72,7 @@ def test_secrets_that_are_known_are_hidden_wherever_they_stand() -> None:
         ("postgresql://u:p@ss@h/db", "postgresql://u:***@h/db"),
         ("postgresql://u:p/w?x#@h/db", "postgresql://u:***@h/db"),
         ("a https://x:y@z and http://u:v@w.", "a https://x:***@z and http://u:***@w."),
+        ("DB_postgresql://u:p@h", "DB_postgresql://u:***@h"),  # a scheme that a name is before
         ("https://ann@example.com:8000/a:b", "https://ann@example.com:8000/a:b"),
         ("http://localhost:8000/users/@ann", "http://localhost:8000/users/@ann"),
         ("no URL: ann@example.com", "no URL: ann@example.com"),

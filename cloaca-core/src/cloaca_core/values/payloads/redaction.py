@@ -18,11 +18,10 @@ LEAST: Final = 4
 LEAST_LINE: Final = 8
 """Characters of a line that is hidden by itself, at least, if its secret has several lines."""
 
-_URL: Final = re.compile(
-    r"(\b[a-z][a-z0-9+.-]*://[^\s/:@?#\"']*):(?!\d+[/?#])(?:(?!://)[^\s\"'])+(?=@)", re.IGNORECASE
-)
-"""The part of a URL before its host, with a password, which people write with any ``/`` and ``@``
-in it: it goes to the last ``@``, unless it begins as a port and a path do.
+_URL: Final = re.compile(r"(://[^\s/:@?#\"']*):(?!\d+[/?#])(?:(?!://)[^\s\"'])+(?=@)")
+"""The part of a URL between its scheme and its host, with a password, which people write with any
+``/`` and ``@`` in it: it goes to the last ``@``, unless it begins as a port and a path do. A scheme
+is not looked for: a long text of letters and dots would be read from each of its words on.
 """
 
 
