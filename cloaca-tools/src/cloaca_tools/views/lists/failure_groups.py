@@ -127,11 +127,12 @@ def error_kinds(found: Failed) -> ErrorKinds:
 
 def kind_of(error: str) -> str:
     """The class of an error in one line; of an error without one the beginning of its text, up to
-    a number.
+    a number or a URL, of which a part could have a password that is not seen to be one.
     """
     if (found := _KIND.match(error)) is not None:
         return found[0]
-    return _NUMBERS.split(error)[0].strip()[:_LONGEST].strip() or error[:_LONGEST].strip()
+    text = error.partition("://")[0]
+    return _NUMBERS.split(text)[0].strip()[:_LONGEST].strip() or text[:_LONGEST].strip()
 
 
 def error_of(row: RunRow) -> str:

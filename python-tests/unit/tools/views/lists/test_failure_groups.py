@@ -86,6 +86,8 @@ async def test_only_failed_runs_that_match_count() -> None:
         ("KeyError", "KeyError"),
         ("Pipeline timeout after 60s", "Pipeline timeout after"),
         ("404: not found", "404: not found"),
+        ("no answer of redis://:s3cret@cache", "no answer of redis"),  # cut, it would be shown
+        ("503 of redis://:secret@cache", "503 of redis"),
         ("", ""),
     ],
 )
