@@ -322,3 +322,28 @@ async def test_a_schedule_that_is_put_is_compared_with_what_it_replaces(
 
     assert await operation == "s"
     assert await store.acts(None, 9) == kept
+
+
+QUEUED = schedule(name="n")._replace(queue="gpu")
+NOTED: dict[str, Operation] = {
+    "put": lambda store: store.put_schedule(QUEUED),
+    "changed": lambda store: store.change_schedule(QUEUED),
+}
+
+
+@pytest.mark.parametrize("name", NOTED)
+async def test_a_schedule_is_locked_before_its_queue_is_noted(
+    store: Store, mine: Raw, name: str
+) -> None:
+    """A commit may lock the schedule, as a run of it ends, and note the queue of a child."""
+    await store.put_schedule(schedule(name="n"))
+    await lock(mine, "cloaca_schedule", "s")
+
+    operation = asyncio.create_task(NOTED[name](store))
+    await blocks(mine)
+
+    await mine.execute("SET LOCAL lock_timeout = '100ms'")  # a deadlock is found later
+    queue = "INSERT INTO cloaca_queue (workflow, name) VALUES (%s, 'gpu') ON CONFLICT DO NOTHING"
+    await mine.execute(queue, [WORKFLOW])
+    await mine.commit()
+    assert await operation

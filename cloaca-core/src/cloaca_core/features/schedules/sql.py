@@ -66,7 +66,8 @@ class SqlSchedules(SqlPart):
         if act is not None:
             known["ids"] = self._dialect.array([schedule.id])
             steps = steps_of([q.lock_schedules, q.note_put_schedule], known | of_act(act)) + steps
-        *_, ((schedule_id,),) = await self._dialect.write([*self._queue_of(schedule), *steps])
+        answers = await self._dialect.write([*steps, *self._queue_of(schedule)])
+        ((schedule_id,),) = answers[len(steps) - 1]
         return str(schedule_id)
 
     async def get_schedule(self, schedule_id: str) -> ScheduleRow | None:
@@ -91,11 +92,13 @@ class SqlSchedules(SqlPart):
     async def change_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
         change = Step.of(self._schedules.change_schedule, schedule._asdict())
         noted = self._noted(schedule.id, schedule.generation, act)
-        *_, changed = await self._dialect.write([*self._queue_of(schedule), *noted, change])
-        return bool(changed)
+        answers = await self._dialect.write([*noted, change, *self._queue_of(schedule)])
+        return bool(answers[len(noted)])
 
     def _queue_of(self, schedule: ScheduleRow) -> list[Step]:
-        """The step that notes the queue of a schedule for its workflow, if it is to be noted."""
+        """The step that notes the queue of a schedule for its workflow, if it is to be noted. It
+        comes after the lock of the schedule: so it does where runs of a schedule end.
+        """
         if schedule.queue is None or schedule.queue == DEFAULT_QUEUE:
             return []
         return [self._noting([(schedule.workflow, schedule.queue)])]
