@@ -271,6 +271,8 @@ def test_a_run_is_started_as_another_one_was(web: Web, runner: cloaca.DefaultRun
     lost = web.act("start", name="order", context='{"other": "***"}', like=first.id)
     assert lost.status_code == 422
     assert "hidden value" in lost.text
+    other = web.act("start", name="another", context=sent, like=first.id)
+    assert (other.status_code, "It is a run of order." in other.text) == (422, True)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,8 @@ async def _same_workflow(visit: Visit, run_id: str, name: str) -> RunStart:
     """
     found = await visit.site.observer.start_of(run_id)
     if name not in (found.workflow, short_name(found.workflow)):
-        raise RefusedError(422, "This is a run of another workflow", f"It is one of {name}.")
+        own = short_name(found.workflow)
+        raise RefusedError(422, "This is a run of another workflow", f"It is a run of {own}.")
     return found
 
 
