@@ -377,13 +377,15 @@ class Observer:
         return self._of_run(ref, lambda e, run_id: history_of(e, run_id), run_events)
 
     def start_of(self, ref: str) -> Call[RunStart]:
-        """What a run was started with, as a start for another one."""
+        """The context, tags and priority of a run, with which another run can be started."""
         from cloaca_tools.views.run import starts
 
         return self._of_run(ref, starts.read, starts.start_of)
 
     def last_start(self, workflow: str) -> Call[RunStart | None]:
-        """The same of the newest run of a workflow, named in full; None without one."""
+        """The context, tags and priority of the newest run of a workflow, which is named in full;
+        None if it has no run.
+        """
         from cloaca_tools.views.run import starts
 
         return self._ask(lambda engine: starts.read_last(engine, workflow), starts.start_or_none)

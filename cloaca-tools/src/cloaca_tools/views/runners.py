@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 MOST_LOST: Final = 100
 """Lost runners that are shown."""
 COUNTED: Final = 10_000
-"""How many runs of a workflow and queue are counted that wait."""
+"""Waiting runs of a workflow and queue that are counted at most."""
 PATIENCE: Final = 10 * SECOND
-"""A run that waits for longer than this beside an idle runner that could serve it is told."""
+"""An idle runner is given a reason after a run that it could take has waited for so long."""
 
 NO_REASONS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -34,9 +34,9 @@ NO_REASONS: Final[Mapping[str, str]] = MappingProxyType({})
 @dataclass(frozen=True, slots=True)
 class RunnerLine(Shown):
     """A runner in the table, by the ``name`` of its host and process (``pid``); its id where the
-    host is not known. ``alive`` is False for one that is gone and whose runs are about to be
-    taken over; ``runs`` counts those that it owns, up to 1,000. ``draining_since`` is when it was
-    asked to leave. ``queues`` are those that it serves, None for all.
+    host is not known. ``alive`` is False for a runner that is gone, whose runs are about to be
+    taken over; ``runs`` counts its runs, up to 1,000. ``draining_since`` is when it was asked to
+    leave. ``queues`` are those that it serves, None for all.
 
     ``busy`` of its ``slots`` for bodies were taken at its ``last_sign``; an earlier version tells
     none of the three. It owns no run since ``idle_since``. ``backlog`` counts its runs that wait

@@ -73,7 +73,7 @@ class BodyLoop:
 
     @property
     def turns(self) -> int:
-        """The number of turns for which this work waits; that of a line has one."""
+        """The number of turns for which work waits: the works of a line share one."""
         return turns_of(self._queued.works)
 
     @property

@@ -78,7 +78,7 @@ class BodyThreads:
 
     @property
     def turns(self) -> int:
-        """The approximate number of turns for which this work waits; that of a line has one."""
+        """The approximate number of turns for which work waits: the works of a line share one."""
         return turns_of([*self._arrived.copy(), *self._waiting.works.copy()])
 
     @property

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 class BegunAgain:
-    """Belongs to the engine's loop. ``found`` is told of children that have begun again, and
-    ``refused`` of the others, with the reason.
+    """Belongs to the engine's loop. ``found`` is called for each child that has begun again,
+    and ``refused`` for each other child, with the reason.
     """
 
     def __init__(

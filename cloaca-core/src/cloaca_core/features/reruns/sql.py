@@ -189,7 +189,7 @@ def _restarts(run: Reopening) -> Iterator[tuple[str, int, int]]:
 
 
 def with_children(run: Reopening, task: str) -> int:
-    """What the restart of a task tells of its children, if they are restarted."""
+    """The value that the restart of a task records about its children, if they are restarted."""
     return CHILDREN_LATER if task in run.later else 1
 
 

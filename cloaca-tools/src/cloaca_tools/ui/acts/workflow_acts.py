@@ -74,8 +74,8 @@ async def start_form(visit: Visit) -> Response:
 
 
 async def _same_workflow(visit: Visit, run_id: str, name: str) -> RunStart:
-    """What a run was started with; a run of another workflow is refused, as its hidden values are
-    not for this one.
+    """The start of a run. A run of another workflow is refused: its hidden values would go to the
+    tasks of this workflow.
     """
     found = await visit.site.observer.start_of(run_id)
     if name not in (found.workflow, short_name(found.workflow)):

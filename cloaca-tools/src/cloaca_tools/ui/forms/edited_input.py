@@ -1,4 +1,4 @@
-"""The input of a task as the text of a form, what a visitor has edited in it, and that as a diff.
+"""The input of a task as the text of a form, the edits of a visitor in it, and their diff.
 
 The text has no secrets: a value that is hidden there keeps what it hides, as long as it stays in
 its place. A key that is left out of the text stays as it is. Pure.
@@ -38,8 +38,8 @@ class Edits(NamedTuple):
     keys: Mapping[str, Any] = {}
 
     def elsewhere(self, before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-        """What was typed that means the same for another input: nothing is hidden in it, or the
-        same.
+        """The edits that can be made in another input too: they have no hidden value, or the key
+        has the same value in both inputs.
         """
         return {
             name: value

@@ -1,4 +1,4 @@
-"""The form that starts a run, filled in with what another run was started with. Pure."""
+"""The form that starts a run, filled in with the context and tags of another run. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run was started with, as a start for another one."""
+"""The context, tags and priority of a run, with which another run can be started."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunStart:
-    """What a run was started with. The ``context`` is without what the tick of a schedule has put
-    into it: another run is none of that tick.
+    """The context, tags and priority of a run. The ``context`` lacks the keys that the tick of a
+    schedule has added: another run does not belong to that tick.
     """
 
     run_id: str
@@ -44,7 +44,7 @@ async def read_last(engine: Looks, workflow: str) -> RunRow | None:
 
 
 def start_of(row: RunRow) -> RunStart:
-    """What the run of a row was started with."""
+    """The context, tags and priority in the row of a run."""
     context = cast("dict[str, JsonValue]", decode(row.input))
     if "scheduled_time" in context and "schedule_id" in context:
         context = {name: each for name, each in context.items() if name not in TICK_KEYS}
@@ -53,5 +53,5 @@ def start_of(row: RunRow) -> RunStart:
 
 
 def start_or_none(row: RunRow | None) -> RunStart | None:
-    """The same; None without a row."""
+    """The context, tags and priority in the row of a run; None without a row."""
     return None if row is None else start_of(row)
