@@ -142,11 +142,14 @@ def _touched_rows(field: Field, given: Mapping[str, str]) -> tuple[Field, ...]:
 
 
 def _is_touched(field: Field, given: Mapping[str, str]) -> bool:
-    """Whether something else was entered than what a new form has."""
+    """Whether something else was entered than what a new form has, or sends without a choice."""
     if field.kind in ("group", "list"):
         return any(_is_touched(part, given) for part in field.parts)
     text = _lines(given.get(field.name, "")).strip()
-    return text != field.value if field.kind == "check" else text not in ("", field.value)
+    if field.kind == "check":
+        return text != field.value
+    only = field.choices[0][0] if len(field.choices) == 1 else ""
+    return text not in ("", field.value, only)
 
 
 def _read(root: Schema, field: Field, text: str) -> _Read:

@@ -94,12 +94,15 @@ def _properties(root: Schema) -> dict[str, JsonValue] | None:
 
 
 class _Place(NamedTuple):
-    """A place in a value: ``name`` is that of its input, and ``given`` as in ``fields_of``."""
+    """A place in a value: ``name`` is the name of its input, ``given`` is as in ``fields_of``.
+    Inputs that are ``bare`` show no defaults, but in what is ticked.
+    """
 
     root: Schema
     name: str
     given: Mapping[str, str] | None
     depth: int = 0
+    bare: bool = False
 
     def within(self, key: object) -> _Place:
         """The place of a key, or of an item."""
@@ -134,7 +137,8 @@ def _field(place: _Place, key: str, form: JsonValue, needed: bool) -> Field:
         return replace(field, parts=_fields(place, plain, default))
     if place.depth < _DEEPEST and (items := _items(place.root, plain)) is not None:
         return replace(field, kind="list", parts=_rows(place, field.label, items, default))
-    return _input(field, plain, nullable, default)
+    own = _input(field, plain, nullable, default)
+    return replace(own, value="") if place.bare and own.kind != "check" else own
 
 
 def _items(root: Schema, plain: Schema) -> Schema | None:
@@ -148,14 +152,17 @@ def _items(root: Schema, plain: Schema) -> Schema | None:
 
 
 def _rows(place: _Place, label: str, items: Schema, default: JsonValue) -> tuple[Field, ...]:
-    """The rows of a list: as they were filled in, else those of its default and a spare one."""
-    known = list_of(default) if place.given is None else []
+    """The rows of a list: as they were filled in, else those of its default and a spare one. Of a
+    row without text nothing is sent, so the spare one has no defaults: they would be lost.
+    """
+    known = list_of(default) if place.given is None and not place.bare else []
     count = range(len(known) + 1)
     numbers = count if place.given is None else rows_given(place.given, place.name)
     rows = []
     for at, number in enumerate(numbers):
         form = {**items, "default": known[at]} if at < len(known) else items
-        row = _field(place.within(number), str(number), form, needed=False)
+        own = place.within(number)._replace(bare=place.bare or at >= len(known))
+        row = _field(own, str(number), form, needed=False)
         rows.append(replace(row, label=f"{label} {at + 1}"))
     return tuple(rows)
 

@@ -75,7 +75,7 @@ def test_rows_in_which_nothing_was_entered_are_left_out() -> None:
         **GOOD,
         "data.lines.0": "",
         "data.lines.0.sku": "",
-        "data.lines.0.number": "1",
+        "data.lines.0.number": "",
         "data.lines.2": "",
         "data.lines.2.sku": "7",
         "data.lines.2.broken": "on",
@@ -132,6 +132,28 @@ def test_a_default_fills_the_rows() -> None:
 
     assert [row.value for row in found.parts] == ["a", "b", ""]
     assert entered(schema, {"data.x.0": "a", "data.x.1": "", "data.x.2": ""}).value == {"x": ["a"]}
+
+
+def test_what_stands_in_a_row_is_sent_also_if_it_is_a_default() -> None:
+    """An empty row is left out: so no default stands in the spare one."""
+    spare = named(fields_of(ORDER))
+    given = {**GOOD, "data.lines.0.sku": "7", "data.lines.1.sku": "", "data.lines.1.number": "1"}
+
+    assert spare["data.lines.0.number"].value == ""
+    assert errors(entered(ORDER, given)) == {"data.lines.1.sku": "is needed"}
+    assert errors(entered(ORDER, {**given, "data.lines.1.number": ""})) == {}
+
+
+def test_a_choice_of_one_value_is_no_entry() -> None:
+    """The browser sends it with the spare row."""
+    parts: JsonValue = {"kind": {"const": "a"}, "n": {"type": "integer"}}
+    row: JsonValue = {"type": "object", "properties": parts, "required": ["kind", "n"]}
+    lines: JsonValue = {"type": "array", "items": row}
+    schema: dict[str, JsonValue] = {"type": "object", "properties": {"x": lines}}
+    sent = {"data.x.0": "", "data.x.0.kind": '"a"'}
+
+    assert (entered(schema, sent).value, entered(schema, sent).is_right) == ({}, True)
+    assert entered(schema, {**sent, "data.x.0.n": "1"}).value == {"x": [{"kind": "a", "n": 1}]}
 
 
 def test_a_form_that_asks_for_a_row_comes_back_with_it() -> None:
