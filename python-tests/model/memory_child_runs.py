@@ -32,8 +32,8 @@ class MemoryChildRuns:
         self.open_waits: dict[tuple[Any, ...], WaitRow] = {}
         self.numbers: dict[str, int] = {}
 
-    def _owns(self, runner_id: str, run_id: str, epoch: int) -> bool:
-        """Whether a runner that is not fenced owns a run under this epoch."""
+    def owns_from_insert(self, runner_id: str, run_id: str) -> bool:
+        """Whether a live runner owns a run that it has not claimed."""
         raise NotImplementedError
 
     def insert(self, run: NewRun, *, joins_pause: bool = True) -> str:
@@ -77,8 +77,13 @@ class MemoryChildRuns:
                     ),
                     joins_pause=False,
                 )
-        owned = [each for each in batch.of(NODE_CHILDREN) if each.owner is not None]
-        return frozenset([each for each in owned if self._owns(batch.runner_id, each.id, epoch=1)])
+        return frozenset(
+            [
+                each
+                for each in batch.of(NODE_CHILDREN)
+                if each.owner is not None and self.owns_from_insert(batch.runner_id, each.id)
+            ]
+        )
 
     def open_nodes(self, batch: Batch, current: Collection[str]) -> frozenset[OpenedNode]:
         """Open nodes whose children are there, unless their runs have just ended. Returns the nodes

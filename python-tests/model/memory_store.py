@@ -153,7 +153,7 @@ class MemoryStore(
         owned = {
             run.id
             for run in batch.new_runs
-            if run.owner == batch.runner_id and self._owns(batch.runner_id, run.id, 1)
+            if run.owner == batch.runner_id and self.owns_from_insert(batch.runner_id, run.id)
         }
         decided: list[tuple[Kind[Any], frozenset[Any]]] = [
             (TIMEOUTS, timed_out),
@@ -288,6 +288,13 @@ class MemoryStore(
         return (run is not None and (run.owner, run.epoch) == (runner_id, epoch)) and self._is_live(
             runner_id
         )
+
+    def owns_from_insert(self, runner_id: str, run_id: str) -> bool:
+        """Whether a live runner owns a run that it has not claimed."""
+        if not self._owns(runner_id, run_id, 1):
+            return False
+        run = self.runs[run_id]
+        return run.started_at == run.created_at
 
     def _is_live(self, runner_id: str) -> bool:
         return runner_id in self.registered and not self.registered[runner_id].fenced

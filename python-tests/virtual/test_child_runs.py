@@ -24,9 +24,9 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.written_rules import context_value
 from cloaca_core.engine.order import Order
-from cloaca_core.errors import RunFailedError
+from cloaca_core.errors import RunFailedError, StoreUnavailableError
 from cloaca_core.features.child_runs import made_children
-from cloaca_core.features.child_runs.records import OPENED_NODES
+from cloaca_core.features.child_runs.records import NODE_CHILDREN, OPENED_NODES
 from cloaca_core.features.steering.records import ChildRow
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.messages import NewMessage
@@ -168,6 +168,41 @@ async def test_the_children_of_one_run_spread_over_programs() -> None:
         await program.execute()
 
         assert the_loop().time() - begun == pytest.approx(5 * children / slots / 2, abs=1)
+
+
+async def test_a_child_that_was_claimed_while_its_insert_had_no_answer_begins_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its workflow was paused as it was inserted, so it had no owner then."""
+    async with world() as w:
+        begun: list[str] = []
+        node(w)
+
+        async def nap(_: Context) -> None:
+            begun.append("nap")
+            await asyncio.sleep(5)
+
+        with WorkflowBuilder("below", registry=w.registry) as builder:
+            task(id="nap")(nap)
+        below = builder.workflow.namespace
+        program = await w.start()
+        steering, commit = program.engine.steering, program.store.commit
+        await steering.pause_workflow(below, Order("pause", "ann", "a look"), None)
+
+        async def lose_answer(batch: Batch, on_commit: OnCommit | None = None) -> Committed:
+            committed = await commit(batch)
+            if batch.of(NODE_CHILDREN):
+                monkeypatch.setattr(program.store, "commit", commit)
+                await asyncio.sleep(1)
+                await steering.resume_workflow(below, Order("resume", "ann", None))
+                await asyncio.sleep(1)
+                raise StoreUnavailableError("the answer was lost")
+            return committed
+
+        monkeypatch.setattr(program.store, "commit", lose_answer)
+        ended = await program.execute()
+
+        assert (ended.row.status, begun) == ("Completed", ["nap"])
 
 
 def noted(ask: Callable[..., Awaitable[Any]], asked: list[str]) -> Callable[..., Awaitable[Any]]:

@@ -108,9 +108,9 @@ class Batch(NamedTuple):
 class Committed(NamedTuple):
     """The result of writing a batch.
 
-    * ``owned``: ids of ``new_runs`` that were sent with this runner as owner and are its own (epoch
-      1). A run that was sent without an owner, and claimed before it was sent again, is reported by
-      the claim.
+    * ``owned``: ids of ``new_runs`` that were sent with this runner as owner and are its own from
+      their insert. A run that was inserted without an owner, and claimed before it was sent again,
+      is reported by the claim.
     * ``existing``: for a new run whose (workflow, idempotency_key) was taken, the id of the run
       that has it.
     * ``current``: the runs of ``fences`` that this runner still owns under that epoch; nothing was

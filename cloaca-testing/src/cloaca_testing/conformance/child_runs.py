@@ -357,6 +357,21 @@ class ChildRunConformance:
         assert again.of(OPENED_NODES) == {_opened("c")}
         assert again.of(NODE_CHILDREN) == frozenset()
 
+    async def test_a_child_of_a_paused_workflow_that_was_claimed_does_not_begin_again(
+        self, store: Store
+    ) -> None:
+        """It was to begin here, and was inserted without an owner; the answer was lost."""
+        await _begin(store)
+        row = _node_child("c")._replace(owner="r1")
+        await store.pause_workflow(WORKFLOW, act(), None)
+        await _start(store, row)
+        await store.resume_workflow(WORKFLOW, act("go"))
+        assert await claimed(store) == ["c"]
+
+        again = await _start(store, row)
+
+        assert again.of(NODE_CHILDREN) == frozenset()
+
     async def test_a_node_of_a_run_that_ends_in_the_same_commit_does_not_wait(
         self, store: Store
     ) -> None:

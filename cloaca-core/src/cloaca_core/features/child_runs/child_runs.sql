@@ -86,9 +86,11 @@ ON CONFLICT DO NOTHING;
 -- name: list_node_children
 -- Find which of these children of nodes the table has, and which of them the runner owns from their insert
 -- (see owned_runs).
-SELECT run.id, CASE WHEN run.owner = :runner_id AND run.epoch = 1 AND EXISTS (
-    SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0
-) THEN 1 ELSE 0 END AS here
+SELECT run.id, CASE
+    WHEN run.owner = :runner_id AND run.epoch = 1 AND run.started_at = run.created_at
+        AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
+    THEN 1 ELSE 0
+END AS here
 FROM :ids AS wanted
 CROSS JOIN cloaca_run AS run
 WHERE run.id IN [wanted.value];

@@ -170,12 +170,15 @@ WHERE id IN :ids AND detached = 0 AND +ended_at IS NULL AND cancel_at IS NULL AN
 
 
 -- name: owned_runs
--- Find those of these new runs that the runner owns, under their first epoch. There are none if the
--- runner was fenced after it had sent them: then another runner is about to take them over.
+-- Find those of these new runs that the runner owns from their insert. Others that it owns under their
+-- first epoch it has claimed since, and begun: they had no owner, as their workflow was paused, and the
+-- batch is sent once more. There are none if the runner was fenced after it had sent them: then another
+-- runner is about to take them over.
 SELECT run.id
 FROM :ids AS wanted
 CROSS JOIN cloaca_run AS run
 WHERE run.id IN [wanted.value] AND run.owner = :runner_id AND run.epoch = 1
+    AND run.started_at = run.created_at
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
 

@@ -14,6 +14,7 @@ from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
+    act,
     any_run,
     attempt,
     new_run,
@@ -126,6 +127,18 @@ class CommitConformance:
         await store.claim("r1", [WORKFLOW], 1, LATER)
 
         assert (await submit(store, new_run("a", owner=None))).owned == frozenset()
+
+    async def test_a_run_of_a_paused_workflow_that_was_claimed_is_not_owned_when_sent_again(
+        self, store: Store
+    ) -> None:
+        """It was to begin at its insert: the claim has begun it."""
+        await store.register(runner("r1"))
+        await store.pause_workflow(WORKFLOW, act(), None)
+        await submit(store, new_run("a"))
+        await store.resume_workflow(WORKFLOW, act("go"))
+        await store.claim("r1", [WORKFLOW], 1, LATER)
+
+        assert (await submit(store, new_run("a"))).owned == frozenset()
 
     async def test_a_taken_idempotency_key_inserts_nothing_and_names_its_run(
         self, store: Store
