@@ -479,6 +479,11 @@ def test_events_are_read_with_those_of_items_by_pages(open_runner: Any) -> None:
     begun = [(each.task_id, each.attempt) for each in of_items if each.kind == "task_started"]
     assert begun == [("each[a]", 1), ("each[b]", 1), ("each[b]", 2)]
     assert [each for each in whole if each not in of_items] == handle.events()
+    of_map = [each for each in handle.events() if each.task_id == "each"]
+    assert [(each.kind, each.detail) for each in of_map if each.kind != "task_started"] == [
+        ("task_failed", "MapFailedError: 1 of 2 items failed, first each[b]: ValueError: no"),
+        ("task_completed", "2 of 2 items"),
+    ]
     assert [each.at for each in whole] == sorted(each.at for each in whole)
     kinds = [(each.task_id, each.kind) for each in whole]
     assert kinds.index(("each[b]", "task_failed")) < kinds.index(("each", "task_failed"))

@@ -23,7 +23,7 @@ from cloaca_core.values.payloads.json_values import decode
 from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
 from cloaca_core.values.waits import APPROVAL, RUN, run_of_end
 from cloaca_core.views.results import run_status_name
-from cloaca_core.views.task_results import settled, task_status_name
+from cloaca_core.views.task_results import ended_items, settled, task_status_name
 
 if TYPE_CHECKING:
     from cloaca_core.features.follow_ups.records import FollowUpRow
@@ -47,7 +47,8 @@ class RunEvent:
     with ``by NAME: EVENT``, ``approved`` the decision of the approval ``task_id``, with ``by NAME:
     CHOICE``. ``child_ended`` is the end of a child run for which a body may wait, with its id and
     state. ``created`` has ``by NAME`` if it was said who has submitted the run, ``task_started``
-    the process and the host of its runner. ``at`` is RFC 3339 in UTC.
+    the process and the host of its runner. The end of a map has its error, or how many of its items
+    have ended and how many failed. ``at`` is RFC 3339 in UTC.
 
     A run that was retried has started and ended once in each round. The results that a fork began
     with follow its ``created``, with the times that they have in the other run.
@@ -174,8 +175,10 @@ def moments_of(history: History) -> list[tuple[int, RunEvent]]:
     moments += _start(row.started_at)
     of_attempts, rounds = [], Rounds(row, history.rounds, history.restarts)
     names = {name.number: name for name in history.names}
+    items = {(each.task_id, each.attempt): ended_items(each) for each in history.of_maps}
     for attempt in history.attempts:
-        of_attempts += attempt_events(rounds.settled(attempt), runner_of(names, attempt))
+        of_map = items.get((attempt.task_id, attempt.attempt))
+        of_attempts += attempt_events(rounds.settled(attempt), runner_of(names, attempt), of_map)
     of_attempts.sort(key=lambda moment: moment[0])
     moments += [(max(at, row.created_at), event) for at, event in of_attempts]
     for each in history.rounds:
@@ -241,8 +244,12 @@ def _told(by: str | None, text: str) -> str:
     return text if by is None else f"by {by}: {text}"
 
 
-def attempt_events(row: AttemptRow, name: RunnerName | None) -> list[tuple[int, RunEvent]]:
-    """The start and the end of an attempt, as far as they are known, with their instants."""
+def attempt_events(
+    row: AttemptRow, name: RunnerName | None, items: str | None = None
+) -> list[tuple[int, RunEvent]]:
+    """The start and the end of an attempt, as far as they are known, with their instants. ``items``
+    says how many items of a map have ended.
+    """
     events = []
     if row.started_at is not None:
         detail = None if name is None else where(name.process, name.host)
@@ -252,7 +259,7 @@ def attempt_events(row: AttemptRow, name: RunnerName | None) -> list[tuple[int, 
         events.append((row.started_at, started))
     if row.ended_at is not None:
         kind = f"task_{row.status.lower()}"
-        detail = row.error or row.skip_reason
+        detail = row.error or row.skip_reason or items
         at = rfc3339(row.ended_at)
         code = skip_code(row)
         event = RunEvent(at, kind, row.task_id, row.attempt, detail, code)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cloaca_core.assembly.store import Store
     from cloaca_core.features.explain.records import UnendedChild
     from cloaca_core.features.follow_ups.records import FollowUpRow
+    from cloaca_core.features.task_logs.records import ProgressRow
     from cloaca_core.store.messages import MessageRow
     from cloaca_core.store.runner_rows import RunnerName
 
@@ -34,7 +35,8 @@ class History(NamedTuple):
     """A run with its past: all attempts, and for a retried run also its earlier rounds and
     restarted tasks. ``acts`` are newest first. ``follow_ups`` are the runs that follow its ends,
     and the run itself if it follows another. ``messages`` were sent to it; they are not among the
-    acts. ``names`` has the runners that have run its attempts.
+    acts. ``names`` has the runners that have run its attempts, ``of_maps`` how many items of its
+    maps have ended.
     """
 
     row: RunRow
@@ -45,6 +47,7 @@ class History(NamedTuple):
     follow_ups: Sequence[FollowUpRow] = ()
     messages: Sequence[MessageRow] = ()
     names: Sequence[RunnerName] = ()
+    of_maps: Sequence[ProgressRow] = ()
 
 
 class Awaited(NamedTuple):
@@ -61,17 +64,26 @@ async def history_of(engine: Looks, run_id: str) -> History:
     reader, store, ids = engine.reader, engine.store.together(), [run_id]
     begun = reader.begun(run_id)  # first: a row that is written meanwhile is read
     lists = asyncio.gather(store.load_attempts(ids), store.restarts(ids), store.rounds(run_id))
-    row, recorded, acts, follow_ups, messages = await asyncio.gather(
+    row, recorded, acts, follow_ups, messages, of_maps = await asyncio.gather(
         reader.get_run(run_id, store),
         lists,
         store.acts(run_id, ACTS_SHOWN),
         store.follow_ups(ids),
         store.sent(run_id, MESSAGES_SHOWN),
+        _progress_of_maps(store, run_id),
     )
     attempts, restarts, rounds = with_begun(recorded[0], begun), recorded[1], recorded[2]
     earlier = [each for each in rounds if each.round < row.round]
     names = await reader.names(attempts)
-    return History(row, attempts, restarts, earlier, acts, follow_ups, messages, names)
+    return History(row, attempts, restarts, earlier, acts, follow_ups, messages, names, of_maps)
+
+
+async def _progress_of_maps(store: Store, run_id: str) -> list[ProgressRow]:
+    """The progress of the attempts of maps, which counts their items."""
+    if not (told := await store.progress([run_id])):
+        return []
+    maps = {each.task_id for each in await store.maps([run_id])}
+    return [each for each in told if each.task_id in maps]
 
 
 async def facts_of(engine: Looks, run_id: str) -> RunFacts:

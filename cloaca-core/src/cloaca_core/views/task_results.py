@@ -66,9 +66,10 @@ class TaskResult:
     Waiting task waits for its next attempt, at ``retry_at``, or, as a node or in its body, for an
     instant, an event, a person or another run: ``waits_for`` says for which, and of several waits
     of one body the oldest. ``progress`` is what the body of its latest attempt has told last by
-    ``handle.progress``; only ``run.tasks()`` shows it. ``skip_code`` says why a task was skipped:
-    ``trigger_rule``, ``upstream_failed`` or ``rejected``; None if it was not. When a run is
-    cancelled, so are its tasks that have not ended: those that run, wait, or have not started.
+    ``handle.progress``, of a map how many of its items have ended; only ``run.tasks()`` shows it.
+    ``skip_code`` says why a task was skipped: ``trigger_rule``, ``upstream_failed`` or
+    ``rejected``; None if it was not. When a run is cancelled, so are its tasks that have not ended:
+    those that run, wait, or have not started.
     """
 
     task_id: str
@@ -140,6 +141,12 @@ def item_result(
 def progress_of(row: ProgressRow) -> Progress:
     """The progress in a row."""
     return Progress(row.done, row.total, row.detail, rfc3339(row.told_at))
+
+
+def ended_items(row: ProgressRow) -> str:
+    """How many items of a map have ended, and how many of them failed, by its progress."""
+    failed = "" if row.detail is None else f", {row.detail}"
+    return f"{row.done:,.10g} of {row.total or 0:,.10g} items{failed}"
 
 
 def latest_progress(rows: Iterable[ProgressRow]) -> dict[tuple[str, int], Progress]:

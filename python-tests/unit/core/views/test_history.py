@@ -5,6 +5,7 @@ from __future__ import annotations
 from tables import each_row
 
 from cloaca_core.features.follow_ups.records import FollowUpRow
+from cloaca_core.features.task_logs.records import ProgressRow
 from cloaca_core.run.rows import AttemptRow, RestartRow, RoundRow, RunRow
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.messages import MessageRow
@@ -99,6 +100,20 @@ class TestEvents:
             ("ended", None),
         ]
         assert [e.at for e in events] == sorted(e.at for e in events)
+
+    def test_the_end_of_a_map_counts_its_items_unless_it_has_an_error(self) -> None:
+        done = attempt("r", "each", 2)._replace(started_at=START + SECOND, ended_at=START + SECOND)
+        told = [
+            ProgressRow("r", "each", 1, 9, 9, None, START),
+            ProgressRow("r", "each", 2, 1200, 1200, "3 failed", START),
+        ]
+
+        (_, end) = [e for e in run_events(of(run(), done)._replace(of_maps=told)) if e.task_id]
+        assert (end.kind, end.detail) == ("task_completed", "1,200 of 1,200 items, 3 failed")
+
+        failed = done._replace(status="Failed", error_type="MapFailedError", error_message="no")
+        (_, end) = [e for e in run_events(of(run(), failed)._replace(of_maps=told)) if e.task_id]
+        assert end.detail == "MapFailedError: no"
 
     def test_the_results_that_a_fork_began_with_follow_its_creation(self) -> None:
         earlier = [

@@ -7,7 +7,10 @@ from model.observed import Observed
 from model.orchestration import PAIR
 
 from cloaca_core.features.follow_ups.records import NewFollowUp
+from cloaca_core.features.maps.records import MAPS, MapRow
 from cloaca_core.features.steering.records import NewFork, Reopening
+from cloaca_core.features.task_logs.records import PROGRESS, ProgressRow
+from cloaca_core.store.batch import Batch
 from cloaca_core.views.run_past import Awaited, awaited_by, facts_of, history_of
 from cloaca_testing.conformance.commits import batch_with, note, record, submit
 from cloaca_testing.conformance.rows import (
@@ -37,7 +40,7 @@ async def test_the_past_of_a_run_has_its_earlier_rounds_and_what_was_asked_of_it
     desk: Observed,
 ) -> None:
     store = desk.store
-    assert (await history_of(desk.engine, "r"))[2:] == ([], [], [], [], [], [])
+    assert (await history_of(desk.engine, "r"))[2:] == ([], [], [], [], [], [], [])
     await store.send(message("m", "r"), 9)
 
     await record(store, [attempt("r", "a")], [run_end("r", status="Failed")])
@@ -52,6 +55,17 @@ async def test_the_past_of_a_run_has_its_earlier_rounds_and_what_was_asked_of_it
     assert [(each.round, each.status) for each in history.rounds] == [(1, "Failed")]
     assert [each.id for each in history.acts] == ["y", "x"]  # newest first
     assert [each.id for each in history.messages] == ["m"]
+
+
+async def test_the_progress_of_maps_counts_their_items_and_that_of_bodies_does_not(
+    desk: Observed,
+) -> None:
+    opened = MapRow("r", "each", 1, 1, "v", 2, "", 1, None, None)
+    told = [ProgressRow("r", task, 1, 2, 2, None, NOW) for task in ("body", "each")]
+    rows = {**MAPS.rows((opened,)), **PROGRESS.rows(told)}
+    await desk.store.commit(Batch("r1", [], [], [], {"r": 1}, rows=rows))
+
+    assert (await history_of(desk.engine, "r")).of_maps == told[1:]
 
 
 async def test_bodies_that_run_here_are_counted(desk: Observed) -> None:

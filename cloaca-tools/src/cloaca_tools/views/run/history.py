@@ -15,6 +15,7 @@ from cloaca_core.values.events import OF_ACTS
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.times.rfc3339 import rfc3339
 from cloaca_core.views.history import Rounds, submitter
+from cloaca_core.views.task_results import ended_items
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -39,8 +40,9 @@ class Happening(Shown):
     ``by`` is who asked for it and ``reason`` why, or the event of a ``sent`` and the decision of an
     ``approved``; ``changed`` is False for an act that changed nothing. ``task`` and ``attempt`` are
     those of the event, if it has any; ``crashes`` counts the processes that died during the
-    attempt. ``status`` is the state of the run or the task after the event, ``detail`` its error or
-    why it was skipped. ``round`` is the round that started or ended.
+    attempt. ``status`` is the state of the run or the task after the event, ``detail`` its error,
+    why it was skipped, or how many items of a map have ended. ``round`` is the round that started
+    or ended.
     """
 
     at: str
@@ -103,14 +105,21 @@ def _of_round(row: RunRow | RoundRow) -> Iterator[_Moment]:
 def _of_tasks(view: RunView) -> Iterator[_Moment]:
     row, is_short = view.row, len(view.attempts) <= MOST_COURSE
     rounds = Rounds(row, [each for each in view.rounds if each.round < row.round], view.restarts)
+    items = {
+        (each.task_id, each.attempt): ended_items(each)
+        for each in view.progress
+        if (task := view.tasks.get(each.task_id)) is not None and task.map is not None
+    }
     for attempt in view.attempts:
         is_kept = attempt.ended_at is not None and attempt.ended_at < row.created_at
         if not is_kept:  # else the run that it was forked from has it
-            told = _of_attempt(rounds.settled(attempt))
+            told = _of_attempt(
+                rounds.settled(attempt), items.get((attempt.task_id, attempt.attempt))
+            )
             yield from [each for each in told if is_short or not each[1].is_course]
 
 
-def _of_attempt(row: AttemptRow) -> Iterator[_Moment]:
+def _of_attempt(row: AttemptRow, items: str | None) -> Iterator[_Moment]:
     if row.started_at is not None and row.status != states.TaskStatus.SKIPPED:
         at = rfc3339(row.started_at)
         started = Happening(
@@ -124,7 +133,7 @@ def _of_attempt(row: AttemptRow) -> Iterator[_Moment]:
             task=row.task_id,
             attempt=row.attempt or None,
             status=row.status,
-            detail=row.error or row.skip_reason,
+            detail=row.error or row.skip_reason or items,
         )
         yield row.ended_at, ended
 

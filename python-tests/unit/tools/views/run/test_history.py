@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from model.families import at, attempt, run, tasks, view
 
+from cloaca_core.definition.maps.options import MapOptions
+from cloaca_core.features.task_logs.records import ProgressRow
 from cloaca_core.run.rows import RestartRow, RoundRow
 from cloaca_core.store.acts import ActRow
 from cloaca_tools.views.run import history as histories
@@ -70,6 +74,18 @@ def test_a_death_of_a_process_is_no_matter_of_course() -> None:
     assert [(e.kind, e.crashes, e.is_course) for e in found if e.task] == [
         ("task_completed", 0, True),
         ("task_started", 2, False),
+    ]
+
+
+def test_the_end_of_a_map_counts_its_items() -> None:
+    of = tasks(each=[], body=[])
+    of["each"] = replace(of["each"], map=MapOptions(("files",)))
+    told = [ProgressRow("r", task, 1, 6, 6, "1 failed", 0) for task in of]
+    seen = view(run(), attempt("each"), attempt("body"), of=of)._replace(progress=told)
+
+    assert [(e.task, e.detail) for e in happenings(seen, ()) if e.kind == "task_completed"] == [
+        ("body", None),
+        ("each", "6 of 6 items, 1 failed"),
     ]
 
 
