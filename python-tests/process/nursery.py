@@ -25,9 +25,14 @@ import threading
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any, Protocol
 
-IMPORTED = ("resource", "cloaca", "cloaca_core", "cloaca_tools", "cloaca_sqlite", "cloaca_postgres")
+DIALECTS = {"cloaca_sqlite": "SqliteDialect", "cloaca_postgres": "PostgresDialect"}
+IMPORTED = ("resource", "cloaca", "cloaca_core", *DIALECTS)
+"""What a worker may need. Packages that it does not need make each fork slower too."""
+ASKED = ("sql_package", "wording", "array")
+"""What the statements of a backend follow from."""
 NOT_IMPORTED = ("cloaca_core.conformance", "cloaca.testing")
 """They bring pytest, which takes long and which no worker needs."""
 MOST_BYTES = 150_000
@@ -162,6 +167,8 @@ def _main() -> None:
     code = compile(Path(program).read_text(encoding="utf-8"), program, "exec", dont_inherit=True)
     for name in IMPORTED:
         _import(name)
+    for package, dialect in DIALECTS.items():
+        _read_statements(package, dialect)
     worker: dict[str, Any] = {"__name__": "worker", "__file__": program}
     exec(code, worker)  # noqa: S102  our own program
     gc.freeze()
@@ -184,6 +191,17 @@ def _import(name: str) -> None:
     for each in pkgutil.iter_modules(getattr(module, "__path__", ()), f"{name}."):
         if each.name not in NOT_IMPORTED:
             _import(each.name)
+
+
+def _read_statements(package: str, dialect: str) -> None:
+    """Read the SQL of a backend that is installed: it is a fifth of what a worker does."""
+    module = sys.modules.get(f"{package}.dialect")
+    if module is not None:
+        from cloaca_core.assembly.sql_store import SqlStore
+
+        kind = getattr(module, dialect)
+        store: Any = SqlStore  # of which nothing is asked, so that its database need not be open
+        store(SimpleNamespace(**{name: getattr(kind, name) for name in ASKED}, wall=None))
 
 
 class _Loop:
