@@ -250,6 +250,17 @@ class TestRecovery:
             [("b", 1, "Running")],
         ]
 
+    @pytest.mark.parametrize("deaths", [1, 2])
+    async def test_what_waits_for_its_turn_counts_as_backlog(self, deaths: int) -> None:
+        """So a runner that took much over claims and requests nothing on top of that."""
+        scene = Scene(max_concurrent_tasks=1)
+        scene.adopt(PAIR, past=died(deaths, "a", "b"), recoveries=deaths)
+        assert scene.orchestrator.attempts.backlog() == 1
+
+        await scene.finish()
+
+        assert scene.orchestrator.attempts.backlog() == 0
+
 
 class TestSuspects:
     async def test_they_run_one_at_a_time_and_their_marks_say_so(self) -> None:
