@@ -93,7 +93,7 @@ _SMALL_IN = {
 }
 
 
-@pytest.mark.parametrize("statement", _statements(), ids=lambda statement: statement.name)
+@each_row("statement", _statements(), ids=[each.name for each in _statements()])
 def test_no_statement_reads_a_whole_table(raw: sqlite3.Connection, statement: Statement) -> None:
     # These may be read whole: lists in parameters, single rows, few runners and paused workflows.
     small = {"json_each", "wanted", "other", "CONSTANT", "one", "kept", "cloaca_runner"}
@@ -109,7 +109,7 @@ def test_no_statement_reads_a_whole_table(raw: sqlite3.Connection, statement: St
     ] == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     "name",
     [
         "list_runs",
