@@ -166,8 +166,8 @@ def test_every_address_of_a_page_works_where_it_is_mounted(
     addresses = {unescape(each) for each in ADDRESS.findall(text)}
     # One of each path: what comes after it is read in the same way wherever the page is. Sorted,
     # so that each run of the test follows the same ones.
-    followable = [each for each in sorted(addresses) if not each.endswith(NOT_BARE)]
-    paths = {urlsplit(each).path: each for each in followable}
+    paths = {urlsplit(each).path: each for each in sorted(addresses)}
+    paths = {path: each for path, each in paths.items() if not path.endswith(NOT_BARE)}
     followed = {each: browser.get(each) for each in paths.values()}
 
     assert f"{prefix}/runs/{run.id}" in addresses
