@@ -101,6 +101,14 @@ class Worker:
             self._heard.append(line_or_end)
         raise AssertionError(f"ended without saying {word!r}: {''.join(self._errors)}")
 
+    def hear_first(self, *words: str) -> str | None:
+        """The first of these words that it says, or None if the process ends before."""
+        while (line := self._next()) is not None:
+            if (word := line.split(" ", 1)[0]) in words:
+                return word
+            self._heard.append(line)
+        return None
+
     def _next(self) -> str | None:
         try:
             return self._lines.get(timeout=PATIENCE)
@@ -170,6 +178,10 @@ class Worker:
         to go on that comes before is lost.
         """
         self.hear("stopping")
+        self.await_stillness()
+
+    def await_stillness(self) -> None:
+        """The same once it has said so."""
         while _state(self.pid) not in "Tt":
             continue
 

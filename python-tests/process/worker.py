@@ -36,6 +36,8 @@ from cloaca_core.engine.runtime import failpoints
 sys.path.append(str(Path(__file__).parents[1]))  # a worker is started as a program of its own
 from model.plain_life import judged_lives
 
+from process import trees
+
 FAN_WIDTH = 50
 
 _gates: dict[str, threading.Event] = {}
@@ -154,6 +156,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _impatient(registry)
     _mended(registry)
     _caring(runner, registry)
+    trees.define(note, registry)
 
 
 def _traced(

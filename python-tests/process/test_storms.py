@@ -1,0 +1,197 @@
+"""Whole trees of runs (maps, child runs, loops, queues) under kills, cancels and pauses that come
+at chosen places of what their owners do.
+
+Chance chooses the places, by a seed: always the same, but where ``CLOACA_TEST_SEED`` gives another,
+as ``invoke chaos`` does.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from process import trees
+from process.fleet import Fleet, Worker
+
+SHORT = 0.6
+"""Seconds of a lease that is to be lost."""
+LONG = 60.0
+"""Seconds of a lease that is kept, on a busy machine too."""
+GRACE = 0.1
+WAVES = 4
+POINTS = {
+    "submit.after_commit": 1,
+    "claim.after_commit": 3,
+    "body.before": 40,
+    "body.after": 40,
+    "journal.before_commit": 12,
+    "journal.after_commit": 12,
+    "run.before_end": 8,
+    "run.after_end": 8,
+    "child.after_end": 8,
+    "map.after_open": 4,
+    "map.before_end": 3,
+    "wait.after_open": 8,
+    "wait.before_close": 6,
+    "run.before_move": 1,
+    "run.after_park": 1,
+}
+"""Points of the engine, and up to which time of them a tree comes there."""
+FATES = ["goes on", "is killed", "stands still"]
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """What chooses, for each test otherwise."""
+    seed = os.environ.get("CLOACA_TEST_SEED", "33")
+    return random.Random(f"{seed} {request.node.name}")  # noqa: S311 - no secret
+
+
+def place(chance: random.Random) -> str:
+    """A point, and which time of it."""
+    point = chance.choice(list(POINTS))
+    return f"{point}:{chance.randint(1, POINTS[point])}"
+
+
+def roots(fleet: Fleet) -> list[str]:
+    found = fleet.query("SELECT id FROM cloaca_run WHERE workflow LIKE '%::tree' ORDER BY id")
+    return [run_id for (run_id,) in found]
+
+
+# -- killed ----------------------------------------------------------------------------------------
+
+
+def test_a_storm_of_kills_loses_and_doubles_nothing_of_whole_trees(
+    fleet: Fleet, chance: random.Random
+) -> None:
+    """In each wave one process dies where chance wants it to, and another one stands still until
+    it has lost what it owns, and then goes on. At the end all are killed.
+    """
+    settings: dict[str, Any] = {"lease_seconds": SHORT, "max_recovery_attempts": 50}
+    steady = fleet.start(**settings)
+    sleepers: list[Worker] = []
+    for _ in range(WAVES):
+        evict = chance.choice([0, 10])
+        armed = fleet.launch(fault=place(chance), evict_after_seconds=evict, **settings)
+        sleepers.append(fleet.start(queues=["default"], evict_after_seconds=evict, **settings))
+        tree = sleepers[-1].submit("tree")
+        with suppress(BrokenPipeError):  # it has died at the runs of others
+            armed.tell("submit", "tree")
+        armed.result_or_death(tree)
+        armed.kill()
+        for sleeper in sleepers[:-1]:
+            sleeper.signal(signal.SIGCONT)
+        sleepers[-1].freeze()
+    for worker in (steady, *sleepers):
+        worker.kill()
+
+    last = fleet.start()
+    assert len(roots(fleet)) >= WAVES
+    for root in roots(fleet):
+        assert last.result(root) == ("Completed", trees.RESULT)
+        trees.is_whole(fleet, root)
+    # None was executed twice by one owner, but the body that leaves and comes back as it waits.
+    ledger = [entry[:4] for entry in fleet.ledger() if entry.task_id != "calls"]
+    assert len(set(ledger)) == len(ledger)
+
+
+# -- cancelled and paused --------------------------------------------------------------------------
+
+
+class Race:
+    """A tree whose owner stands at a place that chance has chosen, or has died there and is being
+    taken over. Another process steers it, and has a part of its children.
+    """
+
+    def __init__(self, fleet: Fleet, chance: random.Random, fate: str) -> None:
+        self._fleet = fleet
+        self._fate = fate
+        self.other = fleet.start(lease_seconds=SHORT, max_concurrent_tasks=2)
+        self._owner = fleet.launch(
+            stop=place(chance),
+            lease_seconds=LONG if fate == "goes on" else SHORT,
+            evict_after_seconds=chance.choice([0, 10]),
+        )
+        self._owner.tell("submit", "tree")
+        stands = self._owner.hear_first("submitted", "stopping") == "stopping"
+        (self.root,) = roots(fleet)
+        if not stands:
+            self._owner.tell("result_meanwhile", self.root)
+            stands = self._owner.hear_first("result", "stopping") == "stopping"
+        if stands:
+            self._owner.await_stillness()
+        if fate == "is taken over":
+            self._owner.kill()
+            self._owner = fleet.launch(stop="takeover.after_fence:1", lease_seconds=SHORT)
+
+    def meet(self) -> None:
+        """What becomes of the owner after the act."""
+        if self._fate == "is killed":
+            self._owner.kill()
+        elif self._fate != "stands still":
+            self._owner.signal(signal.SIGCONT)
+
+    def await_rest(self, status: str) -> None:
+        """Return when all runs of the tree have ended or are in this state, without an owner."""
+        left = "WHERE ended_at IS NULL AND (owner IS NOT NULL OR status <> ?)"
+        while self._fleet.query(f"SELECT id FROM cloaca_run {left}", status):
+            continue
+
+    def stays_as_it_is(self) -> None:
+        """When all that stood still goes on, and others have had their turn, nothing more of the
+        tree is recorded. An owner that has lost it may execute bodies until it hears of that.
+        """
+        before, begun = self._rows(), self._begun()
+        if self._fate != "is killed":
+            self._owner.signal(signal.SIGCONT)
+            self._owner.result(self._owner.submit("one"))
+        self.other.result(self.other.submit("one"))
+        assert self._rows() == before
+        assert self._fate == "stands still" or self._begun() == begun
+
+    def _rows(self) -> list[tuple[Any, ...]]:
+        asked = "SELECT cloaca_attempt.* FROM cloaca_attempt JOIN tree ON run_id = id"
+        return sorted(self._fleet.query(trees.OF_TREE + asked, self.root), key=repr)
+
+    def _begun(self) -> int:
+        return len([entry for entry in self._fleet.ledger() if entry.task_id != "a"])
+
+
+@pytest.mark.parametrize("fate", [*FATES, "is taken over"])
+def test_no_child_escapes_the_cancel_of_a_tree(
+    fleet: Fleet, chance: random.Random, fate: str
+) -> None:
+    race = Race(fleet, chance, fate)
+    _, changed = race.other.steer("cancel", race.root, GRACE)
+    race.meet()
+    ended = race.other.result(race.root)
+    race.await_rest("Cancelled")
+
+    assert ended == (("Cancelled", {}) if changed == "True" else ("Completed", trees.RESULT))
+    race.stays_as_it_is()
+    statuses = {status for _, _, status in trees.runs_of(fleet, race.root)}
+    assert statuses <= {"Cancelled", "Completed"}
+    assert fleet.query("SELECT id FROM cloaca_run WHERE ended_at IS NULL") == []
+    late = "SELECT task_id FROM cloaca_attempt JOIN cloaca_run AS run ON run.id = run_id"
+    assert fleet.query(f"{late} WHERE cloaca_attempt.started_at > run.ended_at") == []
+
+
+@pytest.mark.parametrize("fate", [*FATES, "is taken over"])
+def test_a_tree_that_is_paused_rests_as_a_whole_and_goes_on_as_a_whole(
+    fleet: Fleet, chance: random.Random, fate: str
+) -> None:
+    race = Race(fleet, chance, fate)
+    state, _ = race.other.steer("pause", race.root)
+    race.meet()
+    race.await_rest("Paused")
+
+    if state == "Paused":
+        race.stays_as_it_is()
+        race.other.steer("resume", race.root)
+    assert race.other.result(race.root) == ("Completed", trees.RESULT)
+    trees.is_whole(fleet, race.root)
