@@ -17,15 +17,31 @@ from own_database import OwnDatabases
 import cloaca
 from process import pruning
 from process.nursery import Nursery
+from process.trees import OF_TREE
 
 WAIT = 60
-TREES = 4
-ROWS = ("cloaca_attempt", "cloaca_run_tag", "cloaca_act", "cloaca_tick")
+TREES = 3
+ITEMS = 30
+GROWN = 1 + 2 * 2 + 2 + 1
+"""Runs of a tree of nodes: two branches with a leaf each, two turns of a loop, a call."""
+ROWS = (
+    "cloaca_attempt",
+    "cloaca_map",
+    "cloaca_memo",
+    "cloaca_message",
+    "cloaca_run_tag",
+    "cloaca_act",
+    "cloaca_tick",
+)
 """Tables with rows of runs."""
 
 
+def _call(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+    handle.run_workflow("leaf")
+
+
 class Database:
-    """Trees of runs, one run of a tick, and one that is under way."""
+    """Trees of runs, a tree of nodes with maps, one run of a tick, and one that is under way."""
 
     def __init__(self, databases: OwnDatabases, url: str) -> None:
         self._databases = databases
@@ -35,7 +51,8 @@ class Database:
         with cloaca.DefaultRunner(url, registry=registry) as runner:
             self._runner = runner
             self.trees = [self._tree() for _ in range(TREES)]
-            self.trees.append(self._tick())
+            self.grown = self._grown()
+            self.trees += [self.grown, self._tick()]
             self.under_way = runner.submit("leaf", delay=timedelta(hours=1)).id
 
     def _define(self, registry: cloaca.Registry) -> None:
@@ -47,6 +64,26 @@ class Database:
                 @cloaca.task(id="grow")
                 def grow(context: cloaca.Context, below: str = below) -> dict[str, str]:
                     return {"below": self._runner.submit(below, tags={"part": "yes"}).id}
+
+        with cloaca.WorkflowBuilder("twig", registry=registry):
+            cloaca.child("leaf", "leaf", context={})
+            cloaca.task(id="items", map=[1, 2])(lambda context, item: item)
+        with cloaca.WorkflowBuilder("grown", registry=registry):
+            cloaca.task(id="items", map=list(range(ITEMS)))(lambda context, item: item)
+            cloaca.child("each", "twig", map=["x", "y"], context={})
+            twice = cloaca.context_value("turns", "==", 2)
+            cloaca.loop("turns", "turn", until=twice, max_iterations=2, context={})
+            cloaca.task(id="calls")(_call)
+        with cloaca.WorkflowBuilder("turn", registry=registry):
+            cloaca.task(id="t")(lambda context: {"turns": context.get("turns", 0) + 1})
+
+    def _grown(self) -> list[str]:
+        """A tree of nodes, and of a body that runs a workflow."""
+        root = self._runner.submit("grown")
+        assert root.result(WAIT).status == "Completed"
+        tree = self.query(f"{OF_TREE}SELECT id FROM tree", root.id)
+        assert len(tree) == GROWN
+        return [str(run_id) for (run_id,) in tree]
 
     def _tree(self) -> list[str]:
         run = self._runner.submit("root", tags={"part": "root"})
@@ -65,8 +102,8 @@ class Database:
             self._runner.get_run(run_id).result(WAIT)
         return list(filled.run_ids)
 
-    def query(self, statement: str) -> list[tuple[object, ...]]:
-        return self._databases.query(self.url, statement)
+    def query(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
+        return self._databases.query(self.url, statement, *parameters)
 
     def check(self) -> int:
         """Look at everything with a program that prunes nothing; how many trees are there."""
@@ -76,6 +113,8 @@ class Database:
             whole = [tree for tree in self.trees if seen.issuperset(tree)]
             gone = [tree for tree in self.trees if seen.isdisjoint(tree)]
             assert len(whole) + len(gone) == len(self.trees)
+            if self.grown in whole:
+                assert len(client.get_run(self.grown[0]).items("items")) == ITEMS
             for run_id in [run_id for tree in whole for run_id in tree]:
                 assert client.get_run(run_id).outputs()
                 assert client.get_run(run_id).result(WAIT).status == "Completed"
@@ -109,7 +148,7 @@ def prune(nursery: Nursery, url: str, place: int) -> int:
 
 def test_a_prune_that_is_killed_at_each_statement(database: Database, nursery: Nursery) -> None:
     trees = database.check()
-    assert trees == TREES + 1
+    assert trees == TREES + 2
     place = 1
     while (code := prune(nursery, database.url, place)) == -signal.SIGKILL:
         left = database.check()
