@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from process import trees
 from process.fleet import Fleet, Worker
 
 ANSWERS = {"retry": "retried", "fork": "forked"}
@@ -24,6 +25,7 @@ COPIED = (
     "task_id, attempt, status, change, started_at, ended_at, replacements, retry_at, error_type,"
     " error_message, skip_reason"
 )
+KEPT_OF_TREE = (*KEPT, "sound", "kept", "begin", "items", "l")
 RACES = 4
 TABLES = {
     "sqlite": (
@@ -292,6 +294,112 @@ def is_mended_with_children(
     assert fleet.query(of_parent, run_id) == [(child,) for child in kept]
     for child, rows in kept.items():
         was_mended(fleet, child, rows, workers)
+
+
+def failed_tree(fleet: Fleet, worker: Worker) -> tuple[str, Rows]:
+    """A tree of nodes that has failed because items and children have, and its kept results."""
+    root = worker.submit("mended-tree")
+    assert worker.result(root)[0] == "Failed"
+    return root, kept_of_tree(fleet, root)
+
+
+def kept_of_tree(fleet: Fleet, root: str) -> Rows:
+    """The recorded successes of the first round of items and of children's tasks."""
+    rows = fleet.query(
+        f"{trees.OF_TREE}SELECT run_id, item, {COPIED} FROM cloaca_attempt JOIN tree ON run_id = id"
+        " WHERE status = 'Completed' AND attempt = 1 ORDER BY 1, 3, 2",
+        root,
+    )
+    return [row for row in rows if row[2] in KEPT_OF_TREE and row[1] not in trees.FAILING]
+
+
+def sound(fleet: Fleet, run_id: str) -> Rows:
+    """The rows of the two maps that succeed in the first round, with those of their items."""
+    asked = f"SELECT item, {COPIED} FROM cloaca_attempt WHERE run_id = ? ORDER BY 2, 1"
+    return [row for row in fleet.query(asked, run_id) if row[1] in ("sound", "kept")]
+
+
+def children_of(fleet: Fleet, run_id: str, workflow: str) -> list[tuple[str, int]]:
+    """Id and round of the children that run this workflow."""
+    asked = "SELECT id, round FROM cloaca_run WHERE parent_id = ? AND workflow LIKE ?"
+    return fleet.query(asked, run_id, f"%::{workflow}")
+
+
+def tree_was_mended(fleet: Fleet, root: str, kept: Rows, workers: Sequence[Worker]) -> None:
+    """One more round has run: failed items and the failed tasks of children, which are the same
+    runs as before, once more, and nothing else.
+    """
+    for worker in workers:
+        assert worker.result(root)[0] == "Completed"
+    assert kept_of_tree(fleet, root) == kept
+    numbers = range(trees.MENDED)
+    items = {f"i{item}": 1 + (item in trees.FAILING) for item in numbers}
+    once = {"begin": 1, **{f"s{item}": 1 for item in numbers}}
+    ran = fleet.executions(root)
+    assert ran.pop("calls") >= 2  # its body runs again from its top when its child has ended
+    assert ran == {**items, **once}
+    assert [number for _, number in children_of(fleet, root, "leaf")] == [1, 1]
+    mended = children_of(fleet, root, "mended")
+    assert [number for _, number in mended] == [2] * (trees.FAILED_UNITS + 1)
+    for child, _ in mended:
+        assert fleet.executions(child) == {"a": 1, "k": 1, "b": 2, "c": 1}
+    assert fleet.query("SELECT round FROM cloaca_round WHERE run_id = ?", root) == [(1,)]
+
+
+def tree_was_forked(fleet: Fleet, made: str, root: str, worker: Worker) -> None:
+    """The new run has the results of the maps before its task, and other children below it."""
+    assert worker.result(made)[0] == "Completed"
+    assert sound(fleet, made) == sound(fleet, root)
+    ran = fleet.executions(made)
+    assert ran.pop("calls") >= 1
+    assert ran == {"begin": 1, **{f"i{item}": 1 for item in range(trees.MENDED)}}
+    assert children_of(fleet, made, "leaf") == []
+    mended = children_of(fleet, made, "mended")
+    assert [number for _, number in mended] == [1] * (trees.FAILED_UNITS + 1)
+    for child, _ in mended:
+        assert fleet.executions(child) == {"a": 1, "k": 1, "b": 1, "c": 1}
+
+
+def test_a_tree_is_retried_twice_and_forked_at_once(fleet: Fleet) -> None:
+    workers = [fleet.start() for _ in range(3)]
+    *retrying, forking = workers
+    root, kept = failed_tree(fleet, forking)
+    for worker in retrying:
+        bring_to(worker, "retry.before_commit", "retry", root)
+    bring_to(forking, "fork.before_commit", "fork", root, "begin")
+    go_on(*workers)
+
+    assert [worker.hear("retried") for worker in retrying] == [[root]] * 2
+    tree_was_mended(fleet, root, kept, workers)
+    made, _ = forking.hear("forked")
+    tree_was_forked(fleet, made, root, retrying[0])
+
+
+@pytest.mark.parametrize("order", ["act first", "hidden first", "at once"])
+def test_a_tree_that_is_pruned_while_it_is_retried_is_whole_or_gone(
+    fleet: Fleet, tables: Sequence[str], order: str
+) -> None:
+    other, pruner = fleet.start(), fleet.start()
+    root, kept = failed_tree(fleet, other)
+    bring_to(other, "retry.before_commit", "retry", root)
+    point = "after_hide" if order == "hidden first" else "before_hide"
+    bring_to(pruner, f"prune.{point}", "prune", just_after(fleet, root))
+    if order == "at once":
+        go_on(pruner)
+    go_on(other)
+    (answer,) = other.hear("retried")
+    go_on(pruner)
+    pruner.hear("pruned")
+
+    if order != "at once":
+        assert (answer == "RunNotFoundError") is (order == "hidden first")
+    if answer == "RunNotFoundError":
+        for table in tables:
+            assert fleet.query(f"SELECT run_id FROM {table} WHERE run_id <> ''") == []
+        assert fleet.query("SELECT id FROM cloaca_run") == []
+    else:
+        tree_was_mended(fleet, root, kept, [other, pruner])
+    assert fleet.query("SELECT root_id FROM cloaca_tombstone") == []
 
 
 # -- under another version -------------------------------------------------------------------------
