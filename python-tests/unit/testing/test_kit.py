@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 from cloaca.testing import Harness, StandstillError, harness
@@ -557,7 +558,7 @@ class TestUse:
         h.close()
         h.close()
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("options", "error"),
         [
             ({"url": "nosuch://work"}, cloaca.BackendError),  # no backend

@@ -36,7 +36,7 @@ def called(stand_ins: StandIns, made: Attempt) -> object:
     return function(Context())
 
 
-@pytest.mark.parametrize("is_async", [False, True])
+@each_row("is_async", [False, True])
 def test_an_item_stays_in_the_line_of_its_place(is_async: bool) -> None:
     """A harness would wait for ever for the items behind it, which wait in another place."""
 

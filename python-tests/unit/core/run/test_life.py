@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from model.life_stories import BROKEN, CANCEL, EARLY, LATE, LIMIT, MINUTE, Story
 from model.plain_life import BrokenRuleError, Told, judged_lives, recorded_lives, replay
+from tables import each_row
 
 from cloaca_core.run.life import CutOffAt, Do, End, GiveBack, Life, Remaining, State
 from cloaca_core.run.reasons import Reason
@@ -28,7 +29,7 @@ SELDOM = 900
 # -- all orders ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("story", "length"),
     [
         (Story(size=1), 7),
@@ -167,7 +168,7 @@ def test_what_has_not_begun_begins_with_the_replaced_keys() -> None:
     assert run.queued == {0: 1}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("wait", "state", "gives_back"),
     [
         ("a second", State.IDLE, None),  # due within 5 s: it stays
@@ -203,7 +204,7 @@ def test_a_runner_that_keeps_its_runs_gives_back_only_those_that_are_paused() ->
     assert run.gives_back == GiveBack(None)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("facts", "runs"),
     [
         (BEGUN, True),
@@ -233,7 +234,7 @@ def test_a_limit_that_passes_while_the_run_is_given_back_is_left_to_the_next_own
     assert (run.outcome, run.life.state) == (None, State.LEAVING)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "facts",
     [
         BEGUN,
@@ -258,7 +259,7 @@ def test_a_run_is_kept_if_a_body_begins_as_it_is_given_to_others() -> None:
     assert (run.life.state, sorted(run.under_way), run.queued) == (State.ACTIVE, [0], {1: 0})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("facts", "gives_back"),
     [
         ((*BEGUN, "0 waits for a second"), GiveBack(1_000_000, rests=True)),
@@ -302,7 +303,7 @@ def test_a_run_that_another_runner_has_is_forgotten() -> None:
     assert run.outcome is Do.DROP
 
 
-@pytest.mark.parametrize(
+@each_row(
     "facts",
     [
         (*BEGUN, "0 ends"),
@@ -403,7 +404,7 @@ def test_a_run_moves_to_the_queue_of_what_is_ready() -> None:
     assert list(life.review(elsewhere())) == []
 
 
-@pytest.mark.parametrize("left", [elsewhere(under_way=True), elsewhere(keeps=True)])
+@each_row("left", [elsewhere(under_way=True), elsewhere(keeps=True)])
 def test_a_run_moves_once_no_body_is_under_way_and_only_from_a_runner_that_gives_runs_back(
     left: Remaining,
 ) -> None:

@@ -164,7 +164,7 @@ def nothing(here: Here) -> None:
     """Both tasks start, or are about to."""
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("so", "under_way", "rests", "idle"),
     [
         (nothing, False, False, False),
@@ -199,7 +199,7 @@ def test_it_rests_while_all_waits_and_is_idle_while_nothing_goes_on_by_itself(
     assert (left.under_way, left.rests, left.idle) == (under_way, rests, idle)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("so", "deadline", "due_at"),
     [
         (nodes, None, NOW + 8),
@@ -222,7 +222,7 @@ def test_it_goes_on_with_the_first_of_its_waits_retries_and_its_deadline(
     assert here.left().due_at == due_at
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "evict_after", "evict_at"),
     [
         (EVENT, EVICT_AFTER, NOW - 2 + EVICT_AFTER),

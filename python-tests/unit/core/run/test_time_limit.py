@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from model.runs import active_run, graph_of
 from tables import each_row
 
@@ -93,7 +92,7 @@ def told(*facts: tuple[str, int], stood_still: int = 0) -> LimitClock:
     return clock
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("facts", "stood_still", "rested"),
     [
         ([], 0, 0),
@@ -115,7 +114,7 @@ def test_it_counts_rests_and_pauses_of_which_the_table_learns_only_the_rests(
     assert (clock.stood_still, clock.rested(START + 900)) == (stood_still, rested)
 
 
-@pytest.mark.parametrize(("now", "rested"), [(130, 70), (100, 40), (20, 40)])
+@each_row(("now", "rested"), [(130, 70), (100, 40), (20, 40)])
 def test_a_rest_that_lasts_counts_until_now(now: int, rested: int) -> None:
     clock = told(("rest", 20), ("go_on", 60), ("rest", 100))
 

@@ -224,7 +224,7 @@ def test_a_database_from_before_the_base_is_brought_there_and_on() -> None:
     assert database.has == [BASE, TWO]
 
 
-@pytest.mark.parametrize("has", [[], [ONE], [ONE, TWO]])
+@each_row("has", [[], [ONE], [ONE, TWO]])
 def test_nothing_from_before_the_base_is_read_for_another_database(has: list[Migration]) -> None:
     def never() -> BeforeBase:
         raise AssertionError

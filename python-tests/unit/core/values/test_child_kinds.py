@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.values.child_kinds import (
     Place,
@@ -16,7 +16,7 @@ from cloaca_core.values.child_kinds import (
 DIGEST = "0123456789abcdef" * 2
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "place"),
     [
         ("3", ("3", (1, 0))),  # of a submission
@@ -47,7 +47,7 @@ def test_a_call_is_named_for_its_number_and_the_input_or_for_its_key() -> None:
     assert call_with_key("3") == "k=3"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("key", "place"),
     [
         ("r::load::3", Place("load", "3")),

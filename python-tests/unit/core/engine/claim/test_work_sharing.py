@@ -161,7 +161,7 @@ def queued(*stages: Stage) -> tuple[ActiveRun, list[Attempt]]:
     return run, attempts
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("waits", "stages"),
     [
         (True, (Stage.QUEUED, Stage.QUEUED)),
@@ -177,7 +177,7 @@ def test_one_waits_for_slots_while_none_of_its_bodies_has_begun(
     assert only_waits_for_slots(*queued(*stages)) is waits
 
 
-@pytest.mark.parametrize("sign", ["ahead", "marked"])
+@each_row("sign", ["ahead", "marked"])
 def test_one_with_a_body_that_is_about_to_begin_does_not(sign: str) -> None:
     run, attempts = queued(Stage.QUEUED)
     setattr(attempts[0], sign, True)
@@ -185,7 +185,7 @@ def test_one_with_a_body_that_is_about_to_begin_does_not(sign: str) -> None:
     assert not only_waits_for_slots(run, attempts)
 
 
-@pytest.mark.parametrize(("waits", "epoch"), [(False, 4), (True, 3)])
+@each_row(("waits", "epoch"), [(False, 4), (True, 3)])
 def test_nor_does_one_of_which_a_task_has_ended_here(waits: bool, epoch: int) -> None:
     run, attempts = queued(Stage.QUEUED)
     run.latest[1] = attempt_row("r", "b", epoch=epoch)

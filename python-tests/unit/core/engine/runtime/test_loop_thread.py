@@ -315,7 +315,7 @@ def test_a_parked_call_begins_on_the_thread_of_the_loop() -> None:
     thread.stop()
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@each_row("when", ["before", "after"])
 def test_a_parked_call_that_a_stop_overtakes_ends_with_it(when: str) -> None:
     thread, call = LoopThread(), ParkedCall[str]()
     thread.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.rules import All, ContextValue, Operator
 from cloaca_core.definition.waits.kinds import Child, Constant, Loop
@@ -59,7 +60,7 @@ def test_the_input_of_an_item_has_the_item_too_and_may_be_made_of_it() -> None:
     assert made == {"size": 3, "name": "four", **of_item}
 
 
-@pytest.mark.parametrize("path", [("order", "amount"), ("n", "id"), ("nothing",)])
+@each_row("path", [("order", "amount"), ("n", "id"), ("nothing",)])
 def test_a_value_that_is_missing_is_named(path: tuple[str, ...]) -> None:
     with pytest.raises(ContextValueError) as missing:
         child_input(Child("w", (("x", path),)), "a", GIVEN)
@@ -71,7 +72,7 @@ def test_a_child_that_completed_is_the_value_of_its_node() -> None:
     assert outcome_of_end(Child("w", outputs=("x",)), "a", ended()) == Change({"a": {"x": 3}}, [])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("node", "row", "kind"),
     [
         (Child("w"), ended("Failed"), ChildFailedError),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from model.memory_store import MemoryStore
+from tables import each_row
 
 from cloaca_core.errors import ConfigError, ConfigTypeError, TaskNotFoundError
 from cloaca_core.features.maps.choice import checked_choice, checked_names, indexes_of
@@ -16,7 +17,7 @@ from cloaca_core.run.rows import RestartRow
 MAP = MapRow("r", "m", 1, 1, "v", 3, "d", 1, '["a",17,"0"]', None)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("items", "error", "says"),
     [
         (["m"], ConfigTypeError, "items must be a dict"),

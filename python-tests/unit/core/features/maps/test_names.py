@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 import pytest
 from model.memory_store import MemoryStore
+from tables import each_row
 
 from cloaca_core.errors import TaskNotFoundError
 from cloaca_core.features.maps import names as module
@@ -22,7 +23,7 @@ def row(task: str, items: int, labels: str | None = None) -> MapRow:
 MAPS = [row("m", 3, '["a",2,"x[1]"]'), row("n", 20), row("m[a]", 2)]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "item"),
     [
         ("m[a]", Named("m", 0)),
@@ -41,7 +42,7 @@ def test_a_name_is_of_an_item_by_its_label_or_else_its_index(name: str, item: Na
     assert ItemNames(MAPS).find(name) == item
 
 
-@pytest.mark.parametrize("name", ["m[3]", "n[20]", "n[-1]", "n[+1]", "n[]", "n[²]", "n[017]"])
+@each_row("name", ["m[3]", "n[20]", "n[-1]", "n[+1]", "n[]", "n[²]", "n[017]"])
 def test_an_item_that_its_map_lacks_is_refused(name: str) -> None:
     map_id, _, text = name.removesuffix("]").partition("[")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 from unit.core.features.maps.data import items
 
 from cloaca_core.engine.execute.body_log import NoLog
@@ -69,7 +69,7 @@ def test_as_few_as_before_are_prepared_once_few_end_at_a_time() -> None:
         assert one.most_here == max(8, SPARE * lacking)
 
 
-@pytest.mark.parametrize("one", [opened(0), opened(4, "stop")])
+@each_row("one", [opened(0), opened(4, "stop")])
 def test_not_more_are_prepared_that_take_no_slot_or_end_with_a_failure(one: OpenMap) -> None:
     one.keep_up()
     assert one.room() == 8

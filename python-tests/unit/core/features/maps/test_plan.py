@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Final, get_args
 
-import pytest
+from tables import each_row
 from unit.core.features.maps.data import items
 
 from cloaca_core.features.maps.openings import (
@@ -152,7 +152,7 @@ def _check_first_round(table: Table) -> None:
     assert table.has_failed is (bool(failures) and table.policy != "collect")
 
 
-@pytest.mark.parametrize("above_ran", [False, True])
+@each_row("above_ran", [False, True])
 def test_a_new_round_runs_what_has_not_completed_or_all(above_ran: bool) -> None:
     for table in stories(2):
         table.play(0)

@@ -77,7 +77,7 @@ def test_they_are_served_on_loopback_while_the_block_lasts() -> None:
         asked(port, "/health")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "host"),
     [(200, "localhost"), (200, "localhost:9000"), (200, "[::1]:9000"), (200, "127.0.0.1"),
      (400, "evil.example"), (400, "evil.example:80"), (400, "localhost.evil.example")],

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import ConfigError
 from cloaca_core.values.payloads.redaction import Redaction
@@ -68,7 +69,7 @@ def test_a_form_that_is_sent_as_it_was_shown_changes_nothing() -> None:
     assert means({}, before) == found
 
 
-@pytest.mark.parametrize("name", ["a::flow", "flow"])
+@each_row("name", ["a::flow", "flow"])
 def test_a_schedule_keeps_its_workflow_whatever_other_namespaces_have(name: str) -> None:
     assert means({"workflow": name}, line()).workflow_name == "a::flow"
     gone = line(workflow="c::flow")
@@ -77,7 +78,7 @@ def test_a_schedule_keeps_its_workflow_whatever_other_namespaces_have(name: str)
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "told"),
     [
         ({"workflow": "nowhere"}, "no workflow 'nowhere'. Known: a::flow, b::flow, other"),

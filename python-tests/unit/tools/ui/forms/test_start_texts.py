@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
+from tables import each_row
 
 from cloaca_core.values.payloads.redaction import Redaction
 from cloaca_tools.ui.forms.start_texts import LONGEST, start_texts
@@ -17,7 +17,7 @@ def texts(start: RunStart, *, whole: bool) -> dict[str, Any]:
     return start_texts(start, Redaction(), whole=whole)
 
 
-@pytest.mark.parametrize("whole", [True, False])
+@each_row("whole", [True, False])
 def test_a_form_has_the_context_without_secrets(whole: bool) -> None:
     found = texts(START, whole=whole)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from tables import each_row
 
 from cloaca_core.features.task_logs.records import LogChunk
@@ -125,7 +124,7 @@ def test_a_window_from_a_line_on_goes_on_forwards() -> None:
     assert joined(first, more, search, 9).newer is None
 
 
-@pytest.mark.parametrize("search", [LogSearch(), LogSearch(before=3), LogSearch(start=3)])
+@each_row("search", [LogSearch(), LogSearch(before=3), LogSearch(start=3)])
 def test_a_run_without_lines_has_an_empty_window(search: LogSearch) -> None:
     found = window(Read(search, [], is_first=True, is_last=True), message)
 

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 from model import plain_cron
 from model.cron_texts import expressions
+from tables import each_row
 
 from cloaca_core.definition.cron.expression import CronExpression
 from cloaca_core.definition.cron.zones import spans_from
@@ -91,7 +92,7 @@ def first_minute(zone: ZoneInfo, look: datetime, offset: timedelta) -> datetime:
     return at(bisect_left(minutes, True, key=lambda each: ahead(zone, at(each)) == offset))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("count", "zone"),
     [
         (0, "UTC"),
