@@ -281,6 +281,47 @@ async def test_a_body_asks_for_a_child_that_has_ended_while_it_waited_for_anothe
         assert the_loop().time() - begun == pytest.approx(8, abs=0.5)
 
 
+async def test_a_body_that_runs_again_reads_its_children_once_and_commits_nothing_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first has ended and the others have not as it asks for them, one of them by a key."""
+    async with world() as w:
+        ends(w.registry, HOUR)
+        ends(w.registry, 2 * HOUR, "later")
+        again: list[str] = []
+        asked: list[str] = []
+
+        async def flow(_: Context, handle: AsyncTaskHandle) -> dict[str, Any]:
+            first = await handle.start_workflow("below")
+            others = [
+                await handle.start_workflow("later", {"n": n}, key=key)
+                for n, key in enumerate([None, None, "mine"])
+            ]
+            again.append(first.run_id)
+            return {"n": len([await each.result() for each in [first, *others]])}
+
+        w.define(flow)
+        program = await w.start()
+        run_id = await program.submit()
+        await asyncio.sleep(HOUR / 2)
+        commit = program.store.commit
+
+        async def note_new(batch: Batch, on_commit: OnCommit | None = None) -> Committed:
+            asked.extend(["new run" for _ in batch.new_runs])
+            return await commit(batch, on_commit)
+
+        monkeypatch.setattr(program.store, "commit", note_new)
+        for name in ("children", "get_run"):
+            monkeypatch.setattr(program.store, name, noted(getattr(program.store, name), asked))
+        await asyncio.sleep(HOUR)
+        assert asked == ["children", "get_run"]
+
+        ended = await program.wait(run_id)
+        assert (ended.row.final_context, len(w.runs())) == ('{"n":4}', 5)
+        assert len(set(again)) == 1
+        assert len(again) > 2
+
+
 async def test_a_parent_that_fails_cancels_the_one_run_that_there_is_beside_it() -> None:
     async with world() as w:
         with WorkflowBuilder("below", registry=w.registry):

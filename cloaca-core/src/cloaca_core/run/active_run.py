@@ -44,6 +44,7 @@ class ActiveRun:
     """
 
     __slots__ = (
+        "__weakref__",
         "awaits_children",
         "depth",
         "epoch",

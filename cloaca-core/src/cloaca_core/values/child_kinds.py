@@ -34,6 +34,11 @@ def call_with_key(key: str) -> str:
     return f"k={key}"
 
 
+def is_with_key(key: str | None) -> bool:
+    """Whether the key of a child was made of a key that its body gave."""
+    return f"{SEPARATOR}{call_with_key('')}" in (key or "")
+
+
 def call_with_input(number: int, digest: str) -> str:
     """A call by its number in the attempt and the digest of the child's input."""
     return f"{number}-{digest[:_DIGITS]}"

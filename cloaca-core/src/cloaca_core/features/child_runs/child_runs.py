@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
+from weakref import WeakKeyDictionary
 
 from cloaca_core.definition.handles.child_calls import BegunChild
-from cloaca_core.errors import RunnerUsageError, VersionChangedError, no_run
+from cloaca_core.errors import RunnerUsageError, StoreError, VersionChangedError, no_run
+from cloaca_core.features.waits.mail import persistently
 from cloaca_core.features.waits.open_waits import waits_of
-from cloaca_core.values.child_kinds import RUN_WORKFLOW
+from cloaca_core.values.child_kinds import RUN_WORKFLOW, is_with_key
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.payloads.digests import are_equal
 from cloaca_core.values.states import RunStatus
@@ -24,14 +27,19 @@ if TYPE_CHECKING:
     from cloaca_core.engine.submit.request import Request
     from cloaca_core.engine.submit.submitter import Submitter
     from cloaca_core.features.child_runs.part import ChildRunStore
+    from cloaca_core.features.steering.records import ChildRow
+    from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.rows import RunRow
 
+Known: TypeAlias = "dict[tuple[str, str | None], ChildRow]"
 DEEPEST: Final = 50
 """So many runs may be one above the other."""
 
 
 class ChildRuns:
-    """Belongs to the engine's loop."""
+    """Belongs to the engine's loop. ``_known`` has the children that runs had when a body of them
+    that had begun before first asked for one, by workflow and key.
+    """
 
     def __init__(
         self,
@@ -46,6 +54,7 @@ class ChildRuns:
         self._submitter = submitter
         self._reader = reader
         self._recent = recent
+        self._known: WeakKeyDictionary[ActiveRun, asyncio.Task[Known]] = WeakKeyDictionary()
 
     async def begin(self, request: Request) -> BegunChild:
         """Start a child run of the body that asks, or find the one that this call has started. A
@@ -54,6 +63,8 @@ class ChildRuns:
         parent = request.parent
         if parent is not None and self._runs.owns(parent):
             parent.owner.awaits_children = True
+            if (found := await self._found(parent, request)) is not None:
+                return found
             await self._refuse_deep(parent)
             request = replace(request, by_right=request.child_kind == RUN_WORKFLOW)
         (run_id,), known = await self._submitter.accept(request)
@@ -61,9 +72,36 @@ class ChildRuns:
             return BegunChild(run_id, 1)
         row = await self._reader.get_run(run_id)
         _refuse_other_input(request, row)
-        if parent is not None and (number := _round_waited_for(parent, run_id)) is not None:
-            return BegunChild(run_id, number)
-        return BegunChild(run_id, row.round, row.status == RunStatus.COMPLETED)
+        return _begun(parent, row)
+
+    async def _found(self, parent: Attempt, request: Request) -> BegunChild | None:
+        """The child that this call started when the body ran before, found without a commit. None
+        if there may be none, if it began later, or if a further attempt may begin another one.
+        """
+        began_before = parent.number > 1 or parent.epoch > 1 or parent.was_suspended
+        if not began_before or parent.children_restarted or parent.cancelled:
+            return None
+        try:
+            known = await asyncio.shield(self._children_of(parent.owner))
+        except StoreError:
+            self._known.pop(parent.owner, None)
+            raise
+        child = known.get((request.definition.namespace, request.idempotency_key))
+        if child is None or (request.further_keys and child.status != RunStatus.COMPLETED):
+            return None
+        if is_with_key(request.idempotency_key):  # otherwise the key has the digest of the input
+            _refuse_other_input(request, await self._reader.get_run(child.id))
+        return _begun(parent, child)
+
+    def _children_of(self, run: ActiveRun) -> asyncio.Task[Known]:
+        """The children of a run, which all its bodies read once."""
+        if (read := self._known.get(run)) is None:
+            read = self._known[run] = asyncio.create_task(self._read(run.id))
+        return read
+
+    async def _read(self, run_id: str) -> Known:
+        children = await persistently(lambda: self._store.children([run_id]))
+        return {(each.workflow, each.idempotency_key): each for each in children}
 
     async def _refuse_deep(self, parent: Attempt) -> None:
         row = parent.owner.row
@@ -128,6 +166,13 @@ def _refuse_other_input(request: Request, row: RunRow) -> None:
         run_id=row.id,
         status=row.status,
     )
+
+
+def _begun(parent: Attempt | None, child: RunRow | ChildRow) -> BegunChild:
+    """A child that was found, in the round for which its parent waits or else in its latest."""
+    if parent is not None and (number := _round_waited_for(parent, child.id)) is not None:
+        return BegunChild(child.id, number)
+    return BegunChild(child.id, child.round, child.status == RunStatus.COMPLETED)
 
 
 def _round_waited_for(attempt: Attempt, run_id: str) -> int | None:
