@@ -26,7 +26,8 @@ SELECT pg_backend_pid();
 -- name: enter_session
 -- Set up a session. Names are looked up in the schema only; a commit returns when it is durable
 -- (unless :durable is 0); the server cancels statements and idle transactions after a limit, as it
--- may not notice that a client is gone; and rows are found by indexes, whether or not PostgreSQL
+-- may not notice that a client is gone, and neither limit counts while it waits for the rest of a
+-- transaction that has come in part: it asks the client's machine whether that is there; and rows are found by indexes, whether or not PostgreSQL
 -- has statistics on the tables. :plan_cache_mode lets sessions that write plan a statement once
 -- (see runs.sql), and those that read plan it each time. Where another process answers than :pid,
 -- nothing is set: a pooler stands before the server, and may give the session to another client.
@@ -39,6 +40,9 @@ SELECT
     END, false),
     set_config('statement_timeout', :statement_timeout, false),
     set_config('idle_in_transaction_session_timeout', :statement_timeout, false),
+    set_config('tcp_keepalives_idle', '8', false),
+    set_config('tcp_keepalives_interval', '2', false),
+    set_config('tcp_keepalives_count', '3', false),
     set_config('plan_cache_mode', :plan_cache_mode, false),
     set_config('enable_seqscan', 'off', false),
     set_config('random_page_cost', '1', false),

@@ -30,6 +30,10 @@ SETTINGS = (
     "jit",
 )
 SHOW = [Step(Statement(f"show_{name}", f"SHOW {name}", ())) for name in SETTINGS]
+SHOW_KEEPALIVES = [
+    Step(Statement(f"show_{name}", f"SELECT setting FROM pg_settings WHERE name = '{name}'", ()))
+    for name in ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count")
+]
 Connect: TypeAlias = Callable[..., Connector]
 
 
@@ -67,6 +71,20 @@ async def test_each_kind_of_session_is_set_up_for_its_use(
 
     path = f"{postgres_schema}, pg_temp"
     assert [text for ((text,),) in answers] == [path, durable, plans, "8s", "off", "off"]
+    session.close()
+
+
+@pytest.mark.parametrize("kind", ["connect_writer", "connect_reader"])
+async def test_the_server_soon_notices_that_the_machine_of_a_client_is_gone(
+    connect: Connect, kind: str
+) -> None:
+    """A part of a transaction keeps its locks until then, and a lease is 15 seconds."""
+    session = await getattr(connect(), kind)()
+
+    answers = await session.run(SHOW_KEEPALIVES, SOON)
+
+    idle, interval, count = (int(text) for ((text,),) in answers)
+    assert 0 < idle + interval * count < 15
     session.close()
 
 
