@@ -119,6 +119,7 @@ class Race:
         )
         self._owner.tell("submit", "tree")
         stands = self._owner.hear_first("submitted", "stopping") == "stopping"
+        self._is_to_say_what_it_submitted = stands and fate != "is taken over"
         (self.root,) = roots(fleet)
         if not stands:
             self._owner.tell("result_meanwhile", self.root)
@@ -149,6 +150,8 @@ class Race:
         before, begun = self._rows(), self._begun()
         if self._fate != "is killed":
             self._owner.signal(signal.SIGCONT)
+            if self._is_to_say_what_it_submitted:
+                self._owner.hear("submitted")
             self._owner.result(self._owner.submit("one"))
         self.other.result(self.other.submit("one"))
         assert self._rows() == before

@@ -42,6 +42,7 @@ FAN_WIDTH = 50
 
 _gates: dict[str, threading.Event] = {}
 _speaking = threading.Lock()
+_sending = threading.RLock()
 _own: list[Any] = []
 _opened: Future[cloaca.DefaultRunner] = Future()
 
@@ -80,12 +81,14 @@ def note(handle: cloaca.TaskHandle | cloaca.AsyncTaskHandle, name: str = "") -> 
 @contextmanager
 def _between_writes() -> Iterator[None]:
     """No other thread of this process uses SQLite meanwhile: one that stopped in a transaction
-    would keep the file from all other processes. A fork waits for the same.
+    would keep the file from all other processes. A fork waits for the same. Nor does it send to
+    PostgreSQL, which would keep the locks of the part that it has got.
     """
-    if (
-        not sys.argv[1].startswith("sqlite:")
-        or "_connection_worker" in threading.current_thread().name
-    ):
+    if not sys.argv[1].startswith("sqlite:"):
+        with _sending:
+            yield
+        return
+    if "_connection_worker" in threading.current_thread().name:
         yield
         return
     from cloaca_sqlite.files.fork_gate import GATE  # not there where PostgreSQL alone is tested
@@ -95,6 +98,18 @@ def _between_writes() -> Iterator[None]:
         yield
     finally:
         GATE.after_fork()
+
+
+def _send_whole() -> None:
+    """Let no stop come between two parts of what is sent to PostgreSQL as one transaction."""
+    session: Any = importlib.import_module("cloaca_postgres.sessions.session").Session
+    send = session._send
+
+    def whole(self: Any, bound: Any) -> Any:
+        with _sending:
+            return send(self, bound)
+
+    session._send = whole
 
 
 def _stand_still(_: cloaca.DefaultRunner | None = None) -> None:
@@ -903,6 +918,8 @@ def _broken(rule: str) -> None:
 def main() -> None:
     """Open a runner on the URL given, with the settings given, and obey."""
     url, settings = sys.argv[1], json.loads(sys.argv[2])
+    if not url.startswith("sqlite:"):
+        _send_whole()
     if "CLOACA_TEST_STOP" in os.environ:
         _stop_at(os.environ["CLOACA_TEST_STOP"])
     _versioned(REGISTRY)
