@@ -23,7 +23,7 @@ from dev.packaging import (
     rendering as generating,
     smoke as smoking,
 )
-from dev.testing import mutants as breaking, session, unit as trying
+from dev.testing import chaos as storming, mutants as breaking, session, unit as trying
 from dev.testing.jobs import Wanted
 from examples.from_wheels import demo as demonstrating, programs as exemplifying
 
@@ -122,6 +122,21 @@ def mutants(_: Context, only: str | None = None, jobs: int = 2) -> None:
     """Break rules of the project one by one, and report those that the tests do not notice."""
     with readable_failures():
         breaking.run(only, jobs=jobs)
+
+
+@task(
+    help={
+        "minutes": "how long; 0 is once on each backend",
+        "seed": "the first seed, as a failed one printed it",
+        "backend": "only this backend: sqlite or postgres",
+    }
+)
+def chaos(
+    _: Context, minutes: float = 10.0, seed: int | None = None, backend: str | None = None
+) -> None:
+    """Kill, stop, cancel and pause runners at places that chance chooses, and print its seed."""
+    with readable_failures():
+        storming.chaos(float(minutes), None if seed is None else int(seed), backend)
 
 
 @task(help={"backend": "only situations of this backend"})
@@ -280,6 +295,7 @@ namespace = Collection(
     run_tests,
     unit,
     mutants,
+    chaos,
     smoke,
     release,
     scrub,
