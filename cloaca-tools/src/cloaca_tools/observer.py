@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from cloaca_tools.views.run.graph import Graph
     from cloaca_tools.views.run.inspection import Inspection, Snapshot
     from cloaca_tools.views.run.item_cells import KeptCells, SeenMap
-    from cloaca_tools.views.run.items import Cell, MapItems
+    from cloaca_tools.views.run.item_states import Cell
+    from cloaca_tools.views.run.items import MapItems
     from cloaca_tools.views.run.log_window import LogSearch, LogWindow, Said
     from cloaca_tools.views.run.reading import Family
     from cloaca_tools.views.run.shown_run import ShownRun
@@ -311,17 +312,23 @@ class Observer:
         after: int | None = None,
         limit: int = 100,
         item: int | None = None,
+        kept: KeptCells | None = None,
     ) -> Call[MapItems]:
         """The items of a map of a run: how many in each state, and a page of them, in their order:
         of this ``status``, if one is given, after the index ``after``, at most ``limit``; and the
         item of the index ``item`` apart, if there is one. ``TaskNotFoundError`` (a KeyError) if the
-        run has started no such map.
+        run has started no such map. Cells of its strip that do not
+        change are read once if the caller has them ``kept``.
         """
         from cloaca_tools.views.run import items
+        from cloaca_tools.views.run.item_cells import KeptCells
 
-        page = items.wanted(task, status, after, checked_limit(limit), item)
+        page, cells = (
+            items.wanted(task, status, after, checked_limit(limit), item),
+            kept or KeptCells(),
+        )
         return self._of_run(
-            ref, lambda engine, run_id: items.read(engine, run_id, page), items.map_items
+            ref, lambda engine, run_id: items.read(engine, run_id, page, cells), items.map_items
         )
 
     def item_cells(

@@ -105,7 +105,7 @@ class ItemReader:
         if opened is None:
             raise no_map(run_id, task)
         first = first_attempts(await store.restarts([run_id])).get(task, 0)
-        own = [row for row in await store.load_attempts([run_id]) if row.task_id == task]
+        own = [row for row in await store.outcomes([run_id]) if row.task_id == task]
         is_over = any(row.attempt >= first and row.status in _ENDED for row in own[-1:])
         labels = None if opened.labels is None else json.loads(opened.labels)
         is_open = not is_over and run.ended_at is None

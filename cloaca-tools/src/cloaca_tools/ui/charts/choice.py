@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cloaca_tools.ui.words.texts import STATES
-from cloaca_tools.views.run.items import FIRST
+from cloaca_tools.views.run.item_states import FIRST
 
 if TYPE_CHECKING:
     from cloaca_tools.views import Bar, TaskNode

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_tools.ui.words.texts import STATES
 
 if TYPE_CHECKING:
-    from cloaca_tools.views.run.items import Cell
+    from cloaca_tools.views.run.item_states import Cell
 
 HEIGHT: Final = 32
 _STEP: Final = 10

@@ -18,7 +18,7 @@ from cloaca_tools.ui.charts.fan_outs import Entry, FanOut
 from cloaca_tools.ui.charts.item_strip import ItemStrip, item_strip
 from cloaca_tools.ui.words.texts import item_word
 from cloaca_tools.views import Bar, RunLine, RunTree, TaskNode, Timeline
-from cloaca_tools.views.run.items import cell_of, share_of
+from cloaca_tools.views.run.item_states import cell_of, share_of
 
 CHUNK: Final = 200
 """Tasks of a chunk."""

@@ -11,7 +11,7 @@ from cloaca_core.values.wording import first_line
 from cloaca_tools.masking import masked
 from cloaca_tools.ui.charts.item_strip import ItemStrip, item_strip
 from cloaca_tools.ui.payloads import json_lines, tracebacks
-from cloaca_tools.views.run.items import FIRST
+from cloaca_tools.views.run.item_states import FIRST
 
 if TYPE_CHECKING:
     from cloaca_core.values.payloads.redaction import Redact
@@ -74,6 +74,7 @@ async def item_part(
             after=after,
             limit=AT_ONCE,
             item=visit.number("item") if visit.query("item") else None,
+            kept=visit.site.item_cells,
         )
     except TaskNotFoundError:
         return None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.errors import TaskNotFoundError
 from cloaca_core.features.maps.item_reader import ItemReader
-from cloaca_tools.views.run.items import Cell, cell_of, share_of, standings_of
+from cloaca_tools.views.run.item_states import Cell, cell_of, share_of, standings_of
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.onlooker import Looks
@@ -73,12 +73,27 @@ class KeptCells:
             found[seen.task] = await self._cells(engine, kept)
         return found
 
+    async def of_map(self, engine: Looks, opened: OpenedMap) -> tuple[Cell, ...]:
+        """The cells of a map that was just read."""
+        row, is_over = opened.row, not opened.is_open
+        seen = SeenMap(row.task_id, row.attempt, opened.run.round, is_over)
+        return await self._cells(engine, self._keep(seen, opened))
+
     async def _kept(self, engine: Looks, run_id: str, seen: SeenMap) -> _Kept:
-        """The map, as it was seen before; cells of another attempt or round say nothing of it."""
-        key = (run_id, seen.task)
+        """The map, as it was seen before."""
+        kept = self._maps.get((run_id, seen.task))
+        opened = None if kept is None or kept.seen != seen else kept.opened
+        if opened is None:
+            opened = await ItemReader(engine.store).opened(run_id, seen.task)
+        return self._keep(seen, opened)
+
+    def _keep(self, seen: SeenMap, opened: OpenedMap) -> _Kept:
+        """The map, with its cells as they are known; those of another attempt or round say nothing
+        of it.
+        """
+        key = opened.row.key
         kept = self._maps.get(key)
         if kept is None or kept.seen != seen:
-            opened = await ItemReader(engine.store).opened(run_id, seen.task)
             bare = opened._replace(labels=None, row=opened.row._replace(labels=None, again=None))
             share = share_of(bare.row.items)
             cells: list[Cell | None] = [None] * -(-bare.row.items // share)

@@ -1,7 +1,7 @@
 """The items of a map of a run: how many there are in each state, a strip of all, a page of some.
 
-States and times of all items are read without their results, in one statement; results and errors
-are read of the items of the page alone.
+States and times of items are read without their results, and of those cells of the strip alone that
+may have changed; results and errors are read of the items of the page.
 """
 
 from __future__ import annotations
@@ -9,32 +9,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, get_args
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
-from cloaca_core.features.maps.item_reader import (
-    ItemReader,
-    OpenedMap,
-    begun_status,
-    shown_item,
-    unbegun_status,
-)
+from cloaca_core.features.maps.item_reader import ItemReader, OpenedMap, shown_item
 from cloaca_core.values.option_names import TaskStatus
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.times.rfc3339 import rfc3339_or_none
-from cloaca_core.views.task_results import seconds_between
+from cloaca_tools.views.run.item_states import Cell, in_order, item_seconds, standings_of
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.onlooker import Looks
-    from cloaca_core.features.maps.records import ItemMark
+    from cloaca_core.assembly.store import Store
     from cloaca_core.run.rows import AttemptRow
     from cloaca_core.values.times.instants import Instant
-
-FIRST: Final = ("Failed", "Waiting", "Running", "Cancelled", "NotStarted", "Skipped", "Completed")
-"""The states of items, those that a person looks for before the others."""
-CELLS: Final = 120
-"""Cells of the strip, at most."""
+    from cloaca_tools.views.run.item_cells import KeptCells
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +41,6 @@ class ItemLine(Shown):
     result: Any
     error: str | None
     traceback: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Cell(Shown):
-    """The items from ``first`` on in a part of the strip: how many in each state, in the order of
-    ``FIRST``, and the seconds of the slowest one.
-    """
-
-    first: int
-    counts: Mapping[str, int]
-    slowest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +76,11 @@ class Wanted(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """A map, the state and seconds of each item, and the attempts of the items of the page."""
+    """A map with the cells of its strip, and the attempts of the items of the page."""
 
     now: Instant
     opened: OpenedMap
-    standings: Sequence[tuple[TaskStatus, float]]
+    cells: Sequence[Cell]
     chosen: Sequence[int]
     following: int | None
     rows: Sequence[AttemptRow]
@@ -121,77 +99,77 @@ def wanted(
     return Wanted(task, status, -1 if after is None else after, limit, item)
 
 
-async def read(engine: Looks, run_id: str, page: Wanted) -> Rows:
+async def read(engine: Looks, run_id: str, page: Wanted, kept: KeptCells) -> Rows:
     """The map and a page of its items; ``TaskNotFoundError`` if the run has started no such map.
-    Runs on the engine's loop.
+    Cells that do not change are ``kept``. Runs on the engine's loop.
     """
     store = engine.store
     opened = await ItemReader(store).opened(run_id, page.task)
-    now = store.wall()
-    standings = standings_of(opened, await store.item_marks(run_id, page.task), now)
-    found = (
-        index
-        for index in range(page.after + 1, len(standings))
-        if page.status in (None, standings[index][0])
-    )
-    chosen = list(islice(found, page.limit))
-    following = chosen[-1] if chosen and next(found, None) is not None else None
-    item = page.item if page.item is not None and page.item < len(standings) else None
+    cells, now = await kept.of_map(engine, opened), store.wall()
+    found = await _page(store, opened, cells, page, now)
+    chosen = found[: page.limit]
+    following = chosen[-1] if len(found) > len(chosen) else None
+    item = page.item if page.item is not None and page.item < opened.row.items else None
     read = chosen if item is None else [*chosen, item]
     rows = await store.chosen_items(run_id, page.task, read) if read else []
-    return Rows(now, opened, standings, chosen, following, rows, item)
+    return Rows(now, opened, cells, chosen, following, rows, item)
 
 
-def standings_of(
-    opened: OpenedMap, marks: Sequence[ItemMark], now: Instant, part: range | None = None
-) -> list[tuple[TaskStatus, float]]:
-    """The state of each item, and the seconds of its latest attempt; of a ``part`` of the items, or
-    of all.
+async def _page(
+    store: Store, opened: OpenedMap, cells: Sequence[Cell], page: Wanted, now: Instant
+) -> Sequence[int]:
+    """The items of a page, and another one if there are more. Of a cell whose items are all in the
+    state, or none of them, no item is read.
     """
-    part = range(opened.row.items) if part is None else part
-    again, is_open = opened.again, opened.is_open
-    end = opened.run.ended_at or now
-    found = [(unbegun_status(opened.run, is_open=is_open), 0.0)] * len(part)
-    for mark in marks:  # by attempts: the last one counts
-        if mark.item in part and mark.attempt >= again.get(mark.item, 0):
-            seconds = seconds_between(mark.started_at, mark.ended_at, end) or 0.0
-            found[mark.item - part.start] = (
-                begun_status(mark, opened.run, is_open=is_open),
-                seconds,
-            )
-    return found
+    first, total, enough = page.after + 1, opened.row.items, page.limit + 1
+    if page.status is None:
+        return range(first, min(first + enough, total))
+    found: list[int] = []
+    for cell in cells:
+        last, number = cell.first + sum(cell.counts.values()), cell.counts.get(page.status, 0)
+        part = range(max(cell.first, first), last)
+        if not part or not number or len(found) >= enough:
+            continue
+        if number == last - cell.first:
+            found += part[:enough]
+            continue
+        marks = await store.item_marks(*opened.row.key, part.start, part.stop)
+        standings = standings_of(opened, marks, now, part)
+        found += [
+            i for i, (status, _) in zip(part, standings, strict=True) if status == page.status
+        ]
+    return found[:enough]
 
 
 def map_items(found: Rows) -> MapItems:
     """Shape what was read."""
-    opened, standings = found.opened, found.standings
+    opened, cells = found.opened, found.cells
     by_item: dict[int, list[AttemptRow]] = {}
     for row in found.rows:
         by_item.setdefault(row.item, []).append(row)
-    slowest = max(range(len(standings)), key=lambda i: standings[i][1], default=None)
+    slowest = max(cells, key=lambda cell: cell.slowest, default=None)
+    counts = Counter[str]()
+    for cell in cells:
+        counts.update(cell.counts)
+    end = opened.run.ended_at or found.now
 
     def line(index: int) -> ItemLine:
-        return _line(opened, index, by_item.get(index, []), standings[index][1])
+        return _line(opened, index, by_item.get(index, []), end)
 
     return MapItems(
         run_id=opened.run.id,
         task=opened.row.task_id,
-        total=len(standings),
-        counts=_counts([status for status, _ in standings]),
-        cells=tuple(_cells(standings)),
-        slowest=None if slowest is None or not standings[slowest][1] else slowest,
+        total=opened.row.items,
+        counts=in_order(counts),
+        cells=tuple(cells),
+        slowest=None if slowest is None or not slowest.slowest else slowest.slowest_item,
         items=tuple([line(index) for index in found.chosen]),
         next=found.following,
         item=None if found.item is None else line(found.item),
     )
 
 
-def _counts(statuses: Sequence[str]) -> dict[str, int]:
-    counts = Counter(statuses)
-    return {status: counts[status] for status in FIRST if counts[status]}
-
-
-def _line(opened: OpenedMap, index: int, rows: Sequence[AttemptRow], seconds: float) -> ItemLine:
+def _line(opened: OpenedMap, index: int, rows: Sequence[AttemptRow], end: Instant) -> ItemLine:
     first = opened.again.get(index, 0)
     latest = rows[-1] if rows and rows[-1].attempt >= first else None
     item = shown_item(opened, index, latest)
@@ -201,28 +179,8 @@ def _line(opened: OpenedMap, index: int, rows: Sequence[AttemptRow], seconds: fl
         status=item.status,
         attempts=rows[-1].attempt if rows else 0,
         started_at=None if latest is None else rfc3339_or_none(latest.started_at),
-        seconds=None if latest is None else seconds,
+        seconds=None if latest is None else item_seconds(latest, end),
         result=item.result,
         error=item.error,
         traceback=None if latest is None else latest.error_traceback,
     )
-
-
-def _cells(standings: Sequence[tuple[TaskStatus, float]]) -> list[Cell]:
-    """The strip: a cell for each item; of many items each cell has as many as it takes."""
-    share = share_of(len(standings))
-    return [
-        cell_of(first, standings[first : first + share])
-        for first in range(0, len(standings), share)
-    ]
-
-
-def share_of(items: int) -> int:
-    """The number of items of each cell but the last."""
-    return max(1, -(-items // CELLS))
-
-
-def cell_of(first: int, standings: Sequence[tuple[TaskStatus, float]]) -> Cell:
-    """The cell of these items."""
-    slowest = max(seconds for _, seconds in standings)
-    return Cell(first, _counts([status for status, _ in standings]), slowest)

@@ -30,7 +30,7 @@ class OneMap:
     async def restarts(self, _: object) -> list[object]:
         return []
 
-    async def load_attempts(self, _: object) -> list[object]:
+    async def outcomes(self, _: object) -> list[object]:
         return []
 
     async def items(self, _: str, __: str, first: int, last: int) -> list[object]:

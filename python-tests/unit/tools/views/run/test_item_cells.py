@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, cast
 
-from model.families import run
+from model.families import attempt, run
 
 from cloaca_core.features.maps.records import ItemMark, MapRow
 from cloaca_core.run.rows import AttemptRow, RestartRow, RunRow
 from cloaca_core.values.times.instants import SECOND
 from cloaca_tools.views.run.item_cells import KeptCells, SeenMap
-from cloaca_tools.views.run.items import CELLS, Cell
+from cloaca_tools.views.run.item_states import CELLS, Cell
+from cloaca_tools.views.run.items import MapItems, map_items, read, wanted
 
 SEEN = SeenMap("load", 1, 1, is_over=False)
 TOTAL = CELLS * 10
@@ -33,13 +34,13 @@ class Database:
         self.opened += 1
         return run(status="Running")
 
-    async def maps(self, _: Collection[str]) -> list[MapRow]:
-        return [MapRow("r", "load", 1, 1, "v1", TOTAL, "d1", 1, None, None)]
+    async def maps(self, ids: Collection[str]) -> list[MapRow]:
+        return [MapRow(next(iter(ids)), "load", 1, 1, "v1", TOTAL, "d1", 1, None, None)]
 
     async def restarts(self, _: Collection[str]) -> list[RestartRow]:
         return []
 
-    async def load_attempts(self, _: Collection[str]) -> list[AttemptRow]:
+    async def outcomes(self, _: Collection[str]) -> list[AttemptRow]:
         return []
 
     async def item_marks(self, _: str, __: str, first: int, last: int) -> list[ItemMark]:
@@ -58,6 +59,23 @@ class Database:
         self.asked.clear()
         found = await kept.read(cast("Any", self), "r", [seen])
         return found, list(self.asked)
+
+    async def chosen_items(self, _: str, __: str, indexes: Collection[int]) -> list[AttemptRow]:
+        marks = [self.marks[item] for item in indexes if item in self.marks]
+        return [
+            attempt("load", status=mark.status, change='{"set": {"load": 1}}')._replace(
+                item=mark.item
+            )
+            for mark in marks
+        ]
+
+    async def page(
+        self, kept: KeptCells, status: str | None = None, after: int | None = None
+    ) -> tuple[MapItems, list[tuple[int, int]]]:
+        """The first or next 15 items, and the ranges that were read for them."""
+        self.asked.clear()
+        page = wanted("load", status, after, 15)
+        return map_items(await read(cast("Any", self), "r", page, kept)), list(self.asked)
 
 
 def counts(found: dict[str, tuple[Cell, ...]], *cells: int) -> list[dict[str, int]]:
@@ -123,3 +141,37 @@ async def test_a_map_that_has_not_begun_has_no_cells() -> None:
     database = Database()
 
     assert await KeptCells().read(cast("Any", database), "r", [SEEN._replace(task="x")]) == {}
+
+
+async def test_the_page_of_the_items_reads_the_cells_that_may_have_changed_alone() -> None:
+    database, kept = Database(), KeptCells()
+    database.note(range(35))
+    database.note(range(33, 34), "Running")
+    await database.look(kept)
+
+    found, asked = await database.page(kept)
+    assert asked == [(30, TOTAL)]
+    assert found.counts == {"Running": 1, "NotStarted": TOTAL - 35, "Completed": 34}
+    assert [each.index for each in found.items] == list(range(15))
+    assert found.next == 14
+
+
+async def test_the_items_of_a_state_are_looked_for_in_cells_that_have_some_alone() -> None:
+    database, kept = Database(), KeptCells()
+    database.note(range(35))
+    database.note(range(33, 34), "Running")
+    await database.look(kept)
+
+    found, asked = await database.page(kept, "Running")
+    assert asked == [(30, TOTAL), (30, 40)]
+    assert [(each.index, each.status) for each in found.items] == [(33, "Running")]
+    assert found.next is None
+
+    found, asked = await database.page(kept, "Completed", after=14)
+    assert asked == [(30, TOTAL), (30, 40)]
+    assert [each.index for each in found.items] == list(range(15, 30))
+    assert found.next == 29
+
+    found, asked = await database.page(kept, "Completed", after=29)
+    assert [each.index for each in found.items] == [30, 31, 32, 34]
+    assert found.next is None

@@ -13,7 +13,8 @@ from cloaca_core.features.maps.item_reader import OpenedMap
 from cloaca_core.features.maps.openings import again_of
 from cloaca_core.features.maps.records import ItemMark, MapRow
 from cloaca_core.values.times.instants import SECOND
-from cloaca_tools.views.run.items import CELLS, Rows, map_items, standings_of, wanted
+from cloaca_tools.views.run.item_states import CELLS, cell_of, share_of, standings_of
+from cloaca_tools.views.run.items import Rows, map_items, wanted
 
 
 def opened(
@@ -67,8 +68,10 @@ def test_rows_of_more_items_than_the_map_now_has_are_history() -> None:
 
 
 def shown(count: int, *marks: ItemMark) -> Rows:
-    found = opened(count)
-    return Rows(0, found, standings_of(found, marks, 60 * SECOND), [], None, [])
+    found, share = opened(count), share_of(count)
+    states = standings_of(found, marks, 60 * SECOND)
+    cells = [cell_of(first, states[first : first + share]) for first in range(0, count, share)]
+    return Rows(0, found, cells, [], None, [])
 
 
 def test_a_cell_counts_its_items_by_state_and_has_the_slowest() -> None:
@@ -79,7 +82,7 @@ def test_a_cell_counts_its_items_by_state_and_has_the_slowest() -> None:
 
     assert len(found.cells) == CELLS
     cell = found.cells[2]
-    assert (cell.first, cell.slowest) == (4, 4)
+    assert (cell.first, cell.slowest, cell.slowest_item) == (4, 4, 4)
     assert list(cell.counts.items()) == [("Failed", 1), ("Completed", 1)]
     assert found.slowest == 2 * CELLS - 1
     assert found.counts == {"Failed": 1, "Completed": 2 * CELLS - 1}
