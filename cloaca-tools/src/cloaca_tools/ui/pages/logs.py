@@ -2,8 +2,8 @@
 
 The address says which lines; it works without a script. While the run goes on, an element at the
 end of the list asks for further ones each time that something has changed, and the answer brings
-the next such element. When the run changes its state, the answer is the whole page. A page that
-does not follow asks for itself anew, as others do.
+the next such element. When the run changes its state, or its owner, the answer is the whole page.
+A page that does not follow asks for itself anew, as others do.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response, StreamingResponse
 
 from cloaca_core.errors import TaskNotFoundError
+from cloaca_core.features.task_logs.log_book import POSITIONS
 from cloaca_tools.ui.pages.downloads import file_name
 from cloaca_tools.ui.pages.run import schedule_name, seen_run
 from cloaca_tools.ui.refusals import RefusedError
@@ -32,6 +33,8 @@ from cloaca_tools.views.run.log_window import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cloaca_core.features.task_logs.views import LogLine
     from cloaca_core.values.payloads.redaction import Redact
 
@@ -92,8 +95,8 @@ async def _page(visit: Visit, *, fragment: bool = False) -> Response:
 
 
 async def _further(visit: Visit) -> Response:
-    """The lines after those that the page has; the whole page if the run is in another state, or
-    the browser has told its time zone since.
+    """The lines after those that the page has; the whole page if the run is in another state or has
+    another owner, or the browser has told its time zone since.
     """
     ref, search = visit.request.path_params["run_id"], _search(visit)
     after = _position(visit, "after") or 0
@@ -105,12 +108,19 @@ async def _further(visit: Visit) -> Response:
     )
     shown = visit.number("shown") + len(lines)
     is_other = run.status != visit.query("was") or visit.clock.zone_name != visit.query("zone")
-    if is_other or len(lines) > LINES or shown > SHOWN:
+    if is_other or has_moved(after, lines) or len(lines) > LINES or shown > SHOWN:
         return await _anew(visit)
     found = window_of_lines(lines, search, after, Said(visit.site.redact))
     return await visit.page(
         "run/log_next.html", run=run, **_parts(visit, search, found, run.status, shown)
     )
+
+
+def has_moved(after: int, lines: Sequence[LogLine]) -> bool:
+    """Whether another owner of the run has written lines since the position ``after``. Its process
+    may run an attempt again, which is told beside the earlier lines of that attempt alone.
+    """
+    return bool(after and lines) and lines[-1].position // POSITIONS > after // POSITIONS
 
 
 async def _anew(visit: Visit) -> Response:

@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import cloaca
+from cloaca_core.features.task_logs.log_book import POSITIONS
 from cloaca_tools.ui.pages import logs
 
 WAIT = 60
@@ -134,3 +135,16 @@ def test_a_page_with_many_lines_begins_anew(
     asked = f"/runs/{run.id}/logs?was=Running&zone=UTC&after=0&shown=3"
 
     assert page.get(asked, headers=NEXT).headers["hx-retarget"] == "#page"
+
+
+def test_a_page_begins_anew_when_another_owner_of_the_run_writes(
+    page: TestClient, runner: cloaca.DefaultRunner
+) -> None:
+    run = runner.submit("talk")
+    next(iter(run.follow_logs()))
+    asked = f"/runs/{run.id}/logs?was=Running&zone=UTC&shown=1&after="
+
+    before = POSITIONS - 1  # the last line of an owner before the first one
+    assert page.get(f"{asked}{before}", headers=NEXT).headers["hx-retarget"] == "#page"
+    for after in (0, POSITIONS):
+        assert "hx-retarget" not in page.get(f"{asked}{after}", headers=NEXT).headers
