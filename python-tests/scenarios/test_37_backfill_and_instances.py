@@ -342,6 +342,27 @@ def test_schedules_of_two_tenants_never_meet(new_database_url: Callable[[], str]
             assert stats["total_executions"] == len(runs) + 1
 
 
+# -- by hand -------------------------------------------------------------------------------------
+
+
+@pytest.mark.each_backend
+def test_a_schedule_runs_at_once_when_a_program_asks(open_idle: Open, fired: Fired) -> None:
+    runner = open_idle()
+    schedule_id = runner.schedule("n", "tick", "@yearly", "UTC", params={"shop": "eu"})
+    runner.set_cron_schedule_enabled(schedule_id, False)
+
+    run = runner.run_schedule("n", by="ann")
+    run.wait(PATIENCE)
+
+    context = fired.get(timeout=PATIENCE)
+    assert (context["shop"], context["schedule_id"]) == ("eu", schedule_id)
+    (tick,) = runner.get_cron_execution_history(schedule_id)
+    assert tick["pipeline_execution_id"] == run.id
+    assert [(act.kind, act.by) for act in runner.actions(limit=1)] == [("run_schedule", "ann")]
+    with pytest.raises(cloaca.ScheduleError, match="Failed to run schedule: Record not found"):
+        runner.run_schedule("none")
+
+
 # -- async ---------------------------------------------------------------------------------------
 
 
@@ -353,3 +374,4 @@ async def test_the_async_runner_has_the_same_calls(database_url: str) -> None:
 
         assert preview.scheduled_times == filled.scheduled_times
         assert [run.id for run in await runner.list_runs()] == list(filled.run_ids)
+        assert (await runner.run_schedule(schedule_id)).id not in filled.run_ids

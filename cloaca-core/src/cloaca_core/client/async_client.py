@@ -606,6 +606,14 @@ class AsyncClient:
 
         return await self._do(PreviewBackfill(schedule, start, end, limit))
 
+    async def run_schedule(self, schedule: str, *, by: str | None = None) -> AsyncRunHandle:
+        """Make a run of a schedule at once, with its context, time limit and queue. See
+        ``Client.run_schedule``.
+        """
+        from cloaca_core.features.schedules.operations.backfill import RunSchedule
+
+        return AsyncRunHandle(self._caller, await self._do(RunSchedule(schedule, by)), created=True)
+
     async def list_cron_schedules(
         self,
         enabled_only: bool | None = None,

@@ -385,6 +385,7 @@ def test_a_call_that_would_block_all_async_bodies_is_refused() -> None:
             ),
             "backfill": lambda: runner.backfill("s", "2026-01-01", "2026-01-02"),
             "preview_backfill": lambda: runner.preview_backfill("s", "2026-01-01", "2026-01-02"),
+            "run_schedule": lambda: runner.run_schedule("s"),
             "list_cron_schedules": runner.list_cron_schedules,
             "get_cron_schedule": lambda: runner.get_cron_schedule("s"),
             "update_cron_schedule": lambda: runner.update_cron_schedule("s", "@daily", "UTC"),
