@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cloaca_core.values.times.no_limit import NoLimit
 
 T = TypeVar("T")
-_Ticking: TypeAlias = Union["RegisterCron", "PutSchedule", "PutInstance", "ChangeSchedule"]
+_Ticking: TypeAlias = Union["RegisterCron", "WholeSchedule", "PutInstance"]
 
 
 class RegisterCron(NamedTuple):
@@ -55,12 +55,10 @@ class RegisterCron(NamedTuple):
         return _put(caller, ScheduleTable.register, spec, self, CRON_WORKFLOW)
 
 
-class PutSchedule(NamedTuple):
-    """Add a schedule, or change the schedule with its name. Returns its id. None stands for a
-    default.
-    """
+class WholeSchedule(NamedTuple):
+    """All settings of a schedule; None stands for a default. ``schedule`` is its name or its id."""
 
-    name: str
+    schedule: str
     workflow_name: str
     cron_expression: str
     timezone: str
@@ -74,10 +72,16 @@ class PutSchedule(NamedTuple):
     by: str | None = None
     queue: str | None = None
 
+
+class PutSchedule(WholeSchedule):
+    """Add a schedule, or change the schedule with its name. Returns its id."""
+
+    __slots__ = ()
+
     def call(self, caller: CallerOf[ScheduleEngine, ScheduleLooks]) -> Call[str]:
         """See ``Operation``."""
         with prefixed(SCHEDULE):
-            spec = _whole_spec(caller.host, self, self.name)
+            spec = _whole_spec(caller.host, self, self.schedule)
         return _put(caller, ScheduleTable.put, spec, self, SCHEDULE)
 
 
@@ -134,28 +138,16 @@ class RetimeSchedule(NamedTuple):
         return table_call(caller, _table, self.by, lambda table: table.update(*given))
 
 
-class ChangeSchedule(NamedTuple):
-    """Change all settings of a schedule but its name. None stands for a default."""
+class ChangeSchedule(WholeSchedule):
+    """Change all settings of the schedule with this id but its name."""
 
-    schedule_id: str
-    workflow_name: str
-    cron_expression: str
-    timezone: str
-    params: ContextLike = None
-    catchup_policy: str | None = None
-    overlap_policy: str | None = None
-    jitter_seconds: int | None = None
-    start_date: Moment = None
-    end_date: Moment = None
-    time_limit: Duration | NoLimit | None = None
-    by: str | None = None
-    queue: str | None = None
+    __slots__ = ()
 
     def call(self, caller: CallerOf[ScheduleEngine, ScheduleLooks]) -> Call[None]:
         """See ``Operation``."""
         with prefixed(SCHEDULE):
             spec = _whole_spec(caller.host, self, None)
-        put = partial(ScheduleTable.change, schedule_id=self.schedule_id)
+        put = partial(ScheduleTable.change, schedule_id=self.schedule)
         return _put(caller, put, spec, self, SCHEDULE)
 
 
@@ -229,9 +221,7 @@ def _spec(
     )
 
 
-def _whole_spec(
-    host: Host[object, object], asked: PutSchedule | ChangeSchedule, name: str | None
-) -> ScheduleSpec:
+def _whole_spec(host: Host[object, object], asked: WholeSchedule, name: str | None) -> ScheduleSpec:
     return replace(
         _spec(host, asked, name, asked.params),
         catchup_policy=asked.catchup_policy,
