@@ -95,6 +95,7 @@ def test_a_fork_begins_where_the_form_says_and_leads_to_the_new_run(
     expect(text).to_have_value('{\n  "feeds": 6\n}')
     text.fill('{"feeds": 6, "good": true}')
     expect(plan.locator("#fork-change .add")).to_have_text('+"good": true')
+    expect(plan.locator("#plan-command code")).to_contain_text("-P good:=true")
     plan.locator("#plan-act").click()
 
     head(page, "Completed")

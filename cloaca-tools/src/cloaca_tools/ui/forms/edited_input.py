@@ -54,7 +54,8 @@ class Edits(NamedTuple):
 class InputBox:
     """The input of the task ``base`` in a form. ``is_known`` is False where it cannot be told;
     ``left_out`` says which part of it is too large to be edited. ``changed`` are the edits as a
-    diff, and ``says`` counts them.
+    diff, and ``says`` counts them. ``words`` are the options of ``cloaca runs fork`` that make the
+    same edits; None if they would tell a hidden value, or the text cannot be meant.
     """
 
     base: str
@@ -65,6 +66,7 @@ class InputBox:
     says: str = ""
     error: str = ""
     edits: Edits = field(default_factory=Edits)
+    words: tuple[str, ...] | None = ()
 
     @property
     def rows(self) -> int:
@@ -94,10 +96,21 @@ def edited(of: InputBox, given: Mapping[str, Any] | None, redact: Redact) -> Inp
     try:
         edits = edits_of(of.text, given or {}, redact)
     except ConfigError as error:
-        return replace(of, error=str(error))
+        return replace(of, error=str(error), words=None)
     changes = _changes(edits, given or {})
     lines = json_lines.changes(changes, redact)
-    return replace(of, changed=lines, says=json_lines.changed_words(changes), edits=edits)
+    says, words = json_lines.changed_words(changes), _words(edits, redact)
+    return replace(of, changed=lines, says=says, edits=edits, words=words)
+
+
+def _words(edits: Edits, redact: Redact) -> tuple[str, ...] | None:
+    found: list[str] = []
+    for (name, typed), (key, value) in zip(edits.typed.items(), edits.keys.items(), strict=True):
+        is_open = name == key == redact(key) and _same(typed, masked(value, redact, key))
+        if not is_open or not _same(typed, value) or not key or "=" in key:
+            return None
+        found += ["-P", f"{key}:={json.dumps(value, ensure_ascii=False)}"]
+    return tuple(found)
 
 
 def edits_of(text: str, given: Mapping[str, Any], redact: Redact) -> Edits:

@@ -126,8 +126,9 @@ async def fork_change(visit: Visit) -> Response:
         return await fork_page(visit, texts.get("task", ""), texts)
     run_id = await visit.site.observer.resolve(visit.request.path_params["run_id"])
     base = texts.get("base", "")
-    box = await _box(visit, run_id, base, texts)
-    return await visit.page("run/fork_change.html", box=box)
+    box, task = await _box(visit, run_id, base, texts), texts.get("task", "") or base
+    words = plan_rows.words_of("fork", run_id)
+    return await visit.page("run/fork_change.html", box=box, words=words, last_words=(task,))
 
 
 async def input_of(visit: Visit, run_id: str, task: str) -> Mapping[str, Any] | None:

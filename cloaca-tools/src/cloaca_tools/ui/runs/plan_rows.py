@@ -115,7 +115,7 @@ def shown(
         chosen=tuple([each for each in chosen if each in again]),
         by_default=by_default,
         names=tuple(statuses),
-        words=_words(act, run_id, () if by_default else chosen),
+        words=words_of(act, run_id, () if by_default else chosen),
         last_words=tuple(chosen) if act == "fork" else (),
         drawn=_drawn(plan) | dict.fromkeys(still, "keep"),
     )
@@ -175,7 +175,7 @@ def _drawn(plan: Plan) -> dict[str, str]:
     return {each.task: word for word, items in groups for each in items}
 
 
-def _words(act: Act, run_id: str, chosen: Collection[str]) -> tuple[str, ...]:
+def words_of(act: Act, run_id: str, chosen: Collection[str] = ()) -> tuple[str, ...]:
     """The words after ``cloaca``. A fork has its task in ``last_words``."""
     tasks = () if act == "fork" else [word for each in chosen for word in ("--task", each)]
     return ("runs", act, run_id, *tasks)

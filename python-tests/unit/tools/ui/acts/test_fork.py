@@ -72,6 +72,7 @@ def test_the_input_is_edited_and_its_change_shown_before_it_is_sent(
 
     form["context"] = form["context"].replace("ann", "bob")
     page = sent(browser, f"{address}/change", form)
+    assert "-P &#39;to:=&#34;bob&#34;&#39; send</code>" in page
     assert '<span class="del"><span class="s">\N{MINUS SIGN}</span>&#34;to&#34;: ' in page
     assert "sesam" not in page
     assert runner.count_runs() == 1
@@ -117,6 +118,9 @@ def test_a_script_gets_the_change_alone(browser: TestClient, failed: cloaca.RunH
 
     assert answer.strip().startswith('<div id="fork-change"')
     assert "<textarea" not in answer
+    command = f"cloaca runs fork {failed.id} -P &#39;to:=&#34;bob&#34;&#39; send</code>"
+    assert f'<span id="plan-command" class="cli"><code tabindex="0">{command}' in answer
+    assert 'hx-target="#plan-command"' in answer
 
 
 def test_the_plan_counts_no_task_that_its_rule_skips_again(

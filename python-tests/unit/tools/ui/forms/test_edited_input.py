@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 import pytest
 from tables import each_row
 
 from cloaca_core.errors import ConfigError
+from cloaca_tools.cli.arguments import context_of
+from cloaca_tools.shell import command
 from cloaca_tools.ui.forms.edited_input import LIMIT, InputBox, box, edited, edits_of
 
 GIVEN: dict[str, Any] = {
@@ -89,6 +92,37 @@ def test_the_change_is_a_diff_without_secrets() -> None:
         ('"good": true', "add"),
     ]
     assert found.says == "+1 ±2 keys"
+
+
+@each_row(
+    "keys",
+    [
+        {},
+        {"region": "south 'x'", "new": [1, {"a": None}]},
+        {"urls": ["http://shop.example", 2]},
+        {"-key:": "\x03", "shop": {}},
+    ],
+)
+def test_the_options_of_the_command_make_the_same_edits(keys: dict[str, Any]) -> None:
+    of = edited(InputBox("load", json.dumps(keys), is_known=True), GIVEN, plain)
+
+    line = shlex.split(command(of.words or ()))[1:]
+    assert line[::2] == ["-P"] * len(keys)
+    assert context_of(None, line[1::2]) == of.edits.keys == keys
+
+
+@each_row(
+    "text",
+    [
+        '{"shop": {"name": "Bergen", "token": "***"}}',  # with the token it would be another edit
+        '{"shop": {"token": "mellon"}}',
+        '{"api_token": "mellon"}',
+        '{"a=b": 1}',
+        "[1]",
+    ],
+)
+def test_an_edit_has_no_command_that_tells_secrets_or_does_something_else(text: str) -> None:
+    assert edited(InputBox("load", text, is_known=True), GIVEN, plain).words is None
 
 
 def test_what_was_edited_for_one_task_is_edited_in_the_input_of_another() -> None:
