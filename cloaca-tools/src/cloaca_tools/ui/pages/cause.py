@@ -129,12 +129,21 @@ def _wait(seen: Inspection, node: TaskNode, clock: Clock, notes: Sequence[str]) 
         case "retry":
             error = first_line(node.error)
             failed = f"Its last attempt failed: {error}" if error else "It goes on by itself."
-            said = f"waits for its next attempt, due {until}.", failed
+            said = f"waits for its next attempt{_begins(wait.until, clock)}.", failed
         case _:
             said = f"{with_the_slowest(node)}.", "It goes on by itself."
     alive = any(runner.alive for runner in seen.explanation.runners)
     more = [said[1], *([] if alive else [_NO_RUNNER]), *notes]
     return Cause("Waiting", node.task_id, said[0], tuple(more))
+
+
+def _begins(at: str | None, clock: Clock) -> str:
+    """When an attempt begins, or could have begun, and how far away that is."""
+    if at is None:
+        return ""
+    if clock.seconds_since(at) < 0:
+        return f", at {clock.when(at)}, in {clock.ahead(at)}"
+    return f", which could have begun at {clock.when(at)}, {clock.ago(at)} ago"
 
 
 def _sentence(text: str, clock: Clock) -> str:

@@ -14,6 +14,7 @@ from cloaca_core.views.task_results import shown_wait
 from cloaca_tools.ui.pages.cause import cause
 from cloaca_tools.ui.words.clock import Clock
 from cloaca_tools.views.run.reading import Family
+from cloaca_tools.views.run.tree import tree
 
 CLOCK = Clock(UTC, datetime.fromtimestamp(LATE / 1e6, UTC))
 RUNNER = RunnerExplanation("a", alive=True, may_run=True, why="", active_runs=0, is_here=False)
@@ -166,3 +167,20 @@ def test_a_reason_that_only_looks_like_an_instant_stays_as_it_is() -> None:
 
     assert told is not None
     assert told.text == "Paused: 9999-99-99T99:99:99Z."
+
+
+@each_row(
+    ("retry", "told"),
+    [
+        (130, ", at 22:15:30, in 30 s"),
+        (70, ", which could have begun at 22:14:30, 30 s ago"),
+    ],
+)
+def test_a_retry_is_told_with_its_instant_and_how_far_away_it_is(retry: float, told: str) -> None:
+    tried = attempt("send", 1, 1, 2, "Failed", retry=retry)
+    known = family(view(run(status="Waiting"), tried, of=tasks(send=[])))
+    (send,) = tree(known).tasks
+    found = cause(inspected(known, code="task", waits_for=send.waits_for), CLOCK)
+
+    assert found is not None
+    assert (found.task, found.text) == ("send", f"waits for its next attempt{told}.")
