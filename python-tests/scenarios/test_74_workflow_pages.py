@@ -165,6 +165,26 @@ def test_a_graph_is_a_list_that_is_read_without_a_script(web: Web, runs: list[st
     assert "send<br/>Failed" in of_run.text
 
 
+def test_the_graph_of_many_tasks_has_groups_that_are_unfolded(
+    web: Web, runner: cloaca.DefaultRunner
+) -> None:
+    with cloaca.WorkflowBuilder("wide"):
+        plan = cloaca.task(id="plan")(lambda context: None)
+        for number in range(400):
+            cloaca.task(id=f"row{number}", dependencies=[plan])(lambda context: None)
+
+    def rows(address: str) -> list[str]:
+        return re.findall(r'<li id="graph-[0-9]+"', web.text(address))
+
+    page = web.text("/workflow?name=wide&task=row7")
+    assert "400 tasks" in page
+    assert len(rows("/workflow?name=wide")) == 2
+    assert len(rows("/workflow?name=wide&task=row7")) == 3
+    (unfold,) = re.findall('href="([^"]*open=row0[^"]*)"', page)
+    assert len(rows(unescape(unfold))) == 402
+    assert 'data-status="' not in page[page.index('id="graph-tasks"') :]
+
+
 def test_a_workflow_tells_what_starts_it_and_its_versions(
     web: Web, runner: cloaca.DefaultRunner, runs: list[str]
 ) -> None:

@@ -1,4 +1,4 @@
-"""The graph of a run of many tasks by groups: few enough to be drawn, whatever the run has.
+"""The graph of many tasks by groups: few enough to be drawn, whatever a run or a workflow has.
 
 Pure. Smaller graphs come as their tasks, which ``graph_layout.js`` groups in the same ways.
 """
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 from cloaca_tools.ui.charts.choice import counts
 from cloaca_tools.ui.charts.fan_outs import ALL, FanOut, fan_outs, of_places, shown_of
 from cloaca_tools.views.run.graph import layers_of
+from cloaca_tools.views.run.tree import TaskNode
 
 if TYPE_CHECKING:
-    from cloaca_tools.views import TaskNode
+    from cloaca_tools.views import Graph
 
 MOST: Final = 400
 """The most tasks of a graph that shows each task, and the most units of a graph of groups."""
@@ -66,6 +67,28 @@ def graph_lines(
         within = numbers[place]
         lines += [group, *[GraphLine(node.task_id, (), node, within) for node in below]]
     return lines
+
+
+def workflow_lines(graph: Graph, opened: Collection[str], selected: str) -> list[GraphLine]:
+    """The graph of a workflow as such a list; none if it is so small that each task is drawn. Its
+    tasks have no states.
+    """
+    if len(graph.nodes) <= MOST:
+        return []
+    needed: dict[str, list[str]] = {node.task: [] for node in graph.nodes}
+    for edge in graph.edges:
+        needed[edge.target].append(edge.source)
+    tasks = [
+        TaskNode(
+            task_id=node.task,
+            status="NotStarted",
+            kind=node.kind,
+            depends_on=tuple(needed[node.task]),
+            seconds=None,
+        )
+        for node in graph.nodes
+    ]
+    return graph_lines(tasks, opened, selected)
 
 
 def _is_open(unit: FanOut, opened: Collection[str]) -> bool:

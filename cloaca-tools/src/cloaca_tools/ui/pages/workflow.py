@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from cloaca_tools.ui.charts.choice import choice_of
+from cloaca_tools.ui.charts.graph_groups import workflow_lines
 from cloaca_tools.ui.charts.grid import chosen, grid
 from cloaca_tools.ui.charts.spark import spark
 from cloaca_tools.ui.pages.workflows import runs_of
@@ -12,7 +14,7 @@ from cloaca_tools.ui.runs.failing_runs import failing
 from cloaca_tools.ui.visit import Address, Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from starlette.responses import Response
 
@@ -31,16 +33,28 @@ async def workflow(visit: Visit) -> Response:
         observer.workflow_graph(name),
         observer.starters(name),
     )
+    task, choice = (
+        visit.query("task"),
+        choice_of("", "", "", visit.request.query_params.getlist("open")),
+    )
+
+    def address(selected: str, opened: Collection[str]) -> str:
+        rows = visit.query("rows")
+        here = visit.paths.workflow(found.workflow, rows=rows, task=selected, open=list(opened))
+        return f"{here}#workflow-graph"
+
     return await visit.page(
         "workflow.html",
         of=found,
+        groups=await visit.on_thread(workflow_lines, graph, choice.opened, task),
+        fold_link=lambda key: address(task, choice.unfolded(key).opened),
         graph=graph,
         starters=starters,
-        selected=visit.query("task"),
+        selected=task,
         failing=failing([row.run for row in found.grid]),
         all_rows=visit.query("rows") == "all",
         asked=approval(found, graph),
-        task_link=lambda task: f"{visit.paths.workflow(found.workflow, task=task)}#workflow-graph",
+        task_link=lambda task: address(task, choice.opened),
         runs_of=runs_of,
         **await visit.on_thread(_drawn, found, visit.clock, visit.query("rows")),
     )

@@ -7,8 +7,15 @@ from collections.abc import Sequence
 from model.families import attempt, family, run, tasks, view
 
 from cloaca_tools.ui.charts.fan_outs import ALL
-from cloaca_tools.ui.charts.graph_groups import MOST, GraphLine, graph_lines, units_of
-from cloaca_tools.views import TaskNode
+from cloaca_tools.ui.charts.graph_groups import (
+    MOST,
+    GraphLine,
+    graph_lines,
+    units_of,
+    workflow_lines,
+)
+from cloaca_tools.views import Graph, TaskNode
+from cloaca_tools.views.run.graph import GraphEdge, GraphNode
 from cloaca_tools.views.run.tree import tree
 
 DOTS = "\N{HORIZONTAL ELLIPSIS}"
@@ -69,3 +76,25 @@ def test_groups_are_so_few_that_they_can_be_drawn() -> None:
     bands = units_of(nodes(**long))
     assert len(bands) <= MOST
     assert sum(len(unit.places) for unit in bands) == MOST + 1
+
+
+def of_workflow(**needed: Sequence[str]) -> Graph:
+    return Graph(
+        workflow_name="w",
+        workflow="public::w",
+        version="v",
+        run_id=None,
+        nodes=tuple([GraphNode(name, "task", None, 0, None, None, 0) for name in needed]),
+        edges=tuple([GraphEdge(each, name) for name in needed for each in needed[name]]),
+    )
+
+
+def test_a_workflow_of_many_tasks_has_groups_with_the_selected_task() -> None:
+    wide: dict[str, list[str]] = {"plan": [], **{f"b{n}": ["plan"] for n in range(MOST)}}
+    lines = workflow_lines(of_workflow(**wide), (), "b7")
+
+    assert names(lines) == ["plan", f"b0 {DOTS} b{MOST - 1}", "b7"]
+    assert [(line.within, line.after) for line in lines] == [(None, ()), (None, (0,)), (1, ())]
+    assert len(workflow_lines(of_workflow(**wide), ("b0",), "")) == MOST + 2
+    del wide["b0"]
+    assert workflow_lines(of_workflow(**wide), (), "") == []
