@@ -168,6 +168,9 @@ async def test_a_page_learns_that_its_database_is_gone(
         await again.over()
 
         assert again.status == 503
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as web:
+            shown = (await web.get("http://here/runs")).text
+        assert '<span id="live-state">Not connected</span>' in shown
         (tmp_path / "elsewhere.db").rename(place)
 
 
