@@ -321,18 +321,17 @@ class Attempt(AttemptWork):
 
     def arguments(self) -> tuple[object, ...]:
         """The arguments that the body is called with."""
-        return (self.context, self._handle()) if self.task.wants_handle else (self.context,)
+        if not self.task.wants_handle:
+            return (self.context,)
+        handle = AsyncTaskHandle if self.is_async else TaskHandle
+        return (self.context, handle(self, self.tools.handles.body_calls(self)))
 
     def bound(self, item: Item) -> Callable[[], object]:
         """The body of an item with its arguments."""
         assert self.task.map is not None, "only a map has items"
-        handle = self._handle() if self.task.wants_handle else None
+        handle = self.arguments()[-1] if self.task.wants_handle else None
         others = item_arguments(item, self.task.map.parameters, handle)
         return partial(self.task.function, self.context, **others)
-
-    def _handle(self) -> TaskHandle | AsyncTaskHandle:
-        handle = AsyncTaskHandle if self.is_async else TaskHandle
-        return handle(self, self.tools.handles.body_calls(self))
 
     def _begin(self) -> None:
         if log.answers.get(logging.DEBUG, True):
