@@ -316,7 +316,11 @@ def kept_of_tree(fleet: Fleet, root: str) -> Rows:
 def sound(fleet: Fleet, run_id: str) -> Rows:
     """The rows of the two maps that succeed in the first round, with those of their items."""
     asked = f"SELECT item, {COPIED} FROM cloaca_attempt WHERE run_id = ? ORDER BY 2, 1"
-    return [row for row in fleet.query(asked, run_id) if row[1] in ("sound", "kept")]
+    maps = "SELECT task_id, items, digest, decision FROM cloaca_map WHERE run_id = ? ORDER BY 1"
+    return [
+        *[row for row in fleet.query(asked, run_id) if row[1] in ("sound", "kept")],
+        *[row for row in fleet.query(maps, run_id) if row[0] in ("sound", "kept")],
+    ]
 
 
 def children_of(fleet: Fleet, run_id: str, workflow: str) -> list[tuple[str, int]]:

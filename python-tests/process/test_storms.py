@@ -82,11 +82,11 @@ def test_a_storm_of_kills_loses_and_doubles_nothing_of_whole_trees(
         tree = sleepers[-1].submit("tree")
         with suppress(BrokenPipeError):  # it has died at the runs of others
             armed.tell("submit", "tree")
+        sleepers[-1].freeze()  # in the middle of its tree
         armed.result_or_death(tree)
         armed.kill()
         for sleeper in sleepers[:-1]:
             sleeper.signal(signal.SIGCONT)
-        sleepers[-1].freeze()
     for worker in (steady, *sleepers):
         worker.kill()
 
