@@ -10,6 +10,7 @@ from typing import Final
 from cloaca_core.values.wording import counted, first_line
 from cloaca_tools.ui.words.child_waits import open_runs, with_the_slowest
 from cloaca_tools.ui.words.clock import Clock
+from cloaca_tools.ui.words.texts import plain
 from cloaca_tools.views import Inspection, TaskNode
 
 _NAMED: Final = 3
@@ -75,7 +76,7 @@ def _failure(seen: Inspection, failed: Sequence[TaskNode], notes: Sequence[str])
     first, others = failed[0], tuple([node.task_id for node in failed[1:]])
     count = _attempts(seen, first.task_id)
     after = f" after {count} attempts" if count > 1 else ""
-    error = first_line(first.error) or "no error is recorded"
+    error = plain(first_line(first.error)) or "no error is recorded"
     more = (_left_behind(seen, len(failed)), *notes)
     text = f"failed{after}: {error}"
     return Cause("Failed", first.task_id, text, more, others[:_NAMED], len(others[_NAMED:]))
@@ -127,7 +128,7 @@ def _wait(seen: Inspection, node: TaskNode, clock: Clock, notes: Sequence[str]) 
         case "sleep":
             said = f"sleeps until {until or 'it is woken'}.", "It goes on by itself."
         case "retry":
-            error = first_line(node.error)
+            error = plain(first_line(node.error))
             failed = f"Its last attempt failed: {error}" if error else "It goes on by itself."
             said = f"waits for its next attempt{_begins(wait.until, clock)}.", failed
         case _:

@@ -11,6 +11,7 @@ from cloaca_core.values.wording import first_line
 from cloaca_tools.masking import masked
 from cloaca_tools.ui.charts.item_strip import ItemStrip, item_strip
 from cloaca_tools.ui.payloads import json_lines, tracebacks
+from cloaca_tools.ui.words.texts import plain
 from cloaca_tools.views.run.item_states import FIRST
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _part(found: MapItems, status: str, after: int | None, redact: Redact) -> It
 
 def _row(line: ItemLine, redact: Redact) -> ItemRow:
     if line.error is not None:
-        says = first_line(redact(line.error))
+        says = plain(first_line(redact(line.error)))
     elif line.status == "Completed" and line.result is not None:
         says = json.dumps(masked(line.result, redact), ensure_ascii=False)
     else:

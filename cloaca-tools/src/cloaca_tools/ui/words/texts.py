@@ -72,7 +72,7 @@ def size(number: int | None) -> str:
 
 def first_error(text: str | None) -> str:
     """The first error of a run in one line, without the counts of its tasks before it."""
-    line = without_passwords(first_line(text))
+    line = without_passwords(plain(first_line(text)))
     return first_failure(line)
 
 
@@ -152,7 +152,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "short_id": short_id,
     "size": size,
     "without_passwords": without_passwords,
-    "first_line": lambda text: without_passwords(first_line(text)),
+    "first_line": lambda text: without_passwords(plain(first_line(text))),
     "first_error": first_error,
     "term": term,
     "skipped": skipped,

@@ -6,6 +6,7 @@ from tables import each_row
 
 from cloaca_core.values.option_names import TaskStatus
 from cloaca_tools.ui.words.texts import (
+    FILTERS,
     brief,
     first_error,
     graph_note,
@@ -108,3 +109,10 @@ def test_a_task_in_a_graph_says_what_it_took(
 )
 def test_a_sentence_leaves_names_of_programs_as_they_are(text: str, expected: str) -> None:
     assert sentence(text) == expected
+
+
+def test_an_error_in_one_line_has_no_codes_of_a_terminal() -> None:
+    text = "talk: ValueError: \x1b[31mred\x1b[0m words\x07\nsecond line"
+
+    assert first_error(text) == "talk: ValueError: red words"
+    assert FILTERS["first_line"](text) == "talk: ValueError: red words"
