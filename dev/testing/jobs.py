@@ -85,6 +85,7 @@ SECONDS: dict[str, float] = {
     "process/test_sqlite_log.py": 8,
     "process/test_steering.py": 45,
     "process/test_steps_kill.py": 10,
+    "process/test_storms.py": 25,
     "process/test_task_logs.py": 8,
     "process/test_waits_kill.py": 40,
     "process/test_wakeups.py": 6,
