@@ -106,8 +106,8 @@ def edited(of: InputBox, given: Mapping[str, Any] | None, redact: Redact) -> Inp
 def _words(edits: Edits, redact: Redact) -> tuple[str, ...] | None:
     found: list[str] = []
     for (name, typed), (key, value) in zip(edits.typed.items(), edits.keys.items(), strict=True):
-        is_open = name == key == redact(key) and _same(typed, masked(value, redact, key))
-        if not is_open or not _same(typed, value) or not key or "=" in key:
+        is_open = name == key == redact(key) and are_same(typed, masked(value, redact, key))
+        if not is_open or not are_same(typed, value) or not key or "=" in key:
             return None
         found += ["-P", f"{key}:={json.dumps(value, ensure_ascii=False)}"]
     return tuple(found)
