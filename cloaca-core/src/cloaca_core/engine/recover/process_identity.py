@@ -61,14 +61,17 @@ def is_gone(mine: ProcessIdentity, other: ProcessIdentity) -> bool:
     """Whether the other process has certainly ended."""
     if not is_neighbour(mine, other) or not other.process_start:
         return False
+    stat = _stat(other.pid)
+    if stat is not None:
+        return stat[0] in _ENDED or stat[1] != other.process_start
+    # After the reading: if its parent collects it between the two, it still counts as gone.
     try:
         os.kill(other.pid, 0)
     except ProcessLookupError:
         return True
     except OSError:
-        pass  # it exists and belongs to another user; its stat is readable all the same
-    stat = _stat(other.pid)
-    return stat is not None and (stat[0] in _ENDED or stat[1] != other.process_start)
+        pass  # it exists and belongs to another user
+    return False
 
 
 def _stat(pid: int) -> tuple[str, int] | None:

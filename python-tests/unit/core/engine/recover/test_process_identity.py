@@ -80,6 +80,22 @@ class TestIsGone:
 
         assert is_gone(ME, other)
 
+    def test_a_zombie_that_is_collected_while_it_is_looked_at(
+        self, child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        other = identity_of(child.pid)
+        read = process_identity._stat
+
+        def collected(pid: int) -> tuple[str, int] | None:
+            child.wait()
+            return read(pid)
+
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        monkeypatch.setattr(process_identity, "_stat", collected)
+
+        assert is_gone(ME, other)
+
     def test_a_pid_that_was_given_to_another_process(self, child: subprocess.Popen[bytes]) -> None:
         other = identity_of(child.pid)
 
