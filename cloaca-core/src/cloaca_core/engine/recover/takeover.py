@@ -207,6 +207,8 @@ class Takeover:
     async def _take_over(self, row: RunnerRow) -> bool:
         """Fence it and free its runs. False when it has just beaten."""
         if not row.fenced and not await self._store.fence(row.id, row.beat):
+            # Its end is reported once, and its last beat may land later: look again at once.
+            self.wake()
             return False
         failpoints.hit("takeover.after_fence")
         count = 0

@@ -159,6 +159,21 @@ class TestTheCertainlyGone:
         assert scene.freed == [None, None]  # so others may begin with the first
         assert scene.takeover.recovered == 2
 
+    async def test_a_beat_that_lands_after_its_end_does_not_put_that_off(
+        self, scene: Scene, ended: ProcessIdentity
+    ) -> None:
+        """A database still commits what the process sent last, and the end is reported once."""
+        await scene.other(ended)
+        scene.takeover._deaths.watch([ended.pid])
+        scene.store.lives = "other"
+        await scene.after(0)
+        scene.store.lives = None
+
+        assert not scene.is_taken()
+        assert scene.takeover._due.is_set()
+        await scene.after(0)
+        assert scene.is_taken()
+
     async def test_the_store_hears_whether_there_are_others(self, scene: Scene) -> None:
         """It lets them have their turns to write."""
         await scene.other()
