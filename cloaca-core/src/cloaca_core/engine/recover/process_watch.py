@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
+from typing import Final
+
+_ENDED: Final = frozenset((errno.ESRCH, errno.EINVAL, errno.ENOENT))
+"""Answers of the system about a number that is no process's any more. The last two (before Linux
+6.15 and since) are about one that is being freed, or is still a group's or a thread's.
+"""
 
 
 class ProcessWatch:
@@ -29,11 +36,10 @@ class ProcessWatch:
             return
         try:
             fd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            self._announce(pid)
-            return
-        except OSError:
-            return  # not to be watched here: its lease decides
+        except OSError as error:
+            if error.errno in _ENDED:
+                self._announce(pid)
+            return  # else it is not to be watched here: its lease decides
         self._fds[pid] = fd
         asyncio.get_running_loop().add_reader(fd, self._report, pid)
 

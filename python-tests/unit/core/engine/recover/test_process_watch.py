@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import subprocess
 import sys
 
 import pytest
+from tables import each_row
 
 from cloaca_core.engine.recover.process_identity import ProcessIdentity, this_process
 from cloaca_core.engine.recover.process_watch import ProcessWatch
@@ -18,6 +21,15 @@ def ended() -> ProcessIdentity:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return this_process()._replace(pid=process.pid, process_start=1)
+
+
+def refuse_handles(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Let the system answer with this error."""
+
+    def refuse(_: int) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "pidfd_open", refuse, raising=False)
 
 
 class TestProcessWatch:
@@ -45,6 +57,28 @@ class TestProcessWatch:
         await died.wait()
 
         assert not watch._fds
+
+    @each_row("number", [errno.EINVAL, errno.ENOENT])
+    async def test_so_is_a_process_whose_number_is_being_freed(
+        self, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        """Or is still the number of its group."""
+        reports: list[None] = []
+        refuse_handles(monkeypatch, number)
+
+        ProcessWatch(lambda: reports.append(None)).watch([1])
+
+        assert reports == [None]
+
+    async def test_a_process_that_cannot_be_watched_is_not_reported(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        reports: list[None] = []
+        refuse_handles(monkeypatch, errno.EMFILE)
+
+        ProcessWatch(lambda: reports.append(None)).watch([1])
+
+        assert not reports
 
     async def test_an_end_is_reported_once_while_somebody_takes_it_for_alive(
         self, ended: ProcessIdentity
