@@ -1,8 +1,8 @@
-"""Whole trees of runs (maps, child runs, loops, queues) under kills, cancels and pauses that come
-at chosen places of what their owners do.
+"""Whole trees of runs (maps, child runs, loops, queues) under kills, cancels and pauses.
 
-Chance chooses the places, by a seed: always the same, but where ``CLOACA_TEST_SEED`` gives another,
-as ``invoke chaos`` does.
+Some come when all that a tree can have is under way, since bodies are held; the others at places
+that chance chooses, by a seed: always the same, but where ``CLOACA_TEST_SEED`` gives another, as
+``invoke chaos`` does. ``virtual/test_trees.py`` has a cancel and a loss at each commit.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+from collections import Counter
 from contextlib import suppress
 from typing import Any
 
@@ -23,7 +24,12 @@ SHORT = 0.6
 LONG = 60.0
 """Seconds of a lease that is kept, on a busy machine too."""
 GRACE = 0.1
-WAVES = 4
+SLOTS = 16
+"""Enough for all bodies that are held."""
+OTHERS = 20
+"""How many runs beside a tree come and end while a cancel comes to all of it, at most."""
+LIVE = "SELECT 1 FROM cloaca_runner WHERE pid = ? AND fenced = 0"
+WAVES = 3
 POINTS = {
     "submit.after_commit": 1,
     "claim.after_commit": 3,
@@ -56,6 +62,20 @@ def place(chance: random.Random) -> str:
     """A point, and which time of it."""
     point = chance.choice(list(POINTS))
     return f"{point}:{chance.randint(1, POINTS[point])}"
+
+
+def await_standing(fleet: Fleet) -> None:
+    """Return when a tree stands still, since bodies are held."""
+    while Counter(entry.task_id for entry in fleet.ledger()) != trees.STANDING:
+        continue
+
+
+def begun_in(fleet: Fleet) -> list[tuple[str, str, int]]:
+    """Run, name and epoch of each body that has begun. One body leaves, and comes back as it waits:
+    it is left out.
+    """
+    leaving = {"calls", trees.BEGUN}
+    return [(e.run_id, e.task_id, e.epoch) for e in fleet.ledger() if e.task_id not in leaving]
 
 
 def roots(fleet: Fleet) -> list[str]:
@@ -96,8 +116,23 @@ def test_a_storm_of_kills_loses_and_doubles_nothing_of_whole_trees(
         assert last.result(root) == ("Completed", trees.RESULT)
         trees.is_whole(fleet, root)
     # None was executed twice by one owner, but the body that leaves and comes back as it waits.
-    ledger = [entry[:4] for entry in fleet.ledger() if entry.task_id != "calls"]
-    assert len(set(ledger)) == len(ledger)
+    assert len(set(begun_in(fleet))) == len(begun_in(fleet))
+
+
+def test_a_tree_whose_owner_is_killed_is_whole_in_the_end(fleet: Fleet) -> None:
+    """All that a tree can have is under way as the owner dies."""
+    victim = fleet.start(hold=trees.HELD, max_concurrent_tasks=SLOTS)
+    root = victim.submit("tree")
+    await_standing(fleet)
+    victim.kill()
+
+    rescuer = fleet.start()
+
+    assert rescuer.result(root) == ("Completed", trees.RESULT)
+    trees.is_whole(fleet, root)
+    assert len(set(begun_in(fleet))) == len(begun_in(fleet))
+    again = Counter(entry.task_id for entry in fleet.ledger() if entry.pid == rescuer.pid)
+    assert again >= Counter(l=trees.STANDING["l"], calls=1)
 
 
 # -- cancelled and paused --------------------------------------------------------------------------
@@ -165,26 +200,56 @@ class Race:
         return len([entry for entry in self._fleet.ledger() if entry.task_id != "a"])
 
 
+def cancelled_by(fleet: Fleet, other: Worker, root: str, owner: Worker, fate: str) -> list[Worker]:
+    """Cancel a tree while its owner meets this fate; the workers that are left."""
+    workers = [owner, other]
+    if fate == "stands still":
+        owner.freeze()
+    elif fate == "is taken over":
+        owner.kill()
+        workers[0] = fleet.launch(stop="takeover.after_fence:1", lease_seconds=SHORT)
+        workers[0].await_stop()
+    assert other.steer("cancel", root, GRACE) == ("Cancelling", "True")
+    if fate == "is killed":
+        owner.kill()
+        del workers[0]
+    elif fate == "is taken over":
+        workers[0].signal(signal.SIGCONT)
+    return workers
+
+
 @pytest.mark.parametrize("fate", [*FATES, "is taken over"])
-def test_no_child_escapes_the_cancel_of_a_tree(
-    fleet: Fleet, chance: random.Random, fate: str
-) -> None:
-    race = Race(fleet, chance, fate)
-    _, changed = race.other.steer("cancel", race.root, GRACE)
-    race.meet()
-    ended = race.other.result(race.root)
-    race.await_rest("Cancelled")
+def test_no_child_escapes_the_cancel_of_a_tree_that_is_under_way(fleet: Fleet, fate: str) -> None:
+    """The bodies below are held, in two processes, until the cancel has come to all of them. Then
+    those that can return do, and nothing begins.
+    """
+    held: dict[str, Any] = {"hold": trees.HELD, "max_concurrent_tasks": SLOTS}
+    other = fleet.start(enable_recovery=fate != "is taken over", lease_seconds=SHORT, **held)
+    owner = fleet.start(lease_seconds=LONG if fate == "goes on" else SHORT, **held)
+    root = owner.submit("tree")
+    await_standing(fleet)
+    workers = cancelled_by(fleet, other, root, owner, fate)
 
-    assert ended == (("Cancelled", {}) if changed == "True" else ("Completed", trees.RESULT))
-    race.stays_as_it_is()
-    statuses = {status for _, _, status in trees.runs_of(fleet, race.root)}
-    assert statuses <= {"Cancelled", "Completed"}
-    assert fleet.query("SELECT id FROM cloaca_run WHERE ended_at IS NULL") == []
-    late = "SELECT task_id FROM cloaca_attempt JOIN cloaca_run AS run ON run.id = run_id"
-    assert fleet.query(f"{late} WHERE cloaca_attempt.started_at > run.ended_at") == []
+    assert other.result(root) == ("Cancelled", {})
+    for _ in range(OTHERS):
+        if not (free := fleet.query(trees.FREE, root)):
+            break
+        other.result(other.submit("one"))
+    assert free == []
+    if fate == "stands still":
+        owner.signal(signal.SIGCONT)
+        fleet.await_row(owner, LIVE, owner.pid)  # it has heard that it has lost the tree
+    for worker in workers:
+        worker.tell("release")
+    while fleet.query("SELECT id FROM cloaca_run WHERE ended_at IS NULL"):
+        continue
+    for worker in workers:
+        worker.result(worker.submit("one"))
+    assert {status for _, _, status in trees.runs_of(fleet, root)} == {"Cancelled"}
+    assert Counter(e.task_id for e in fleet.ledger() if e.task_id != "a") == trees.STANDING
 
 
-@pytest.mark.parametrize("fate", [*FATES, "is taken over"])
+@pytest.mark.parametrize("fate", ["goes on", "is taken over"])
 def test_a_tree_that_is_paused_rests_as_a_whole_and_goes_on_as_a_whole(
     fleet: Fleet, chance: random.Random, fate: str
 ) -> None:

@@ -11,12 +11,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import cloaca
+from cloaca_core.values.child_kinds import place_of
 
 if TYPE_CHECKING:
     from process.fleet import Fleet
 
 ITEMS: Final = 30
 UNITS: Final = 4
+ABREAST: Final = 3
+"""How many units may be under way at once."""
 TWIGS: Final = 3
 TURNS: Final = 3
 FAILED_UNITS: Final = 2
@@ -32,6 +35,16 @@ BODIES: Final = Counter(
     | {f"t{item}": UNITS for item in range(TWIGS)}
 )
 """How often a body of each name succeeds in a tree."""
+BEGUN: Final = "begun"
+"""What a body notes when its first child is there."""
+HELD: Final = ("l", BEGUN)
+"""The bodies at which a tree stands still if they are held: all that can begin before has begun."""
+STANDING: Final = Counter(
+    {"l": ABREAST + 2, "calls": 1, BEGUN: 1}
+    | {f"i{item}": 1 for item in range(ITEMS)}
+    | {f"t{item}": ABREAST for item in range(TWIGS)}
+)
+"""What has begun then: leaves of units, of the first turn and of a body, and what nothing holds."""
 RESULT: Final[dict[str, Any]] = {
     "items": list(range(ITEMS)),
     "units": [{"twigs": [0, 10, 20], "leaf": {"seen": 1}, "unit": unit} for unit in range(UNITS)],
@@ -45,6 +58,11 @@ OF_TREE: Final = (
     "WITH RECURSIVE tree (id) AS (SELECT id FROM cloaca_run WHERE id = ?"
     " UNION ALL SELECT run.id FROM cloaca_run AS run JOIN tree ON run.parent_id = tree.id) "
 )
+FREE: Final = (
+    f"{OF_TREE}SELECT id FROM cloaca_run JOIN tree USING (id)"
+    " WHERE ended_at IS NULL AND cancel_at IS NULL"
+)
+"""The runs of a tree that have not ended and to which no cancel has come."""
 
 Note = Callable[..., None]
 
@@ -88,7 +106,7 @@ def _parts_of_a_tree(note: Note) -> None:
         map=numbers,
         context={"unit": "item"},
         outputs=["twigs", "leaf", "unit"],
-        max_parallel=3,
+        max_parallel=ABREAST,
     )
     enough = cloaca.context_value("seen", "==", TURNS)
     cloaca.loop("turns", "leaf", until=enough, max_iterations=TURNS + 1, context={})
@@ -97,6 +115,7 @@ def _parts_of_a_tree(note: Note) -> None:
     def calls(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
         note(handle)
         started = handle.start_workflow("leaf")
+        note(handle, BEGUN)
         ran = handle.run_workflow("leaf", key="second")
         context["calls"] = [started.result()["seen"], ran["seen"]]
 
@@ -148,10 +167,13 @@ def _parts_of_a_mended_tree(note: Note) -> None:
 
 
 def is_whole(fleet: Fleet, root: str) -> None:
-    """Each run of a tree has ended well, each body has one recorded success, by an execution of the
-    owner that recorded it, and nothing is left over.
+    """Each run of a tree has ended well, and is in a place of its own. Each body has one recorded
+    success, by an execution of the owner that recorded it, and nothing is left over.
     """
     runs = runs_of(fleet, root)
+    asked = "SELECT parent_id, idempotency_key FROM cloaca_run JOIN tree USING (id)"
+    keys = fleet.query(f"{OF_TREE}{asked} WHERE parent_id IS NOT NULL", root)
+    assert len({(parent, place_of(parent, key)) for parent, key in keys}) == len(runs) - 1
     assert Counter(name.rpartition("::")[2] for _, name, _ in runs) == RUNS
     assert {status for _, _, status in runs} == {"Completed"}
     recorded = _successes(fleet, root)
