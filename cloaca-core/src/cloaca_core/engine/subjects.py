@@ -46,6 +46,8 @@ class Subjects:
         """Runs may have become claimable that this runner can claim. No other part needs to
         look.
         """
+        self.moved_away: Subject[()] = Subject()
+        """A run has moved from here to a queue that this runner does not serve."""
         self.ended: Subject[ActiveRun, RunEnd | None] = Subject()
         """A run that this runner owns has ended. Without an end, only the table knows how."""
         self.child_ended: Subject[RunRow] = Subject()

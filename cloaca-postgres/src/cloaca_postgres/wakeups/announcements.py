@@ -3,7 +3,8 @@
 Changes of runs are announced after their commit, on a separate connection, several at once: NOTIFY
 makes a commit slower, and all notifying commits of a database wait for one another. Changes of
 runners are rare and must not be missed (no other runner watches a lease that it does not know of),
-so they are announced within their transaction.
+so they are announced within their transaction. So are moves of runs to another queue, as a runner
+waits for each.
 
 Steps of runs are announced only while a listener has announced that it watches runs, which it
 repeats; other listeners ignore them.
@@ -71,6 +72,8 @@ class Message(Enum):
     NEWS = ""
     LATE = "since 0"
     """News, and runs have become claimable with instants that are long ago."""
+    MOVES = "moves"
+    """Runs have moved to other queues. NEWS follows a little later."""
     STEPS = "steps"
     WATCHES = "watches"
     """The sender watches runs: it is to hear of steps."""
@@ -102,19 +105,28 @@ class Announcements:
         return self._messages[message]
 
     def within(self, steps: Sequence[Step]) -> Sequence[Step]:
-        """The message, if the steps change more than runs: it must not be missed."""
-        if self._news.of(steps) is not Change.ANYTHING:
+        """The message, if the steps change more than runs: it must not be missed. A run that moves
+        to another queue is announced here too, for speed.
+        """
+        change = self._news.of(steps)
+        if change is Change.MOVES:
+            return [self.of(Message.MOVES)]
+        if change is not Change.ANYTHING:
             return ()
         return [self.of(Message.LATE if are_long_ago(steps) else Message.NEWS)]
 
     def wrote(self, steps: Sequence[Step], answers: Answers) -> Message | None:
-        """The message that is due after the commit of these steps."""
+        """The message that is due after the commit of these steps. ``MOVES`` was announced with
+        them.
+        """
         change = self._news.of(steps)
         self._news.wrote(steps)
         if change is not None and are_late(steps, answers, self._wall()):
             self.came_late()
-            if change is Change.RUNS or not are_long_ago(steps):  # else it is told already
+            if change is not Change.ANYTHING or not are_long_ago(steps):  # else it is told already
                 return Message.LATE
+        if change is Change.MOVES:
+            return Message.MOVES
         return Message.NEWS if change is Change.RUNS else None
 
     def heard(self, kind: str) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 
 from cloaca_core.errors import StoreError
 from cloaca_core.logs import SafeLogger
-from cloaca_core.store.changes import Change
+from cloaca_core.store.changes import Change, stronger
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_core.store.sql.queries import Row
 from cloaca_core.values.times.backoff import Backoff
@@ -137,7 +137,10 @@ class Listener:
         return self._announcements.within(steps)
 
     def wrote(self, steps: Sequence[Step], answers: Answers) -> None:
-        if (message := self._announcements.wrote(steps, answers)) is not None:
+        message = self._announcements.wrote(steps, answers)
+        if message is Message.MOVES:  # parts that do not claim would delay the claim by their reads
+            self._loop.call_later(APART_S, self._announce_soon, Message.NEWS)
+        elif message is not None:
             self._announce_soon(message)
         elif self._watched_until and are_of_runs(steps):
             self._announce_steps_soon()
@@ -252,6 +255,8 @@ class Listener:
         if kind == Message.WATCHES.value:
             self._watched_until = self._heard_until
             self._announce_soon(Message.STEPS)  # steps that were written before this came
+        elif kind == Message.MOVES.value:
+            self._report(Change.MOVES)
         elif kind != Message.STEPS.value:
             self._announcements.heard(kind)
             self._report(Change.ANYTHING)
@@ -298,13 +303,6 @@ class Listener:
         if written != self._written:
             self._written = written
             self._report(Change.RUNS)
-
-
-def stronger(one: Change | None, other: Change) -> Change:
-    """Two changes as one."""
-    if one is None or one is Change.STEPS or other is Change.ANYTHING:
-        return other
-    return one
 
 
 def _number(answers: Sequence[Sequence[Row]]) -> int:

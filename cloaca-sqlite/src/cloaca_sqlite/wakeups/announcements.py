@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from cloaca_core.engine.recover.process_identity import ProcessIdentity, is_gone, this_process
-from cloaca_core.store.changes import Change
+from cloaca_core.store.changes import Change, stronger
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_core.store.sql.news import News
@@ -26,7 +26,6 @@ from cloaca_sqlite.wakeups.wake_socket import (
     Delivery,
     WakeSocket,
     is_in_own_folder,
-    stronger,
 )
 
 _OF_RUNNERS: Final = frozenset(("register", "unregister"))
@@ -199,12 +198,16 @@ class Wakeups:
     # -- messages ----------------------------------------------------------------------------
 
     def _tell(self, change: Change) -> None:
-        """Send at once, or with other changes when some time has passed since the last message."""
-        if self._resting is not None:
-            self._untold = stronger(self._untold, change)
-            return
-        self._send(change)
-        self._resting = self._loop.call_later(APART_S, self._tell_more)
+        """Send at once, or with other changes when some time has passed since the last message.
+        Moves of runs are sent at once in any case, and with other changes once more.
+        """
+        is_move = change is Change.MOVES
+        if self._resting is None or is_move:
+            self._send(change)
+        if self._resting is not None or is_move:
+            self._untold = stronger(self._untold, Change.RUNS if is_move else change)
+        if self._resting is None:
+            self._resting = self._loop.call_later(APART_S, self._tell_more)
 
     def _tell_more(self) -> None:
         self._resting = None

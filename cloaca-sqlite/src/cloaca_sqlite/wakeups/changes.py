@@ -18,13 +18,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol, TypeAlias
 
-from cloaca_core.store.changes import Change
+from cloaca_core.store.changes import Change, stronger
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row
 from cloaca_core.values.times.backoff import Backoff
 from cloaca_sqlite.driver import Connection, run_steps
 from cloaca_sqlite.files.log_glances import LogGlances
-from cloaca_sqlite.wakeups.wake_socket import stronger
 
 LAST_DELAY_S = 1.0
 _GROWTH = 1.5
@@ -90,6 +89,8 @@ class ChangeWatch:
             self._look_at = 0.0
         while not self._is_stopped:
             heard = self._take()
+            if heard is Change.MOVES:
+                return heard
             if heard is Change.ANYTHING:
                 self._look_at = 0.0
             if _now() >= self._look_at and await self._look():

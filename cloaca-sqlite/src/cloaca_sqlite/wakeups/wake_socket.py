@@ -20,15 +20,16 @@ from pathlib import Path
 from typing import Final
 
 from cloaca_core.logs import SafeLogger
-from cloaca_core.store.changes import Change
+from cloaca_core.store.changes import Change, stronger
 
 log: Final = SafeLogger("cloaca.sqlite")
 
 IS_SUPPORTED: Final = hasattr(socket, "AF_UNIX") and hasattr(os, "geteuid")
 """False on Windows."""
 APART_S: Final = 0.01
-"""Seconds between two wake-ups: messages that come meanwhile are one."""
-_MESSAGES: Final = {Change.RUNS: b"r", Change.ANYTHING: b"a"}
+"""Seconds between two wake-ups: messages that come meanwhile are one, but for moves of runs."""
+_MESSAGES: Final = {Change.RUNS: b"r", Change.MOVES: b"m", Change.ANYTHING: b"a"}
+_CHANGES: Final = {message: change for change, message in _MESSAGES.items()}
 _MOST: Final = 256
 """Messages that are read, and files that are looked at, in one go."""
 _FRESH_S: Final = 60.0
@@ -58,6 +59,7 @@ class WakeSocket:
         self._loop = asyncio.get_running_loop()
         self._socket: socket.socket | None = None
         self._next: asyncio.TimerHandle | None = None
+        self._untold: Change | None = None
 
     def bind(self) -> None:
         """Be reachable: at the path as before if its file is still there, else at a new one."""
@@ -98,7 +100,7 @@ class WakeSocket:
         """Close the socket and remove its file. It can be bound again."""
         if self._next is not None:
             self._next.cancel()
-        self._next = None
+        self._next = self._untold = None
         if self._socket is not None:
             with suppress(NotImplementedError, ValueError):  # as above, and as in ``_read_again``
                 self._loop.remove_reader(self._socket)
@@ -111,33 +113,34 @@ class WakeSocket:
     # -- receive -----------------------------------------------------------------------------
 
     def _read(self) -> None:
-        """Report the messages that have arrived, and read no others for a while."""
+        """Read the messages that have arrived. Report moves of runs at once, and other changes if
+        none was reported just now.
+        """
         assert self._socket is not None
-        self._loop.remove_reader(self._socket)
-        self._next = self._loop.call_later(APART_S, self._read_again)
-        if (change := _received(self._socket)) is not None:
+        for change in _received(self._socket):
+            if change is Change.MOVES:
+                self._heard(change)
+            else:
+                self._untold = stronger(self._untold, change)
+        if self._next is None:
+            self._report()
+
+    def _report(self) -> None:
+        """Report what is untold, and other changes after a while."""
+        self._next = None
+        if (change := self._untold) is not None:
+            self._untold = None
+            self._next = self._loop.call_later(APART_S, self._report)
             self._heard(change)
 
-    def _read_again(self) -> None:
-        self._next = None
-        with suppress(OSError, ValueError):  # closed by code that closes what it does not own
-            if self._socket is not None:
-                self._loop.add_reader(self._socket, self._read)
 
-
-def stronger(one: Change | None, other: Change) -> Change:
-    """Two changes as one."""
-    return one if one is Change.ANYTHING else other
-
-
-def _received(own: socket.socket) -> Change | None:
-    """All messages that have arrived, as one; an unknown message may mean anything."""
-    change: Change | None = None
+def _received(own: socket.socket) -> set[Change]:
+    """The changes of which messages have arrived; an unknown message may mean anything."""
+    changes: set[Change] = set()
     with suppress(OSError):
         for _ in range(_MOST):
-            is_of_runs = own.recv(1) == _MESSAGES[Change.RUNS]
-            change = stronger(change, Change.RUNS if is_of_runs else Change.ANYTHING)
-    return change
+            changes.add(_CHANGES.get(own.recv(1), Change.ANYTHING))
+    return changes
 
 
 def _new_socket() -> socket.socket:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from tables import each_row
 from unit.postgres.wakeups.announced import announced, beat, named
 
+from cloaca_core.run.rows import Park
+from cloaca_core.store.sql.dialect import Step
 from cloaca_postgres.wakeups.announcements import Announcements, Message, since
 from cloaca_postgres.wakeups.late_runs import LATE
 from cloaca_testing.conformance.rows import NOW
@@ -23,6 +25,15 @@ def test_what_runners_do_is_told_in_its_own_transaction() -> None:
 
     assert announcements.within(steps) == [announcements.of(Message.LATE)]
     assert not announcements.wrote(steps, [[], []])
+
+
+def test_a_move_of_a_run_is_told_in_its_own_transaction_and_once_more_later() -> None:
+    announcements, park = announced(), named("park_run").statement
+    row = Park("a", None, NOW, queue="gpu")._asdict()
+    steps = [Step(park, rows=[tuple(row.get(name) for name in park.parameters)])]
+
+    assert announcements.within(steps) == [announcements.of(Message.MOVES)]
+    assert announcements.wrote(steps, [[]]) is Message.MOVES
 
 
 @each_row(

@@ -24,7 +24,7 @@ from cloaca_postgres import BACKEND
 from cloaca_postgres.dialect import PostgresDialect
 from cloaca_postgres.sessions.session import Session
 from cloaca_postgres.wakeups import listener as listening_module
-from cloaca_postgres.wakeups.announcements import LEAVING_S, WATCHED_APART_S
+from cloaca_postgres.wakeups.announcements import LEAVING_S, WATCHED_APART_S, Message
 from cloaca_postgres.wakeups.listener import APART_S, HEARD_FOR_S, WATCHDOG_S, Listener
 from cloaca_testing.conformance.commits import record, submit
 from cloaca_testing.conformance.rows import attempt, new_run, run_end, runner
@@ -400,6 +400,21 @@ async def test_steps_are_told_only_while_somebody_watches(scene: Heard, name: st
     scene.listener.wrote([named(name)], [[]])
     await asyncio.sleep(1)
     assert len(scene.session.messages) == 2
+
+
+@pytest.mark.virtual_time
+async def test_a_move_is_heard_as_such_and_told_once_more_as_news_a_little_later(
+    scene: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.hear("another moves")
+    assert await scene.listener.wait() is Change.MOVES
+    monkeypatch.setattr(scene.listener._announcements, "wrote", lambda *_: Message.MOVES)
+    began = asyncio.get_running_loop().time()
+
+    scene.listener.wrote([named("park_run")], [[]])
+
+    assert await scene.sent() == [""]
+    assert asyncio.get_running_loop().time() >= began + APART_S
 
 
 @pytest.mark.virtual_time

@@ -18,6 +18,7 @@ import pytest_asyncio
 from cloaca_core.assembly.sql_store import SqlStore
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.features.steering.records import Act
+from cloaca_core.run.rows import Park
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.dialect import Step
@@ -26,11 +27,11 @@ from cloaca_sqlite.dialect import SqliteDialect
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.opening import open_dialect
 from cloaca_sqlite.url import parse
-from cloaca_sqlite.wakeups import wake_socket
+from cloaca_sqlite.wakeups import announcements, wake_socket
 from cloaca_sqlite.wakeups.announcements import Wakeups
 from cloaca_sqlite.wakeups.wake_socket import Delivery, WakeSocket
-from cloaca_testing.conformance.commits import record, submit
-from cloaca_testing.conformance.rows import attempt, new_run, run_end, runner
+from cloaca_testing.conformance.commits import batch_with, record, submit
+from cloaca_testing.conformance.rows import NOW, attempt, new_run, run_end, runner
 
 pytestmark = pytest.mark.asyncio
 
@@ -168,6 +169,30 @@ async def test_the_end_of_a_run_wakes_others(listener: SqlStore, other: SqlStore
     await record(other, ends=[run_end("a")])
 
     assert await heard(listener) is Change.RUNS
+
+
+async def test_a_run_that_moves_wakes_others_at_once_and_once_more_later(
+    listener: SqlStore, other: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if other changes have to wait for the next message."""
+    monkeypatch.setattr(announcements, "APART_S", AN_HOUR)
+    await other.register(runner("r1"))
+    for run_id in "ab":
+        await submit(other, new_run(run_id))
+    wakeups, sent = wakeups_of(other), list[Change]()
+    if wakeups._resting is not None:
+        wakeups._resting.cancel()
+    wakeups._resting = wakeups._untold = None
+    monkeypatch.setattr(wakeups, "_send", sent.append)
+    await record(other, ends=[run_end("a")])
+    assert sent == [Change.RUNS]
+
+    parks = [Park("b", None, NOW, queue="gpu")]
+    await other.commit(batch_with("r1", [], [], [], {"b": 1}, parks=parks))
+
+    assert sent == [Change.RUNS, Change.MOVES]
+    wakeups._tell_more()
+    assert sent == [Change.RUNS, Change.MOVES, Change.RUNS]
 
 
 async def test_who_steers_a_run_wakes_its_owner(listener: SqlStore, other: SqlStore) -> None:

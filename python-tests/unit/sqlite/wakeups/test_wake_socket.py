@@ -105,7 +105,7 @@ def remove(path: str) -> None:
 # -- messages ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("change", [Change.RUNS, Change.ANYTHING])
+@pytest.mark.parametrize("change", [Change.RUNS, Change.MOVES, Change.ANYTHING])
 async def test_a_message_says_what_changed(
     listener: WakeSocket, sender: WakeSocket, heard: Heard, change: Change
 ) -> None:
@@ -136,7 +136,7 @@ async def test_messages_that_come_together_are_one(
     assert heard.empty()
 
 
-async def test_after_a_message_none_is_read_for_a_while(
+async def test_after_a_message_none_is_reported_for_a_while(
     listener: WakeSocket, sender: WakeSocket, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So a flood leads to one look in each interval."""
@@ -149,10 +149,26 @@ async def test_after_a_message_none_is_read_for_a_while(
         await asyncio.sleep(0)
     assert heard.empty()
 
-    assert listener._next is not None
-    listener._next.cancel()
-    listener._read_again()
+    listener._report()
     assert await heard.next() is Change.RUNS
+    listener._report()
+    assert (heard.empty(), listener._next) == (True, None)
+
+
+async def test_moves_are_reported_at_once_and_other_changes_with_them_later(
+    listener: WakeSocket, sender: WakeSocket, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wake_socket, "APART_S", 3600.0)
+    sender.send(path_of(listener), Change.RUNS)
+    await heard.next()
+
+    for change in (Change.ANYTHING, Change.MOVES):
+        sender.send(path_of(listener), change)
+    assert await heard.next() is Change.MOVES
+    assert heard.empty()
+
+    listener._report()
+    assert await heard.next() is Change.ANYTHING
 
 
 async def test_a_sender_never_waits_for_one_that_does_not_read(

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 class Changes:
-    """Belongs to the engine's loop. ``ended`` is called after each change but steps of runs;
-    ``anything`` too, unless only runs were added or removed.
+    """Belongs to the engine's loop. ``ended`` is called after each change but steps and moves of
+    runs; ``anything`` too, unless only runs were added or removed.
     """
 
     def __init__(
@@ -35,7 +35,9 @@ class Changes:
         if self._news is None:
             self._news = await self._store.wait_changed()
         # Kept until all listeners have been told: the next change may be long in coming.
-        if self._news is not Change.STEPS:
+        if self._news is Change.MOVES:
+            self._subjects.claimable_here.publish()
+        elif self._news is not Change.STEPS:
             await self._tell(self._news)
         self._subjects.display_changed.publish()
         self._news = None

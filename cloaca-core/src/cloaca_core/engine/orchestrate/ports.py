@@ -126,6 +126,9 @@ class RoutePort(Protocol):
     def staying(self, run: ActiveRun, ready: Sequence[int]) -> Sequence[int]:
         """Returns the tasks that may begin here. The others wait for room, or for a move."""
 
+    def serves(self, queue: str) -> bool:
+        """Whether this runner serves a queue."""
+
     def settle(self, run: ActiveRun) -> None:
         """Tasks of the run have ended, or wait for their time."""
 

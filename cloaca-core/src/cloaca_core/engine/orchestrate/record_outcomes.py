@@ -109,8 +109,18 @@ class RecordOutcomes:
         if stop_request == RunStatus.CANCELLED:
             return
         if stop_request is None and (park.due_at is None or entry.messages > park.seen):
-            self._subjects.claimable_here.publish()
+            self._tell_of_claimable(park.queue)
         self._subjects.steered.publish()
+
+    def _tell_of_claimable(self, queue: str | None) -> None:
+        """A run that was given back may be claimed: by this runner too, if it serves its queue. A
+        claim that finds nothing would only delay the claim of another runner.
+        """
+        routes = self._control.ports.routes
+        if queue is None or routes is None or routes.serves(queue):
+            self._subjects.claimable_here.publish()
+        else:
+            self._subjects.moved_away.publish()
 
     def lost(self, entry: RunEntry) -> None:
         """The run belongs to another runner."""

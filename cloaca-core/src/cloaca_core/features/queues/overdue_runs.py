@@ -43,6 +43,7 @@ class OverdueRuns:
         self._wakeup = Wakeup()
         subjects.claimable.subscribe(self._wakeup.wake)
         subjects.claimable_here.subscribe(self._wakeup.wake)
+        subjects.moved_away.subscribe(self._wakeup.wake)
 
     async def turn(self) -> None:
         """Take runs whose limits have passed, then sleep until the next limit passes, or until runs

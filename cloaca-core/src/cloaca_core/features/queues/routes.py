@@ -45,6 +45,10 @@ class Routes:
         if self._places is not None or not all(map(self._served.serves, queues)):
             run.route = Route(queues, self._served.is_served)
 
+    def serves(self, queue: str) -> bool:
+        """See ``RoutePort``."""
+        return self._served.serves(queue)
+
     def gate(self, run: ActiveRun, task: int, resume: Resume) -> Callable[[], None] | None:
         """A ``Gate``: a task that waits for its time is let pass, as it comes again by then. A node
         needs no queue.

@@ -55,7 +55,7 @@ class RunQueries(
         "note_queue": Change.RUNS,
         "make_due_claimable": Change.RUNS,
         "make_claimable_after_set_back": Change.RUNS,
-        "park_run": Change.RUNS,
+        "park_run": Change.MOVES,
         "leave_run": Change.RUNS,
         "end_run": Change.RUNS,
     },

@@ -24,15 +24,17 @@ class News:
 
     def of(self, steps: Sequence[Step]) -> Change | None:
         """``ANYTHING`` if a runner was added or removed, took or released work, if runs or a runner
-        were steered, or if a schedule or a trigger may be due sooner; ``RUNS`` if runs have ended
-        or may be claimed; otherwise None.
+        were steered, or if a schedule or a trigger may be due sooner; ``MOVES`` if runs have moved
+        to other queues, whatever else; ``RUNS`` if runs have ended or may be claimed; otherwise
+        None.
         """
         found: Change | None = None
         for each in steps:
             kind = self._kind(each)
             if kind is Change.ANYTHING:
                 return kind
-            found = found or kind
+            if kind is not None and found is not Change.MOVES:
+                found = kind
         return found
 
     def wrote(self, steps: Sequence[Step]) -> None:
@@ -49,7 +51,8 @@ class News:
             return Change.RUNS if _leaves_runs_unowned(one) else None
         if name == "beat":
             return Change.ANYTHING if self._is_news(one) else None
-        return one.statement.news
+        news = one.statement.news
+        return Change.RUNS if news is Change.MOVES and not _moves_runs(one) else news
 
     def _is_news(self, beat: Step) -> bool:
         """Whether a lease ends sooner than the one before, or a request for runs is new or
@@ -69,6 +72,12 @@ def _asked(beat: Step) -> int:
     text = beat.params[beat.statement.parameters.index("sharing")]
     assert text is None or isinstance(text, str), "it is the text of a Sharing"
     return Sharing.of(text).asked
+
+
+def _moves_runs(park: Step) -> bool:
+    """Whether a run goes to another queue and may be claimed there at once."""
+    queue, due_at = map(park.statement.parameters.index, ("queue", "due_at"))
+    return any(row[queue] is not None and row[due_at] is None for row in park.rows or ())
 
 
 def _leaves_runs_unowned(insert: Step) -> bool:

@@ -29,6 +29,7 @@ class Scene:
         self.fails = False
         subjects = Subjects()
         subjects.claimable.subscribe(lambda: self.heard.append("runs"))
+        subjects.claimable_here.subscribe(lambda: self.heard.append("claims"))
         subjects.anything.subscribe(lambda: self.heard.append("anything"))
         subjects.display_changed.subscribe(lambda: self.heard.append("watched"))
         self.changes = Changes(Store(*news), subjects, self.read, self.ended)
@@ -77,3 +78,12 @@ async def test_of_steps_of_runs_only_those_hear_who_watch() -> None:
     await scene.changes.turn()
 
     assert scene.heard == ["watched"]
+
+
+async def test_of_moves_of_runs_only_the_claims_hear() -> None:
+    """The reads of other parts would delay them."""
+    scene = Scene(Change.MOVES)
+
+    await scene.changes.turn()
+
+    assert scene.heard == ["claims", "watched"]

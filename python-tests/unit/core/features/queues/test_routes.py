@@ -33,6 +33,8 @@ def park_of(scene: Scene) -> tuple[list[tuple[str, int, str]], Park]:
 
 async def test_a_run_moves_in_the_commit_of_the_task_that_was_the_last_here() -> None:
     scene = Scene(queues=["default"])
+    moved: list[str] = []
+    scene.subjects.moved_away.subscribe(lambda: moved.append("away"))
     run = scene.adopt(CHAIN)
     scene.executor.run()
     await quiet()
@@ -43,7 +45,7 @@ async def test_a_run_moves_in_the_commit_of_the_task_that_was_the_last_here() ->
     assert (park.queue, park.due_at, park.begun) == ("gpu", None, 1)
     await scene.journal.commit()
     assert len(scene.runs) == 0
-    assert scene.given_back == 1
+    assert (scene.given_back, moved) == (0, ["away"])  # a claim here would find nothing
     assert scene.queued() == []
     assert run.plan.statuses[1] is TaskStatus.READY
 

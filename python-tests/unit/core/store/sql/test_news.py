@@ -24,6 +24,12 @@ def beat(lease_until: int, sharing: str | None = None) -> Step:
     return Step(Statement("beat", "", parameters), (lease_until, sharing, "r1"))
 
 
+def parks(*parks: tuple[str | None, int | None]) -> Step:
+    """A step that gives runs back, each to a queue and with the instant at which it is due."""
+    statement = Statement("park_run", "", ("due_at", "queue"), _KNOWN["park_run"].news)
+    return Step(statement, rows=[(due_at, queue) for queue, due_at in parks])
+
+
 def named(*names: str) -> list[Step]:
     return [Step(_KNOWN[name]) for name in names]
 
@@ -41,6 +47,11 @@ def named(*names: str) -> list[Step]:
             Change.RUNS,
         ),  # others may have its tasks
         (named("fence_runs", "park_run"), Change.RUNS),  # another runner may know its time sooner
+        ([parks((None, None), ("gpu", 9))], Change.RUNS),  # none may be claimed in another queue
+        ([parks((None, None), ("gpu", None))], Change.MOVES),
+        ([parks(("gpu", None)), *named("end_run")], Change.MOVES),
+        ([*named("end_run"), parks(("gpu", None))], Change.MOVES),
+        ([parks(("gpu", None)), *named("release")], Change.ANYTHING),
         (named("make_due_claimable"), Change.RUNS),
         (named("claim"), None),
         (named("lock_triggers", "insert_event", "insert_event_run"), Change.RUNS),
