@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.engine.execute.slot_queue import SlotQueue
-from cloaca_core.engine.execute.work import Stage, turns_of
+from cloaca_core.engine.execute.work import Stage
 from cloaca_core.engine.runtime.loop_care import (
     breakdown_reason,
     has_closed,
@@ -74,7 +74,7 @@ class BodyLoop:
     @property
     def turns(self) -> int:
         """The number of turns for which work waits: the works of a line share one."""
-        return turns_of(self._queued.works)
+        return self._queued.turns
 
     @property
     def is_starting(self) -> bool:

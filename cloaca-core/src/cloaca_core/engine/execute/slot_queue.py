@@ -13,6 +13,8 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections import deque
+
     from cloaca_core.engine.execute.work import Line, Work
 
 AGED_SHARE: Final = 10
@@ -28,6 +30,7 @@ class SlotQueue:
         self._heaps: dict[int, list[tuple[int, int, Work]]] = {}
         self._priorities: list[int] = []
         self.works: set[Work] = set()
+        self._sharing = 0
         self._arrived = 0
         self._taken = 0
 
@@ -37,10 +40,17 @@ class SlotQueue:
     def __contains__(self, work: Work) -> bool:
         return work in self.works
 
+    @property
+    def turns(self) -> int:
+        """The number of turns for which work waits: the works of a line share one."""
+        return len(self.works) - self._sharing
+
     def put(self, work: Work) -> None:
         """Add work. Work of one run keeps the order of its arrival."""
         self.works.add(work)
         if (line := work.line) is not None:
+            self._sharing += line.waiting > 0
+            line.waiting += 1
             if line.has_first:
                 line.others.append(work)
                 return
@@ -52,9 +62,21 @@ class SlotQueue:
         self._arrived += 1
         heappush(heap, (work.since, self._arrived, work))
 
+    def put_all(self, arrived: deque[Work]) -> None:
+        """Add all work that has arrived, in its order. Other threads may append more meanwhile."""
+        while arrived:
+            self.put(arrived.popleft())
+
     def remove(self, work: Work) -> None:
         """Remove work that waits."""
         self.works.remove(work)
+        if work.line is not None:
+            self._leaves(work.line)
+
+    def _leaves(self, line: Line) -> None:
+        """A work of a line waits no more."""
+        line.waiting -= 1
+        self._sharing -= line.waiting > 0
 
     def take(self) -> Work | None:
         """Take the work whose turn it is; None when there is none."""
@@ -70,6 +92,8 @@ class SlotQueue:
             if work in self.works:
                 self.works.remove(work)
                 self._taken += 1
+                if work.line is not None:
+                    self._leaves(work.line)
                 return work
         return None
 
@@ -78,6 +102,7 @@ class SlotQueue:
         line.has_first = False
         while line.others:
             if (work := line.others.popleft()) in self.works:
+                self._leaves(line)
                 self.put(work)
                 return
         if not self._heaps.get(priority, True):

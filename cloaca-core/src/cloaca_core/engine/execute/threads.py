@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.engine.execute.slot_queue import SlotQueue
-from cloaca_core.engine.execute.work import Stage, turns_of
+from cloaca_core.engine.execute.work import Stage
 from cloaca_core.engine.runtime.loop_thread import Mailbox
 from cloaca_core.engine.runtime.starter import Starter
 
@@ -78,8 +78,10 @@ class BodyThreads:
 
     @property
     def turns(self) -> int:
-        """The approximate number of turns for which work waits: the works of a line share one."""
-        return turns_of([*self._arrived.copy(), *self._waiting.works.copy()])
+        """The number of turns for which work waits: the works of a line share one."""
+        with self._lock:
+            self._waiting.put_all(self._arrived)
+            return self._waiting.turns
 
     @property
     def is_starting(self) -> bool:
@@ -234,8 +236,7 @@ class BodyThreads:
             if not self._waiting.works and len(self._arrived) == 1:
                 work: Work | None = self._arrived.popleft()  # nothing else to choose from
             else:
-                while self._arrived:
-                    self._waiting.put(self._arrived.popleft())
+                self._waiting.put_all(self._arrived)
                 work = self._waiting.take()
             if work is None or work.abandoned:
                 return None

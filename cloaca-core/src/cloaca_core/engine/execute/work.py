@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
@@ -71,15 +71,16 @@ class Stage(Enum):
 class Line:
     """Works that stand in a ``SlotQueue`` one after the other, each from the instant at which the
     work before it was taken: other work that came earlier than that is first. ``now`` is the clock
-    in µs. Belongs to the queue.
+    in µs. ``waiting`` is the number of its works that wait in the queue. Belongs to the queue.
     """
 
-    __slots__ = ("has_first", "now", "others")
+    __slots__ = ("has_first", "now", "others", "waiting")
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.now: Callable[[], int] = now
         self.has_first: bool = False
         self.others: deque[Work] = deque()
+        self.waiting: int = 0
 
 
 class Work(ABC):
@@ -144,8 +145,3 @@ class Work(ABC):
     @abstractmethod
     def broke(self, error: BaseException) -> None:
         """Handle an error that ``run`` raised in spite of its contract. Must not raise."""
-
-
-def turns_of(works: Iterable[Work]) -> int:
-    """For how many turns these works wait: the works of a line wait for one."""
-    return len({work.line or work for work in works})

@@ -110,6 +110,29 @@ def test_work_of_a_line_that_waits_no_more_is_passed_over() -> None:
     assert (found, queue.take(), queue.take()) == ([works[2], works[3]], works[4], None)
 
 
+LINED = st.lists(
+    st.tuples(st.sampled_from(["put", "take", "remove"]), st.integers(0, 9)), max_size=40
+)
+
+
+@settings(max_examples=200)
+@given(LINED)
+def test_the_works_of_a_line_wait_for_one_turn(steps: list[tuple[str, int]]) -> None:
+    lines = [None, Line(lambda: 0), Line(lambda: 0)]
+    queue, waiting = SlotQueue(), list[Work]()
+    for what, number in steps:
+        if what == "put":
+            waiting.append(Nothing(number % 3))
+            waiting[-1].line = lines[number % 3]
+            queue.put(waiting[-1])
+        elif what == "remove" and waiting:
+            queue.remove(waiting.pop(number % len(waiting)))
+        elif (taken := queue.take()) is not None:
+            waiting.remove(taken)
+        alone = sum(work.line is None for work in waiting)
+        assert queue.turns == alone + len({work.line for work in waiting if work.line})
+
+
 STEPS = st.lists(
     st.tuples(st.just("put"), st.integers(-2, 2), st.integers(0, 3))
     | st.tuples(st.sampled_from(["take", "remove"]), st.just(0), st.integers(0, 9)),
