@@ -17,6 +17,7 @@ from cloaca_core.features.steering.records import (
     ChildRow,
     NewFork,
     News,
+    OwnedParent,
     Parent,
     PauseRow,
     Reopening,
@@ -588,7 +589,13 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         *,
         children: bool = False,
         time_limit: int | None = None,
+        parent: OwnedParent | None = None,
     ) -> dict[str, Acted]:
+        if parent is not None:
+            above = self.runs.get(parent.run_id)
+            if above is None or above.epoch != parent.epoch or above.ended_at is not None:
+                noted = [seen.run_id for seen in runs if (seen.run_id, act.id) in self.noted]
+                return self._acted(noted, act)
         for seen in runs:
             if (run := self.runs.get(seen.run_id)) is not None:
                 self._retry(run, seen, act, children=children, time_limit=time_limit)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cloaca_core.engine.order import Order
 from cloaca_core.errors import RunStateError
-from cloaca_core.features.steering.records import ActSearch
+from cloaca_core.features.steering.records import ActSearch, OwnedParent
 from cloaca_core.values.payloads.digests import are_equal
 from cloaca_core.values.states import RunStatus
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 class ChildRetries:
     """Belongs to the engine's loop. A child begins again once in a round of its parent, which
-    may have several owners: the act is named for that round.
+    may have several owners: the act is named for that round, and only the owner begins it.
     """
 
     def __init__(self, store: RerunStore, retries: Retries) -> None:
@@ -34,7 +34,8 @@ class ChildRetries:
         """
         order = Order("retry", f"run {parent.id}", None, f"{parent.id}:{parent.round}")
         new = [child for child in children if not await self._has_begun(child, order)]
-        begun = await self._retries.retry_many(new, order)
+        owned = OwnedParent(parent.id, parent.epoch)
+        begun = await self._retries.retry_many(new, order, owned)
         return {
             run_id: error
             for run_id, error in begun.refused.items()

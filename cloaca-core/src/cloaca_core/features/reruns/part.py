@@ -7,7 +7,7 @@ from typing import Protocol
 
 from cloaca_core.features.maps.part import MapStore
 from cloaca_core.features.steering.part import SteeringStore
-from cloaca_core.features.steering.records import Act, NewFork, Reopening
+from cloaca_core.features.steering.records import Act, NewFork, OwnedParent, Reopening
 from cloaca_core.run.rows import ForkRow
 from cloaca_core.store.acts import Acted
 
@@ -24,6 +24,7 @@ class RerunStore(SteeringStore, MapStore, Protocol):
         *,
         children: bool = False,
         time_limit: int | None = None,
+        parent: OwnedParent | None = None,
     ) -> dict[str, Acted]:
         """Begin the next round of each of these runs that has Failed or was Cancelled and is still
         in the round that its caller has seen, unless children of it must still be cancelled
@@ -35,7 +36,8 @@ class RerunStore(SteeringStore, MapStore, Protocol):
         whether the failed ``children`` were restarted, or (``later``) the task does that; and so
         are the chosen ``items`` of maps, with the next attempt of their task. Runners that had
         released the run (``release_unserved``) may claim it. Of two callers that saw one round, one
-        opens the next.
+        opens the next. With a ``parent`` nothing changes, and no act is noted, if the parent has
+        ended or has another epoch.
         """
 
     async def fork(self, new: NewFork, act: Act) -> str | None:

@@ -4,7 +4,8 @@
 
 -- name: note_retry
 -- Note that these runs are begun again. That changes those that have failed or were cancelled, are still
--- in the round that their caller has seen, and have no children that are still to be cancelled with it.
+-- in the round that their caller has seen, and have no children that are still to be cancelled with it. For
+-- the task of a parent (:parent_id) none is begun, or noted, that the parent's owner has not asked for.
 INSERT INTO cloaca_act (
     id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
 )
@@ -26,6 +27,10 @@ WHERE run.id IN :ids
         SELECT 1 FROM cloaca_tombstone AS gone
         WHERE gone.root_id = coalesce(run.root_id, run.id)
     )
+    AND (CAST(:parent_id AS TEXT) IS NULL OR EXISTS (
+        SELECT 1 FROM cloaca_run AS parent
+        WHERE parent.id = :parent_id AND parent.epoch = :parent_epoch AND parent.ended_at IS NULL
+    ))
 ON CONFLICT DO NOTHING;
 
 

@@ -24,7 +24,7 @@ from cloaca_core.errors import CloacaError, RunStateError, no_run
 from cloaca_core.features.maps.choice import indexes_of
 from cloaca_core.features.maps.names import may_be_item, named_tasks
 from cloaca_core.features.reruns.retry_plans import RETRIED, Ended, Plan, Planned, RetryPlans
-from cloaca_core.features.steering.records import Reopening
+from cloaca_core.features.steering.records import OwnedParent, Reopening
 from cloaca_core.values.child_kinds import is_of_node, place_of_call
 from cloaca_core.values.namespace import SEPARATOR, short_name
 from cloaca_core.values.states import RunStatus
@@ -52,7 +52,7 @@ _ENDED: Final = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 class Wanted(NamedTuple):
     """How runs are to be begun again: all that has to be unless ``tasks`` are given, with the
     ``children`` that they wait for, and with another ``time_limit`` if one is given. ``items`` are
-    chosen ones of maps, by task.
+    chosen ones of maps, by task. With a ``parent`` they begin only while its runner owns it.
     """
 
     order: Order
@@ -60,6 +60,7 @@ class Wanted(NamedTuple):
     children: bool = True
     time_limit: int | None = None
     items: Mapping[str, Collection[int]] = MappingProxyType({})
+    parent: OwnedParent | None = None
 
 
 class Begun(NamedTuple):
@@ -121,11 +122,13 @@ class Retries:
             raise error
         return run_id
 
-    async def retry_many(self, rows: Iterable[RunRow], order: Order) -> Begun:
+    async def retry_many(
+        self, rows: Iterable[RunRow], order: Order, parent: OwnedParent | None = None
+    ) -> Begun:
         """Begin the next rounds of runs that have failed or were cancelled, as ``retry`` does with
-        each; a refused run stops no other.
+        each; a refused run stops no other. If a ``parent`` asks for them, its owner does.
         """
-        return await self._begin([Ended.of(row) for row in rows], Wanted(order))
+        return await self._begin([Ended.of(row) for row in rows], Wanted(order, parent=parent))
 
     async def retry_if_failed(self, run_id: str, order: Order, time_limit: int | None) -> None:
         """Begin the next round of a run that has failed or was cancelled; do nothing to any other
@@ -179,7 +182,7 @@ class Retries:
         for level in reversed(levels):
             allowed = [each for each in _planned(level) if each.run.run_id not in refused]
             for some in _batches(allowed):
-                mine = wanted if level is levels[0] else Wanted(wanted.order)
+                mine = wanted if level is levels[0] else Wanted(wanted.order, parent=wanted.parent)
                 begun = await self._write(some, mine)
                 changed |= begun.changed
                 refused |= begun.refused
@@ -239,6 +242,7 @@ class Retries:
             self._act_of(wanted.order),
             children=wanted.children,
             time_limit=wanted.time_limit,
+            parent=wanted.parent,
         )
         failpoints.hit("retry.after_commit")
         self._subjects.claimable.publish()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 
-from cloaca_core.features.steering.records import Act, NewFork, Reopening
+from cloaca_core.features.steering.records import Act, NewFork, OwnedParent, Reopening
 from cloaca_core.features.steering.sql import SteeringQueries
 from cloaca_core.features.steps.sql import MemoQueries
 from cloaca_core.run.rows import CHILDREN_LATER, THE_TASK, ForkRow
@@ -67,10 +67,14 @@ class SqlReruns(SqlPart):
         *,
         children: bool = False,
         time_limit: int | None = None,
+        parent: OwnedParent | None = None,
     ) -> dict[str, Acted]:
         q, acts, array = self._reruns, self._steering, self._dialect.array
-        known = {**act._asdict(), "ids": array([run.run_id for run in runs])}
-        known["time_limit"] = time_limit
+        run_ids = [run.run_id for run in runs]
+        above = [] if parent is None else [parent.run_id]
+        parent_id, parent_epoch = (None, None) if parent is None else parent
+        known = {**act._asdict(), "ids": array(run_ids), "time_limit": time_limit}
+        known |= {"parent_id": parent_id, "parent_epoch": parent_epoch}
         seen: dict[int, list[str]] = {}
         for run in runs:
             seen.setdefault(run.round, []).append(run.run_id)
@@ -84,7 +88,7 @@ class SqlReruns(SqlPart):
         ]
         *_, found = await self._dialect.write(
             [
-                *steps_of([self._runs.lock_steered], known),
+                *steps_of([self._runs.lock_steered], {"ids": array([*run_ids, *above])}),
                 *chain.from_iterable(
                     steps_of([q.note_retry], {**known, "round": number, "ids": array(ids)})
                     for number, ids in seen.items()

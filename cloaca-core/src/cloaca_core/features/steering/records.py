@@ -20,6 +20,15 @@ class Act(NamedTuple):
     now: int
 
 
+class OwnedParent(NamedTuple):
+    """The parent for a task of which children begin again, under the epoch of the runner that asks:
+    a runner that no longer owns it begins none.
+    """
+
+    run_id: str
+    epoch: int
+
+
 class StopRequest(NamedTuple):
     """A run of this runner that must be brought to ``status``: Cancelled or Paused.
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.steering.records import Act, Parent, Reopening
+from cloaca_core.features.steering.records import Act, OwnedParent, Parent, Reopening
 from cloaca_core.run.rows import RestartRow, RoundRow, RunRow
 from cloaca_core.store.acts import Acted
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
@@ -265,6 +265,30 @@ class RetryConformance:
         assert await store.ended_parents(["p"]) == []
         acted = await store.cancel(["k"], act("d"), LATER, children=True, parent_id="p")
         assert acted == {"k": Acted(RunStatus.CANCELLING, True)}
+
+    async def test_children_begin_again_for_a_task_only_while_its_runner_owns_the_parent(
+        self, store: Store
+    ) -> None:
+        """A runner that stood still asks when another owns the parent, or after its end. No act is
+        noted: the act of the owner has the same name.
+        """
+        await store.register(runner("r1"))
+        await submit(store, new_run("p"), new_run("k", parent="p"))
+        await ended_run(store, "k")
+        await park(store, "p", None)
+        now_owned = (await stored(store, "p")).epoch
+        seen = [Reopening("k", 1, {})]
+
+        assert await store.retry(seen, act("x"), parent=OwnedParent("p", 1)) == {}
+        assert await store.acts("k", 9) == []
+        begun = await store.retry(seen, act("x"), parent=OwnedParent("p", now_owned))
+        assert begun == {"k": Acted(RunStatus.PENDING, True)}
+
+        assert await claimed(store) == ["k", "p"]
+        await ended_run(store, "k")
+        owned = (await ended_run(store, "p")).epoch
+        late = await store.retry([Reopening("k", 2, {})], act("y"), parent=OwnedParent("p", owned))
+        assert (late, (await stored(store, "k")).round) == ({}, 2)
 
     # -- rounds of many -----------------------------------------------------------------------
 

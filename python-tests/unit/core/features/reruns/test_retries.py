@@ -28,7 +28,7 @@ from cloaca_core.features.reruns import retries as module
 from cloaca_core.features.reruns.child_retries import ChildRetries
 from cloaca_core.features.reruns.newest_definitions import NewestDefinitions
 from cloaca_core.features.reruns.retries import Begun, Retries
-from cloaca_core.features.steering.records import Act, Reopening
+from cloaca_core.features.steering.records import Act, OwnedParent, Reopening
 from cloaca_core.run.rows import AttemptRow, NewRun, RunFilter
 from cloaca_core.store.acts import Acted
 from cloaca_core.values.namespace import SEPARATOR
@@ -66,12 +66,15 @@ class CountingStore(MemoryStore):
         *,
         children: bool = False,
         time_limit: int | None = None,
+        parent: OwnedParent | None = None,
     ) -> dict[str, Acted]:
         self.written.append([run.run_id for run in runs])
         if self.vanishes is not None:
             self.runs.pop(self.vanishes, None)
         self.with_children |= children
-        return await super().retry(runs, act, children=children, time_limit=time_limit)
+        return await super().retry(
+            runs, act, children=children, time_limit=time_limit, parent=parent
+        )
 
 
 class Desk:
@@ -277,7 +280,7 @@ async def test_the_children_of_nodes_are_begun_by_these_and_those_of_bodies_belo
 
 async def test_a_child_is_begun_by_its_task_once_in_a_round_of_the_parent(desk: Desk) -> None:
     """An owner that takes the parent over does not know that the last one has begun it."""
-    await desk.failed("a")
+    await desk.insert(desk.run("a"))
     await desk.failed("b", parent="a", key="ship i-1.0@1")
     children, store = ChildRetries(desk.store, desk.retries), desk.store
 

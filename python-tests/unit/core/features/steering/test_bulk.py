@@ -13,7 +13,7 @@ from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.features.reruns.retries import Begun, Retries
 from cloaca_core.features.steering import bulk as module
 from cloaca_core.features.steering.bulk import Bulk, Steps
-from cloaca_core.features.steering.records import Act
+from cloaca_core.features.steering.records import Act, OwnedParent
 from cloaca_core.run.rows import RunFilter, RunRow
 from cloaca_core.store.acts import Acted
 from cloaca_testing.conformance.commits import record, submit
@@ -58,7 +58,10 @@ class FakeRetries(Retries):
         self.asked: list[list[str]] = []
         self._refused = refused
 
-    async def retry_many(self, rows: Iterable[RunRow], order: Order) -> Begun:
+    async def retry_many(
+        self, rows: Iterable[RunRow], order: Order, parent: OwnedParent | None = None
+    ) -> Begun:
+        assert parent is None
         assert (order.kind, order.act_id) == ("retry", "retry0")
         run_ids = [row.id for row in rows]
         self.asked.append(run_ids)
