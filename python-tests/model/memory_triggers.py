@@ -61,8 +61,11 @@ class MemoryTriggers(MemoryActs):
         )
         return True
 
-    async def note_poll(self, trigger_id: str, error: str | None, now: int) -> None:
-        if (row := self.triggers.get(trigger_id)) is None:
+    async def note_poll(
+        self, trigger_id: str, generation: int, error: str | None, now: int
+    ) -> None:
+        row = self.triggers.get(trigger_id)
+        if row is None or row.generation != generation:
             return
         if error is None:
             self.triggers[row.id] = row._replace(

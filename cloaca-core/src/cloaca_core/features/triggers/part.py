@@ -37,11 +37,14 @@ class TriggerStore(KernelStore, Protocol):
         number of concurrent callers one gets a poll.
         """
 
-    async def note_poll(self, trigger_id: str, error: str | None, now: int) -> None:
+    async def note_poll(
+        self, trigger_id: str, generation: int, error: str | None, now: int
+    ) -> None:
         """Note the error of the last poll of a trigger, or that it was good: with an error
         ``last_error`` and ``error_at`` are written, and where there was none before,
         ``failing_since`` is ``now`` and ``failed_polls`` 1. Each poll that is taken then adds one.
-        Without an error all four are cleared. The generation stays.
+        Without an error all four are cleared. The generation stays. Nothing is noted if the trigger
+        is not in this generation any more: a later poll was taken, whose outcome counts.
         """
 
     async def triggers_named(self, names: Collection[str]) -> list[TriggerRow]:

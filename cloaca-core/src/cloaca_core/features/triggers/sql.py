@@ -75,12 +75,14 @@ class SqlTriggers(SqlPart):
         taken = await self._dialect.write([Step(take, row(poll)) for poll in in_order])
         return {trigger_id for rows in taken for (trigger_id,) in rows}
 
-    async def note_poll(self, trigger_id: str, error: str | None, now: int) -> None:
-        q = self._triggers
+    async def note_poll(
+        self, trigger_id: str, generation: int, error: str | None, now: int
+    ) -> None:
+        q, known = self._triggers, {"id": trigger_id, "generation": generation}
         if error is None:
-            await self._write(q.clear_poll_error, id=trigger_id)
+            await self._write(q.clear_poll_error, **known)
         else:
-            await self._write(q.note_poll_error, id=trigger_id, error=error, now=now)
+            await self._write(q.note_poll_error, **known, error=error, now=now)
 
     async def triggers_named(self, names: Collection[str]) -> list[TriggerRow]:
         rows = await self._read(self._triggers.triggers_named, names=self._dialect.array(names))

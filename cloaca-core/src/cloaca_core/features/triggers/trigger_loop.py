@@ -284,7 +284,7 @@ class TriggerLoop:
         """The last poll or tick was good; its row is as it was before."""
         self._failed.pop(row.name, None)
         if row.last_error is not None:
-            await self._store.note_poll(row.id, None, await self._store.now())
+            await self._store.note_poll(row.id, _noted_in(row), None, await self._store.now())
 
     async def _fail(
         self,
@@ -306,7 +306,14 @@ class TriggerLoop:
         self._failed[name] = failure
         text, now = kept_error(told, self._redact), await self._store.now()
         if is_to_be_written(row, text, now):
-            await self._store.note_poll(row.id, text, now)
+            await self._store.note_poll(row.id, _noted_in(row), text, now)
+
+
+def _noted_in(row: TriggerRow) -> int:
+    """The generation of a trigger until its next poll or tick. A poll was taken since it was read,
+    a tick is decided before it is written.
+    """
+    return row.generation + (row.poll_interval_ms is not None)
 
 
 def _sleep(rows: Sequence[TriggerRow], now: int, longest: float) -> float | None:

@@ -62,18 +62,18 @@ RETURNING id;
 
 -- name: note_poll_error
 -- Note the error of the last poll of a trigger. It counts as one failed poll if the poll before was good;
--- take_poll counts the next ones.
+-- take_poll counts the next ones. A poll that ends after a later one was taken is not noted.
 UPDATE cloaca_trigger
 SET failed_polls = CASE WHEN last_error IS NULL THEN 1 ELSE failed_polls END,
     last_error = :error, error_at = :now, failing_since = coalesce(failing_since, :now)
-WHERE id = :id;
+WHERE id = :id AND generation = :generation;
 
 
 -- name: clear_poll_error
 -- Note that the last poll of a trigger was good.
 UPDATE cloaca_trigger
 SET last_error = NULL, failing_since = NULL, failed_polls = 0, error_at = NULL
-WHERE id = :id AND last_error IS NOT NULL;
+WHERE id = :id AND generation = :generation AND last_error IS NOT NULL;
 
 
 -- name: add_trigger

@@ -123,30 +123,44 @@ class TriggerConformance:
         await store.add_trigger(trigger_row())
         await store.take_polls([trigger_row()])
         row = trigger_row()._replace(generation=1)
-        await store.note_poll("t", None, NOW)
+        await store.note_poll("t", 1, None, NOW)
         assert await store.triggers_named(["t"]) == [row]
 
-        await store.note_poll("t", "E: a", NOW)
+        await store.note_poll("t", 1, "E: a", NOW)
         failed = row._replace(last_error="E: a", failing_since=NOW, failed_polls=1, error_at=NOW)
         assert await store.triggers_named(["t"]) == [failed]
         assert await store.take_polls([row]) == {"t"}
-        await store.note_poll("t", "E: b", LATER)
+        await store.note_poll("t", 2, "E: b", LATER)
         row = failed._replace(generation=2, last_error="E: b", failed_polls=2, error_at=LATER)
         assert await store.triggers_named(["t"]) == [row]
 
         assert await store.change_trigger(trigger_row()._replace(generation=2, updated_at=LATER))
         row = row._replace(generation=3, updated_at=LATER)
         assert await store.triggers_named(["t"]) == [row]
-        await store.note_poll("t", None, LATER)
+        await store.note_poll("t", 3, None, LATER)
         good = trigger_row()._replace(generation=3, updated_at=LATER)
         assert await store.triggers_named(["t"]) == [good]
-        await store.note_poll("none", "E", NOW)
+        await store.note_poll("none", 0, "E", NOW)
+
+    async def test_a_poll_that_ends_after_a_later_one_was_taken_is_not_noted(
+        self, store: Store
+    ) -> None:
+        await store.add_trigger(trigger_row())
+        await store.take_polls([trigger_row()])
+        await store.take_polls([trigger_row()._replace(generation=1)])
+
+        await store.note_poll("t", 1, "E: late", NOW)
+        assert await store.triggers_named(["t"]) == [trigger_row()._replace(generation=2)]
+        await store.note_poll("t", 2, "E", NOW)
+        await store.note_poll("t", 1, None, LATER)
+        (row,) = await store.triggers_named(["t"])
+        assert (row.last_error, row.failed_polls) == ("E", 1)
 
     async def test_enabled_triggers_that_fail_are_listed_since_when(self, store: Store) -> None:
         for name in ("a", "b", "c", "good"):
             await store.add_trigger(trigger_row(name))
         for name, now in (("a", LATER), ("b", NOW), ("c", NOW)):
-            await store.note_poll(name, "E", now)
+            await store.note_poll(name, 0, "E", now)
         await store.change_trigger(trigger_row("c")._replace(enabled=False))
 
         assert [row.name for row in await store.failing_triggers(9)] == ["b", "a"]
