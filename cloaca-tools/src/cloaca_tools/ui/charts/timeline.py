@@ -44,7 +44,7 @@ class Mark(NamedTuple):
 
 class Note(NamedTuple):
     """A text beside the marks of a task, ``gap`` pixels from ``x``: behind them, before them (it
-    ends there) or over them.
+    ends there) or above them.
     """
 
     text: str
@@ -182,11 +182,19 @@ def folded(row: FoldRow, scale: Axis) -> Drawn:
         if row.skipped_at is None:
             return Drawn((), Note(row.words, 0), "")
         dash = Mark("dash", _x(scale, row.skipped_at), 0, says=row.words)
-        return Drawn((dash,), _placed(row.words, [dash]), "")
+        return Drawn((dash,), _beside(row.words, dash), "")
     strip = _mark("items", scale, row.begins, row.ends, says=row.words)
-    note = _placed(row.words, [strip])
     took = duration(second(row.ends) - second(row.begins))
-    return Drawn((strip,), None if note is not None and note.is_over else note, took)
+    return Drawn((strip,), _beside(row.words, strip), took)
+
+
+def _beside(words: str, mark: Mark) -> Note | None:
+    """All states, else the one that matters most, where it fits whole beside the mark."""
+    for each in (words, words.partition(" · ")[0]):
+        note = _placed(each, [mark])
+        if note is not None and note.text == each and not note.is_over:
+            return note
+    return None
 
 
 def took(node: TaskNode, bars: Sequence[Bar], at: str) -> str:
@@ -320,7 +328,7 @@ def _placed(text: str, marks: Sequence[Mark]) -> Note | None:
     if before:
         return Note(before, start, is_before=True)
     over = _cut(text, end - start)
-    return Note(over, start, gap=14, is_over=True) if over else None
+    return Note(over, start, gap=0, is_over=True) if over else None
 
 
 def _cut(text: str, room: float) -> str:
