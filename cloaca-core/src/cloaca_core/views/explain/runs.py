@@ -340,13 +340,15 @@ def _unserved(facts: Facts, live: Sequence[RunnerState]) -> Why:
     reasons = []
     if here is not None:
         hint = "" if here.near is None else f" (did you mean {short_name(here.near)}?)"
-        reasons.append(f"it is not registered in this one{hint}")
+        reasons.append(f"this one has it not registered{hint}")
     if others == 1:
-        reasons.append("the other one owns no run of it" if here else "the only one owns none")
+        which = "other" if here else "only live"
+        reasons.append(f"the {which} one runs nothing of it now, so it may lack it")
     elif others:
-        reasons.append(f"none of the {others} {'others ' if here else ''}owns a run of it")
-    text = "no live runner is known to have its workflow"
-    return Why("unserved", f"{text}: {', and '.join(reasons)}")
+        which = "others" if here else "live ones"
+        reasons.append(f"none of the {others} {which} runs anything of it now, so all may lack it")
+    text = "it waits for a runner that has its workflow"
+    return Why("unserved", f"{text}: {'; '.join(reasons)}")
 
 
 def _ahead(facts: Facts) -> str:

@@ -17,19 +17,23 @@ MOST: Final = 8
 MOST_OLDER: Final = 100
 """Older keys that can be unfolded."""
 _LONG: Final = 300
+_DEPTH: Final = 3
+"""Objects within objects that have rows of their own."""
 _WHOLE: Final = 20_000
 """Characters of a value that can be unfolded."""
 
 
 class Fact(NamedTuple):
     """A key of the context, as words, and its value; ``code`` is true for lists and objects.
-    ``whole`` is there for a value of which ``text`` has only the beginning.
+    ``whole`` is there for a value of which ``text`` has only the beginning, ``parts`` for an object
+    and a list of objects that are small enough to be read as rows.
     """
 
     label: str
     text: str
     code: bool
     whole: str = ""
+    parts: tuple[Fact, ...] = ()
 
 
 class Facts(NamedTuple):
@@ -50,10 +54,24 @@ def facts_of(context: Mapping[str, JsonValue] | None, redact: Redact) -> Facts:
 
 
 def _fact(key: str, value: JsonValue, redact: Redact) -> Fact:
-    safe = masked(value, redact, key)
+    return _shown(redact(words_of(key)), masked(value, redact, key), redact)
+
+
+def _shown(label: str, safe: JsonValue, redact: Redact, depth: int = 0) -> Fact:
     text = safe if isinstance(safe, str) else encode(safe)
-    label, code = redact(words_of(key)), isinstance(safe, list | dict)
-    if len(text) <= _LONG:
-        return Fact(label, text, code)
+    code = isinstance(safe, list | dict)
+    if len(text) <= _LONG or depth:
+        inner = _inner(safe, redact) if depth < _DEPTH else []
+        parts = [_shown(name, each, redact, depth + 1) for name, each in inner]
+        return Fact(label, text, code, parts=tuple(parts))
     whole = text if len(text) <= _WHOLE else f"{text[:_WHOLE]}…"
     return Fact(label, f"{text[:_LONG]}…", code, whole)
+
+
+def _inner(value: JsonValue, redact: Redact) -> list[tuple[str, JsonValue]]:
+    """The values in an object, and the objects of a list by their numbers."""
+    if isinstance(value, dict):
+        return [(redact(words_of(key)), each) for key, each in value.items()]
+    if isinstance(value, list) and all(isinstance(each, dict) for each in value):
+        return [(f"{n}", each) for n, each in enumerate(value, 1)]
+    return []

@@ -117,7 +117,7 @@ def shown(
         names=tuple(statuses),
         words=words_of(act, run_id, () if by_default else chosen),
         last_words=tuple(chosen) if act == "fork" else (),
-        drawn=_drawn(plan) | dict.fromkeys(still, "keep"),
+        drawn=_drawn(plan) | dict.fromkeys(still, "skip"),
     )
 
 

@@ -5,7 +5,7 @@
   const HIGH = 40, CHIP = 24, CHIP_GAP = 4, CHIPS_WIDE = 12, HEAD = 30, PAD = 8, LONGEST = 220, LONGEST_CHIP = 150, LEAST = 72, LEAST_OF_RUN = 104, KEPT = 60;
   const WORST = ["failed", "running", "waiting", "paused", "cancelling", "pending", "cancelled", "completed", "skipped"];
   const KINDS = { sleep: "i-clock", event: "i-inbox", approval: "i-user", child: "i-runs", loop: "i-retry" };
-  const PLANS = { keep: "is kept", again: "runs again", drop: "is dropped" };
+  const PLANS = { keep: "is kept", skip: "is skipped again", again: "runs again", drop: "is dropped" };
 
   const make = (name, attributes = {}, ...children) => {
     const element = document.createElementNS(SVG, name);

@@ -491,16 +491,21 @@ def test_another_runner_that_owns_runs_of_the_workflow_may_claim_it(ours: object
 
 
 def test_no_live_runner_is_known_to_have_the_workflow() -> None:
-    text = "no live runner is known to have its workflow: it is not registered in this one"
+    text = "it waits for a runner that has its workflow: this one has it not registered"
     assert unclaimed(runners=[HERE], here=here(version=None)) == ("unserved", text)
     known = unclaimed(runners=[HERE, state("r2")], here=here(version=None))
-    assert known[1] == f"{text}, and the other one owns no run of it"
+    assert known[1] == f"{text}; the other one runs nothing of it now, so it may lack it"
     runners = [HERE, state("r2"), state("r3")]
     known = unclaimed(runners=runners, here=here(version=None, near="public::embedded::flows"))
-    assert known[1] == f"{text} (did you mean flows?), and none of the 2 others owns a run of it"
+    others = "none of the 2 others runs anything of it now, so all may lack it"
+    assert known[1] == f"{text} (did you mean flows?); {others}"
+    told = unclaimed(runners=[state("r2")], here=None)
+    few = "the only live one runs nothing of it now, so it may lack it"
+    assert told[1] == f"it waits for a runner that has its workflow: {few}"
     known = unclaimed(runners=[state("r2"), state("r3"), state("r4", fenced=True)])
     assert known[1] == (
-        "no live runner is known to have its workflow: none of the 2 owns a run of it"
+        "it waits for a runner that has its workflow: none of the 2 live ones runs anything of it "
+        "now, so all may lack it"
     )
 
 

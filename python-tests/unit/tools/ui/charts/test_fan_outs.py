@@ -106,6 +106,19 @@ def test_the_line_has_all_states_the_worst_first_and_all_times() -> None:
     assert {state for state, _ in row.strip.bars} == {"failed", "completed"}
 
 
+def test_a_line_with_little_room_has_the_worst_state_whole() -> None:
+    shown = seen(3)
+    row, start = fold_row(shown), second(shown[1].begins)
+    notes = [
+        folded(row, axis(start + after, start + 6, [], None, fold=False, rounds=[])).note
+        for after in (0, 1.8)
+    ]
+
+    assert notes[0] is not None
+    assert (notes[0].text, notes[0].is_before) == ("1 failed", True)
+    assert notes[1] is None, "beside the strip of nearly all the width"
+
+
 def test_a_fan_out_that_has_not_begun_has_its_states_alone() -> None:
     of = tasks(**{f"t{number}": [] for number in range(WIDE)})
     known = family(view(run(status="Running"), of=of))

@@ -48,5 +48,25 @@ def test_a_long_text_to_decide_on_is_there_as_a_whole() -> None:
     assert fact == Fact("Letter", letter[:300] + "…", False, letter)
 
 
+def test_objects_and_lists_of_objects_are_rows() -> None:
+    context: dict[str, JsonValue] = {"order": {"id": 7, "lines": [{"sku": 1, "api_token": "x"}]}}
+    (order,) = facts_of(context, Redaction()).shown
+
+    number, lines = order.parts
+    assert (number.label, number.text, number.parts) == ("Id", "7", ())
+    (first,) = lines.parts
+    assert (lines.label, first.label) == ("Lines", "1")
+    assert [each[:2] for each in first.parts] == [("Sku", "1"), ("Api token", "***")]
+
+
+def test_what_is_long_or_deep_is_no_rows() -> None:
+    deep: JsonValue = {"a": {"b": {"c": {"d": 1}}}}
+    long: JsonValue = {f"k{n}": n for n in range(60)}
+    shown = facts_of({"deep": deep, "long": long}, Redaction()).shown
+
+    assert shown[0].parts[0].parts[0].parts == (Fact("C", '{"d":1}', True),)
+    assert (shown[1].parts, shown[1].code) == ((), True)
+
+
 def test_nothing_is_known_of_no_context() -> None:
     assert facts_of(None, Redaction()) == Facts((), (), 0)

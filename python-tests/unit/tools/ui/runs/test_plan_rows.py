@@ -67,7 +67,7 @@ def test_a_task_of_another_branch_is_skipped_again_by_its_rule() -> None:
     assert found.says == "Fork, run 1 to 3, keep 1, skip 2"
     assert [row.task for row in found.rows if row.verdict == "skip"] == ["refund", "tell"]
     assert {row.why for row in found.rows if row.verdict == "skip"} == {"its rule skips it again"}
-    assert (found.drawn["refund"], found.drawn["always"]) == ("keep", "again")
+    assert (found.drawn["refund"], found.drawn["always"]) == ("skip", "again")
 
 
 def test_a_choice_stands_in_the_command() -> None:
