@@ -24,6 +24,7 @@ from starlette.testclient import TestClient
 from tables import each_row
 
 import cloaca
+from cloaca_tools.ui.templating import STATIC
 
 App: TypeAlias = Any
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -378,6 +379,28 @@ def test_an_answer_forbids_inline_scripts_frames_and_copies(client: cloaca.Clien
     assert first.headers["x-content-type-options"] == "nosniff"
     assert "access-control-allow-origin" not in first.headers
     assert policy != second.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("name", "begins", "ends"),
+    [("frame.css", "tokens", "page"), ("frame.js", "vendor/htmx", "ask")],
+)
+def test_what_every_page_has_is_one_file(
+    client: cloaca.Client, name: str, begins: str, ends: str
+) -> None:
+    browser, kind = TestClient(page(client)), name.rpartition(".")[2]
+    packed = browser.get(f"/static/x/{name}")
+    plain = browser.get(f"/static/x/{name}", headers={"accept-encoding": "identity"})
+    first, last = ((STATIC / f"{each}.{kind}").read_bytes() for each in (begins, ends))
+
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.content == plain.content
+    assert plain.content.startswith(first)
+    assert plain.content.endswith(last)
+    assert packed.headers["content-security-policy"] == "default-src 'none'"
+    assert "immutable" in packed.headers["cache-control"]
+    assert browser.post(f"/static/x/{name}").status_code in (403, 405)
 
 
 def test_what_users_write_is_text(client: cloaca.Client, run: cloaca.RunHandle) -> None:

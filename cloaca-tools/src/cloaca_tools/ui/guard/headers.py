@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 NONCE: Final = "cloaca.nonce"
 """The key of the scope under which templates find the nonce of an answer."""
 
+_PARTS: Final = ("text/css", "text/javascript")
+"""What a page is made of. Shown by itself it is a text, which needs nothing."""
+_NOTHING: Final = "default-src 'none'"
+
 
 class SafeHeaders:
     """Adds the headers to each answer. Scripts and attributes of htmx count only with the nonce,
@@ -46,7 +50,8 @@ def policy(nonce: str) -> str:
 
 
 def _add(headers: MutableHeaders, nonce: str) -> None:
-    headers["content-security-policy"] = policy(nonce)
+    is_part = headers.get("content-type", "").startswith(_PARTS)
+    headers["content-security-policy"] = _NOTHING if is_part else policy(nonce)
     headers["x-content-type-options"] = "nosniff"
     headers["x-frame-options"] = "DENY"
     headers["referrer-policy"] = "same-origin"
