@@ -28,7 +28,6 @@ async def runners(visit: Visit) -> Response:
         names=names,
         queues=queues if any(each.name != DEFAULT_QUEUE for each in queues) else (),
         alive=sum([each.alive for each in found]),
-        owned=sum([each.runs for each in found]),
         drained=next((each for each in found if each.id == drained), None),
         has_left=bool(drained) and all(each.id != drained for each in found),
     )
