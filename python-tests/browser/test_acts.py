@@ -195,6 +195,25 @@ def test_on_a_phone_acts_that_cannot_apply_are_not_there(
         expect(page.locator(f"#act-{name}")).to_be_hidden()
 
 
+def test_on_a_phone_the_acts_on_a_waiting_run_are_one_row(
+    visit: Visit, program: cloaca.DefaultRunner
+) -> None:
+    page = visit.open(f"/runs/{program.submit('order').id}", width=PHONE)
+    names = "act-fork", "act-again", "act-pause", "act-cancel", "act-export"
+    places = [page.locator(f"#{name}").bounding_box() for name in names]
+
+    assert len({place["y"] for place in places if place}) == 1
+    assert all(place and place["x"] + place["width"] <= PHONE for place in places)
+
+
+def test_a_plan_as_a_page_begins_at_its_top(visit: Visit, failed: cloaca.RunHandle) -> None:
+    page = visit.open(f"/runs/{failed.id}/fork", width=PHONE)
+    page.locator("#plan-act").wait_for()
+
+    assert page.evaluate("scrollY") == 0
+    expect(page.locator("#plan-act")).not_to_be_focused()
+
+
 def test_the_keys_r_and_c_ask_before_they_act(
     visit: Visit, program: cloaca.DefaultRunner, failed: cloaca.RunHandle
 ) -> None:

@@ -84,6 +84,24 @@ def failed(runner: cloaca.DefaultRunner) -> cloaca.RunHandle:
     return handle
 
 
+def test_a_long_reason_is_folded_and_there_as_a_whole(
+    page: TestClient, runner: cloaca.DefaultRunner
+) -> None:
+    with cloaca.WorkflowBuilder("talker"):
+
+        @cloaca.task(retry_attempts=1)
+        def talk(context: dict[str, Any]) -> None:
+            raise RuntimeError("row " * 50 + "ends")
+
+    handle = runner.submit("talker", {})
+    handle.wait(WAIT)
+    html = look(page, handle.id)
+
+    assert 'id="run-says" class="clamped"><summary>' in html
+    assert "row row ends" in words(part(html, "run-explain"))
+    assert "A retry runs it again" in words(part(html, "run-explain"))
+
+
 @pytest.mark.each_backend
 def test_the_head_says_what_the_run_is_like_and_why(
     page: TestClient, failed: cloaca.RunHandle

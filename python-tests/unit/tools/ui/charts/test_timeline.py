@@ -152,7 +152,7 @@ def test_a_note_stands_before_marks_that_leave_no_room_behind() -> None:
     assert (found.note.text, found.note.x, found.note.is_before) == ("not today", 80, True)
 
 
-def test_a_note_stands_over_marks_that_take_all_the_room() -> None:
+def test_a_note_stands_above_marks_that_take_all_the_room() -> None:
     found = drawn(attempt("load", 1, 1, 45)._replace(crashes=2))
 
     assert found.note is not None
