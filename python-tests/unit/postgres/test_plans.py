@@ -359,7 +359,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "descendants_out_of_step": {"ids": ["c00000001"], "limit": LIMIT},
     "forget_pauses": {"ids": [*_ENDED, "c00000001"]},
     "resume_runs": _STEERED | {"id": "a1", "now": 1, "replaced": 1},
-    "note_retry": _STEERED | _ACT | {"round": 1},
+    "note_retry": _STEERED | _ACT | {"round": 1, "parent_id": "parent", "parent_epoch": 1},
     "keep_round": _STEERED | {"id": "a1"},
     "reopen_run": _STEERED | {"id": "a1", "now": 1, "time_limit": None},
     "acted": _STEERED | {"id": "a1"},

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.virtual_time
 WOKEN: Final = {
     "claimable": {"claim", "steering", "unserved", "watchers"},
     "claimable_here": {"claim"},
+    "moved_away": set(),
     "ended_elsewhere": {"steering"},
     "steered": {"steering"},
     "orphans_suspected": {"claim", "steering"},
@@ -28,7 +29,8 @@ WOKEN: Final = {
     "display_changed": {"watchers"},
 }
 """By subject, the loops that it wakes; ``watchers`` stands for callers that watch runs. Orphans
-that are released may end, so the steering looks as well.
+that are released may end, so the steering looks as well. A run that has moved away matters to a
+runner that serves some queues, which this one does not.
 """
 LONG: Final = 100.0
 """Seconds after which no loop has anything to do of its own."""
