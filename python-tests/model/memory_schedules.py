@@ -120,8 +120,19 @@ class MemorySchedules(MemoryActs):
                     self.behind[waiting] = earlier[-1]
 
     def _met(self, waiting: str) -> list[str]:
-        """The runs under way of its schedule that are earlier; none if that is gone."""
+        """The runs of its singleton key that are earlier and have not ended, or those of its
+        schedule; none if that is gone.
+        """
         run = self.runs[waiting]
+        if run.singleton_key is not None:
+            key = (run.workflow, run.singleton_key)
+            return [
+                each.id
+                for each in sorted(self.runs.values(), key=lambda each: (each.created_at, each.id))
+                if (each.workflow, each.singleton_key) == key
+                and each.ended_at is None
+                and (each.created_at, each.id) < (run.created_at, run.id)
+            ]
         if run.schedule_id not in self.schedules:
             return []
         earlier = [

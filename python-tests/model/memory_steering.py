@@ -601,6 +601,14 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
                 self._retry(run, seen, act, children=children, time_limit=time_limit)
         return self._acted([seen.run_id for seen in runs], act)
 
+    def _is_key_held(self, run: RunRow) -> bool:
+        """Whether another run with the singleton key of this one has not ended."""
+        return run.singleton_key is not None and any(
+            (other.workflow, other.singleton_key) == (run.workflow, run.singleton_key)
+            for other in self.runs.values()
+            if other.ended_at is None and other.id != run.id
+        )
+
     def _retry(
         self, run: RunRow, seen: Reopening, act: Act, *, children: bool, time_limit: int | None
     ) -> None:
@@ -608,6 +616,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         changes = can_be and run.ended_at is not None and run.round == seen.round
         is_parent = self.marks_of(run).children_at is not None
         changes = changes and not (is_parent and self._has_children(run))
+        changes = changes and not self._is_key_held(run)
         if self._note(run, act, "retry", changes=changes) and changes:
             assert run.ended_at is not None
             self.past_rounds[run.id, run.round] = RoundRow(

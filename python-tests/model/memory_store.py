@@ -18,6 +18,7 @@ from model.memory_maps import MemoryMaps
 from model.memory_memos import MemoryMemos
 from model.memory_queues import MemoryQueues
 from model.memory_schedules import MemorySchedules, run_of
+from model.memory_singletons import MemorySingletons
 from model.memory_steering import Marks
 from model.memory_task_logs import MemoryTaskLogs
 from model.memory_triggers import MemoryTriggers, run_of_event
@@ -63,6 +64,7 @@ class MemoryStore(
     MemoryDefinitions,
     MemoryUpkeep,
     MemoryMaps,
+    MemorySingletons,
 ):
     """A store for property tests."""
 
@@ -107,6 +109,9 @@ class MemoryStore(
         holder = self.insert(run._replace(owner=None), joins_pause=False)
         self.bring(batch)
         return holder
+
+    def holder_of(self, run: NewRun) -> str | None:
+        return self.keys.get((run.workflow, run.idempotency_key or ""))
 
     def _write(self, batch: Batch) -> Committed:
         _refuse_unstorable(batch)

@@ -317,8 +317,22 @@ class RunStateError(CloacaError, RuntimeError):
         return vars(self)  # here ``accepted`` is no list of handles
 
 
+class SingletonError(RunStateError):
+    """Another run of the workflow with the same singleton key is under way: ``run_id``."""
+
+
 class RunEndedError(RunStateError):
     """The run has ended."""
+
+
+def key_held(workflow: str, key: str, run_id: str, status: str) -> SingletonError:
+    """The error for a run that may not begin while another with its singleton key is under way."""
+    return SingletonError(
+        f"run {run_id} of {workflow} with singleton key {key!r} is {status}: only one is under way",
+        run_id=run_id,
+        status=str(status),
+        accepted=("Completed", "Failed", "Cancelled"),
+    )
 
 
 def takes_no_message(run_id: str, status: str) -> RunEndedError:

@@ -12,7 +12,7 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.submission import StartNames
 from cloaca_core.errors import ConfigError
 from cloaca_core.values.arguments import refuse_other_types
-from cloaca_core.values.option_names import FailedPolicyName
+from cloaca_core.values.option_names import FailedPolicyName, SingletonPolicyName
 
 if TYPE_CHECKING:
     from cloaca_core.definition.registry import Registry
@@ -30,6 +30,8 @@ class SubmitOptions(StartNames, total=False):
 
     idempotency_key: str | None
     failed_policy: FailedPolicyName
+    singleton: str | None
+    singleton_policy: SingletonPolicyName
     tags: Mapping[str, str] | None
     time_limit: Duration | NoLimit | None
     send: tuple[str, object] | None

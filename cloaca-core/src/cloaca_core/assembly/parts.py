@@ -26,6 +26,8 @@ from cloaca_core.features.queues.names import QueueNames
 from cloaca_core.features.queues.watch import QueueWatch
 from cloaca_core.features.reruns.past import read_forks
 from cloaca_core.features.schedules.schedule_loop import ScheduleLoop
+from cloaca_core.features.singletons.singletons import Singletons
+from cloaca_core.features.steering.acts import Acts
 from cloaca_core.features.steering.past import read_replacements
 from cloaca_core.features.steering.steering import Steering
 from cloaca_core.features.task_logs.capture import CAPTURE
@@ -195,6 +197,10 @@ class Parts(Kernel):
             base.config.shutdown_grace_seconds,
         )
         self.steering: Steering = steering
+        acts = Acts(base.ids, store.wall)
+        self.singletons: Singletons = Singletons(
+            store, acts.of, steering.loop.act_now, base.subjects
+        )
         came = self.bodies.waits.came
         self.messages: Messages = Messages(store, reading.reader, base.ids, came, base.subjects)
         return FeatureHooks(
@@ -206,6 +212,7 @@ class Parts(Kernel):
             act_now=steering.loop.act_now,
             child_keys=steering.children.keys,
             begin_again=steering.child_retries.begin_for_body,
+            join=self.singletons.join,
         )
 
     def _add_rest(self) -> None:

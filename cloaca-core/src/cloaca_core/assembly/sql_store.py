@@ -19,6 +19,8 @@ from cloaca_core.features.reruns.sql import SqlReruns
 from cloaca_core.features.schedules.commit import ScheduleCommit
 from cloaca_core.features.schedules.sql import SqlSchedules
 from cloaca_core.features.search.sql import SqlSearches
+from cloaca_core.features.singletons.commit import SingletonCommit
+from cloaca_core.features.singletons.sql import SqlSingletons
 from cloaca_core.features.steering.children_sql import SqlChildren
 from cloaca_core.features.steering.paused_workflows_sql import SqlPausedWorkflows
 from cloaca_core.features.steering.sql import SqlSteering
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 COMMIT_PARTS: Final[Sequence[MakePart]] = (
     ScheduleCommit,
+    SingletonCommit,
     TriggerCommit,
     WaitCommit,
     MemoCommit,
@@ -65,6 +68,7 @@ class SqlStore(
     SqlChildren,
     SqlChildRuns,
     SqlReruns,
+    SqlSingletons,
     SqlDefinitions,
     SqlFollowUps,
     SqlGauges,

@@ -39,6 +39,7 @@ from cloaca_core.values.option_names import (
     FailedPolicyName,
     OverlapPolicyName,
     RunStatus,
+    SingletonPolicyName,
 )
 from cloaca_core.values.times.durations import Duration
 from cloaca_core.values.times.no_limit import NoLimit
@@ -120,6 +121,8 @@ class AsyncClient:
         connection: object | None = None,
         send: tuple[str, object] | None = None,
         by: str | None = None,
+        singleton: str | None = None,
+        singleton_policy: SingletonPolicyName = "existing",
     ) -> AsyncRunHandle:
         """Accept a run and return; it is durable when this returns. A ``connection`` may also be
         an ``aiosqlite.Connection`` or a ``psycopg.AsyncConnection``, which is awaited; a
@@ -136,6 +139,8 @@ class AsyncClient:
             start,
             send,
             by,
+            singleton,
+            singleton_policy,
         )
         if connection is None:
             return AsyncRunHandle(self._caller, *await self._do(operation))

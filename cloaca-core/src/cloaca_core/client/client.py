@@ -38,6 +38,7 @@ from cloaca_core.values.option_names import (
     FailedPolicyName,
     OverlapPolicyName,
     RunStatus,
+    SingletonPolicyName,
 )
 from cloaca_core.values.times.durations import Duration
 from cloaca_core.values.times.no_limit import NoLimit
@@ -167,6 +168,8 @@ class Client:
         connection: object | None = None,
         send: tuple[str, object] | None = None,
         by: str | None = None,
+        singleton: str | None = None,
+        singleton_policy: SingletonPolicyName = "existing",
     ) -> RunHandle:
         """Accept a run and return; it is durable when this returns.
 
@@ -181,6 +184,13 @@ class Client:
         in the round that ``failed_policy`` begins; if it has ended, ``RunEndedError`` is raised.
 
         ``by`` is who asks for the run; with it the submission is among ``actions()``.
+
+        Of the runs with one ``singleton`` key (1 to 255 characters) of the same workflow at most
+        one is under way, from its submission to its end. If there is one, ``singleton_policy``
+        decides: "existing" gives that run (``created`` of the handle is False), "reject" raises
+        ``SingletonError`` with its ``run_id``, with "queue" the new run starts when the runs before
+        it have ended, and "cancel_old" cancels these; the new run starts when they have ended. A
+        run that has the ``idempotency_key`` comes first. Not for a run in your own transaction.
 
         With a ``connection`` of your own to the database of this runner, the run is written in
         your transaction: it exists if and only if that commits, and then any runner may claim it.
@@ -205,6 +215,8 @@ class Client:
             start,
             send,
             by,
+            singleton,
+            singleton_policy,
         )
         if connection is None:
             return RunHandle(self._caller, *self._do(operation))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cloaca_core.definition.context import ContextLike
-    from cloaca_core.values.option_names import FailedPolicyName
+    from cloaca_core.values.option_names import FailedPolicyName, SingletonPolicyName
     from cloaca_core.values.times.durations import Duration
     from cloaca_core.values.times.no_limit import NoLimit
 
@@ -43,7 +43,9 @@ NO_OPTIONS: Final = StartOptions()
 
 
 class Submission(NamedTuple):
-    """One run. ``send`` is a first message to it, ``by`` names the person who submits it."""
+    """One run. ``send`` is a first message to it, ``by`` names the person who submits it.
+    At most one run of its workflow with the ``singleton`` key is under way.
+    """
 
     workflow_name: str
     context: ContextLike = None
@@ -54,6 +56,8 @@ class Submission(NamedTuple):
     start: StartOptions = NO_OPTIONS
     send: tuple[str, object] | None = None
     by: str | None = None
+    singleton: str | None = None
+    singleton_policy: SingletonPolicyName = "existing"
 
 
 class Submissions(NamedTuple):

@@ -42,7 +42,7 @@ from cloaca_core.store.runner_rows import RunnerRow, Sharing
 from cloaca_core.values.ids import RunIds
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Container, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Container, Coroutine, Sequence
 
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.recorded import RecordedWorkflow
@@ -52,7 +52,9 @@ if TYPE_CHECKING:
     from cloaca_core.engine.claim.claimer import ReadPast
     from cloaca_core.engine.execute.executor import Executor, Pools
     from cloaca_core.engine.orchestrate.attempts import Attempts
-    from cloaca_core.run.rows import RunRow
+    from cloaca_core.engine.submit.request import Singleton
+    from cloaca_core.run.rows import NewRun, RunRow
+    from cloaca_core.store.batch import Rows
     from cloaca_core.store.protocol import KernelStore
     from cloaca_core.values.times.clock import Clock
 
@@ -102,6 +104,10 @@ class RegisteredVersions:
         return workflow if workflow is not None and workflow.version == row.version else None
 
 
+async def _no_joins(row: NewRun, _: Singleton, __: Rows) -> tuple[str, bool]:
+    raise LookupError(f"no feature inserts {row.id}, a run with a singleton key")
+
+
 class FeatureHooks(NamedTuple):
     """Functions by which features take part in claims and submissions. See ``Claimer`` and
     ``Submitter``.
@@ -112,6 +118,7 @@ class FeatureHooks(NamedTuple):
     act_now: Callable[[], Awaitable[None]] = _no_requests
     child_keys: Callable[[str], Awaitable[Container[str | None]]] = _no_keys
     begin_again: Callable[[RunRow, str, str], Awaitable[bool]] = _none_begun
+    join: Callable[[NewRun, Singleton, Rows], Coroutine[None, None, tuple[str, bool]]] = _no_joins
 
 
 class Base:
@@ -303,6 +310,7 @@ class Submission:
             added.act_now,
             added.child_keys,
             added.begin_again,
+            added.join,
             base.subjects,
             alone=base.alone,
         )

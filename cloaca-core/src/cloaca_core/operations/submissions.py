@@ -108,6 +108,12 @@ class Submit(Submission):
                 "transaction",
                 field="failed_policy",
             )
+        if self.singleton is not None:
+            raise ConfigError(
+                "a run with a singleton key cannot be part of your transaction: while that is "
+                "open, all runs with the key would wait for it; give no connection",
+                field="singleton",
+            )
         request, host = _requested(self, caller), caller.host
         if host.tracer is not None:
             request = stamped(host.tracer, request)
@@ -196,6 +202,12 @@ def _requested(asked: Submission, caller: Caller) -> Request:
         from cloaca_core.features.waits.operations import first_message  # few runs begin with one
 
         request = replace(request, message=first_message(caller.host, asked.send, asked.by))
+    if asked.singleton is not None or asked.singleton_policy != "existing":
+        from cloaca_core.engine.calls.singletons import checked_singleton  # few runs have a key
+
+        grace = caller.host.config.shutdown_grace_seconds
+        singleton = checked_singleton(asked.singleton, asked.singleton_policy, asked.by, grace)
+        request = replace(request, singleton=singleton)
     if asked.by is not None:
         from cloaca_core.engine.calls.orders import asked_for  # as few say who asks
 

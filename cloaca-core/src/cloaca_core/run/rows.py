@@ -98,6 +98,7 @@ class RunRow(NamedTuple):
     is the same. Only a claim fills ``claimable_at``, since when the run was claimable, and
     ``trace``, as in ``NewRun``. ``queue`` is the queue in which it may be claimed. ``child_kind``
     is as in ``NewRun``. ``asked_queue`` is the queue that its submission asked for, None for none.
+    With a ``singleton_key`` it is the only run of its workflow and this key that is under way.
     """
 
     id: str
@@ -134,6 +135,7 @@ class RunRow(NamedTuple):
     queue: str = DEFAULT_QUEUE
     child_kind: str | None = None
     asked_queue: str | None = None
+    singleton_key: str | None = None
 
     @property
     def runs_by(self) -> str:
@@ -195,7 +197,8 @@ class RunEnd(NamedTuple):
 
     ``final_context`` is None if the run has not changed its input, which is not stored twice.
     ``schedule_id`` is copied from its row: the schedule's next run may wait for this end.
-    ``reason_code``, ``limit_seconds`` and ``reason_tasks`` are as in ``RunRow``.
+    ``reason_code``, ``limit_seconds`` and ``reason_tasks`` are as in ``RunRow``. ``singleton``
+    is the workflow and the singleton key of a run that has one, as the item of a list.
     """
 
     id: str
@@ -208,6 +211,7 @@ class RunEnd(NamedTuple):
     reason_code: str | None = None
     limit_seconds: int | None = None
     reason_tasks: str | None = None
+    singleton: str | None = None
 
 
 class Park(NamedTuple):

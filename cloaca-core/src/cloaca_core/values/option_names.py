@@ -26,6 +26,9 @@ OverlapPolicyName: TypeAlias = Literal["allow", "skip", "queue", "cancel_old"]
 FailedPolicyName: TypeAlias = Literal["keep", "retry"]
 """The fate of a run with the same key that has failed: `failed_policy` of `submit`."""
 
+SingletonPolicyName: TypeAlias = Literal["existing", "reject", "queue", "cancel_old"]
+"""How a run meets one under way with its singleton key: `singleton_policy` of `submit`."""
+
 VersionPolicyName: TypeAlias = Literal["continue", "fail"]
 """How runs meet another version of their workflow: `version_policy` of `WorkflowBuilder`."""
 

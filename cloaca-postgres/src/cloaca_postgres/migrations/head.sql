@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 8, digest 2b75f518723b34ef42c6c85a50019dc57d00402de1c904d44600dda785652f35
+-- Made from migrations 1 to 9, digest 480060033975f1152abacb544b9ce04e5e90c88ee36237cd4879ec6d26ffe27f
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -540,6 +540,8 @@ CREATE UNIQUE INDEX cloaca_event_key ON cloaca_event USING btree (trigger_id, ev
 CREATE INDEX cloaca_event_of_trigger ON cloaca_event USING btree (trigger_id, created_at, id);
 
 CREATE INDEX cloaca_run_overdue ON cloaca_run USING btree (workflow, queue, overdue_at) WHERE overdue_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL AND due_at IS NULL;
+
+CREATE INDEX cloaca_run_of_singleton ON cloaca_run USING btree (workflow, singleton_key, created_at, id) WHERE singleton_key IS NOT NULL AND ended_at IS NULL;
 
 CREATE VIEW cloaca_run_readable AS
 SELECT cloaca_run.id,

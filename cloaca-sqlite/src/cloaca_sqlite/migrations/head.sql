@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 8, digest b4fcfe6163df71d6df11ab08160de82ca24cdaa710bdb1352f2bab92a21a330f
+-- Made from migrations 1 to 9, digest 6df447aad675e04b48a135eddc79d50fea72e6dd5a9bb402e5e5bd8ed1316a1a
 
 PRAGMA application_id = 1668050785;
 
@@ -622,6 +622,9 @@ CREATE TABLE cloaca_lost_runner (
     cancelled INTEGER NOT NULL,
     PRIMARY KEY (id, started_at)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX cloaca_run_of_singleton ON cloaca_run (workflow, singleton_key, created_at, id)
+WHERE singleton_key IS NOT NULL AND ended_at IS NULL;
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);

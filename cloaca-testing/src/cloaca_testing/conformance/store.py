@@ -21,6 +21,7 @@ from cloaca_testing.conformance.runs.lists import ObserveConformance
 from cloaca_testing.conformance.runs.payloads import PayloadConformance
 from cloaca_testing.conformance.runs.queues import QueueConformance
 from cloaca_testing.conformance.runs.searches import SearchConformance
+from cloaca_testing.conformance.runs.singletons import SingletonConformance
 from cloaca_testing.conformance.schedules.overlaps import OverlapConformance
 from cloaca_testing.conformance.schedules.schedules import ScheduleConformance
 from cloaca_testing.conformance.schedules.triggers import TriggerConformance
@@ -59,6 +60,7 @@ class StoreConformance(
     SearchConformance,
     ScheduleConformance,
     OverlapConformance,
+    SingletonConformance,
     TriggerConformance,
     ActConformance,
     CancelConformance,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # a program that only defines workflows does not load them
     from cloaca_core.definition.handles.steps import AsyncSteps, AsyncTypedSteps
     from cloaca_core.definition.retries.policy import RetryPolicy
     from cloaca_core.values.map_items import ItemResult
-    from cloaca_core.values.option_names import FailedPolicyName
+    from cloaca_core.values.option_names import FailedPolicyName, SingletonPolicyName
     from cloaca_core.values.times.durations import Duration
     from cloaca_core.values.times.no_limit import NoLimit
 
@@ -127,6 +127,8 @@ class AsyncTaskHandle(AttemptHandle):
         queue: str | None = None,
         send: tuple[str, object] | None = None,
         by: str | None = None,
+        singleton: str | None = None,
+        singleton_policy: SingletonPolicyName = "existing",
     ) -> AsyncRunHandle:
         """Submit a run and go on, as ``runner.submit`` does in a body, also where there is no
         runner at hand, as under ``cloaca worker``. See ``TaskHandle.submit``.
@@ -144,6 +146,8 @@ class AsyncTaskHandle(AttemptHandle):
             start,
             send,
             by,
+            singleton,
+            singleton_policy,
         )
         handle: AsyncRunHandle = await self._steps.submit_async(asked)
         return handle

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # a program that only defines workflows does not load them
     from cloaca_core.definition.handles.wait_calls import BodyCalls
     from cloaca_core.definition.retries.policy import RetryPolicy
     from cloaca_core.values.map_items import Item, ItemResult
-    from cloaca_core.values.option_names import FailedPolicyName
+    from cloaca_core.values.option_names import FailedPolicyName, SingletonPolicyName
     from cloaca_core.values.times.durations import Duration
     from cloaca_core.values.times.no_limit import NoLimit
 
@@ -298,6 +298,8 @@ class TaskHandle(AttemptHandle):
         queue: str | None = None,
         send: tuple[str, object] | None = None,
         by: str | None = None,
+        singleton: str | None = None,
+        singleton_policy: SingletonPolicyName = "existing",
     ) -> RunHandle:
         """Submit a run and go on, as ``runner.submit`` does in a body, also where there is no
         runner at hand, as under ``cloaca worker``.
@@ -320,6 +322,8 @@ class TaskHandle(AttemptHandle):
             start,
             send,
             by,
+            singleton,
+            singleton_policy,
         )
         handle: RunHandle = self._steps.submit(asked)
         return handle

@@ -335,6 +335,7 @@ def _row_of_end(row: RunRow, end: RunEnd) -> RunRow:
         row.queue,
         row.child_kind,
         row.asked_queue,
+        row.singleton_key,
     )
 
 

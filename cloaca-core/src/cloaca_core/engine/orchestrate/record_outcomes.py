@@ -90,7 +90,7 @@ class RecordOutcomes:
             self._capacity.changed()
             if run.graph.when_ended:
                 self._subjects.claimable.publish()
-            elif run.row.schedule_id is not None:  # another run of it may have waited for this one
+            elif run.row.schedule_id or run.row.singleton_key:  # another run may have waited for it
                 self._subjects.claimable_here.publish()
         elif entry.park is not None:
             self._gave_back(entry, entry.park)

@@ -255,4 +255,7 @@ def end_row(run: ActiveRun, over: RunOver, context: str | None, now: int) -> Run
         None if reason is None else str(reason.code),
         None if reason is None else reason.limit_seconds,
         encode(list(reason.tasks)) if reason is not None and reason.tasks else None,
+        None
+        if run.row.singleton_key is None
+        else encode([run.row.workflow, run.row.singleton_key]),
     )

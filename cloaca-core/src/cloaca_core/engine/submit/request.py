@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core.definition.queues import first_queue, queues_of
 from cloaca_core.definition.registry import Unregistered
@@ -27,8 +27,20 @@ if TYPE_CHECKING:
     from cloaca_core.store.batch import Rows
     from cloaca_core.store.messages import NewMessage
     from cloaca_core.values.ids import RunIds
+    from cloaca_core.values.option_names import SingletonPolicyName
     from cloaca_core.values.payloads.json_values import JsonValue
     from cloaca_core.values.times.clock import Clock
+
+
+class Singleton(NamedTuple):
+    """The singleton key of a run. ``replaces`` is the order to cancel the runs that it meets, for
+    the policy "cancel_old", ``grace`` the seconds that their bodies have.
+    """
+
+    key: str
+    policy: SingletonPolicyName
+    replaces: Order | None = None
+    grace: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,7 @@ class Request:
     run: it begins even if no place is free, as its parent holds one. ``message`` is sent in the
     commit that inserts the run, of which there is only one then; its ``run_id`` is filled in later.
     ``asked_by`` is recorded as the caller who submitted it. ``child_kind`` is as in ``NewRun``.
+    With a ``singleton`` key it is a single run, which no runner owns at first.
     """
 
     workflow: Workflow | RecordedWorkflow | Unregistered
@@ -64,6 +77,7 @@ class Request:
     trace: str | None = None
     asked_by: str | None = None
     child_kind: str | None = None
+    singleton: Singleton | None = None
 
     @property
     def is_by_name(self) -> bool:
@@ -82,6 +96,7 @@ class Request:
             and self.parent is None
             and self.idempotency_key is None
             and self.message is None
+            and self.singleton is None
             and self.start.queue is None
         )
 

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from cloaca_core.engine.record.journal import Journal
     from cloaca_core.engine.recover.lease import Lease
     from cloaca_core.engine.subjects import Subjects
-    from cloaca_core.engine.submit.request import Request, RunRows
+    from cloaca_core.engine.submit.request import Request, RunRows, Singleton
     from cloaca_core.run.rows import NewRun, RunRow
-    from cloaca_core.store.batch import Committed
+    from cloaca_core.store.batch import Committed, Rows
     from cloaca_core.store.protocol import KernelStore
 
 log = SafeLogger("cloaca.engine")
@@ -66,8 +66,9 @@ class Answer(Protocol):
 class Submitter:
     """Belongs to the engine's loop. ``act_now`` carries out requests to steer our runs;
     ``child_keys`` finds the idempotency keys of a run's children, ``begin_again`` begins a failed
-    child of a run again, unless it has another input. An engine that owns no runs has
-    no ``lease``.
+    child of a run again, unless it has another input; ``join`` inserts a run with a singleton key,
+    or finds the run that has it: its id, and whether it was inserted. An engine that owns no
+    runs has no ``lease``.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Submitter:
         act_now: Callable[[], Awaitable[None]],
         child_keys: Callable[[str], Awaitable[Container[str | None]]],
         begin_again: Callable[[RunRow, str, str], Awaitable[bool]],
+        join: Callable[[NewRun, Singleton, Rows], Coroutine[None, None, tuple[str, bool]]],
         subjects: Subjects,
         alone: bool = False,
     ) -> None:
@@ -97,6 +99,7 @@ class Submitter:
         self._act_now = act_now
         self._child_keys = child_keys
         self._begin_again = begin_again
+        self._join = join
         self._subjects = subjects
 
     async def submit(self, request: Request) -> list[str]:
@@ -152,6 +155,8 @@ class Submitter:
         return row is not None and row.ended_at is not None and row.status != RunStatus.COMPLETED
 
     async def _accepted(self, request: Request) -> Accepted:
+        if request.singleton is not None:
+            return await self._joined(request, request.singleton)
         if not self._journal.has_room():
             await self._journal.room()
         if (lease := self._lease) is not None:
@@ -187,6 +192,24 @@ class Submitter:
         new, known = ([row.id], []) if holder == row.id else ([], [holder])
         _tell_of_submission(row.workflow, new, known)
         return [holder], bool(known)
+
+    async def _joined(self, request: Request, singleton: Singleton) -> Accepted:
+        """Insert the run without an owner, outside of the journal, or find the run that has its
+        key.
+        """
+        (row,) = self._rows.of(request, None, places=0)
+        if failpoints.watches:
+            failpoints.hit("submit.before_commit")
+        run_id, made = await self.held_keys.until_written(
+            lambda: self._join(row, singleton, request.beside(row.id))
+        )
+        if failpoints.watches:
+            failpoints.hit("submit.after_commit")
+        if made:
+            self._tell_of_unowned(row)
+        new, known = ([run_id], []) if made else ([], [run_id])
+        _tell_of_submission(row.workflow, new, known)
+        return [run_id], not made
 
     def _own_id(self) -> str | None:
         """The owner of runs that begin here; None if none may."""

@@ -6,13 +6,14 @@ from collections.abc import Collection
 from typing import Protocol
 
 from cloaca_core.features.maps.part import MapStore
+from cloaca_core.features.singletons.part import SingletonStore
 from cloaca_core.features.steering.part import SteeringStore
 from cloaca_core.features.steering.records import Act, NewFork, OwnedParent, Reopening
 from cloaca_core.run.rows import ForkRow
 from cloaca_core.store.acts import Acted
 
 
-class RerunStore(SteeringStore, MapStore, Protocol):
+class RerunStore(SteeringStore, MapStore, SingletonStore, Protocol):
     """Runs whose tasks run again: in a next round of the same run, or in a fork, a run that is made
     of it. The acts are noted as all others are (see ``SteeringStore``).
     """

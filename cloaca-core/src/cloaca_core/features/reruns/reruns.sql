@@ -18,6 +18,11 @@ SELECT
                 SELECT 1 FROM cloaca_run AS child
                 WHERE child.parent_id = run.id AND child.parent_id IS NOT NULL
                     AND child.detached = 0
+            ))
+            AND (run.singleton_key IS NULL OR NOT EXISTS (
+                SELECT 1 FROM cloaca_run AS other
+                WHERE other.workflow = run.workflow AND other.singleton_key = run.singleton_key
+                    AND other.singleton_key IS NOT NULL AND other.ended_at IS NULL
             )) THEN 2
         ELSE 0
     END, :now

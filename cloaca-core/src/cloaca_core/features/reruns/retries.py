@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from cloaca_core.engine.runtime import failpoints
-from cloaca_core.errors import CloacaError, RunStateError, no_run
+from cloaca_core.errors import CloacaError, RunStateError, key_held, no_run
 from cloaca_core.features.maps.choice import indexes_of
 from cloaca_core.features.maps.names import may_be_item, named_tasks
 from cloaca_core.features.reruns.retry_plans import RETRIED, Ended, Plan, Planned, RetryPlans
@@ -177,7 +177,7 @@ class Retries:
         A run is refused if one of these children is refused, or is still being cancelled.
         """
         levels, parents = await self._levels(runs, wanted)
-        refused = _refused(levels, parents)
+        refused = _refused(await self._without_held(levels), parents)
         changed: set[str] = set()
         for level in reversed(levels):
             allowed = [each for each in _planned(level) if each.run.run_id not in refused]
@@ -210,6 +210,25 @@ class Retries:
             refused: dict[str, Plan] = {child.id: _still_ends(child) for child in ending}
             levels.append(await self._plans.of(new, None) | refused)
         return levels, parents
+
+    async def _without_held(
+        self, levels: Sequence[Mapping[str, Plan]]
+    ) -> Sequence[Mapping[str, Plan]]:
+        """These plans without those of runs whose singleton key another run has, which is under way
+        or begins again before them.
+        """
+        planned = [run_id for level in reversed(levels) for run_id in level]
+        keyed = {run.run_id: run for run in await self._store.keyed_runs(planned)}
+        begun: dict[tuple[str, str], tuple[str, str]] = {}
+        held: dict[str, Plan] = {}
+        for run in (keyed[run_id] for run_id in planned if run_id in keyed):
+            holder = (run.holder, run.holder_status or "")
+            first = begun.setdefault((run.workflow, run.key), (run.run_id, RunStatus.PENDING))
+            if holder[0] is None and first[0] == run.run_id:
+                continue
+            by = first if holder[0] is None else (holder[0], holder[1])
+            held[run.run_id] = key_held(short_name(run.workflow), run.key, *by)
+        return [{each: held.get(each, plan) for each, plan in level.items()} for level in levels]
 
     async def _children_of(self, planned: Sequence[Planned]) -> dict[CallPlace, ChildRow]:
         """The latest children of calls of tasks that run again."""

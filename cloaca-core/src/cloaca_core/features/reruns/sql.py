@@ -13,6 +13,7 @@ from cloaca_core.run.rows import CHILDREN_LATER, THE_TASK, ForkRow
 from cloaca_core.store.acts import Acted
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.base import Queries, SqlPart, Statements, acted, pair, steps_of
+from cloaca_core.store.sql.commit_part import Stages
 from cloaca_core.store.sql.dialect import Answers, Dialect, Step
 from cloaca_core.store.sql.payloads import Payloads
 from cloaca_core.store.sql.queries import Statement
@@ -54,6 +55,8 @@ class RerunQueries(
 class SqlReruns(SqlPart):
     """The operations that run tasks of ended runs again. Contracts: see ``RerunStore``."""
 
+    _stages: Stages
+
     def __init__(self, dialect: Dialect, queries: Queries) -> None:
         super().__init__(dialect, queries)
         self._reruns = queries.of(RerunQueries)
@@ -88,7 +91,10 @@ class SqlReruns(SqlPart):
         ]
         *_, found = await self._dialect.write(
             [
-                *steps_of([self._runs.lock_steered], {"ids": array([*run_ids, *above])}),
+                *steps_of(
+                    [*self._stages.lock_of, self._runs.lock_steered],
+                    {"ids": array([*run_ids, *above])},
+                ),
                 *chain.from_iterable(
                     steps_of([q.note_retry], {**known, "round": number, "ids": array(ids)})
                     for number, ids in seen.items()

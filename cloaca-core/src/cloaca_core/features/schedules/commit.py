@@ -100,7 +100,7 @@ class ScheduleCommit:
             rows = list(map(self._cancelled_row, cancellations))
             steps["cancelled"] = Step(q.cancel_run, rows=rows)
             steps |= self._following_steps(cancellations)
-        ended = [end.id for end in batch.ends if end.schedule_id is not None]
+        ended = [end.id for end in batch.ends if end.schedule_id or end.singleton]
         before = [tick.behind for tick in batch.of(TICKS) if tick.behind is not None]
         if ids := ended + before:
             params = q.start_next.bind(ids=self._array(ids))

@@ -111,11 +111,11 @@ WHERE run.id IN [:old.id] AND +run.ended_at IS NULL
 
 -- name: start_next
 -- Free each run that waits behind one of these runs if that one has ended. If another earlier run
--- of its schedule has not ended (several run at once if the overlap policy was changed), the run
--- waits behind that one instead. A deleted schedule cannot be locked, so transactions that end its
--- runs at once do not see each other's changes: its waiting runs are freed. Executed last, after
--- the ends of runs.
-UPDATE cloaca_run SET behind = (
+-- of its schedule (several run at once if the overlap policy was changed) or of its singleton key has
+-- not ended, the run waits behind that one instead. A deleted schedule cannot be locked, so
+-- transactions that end its runs at once do not see each other's changes: its waiting runs are freed.
+-- Executed last, after the ends of runs.
+UPDATE cloaca_run SET behind = coalesce((
     SELECT earlier.id
     FROM cloaca_schedule AS schedule
     CROSS JOIN cloaca_run AS earlier
@@ -124,7 +124,14 @@ UPDATE cloaca_run SET behind = (
         AND earlier.workflow = cloaca_run.workflow
         AND (earlier.created_at, earlier.id) < (cloaca_run.created_at, cloaca_run.id)
     ORDER BY earlier.created_at DESC, earlier.id DESC LIMIT 1
-)
+), (
+    SELECT earlier.id
+    FROM cloaca_run AS earlier
+    WHERE earlier.workflow = cloaca_run.workflow AND earlier.singleton_key = cloaca_run.singleton_key
+        AND earlier.singleton_key IS NOT NULL AND earlier.ended_at IS NULL
+        AND (earlier.created_at, earlier.id) < (cloaca_run.created_at, cloaca_run.id)
+    ORDER BY earlier.created_at DESC, earlier.id DESC LIMIT 1
+))
 WHERE behind IS NOT NULL AND behind IN (
         SELECT wanted.value FROM :ids AS wanted
         WHERE NOT EXISTS (
@@ -137,7 +144,7 @@ WHERE behind IS NOT NULL AND behind IN (
 -- name: start_after_cancelled
 -- Let start what waits behind runs that mark_cancelled has named, by the rule of start_next. They can
 -- be found as long as they have not ended.
-UPDATE cloaca_run SET behind = (
+UPDATE cloaca_run SET behind = coalesce((
     SELECT earlier.id
     FROM cloaca_schedule AS schedule
     CROSS JOIN cloaca_run AS earlier
@@ -146,7 +153,15 @@ UPDATE cloaca_run SET behind = (
         AND earlier.status <> 'Cancelled' AND earlier.workflow = cloaca_run.workflow
         AND (earlier.created_at, earlier.id) < (cloaca_run.created_at, cloaca_run.id)
     ORDER BY earlier.created_at DESC, earlier.id DESC LIMIT 1
-)
+), (
+    SELECT earlier.id
+    FROM cloaca_run AS earlier
+    WHERE earlier.workflow = cloaca_run.workflow AND earlier.singleton_key = cloaca_run.singleton_key
+        AND earlier.singleton_key IS NOT NULL AND earlier.ended_at IS NULL
+        AND earlier.status <> 'Cancelled'
+        AND (earlier.created_at, earlier.id) < (cloaca_run.created_at, cloaca_run.id)
+    ORDER BY earlier.created_at DESC, earlier.id DESC LIMIT 1
+))
 WHERE behind IS NOT NULL AND behind IN (
     SELECT before.id FROM cloaca_run AS before
     WHERE before.owner = :runner_id AND before.ended_at IS NULL AND before.cancel_at IS NOT NULL

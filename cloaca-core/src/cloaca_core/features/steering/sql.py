@@ -93,7 +93,7 @@ class SqlSteering(SqlPart):
         code = ReasonCode.CANCELLED.value
         values = {"deadline": deadline, "children": int(children), "reason_code": code}
         values["parent_id"] = parent_id
-        return await self._act(run_ids, act, [q.note_cancel, *ending], values)
+        return await self._act(run_ids, act, [q.note_cancel, *ending], values, ends=True)
 
     async def pause(
         self, run_ids: Collection[str], act: Act, until: int | None, *, children: bool
@@ -125,11 +125,16 @@ class SqlSteering(SqlPart):
         statements: Sequence[Statement],
         values: Mapping[str, object],
         afterwards: Sequence[Statement] = (),
+        *,
+        ends: bool = False,
     ) -> dict[str, Acted]:
-        """Lock schedules and runs, note the act and carry it out, then read the answer."""
+        """Lock schedules, for an act that ``ends`` runs also what other features lock, and runs.
+        Note the act and carry it out, then read the answer.
+        """
         q, ids = self._steering, self._dialect.array(run_ids)
         known = {**act._asdict(), **values, "ids": ids}
-        before = [q.lock_schedules_of, self._runs.lock_steered, *statements]
+        locks = [q.lock_schedules_of, *(self._stages.lock_of if ends else ())]
+        before = [*locks, self._runs.lock_steered, *statements]
         answers = await self._dialect.write(steps_of([*before, q.acted, *afterwards], known))
         return acted(answers[len(before)])
 
@@ -140,7 +145,7 @@ class SqlSteering(SqlPart):
     async def expire(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
         q, values = self._steering, {"reason_code": ReasonCode.EXPIRED.value}
         statements = [q.note_expiry, q.expire_runs, *self._stages.ended]
-        return await self._act(run_ids, act, statements, values)
+        return await self._act(run_ids, act, statements, values, ends=True)
 
     async def pauses_over(self, now: int, limit: int) -> list[str]:
         rows = await self._read(self._steering.list_pauses_over, now=now, limit=limit)

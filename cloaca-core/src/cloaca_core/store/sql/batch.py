@@ -56,13 +56,13 @@ class BatchSteps:
 
     def of(self, batch: Batch) -> Steps:
         """The statements of a batch in their order. Statements without rows are left out."""
-        scheduled = [end for end in batch.ends if end.schedule_id is not None] if batch.ends else []
+        freeing = [end for end in batch.ends if end.schedule_id or end.singleton]
         parents = _parents_of(batch.new_runs) if batch.new_runs else set()
-        if not batch.rows and not scheduled and not parents:  # nearly all of them
+        if not batch.rows and not freeing and not parents:  # nearly all of them
             if not batch.new_runs:
                 return self._record_steps(batch, _NOBODY)
             return self._new_run_steps(batch, parents, _NOBODY) | self._record_steps(batch, _NOBODY)
-        asked = self._stages.asked(batch.rows, ends=bool(scheduled))
+        asked = self._stages.asked(batch.rows, ends=bool(freeing))
         return (
             self._lock_steps(batch, parents, asked)
             | steps_at(asked.insert, batch)
@@ -111,13 +111,20 @@ class BatchSteps:
             decided=decided,
         )
 
-    def of_one(self, run: NewRun, rows: Rows = NO_ROWS) -> Steps:
-        """The statements that insert one run that has a key and no owner, with these rows."""
+    def of_one(
+        self, run: NewRun, rows: Rows = NO_ROWS, insert: Callable[[NewRun], Step] | None = None
+    ) -> Steps:
+        """The statements that insert one run that has a key and no owner, with these rows.
+        ``insert`` makes the statement for its row if that is not the usual one.
+        """
         q = self._runs
         (in_row,), inputs = self._payloads.split_inputs([run], _ID)
         parents = _parents_of([run])
         steps = self._parent_steps(parents, q.lock_roots, "roots")
-        steps["run"] = Step(q.insert_unowned_run, self._unowned_row(in_row))
+        if insert is None:
+            steps["run"] = Step(q.insert_unowned_run, self._unowned_row(in_row))
+        else:
+            steps["run"] = insert(in_row)
         if inputs is not None:
             steps["input"] = inputs
         if tags := _tag_rows([run]):

@@ -69,7 +69,7 @@ class CommitPart:
     kinds: AbstractSet[Kind[Any]]
     """It is called for a batch with rows of one of these kinds."""
     after_ends: bool = False
-    """Whether it is also called for a batch with ends of runs of schedules."""
+    """Whether it is also called for a batch with ends of runs behind which others may wait."""
     lock: Statement | None = None
     """Locks rows of the feature's own by their ``ids``, in the order of the parts."""
     locks: Locking | None = None
@@ -94,6 +94,12 @@ class CommitPart:
     """In a transaction that cancels runs: after the runs without an owner have ended."""
     ended: Sequence[Statement] = ()
     """In a transaction that ends runs without their owners: after ``dropped``, by their ``ids``."""
+    lock_of: Sequence[Statement] = ()
+    """In a transaction that ends runs without their owners, or begins ended runs again: locks by
+    their ``ids``, after those of schedules.
+    """
+    lock_of_owned: Sequence[Statement] = ()
+    """In a transaction in which runners give runs up: locks, after those of schedules."""
     cancelled: Sequence[Statement] = ()
     """In a transaction in which runners give runs up: before the runs end that must be cancelled,
     which ``mark_cancelled`` has named.
@@ -128,11 +134,15 @@ class Stages:
         self._answer: Sequence[Answering] = [each.answer for each in parts if each.answer]
         self.dropped: Sequence[Statement] = [one for each in parts for one in each.dropped]
         self.ended: Sequence[Statement] = [one for each in parts for one in each.ended]
+        self.lock_of: Sequence[Statement] = [one for each in parts for one in each.lock_of]
+        self.lock_of_owned: Sequence[Statement] = [
+            one for each in parts for one in each.lock_of_owned
+        ]
         self.cancelled: Sequence[Statement] = [one for each in parts for one in each.cancelled]
 
     def asked(self, rows: Rows, *, ends: bool = False) -> Stages:
-        """The parts to call for a batch with these rows of features, and with ``ends`` of runs of
-        schedules. Cached: few combinations occur.
+        """The parts to call for a batch with these rows of features, and with ``ends`` of runs
+        behind which others may wait. Cached: few combinations occur.
         """
         key = (frozenset(rows), ends)
         if (found := self._asked.get(key)) is None:

@@ -97,9 +97,10 @@ class SqlRunners(SqlPart):
         The last one returns those.
         """
         q, known = self._runners, {**values, "held": self._dialect.array(held)}
-        schedules, *others = steps_of(
+        locks = self._stages.lock_of_owned
+        before = steps_of([q.lock_schedules_of_owned, *locks], known)
+        others = steps_of(
             [
-                q.lock_schedules_of_owned,
                 q.lock_owned,
                 q.mark_cancelled,
                 *self._stages.cancelled,
@@ -107,7 +108,7 @@ class SqlRunners(SqlPart):
             ],
             known,
         )
-        return [schedules, lock_runner, *others]
+        return [*before, lock_runner, *others]
 
     async def runner_names(self, numbers: Collection[int]) -> list[RunnerName]:
         if not numbers:

@@ -1,0 +1,1 @@
+"""Singletons: at most one run of a workflow and key is under way."""
