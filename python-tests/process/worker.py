@@ -10,6 +10,7 @@ all its threads.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import importlib
 import itertools
 import json
@@ -156,6 +157,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _looping(registry)
     _mapped_runs(registry)
     _busy(registry)
+    _alone(registry)
     _parent(runner, registry)
     _maker(runner, registry)
     _postponed(registry)
@@ -225,6 +227,21 @@ def _busy(registry: cloaca.Registry) -> None:
         def busy(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
             note(handle)
             time.sleep(0.005)  # work that gives the other process its turn
+
+
+def _alone(registry: cloaca.Registry) -> None:
+    """A body that notes if another one holds the lock, which a process that dies lets go of."""
+    with cloaca.WorkflowBuilder("alone", registry=registry):
+
+        @cloaca.task(id="alone")
+        def alone(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            with Path(os.environ["CLOACA_TEST_LEDGER"] + ".lock").open("a") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    _broken(f"run {handle.run_id} runs beside another with its singleton key")
+                note(handle)
+                time.sleep(0.002)  # work that gives the other process its turn
 
 
 def _parent(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry) -> None:
@@ -570,6 +587,13 @@ def _submit(runner: cloaca.DefaultRunner, name: str, count: str = "1", child: st
     say("submitted", *(handle.id for handle in runner.submit_many(name, contexts)))
 
 
+def _singletons(runner: cloaca.DefaultRunner, count: str, *policies: Any) -> None:
+    """Submit so many runs with one singleton key, by these policies in turn."""
+    for policy, _ in zip(itertools.cycle(policies), range(int(count)), strict=False):
+        runner.submit("alone", {}, singleton="key", singleton_policy=policy)
+    say("submitted", count)
+
+
 def _limited(runner: cloaca.DefaultRunner, name: str, seconds: str) -> None:
     """Submit a run that may take so many seconds."""
     say("submitted", runner.submit(name, {}, time_limit=float(seconds)).id)
@@ -863,6 +887,7 @@ def _enable(runner: cloaca.DefaultRunner, name: str, enabled: str) -> None:
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "submit": _submit,
+    "singletons": _singletons,
     "limited": _limited,
     "steer": _steer,
     "send": _send,

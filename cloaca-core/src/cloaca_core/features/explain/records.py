@@ -13,9 +13,10 @@ from cloaca_core.store.runner_rows import RunnerRow
 class Holds(NamedTuple):
     """The reasons that may hold a run back, besides the ``due_at`` of its row.
 
-    It waits ``behind`` another run of its schedule, whose status is ``behind_status``; or it is
-    paused since ``paused_at``, until ``paused_until`` or (None) until it is resumed. A run that is
-    being cancelled ends by ``cancel_at``; a run that has not begun is cancelled at ``start_by``.
+    It waits ``behind`` another run of its schedule or singleton key, whose status is
+    ``behind_status``; or it is paused since ``paused_at``, until ``paused_until`` or (None) until
+    it is resumed. A run that is being cancelled ends by ``cancel_at``; a run that has not begun is
+    cancelled at ``start_by``.
     Runners that lack tasks of a run release it if it was ``forked`` (1, else 0), or restarted.
     """
 

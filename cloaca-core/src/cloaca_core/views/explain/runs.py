@@ -24,6 +24,7 @@ from cloaca_core.views.task_results import WAITS, Wait
 
 if TYPE_CHECKING:
     from cloaca_core.features.explain.facts import Facts, Here, RunnerState
+    from cloaca_core.features.explain.records import RecordedRun
     from cloaca_core.views.explain.explanation import TaskExplanation
 
 
@@ -201,7 +202,7 @@ def _unowned(facts: Facts, tasks: Sequence[TaskExplanation]) -> list[Why]:
     if recorded.holds.paused_at is not None:
         whys.append(_paused(facts))
     if recorded.holds.behind is not None:
-        whys.append(_behind(recorded.holds.behind, recorded.holds.behind_status))
+        whys.append(_behind(recorded.holds.behind, recorded))
     if recorded.row.due_at is not None:
         whys += _not_due(facts, tasks, recorded.row.due_at)
     if recorded.paused is not None:
@@ -211,9 +212,12 @@ def _unowned(facts: Facts, tasks: Sequence[TaskExplanation]) -> list[Why]:
     return [*(holds or _unclaimed(facts)), *others, *_starts_by(facts)]
 
 
-def _behind(run_id: str, status: str | None) -> Why:
+def _behind(run_id: str, recorded: RecordedRun) -> Why:
+    status, key = recorded.holds.behind_status, recorded.row.singleton_key
     state = "" if status is None else f", which is {status}"
-    text = f"it waits for the run of its schedule before it, {run_id}{state}, to end"
+    before = "run of its schedule before it" if key is None else "run before it"
+    of_key = "" if key is None else f" with singleton key {key!r}"
+    text = f"it waits for the {before}{of_key}, {run_id}{state}, to end"
     return Why("behind", text, Wait("run", run_id))
 
 
