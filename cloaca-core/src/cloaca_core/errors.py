@@ -28,6 +28,7 @@
     │   └── VersionChangedError         the workflow has changed since the run began
     ├── LoopError                       (RuntimeError) no iteration satisfied a loop
     ├── RunStateError                   (RuntimeError) a run is in another state than this needs
+    │   ├── SingletonError              … another run has its singleton key
     │   ├── RunEndedError               … it has ended
     │   └── AlreadyDecidedError         an approval has been decided, or its time is over
     ├── MailboxFullError                (RuntimeError) too many messages of a run are unread

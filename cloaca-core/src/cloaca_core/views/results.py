@@ -47,8 +47,8 @@ class RunInfo(Shown):
     now. ``version`` is the version of its workflow that it was submitted with, or that a retry was
     planned by; ``ran_version`` the one that its last runner ran it by, None before it has begun.
     ``round`` is 1 until a retry begins the next; ``parent_id`` is the run whose body has submitted
-    it, ``schedule_id`` the schedule that has made it; ``reason`` says why it is paused or was
-    cancelled, and who asked; ``due_at`` is when it may go on, None also for a run that waits for a
+    it, ``schedule_id`` the schedule that has made it, ``singleton`` its singleton key; ``reason``
+    says why it is paused or was cancelled, and who asked; ``due_at`` is when it may go on, None also for a run that waits for a
     message alone; ``queue`` is where it may be claimed, or was. ``active_bodies`` counts its bodies
     that run in this process, without those that were given up: 0 for a run that no runner owns,
     None for one of another process. ``forked_from`` is the run that a fork was made of, ``follows``
@@ -75,6 +75,7 @@ class RunInfo(Shown):
     priority: int = 0
     parent_id: str | None = None
     schedule_id: str | None = field(default=None, kw_only=True)
+    singleton: str | None = field(default=None, kw_only=True)
     queue: str = field(default=DEFAULT_QUEUE, kw_only=True)
     reason: str | None = None
     due_at: str | None = None
@@ -248,6 +249,7 @@ def run_info(
         priority=row.priority,
         parent_id=row.parent_id,
         schedule_id=row.schedule_id,
+        singleton=row.singleton_key,
         queue=row.queue,
         reason=row.steer_reason,
         due_at=None if row.due_at == NEVER else rfc3339_or_none(row.due_at),

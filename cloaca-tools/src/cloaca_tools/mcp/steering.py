@@ -10,6 +10,7 @@ from cloaca_core.features.steering.operations import Cancel, Pause, Resume
 from cloaca_core.features.steering.results import Steered
 from cloaca_core.features.waits.operations import Approve, Send
 from cloaca_core.operations.runs import Status
+from cloaca_core.values.option_names import SingletonPolicyName
 from cloaca_tools.mcp.bounds import Form
 from cloaca_tools.mcp.database import Database
 from cloaca_tools.mcp.looking import RUN, WORKFLOW
@@ -44,6 +45,8 @@ def submit(
     delay: float | None = None,
     time_limit: float | None = None,
     queue: str | None = None,
+    singleton: str | None = None,
+    singleton_policy: SingletonPolicyName = "existing",
 ) -> Form:
     """Submit a run, for a runner to execute."""
     made = database.client.submit(
@@ -55,6 +58,8 @@ def submit(
         delay=delay,
         time_limit=time_limit,
         queue=queue,
+        singleton=singleton,
+        singleton_policy=singleton_policy,
         by=BY,
     )
     return {"run": submitted_form(made)}
@@ -169,6 +174,11 @@ STEERING: Final = (
             "delay": seconds("Begin so many seconds later."),
             "time_limit": seconds("The seconds that the run may take."),
             "queue": text("The queue of its tasks that name none. Default: its workflow's."),
+            "singleton": text("At most one run of the workflow with this key is under way."),
+            "singleton_policy": text(
+                "If one is: 'existing' gives that run, 'reject' refuses, 'queue' begins when it "
+                "has ended, 'cancel_old' cancels it. Default: existing."
+            ),
         },
         _ADDS,
     ),

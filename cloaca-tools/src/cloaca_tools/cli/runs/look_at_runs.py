@@ -136,6 +136,7 @@ def header(run: RunLine, submitted_by: str | None, ran: Sequence[RanIn] = ()) ->
             "took": duration(run.seconds),
             "due": run.due_at,
             "priority": str(run.priority) if run.priority else None,
+            "singleton": run.singleton,
             "queue": run.queue if run.queue != DEFAULT_QUEUE else None,
             "tags": tags_text(run.tags),
             "parent": run.parent_id,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from cloaca_core.engine.calls.orders import asker
+from cloaca_core.values.option_names import SingletonPolicyName
 from cloaca_tools.cli import exits
 from cloaca_tools.cli.arguments import (
     DURATION,
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 @click.argument("workflow", shell_complete=WORKFLOWS)
 @context_options
 @click.option("--key", metavar="KEY", help="An idempotency key: one run has it, for ever.")
+@click.option("--singleton", metavar="KEY", help="One run has it at a time; with --detach.")
+@click.option(
+    "--singleton-policy",
+    type=click.Choice(get_args(SingletonPolicyName)),
+    help="If a run with that key is under way; existing by default.",
+)
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="May be given again.")
 @click.option("--priority", type=click.IntRange(-100, 100), help="Of runs that wait for a place.")
 @click.option("--queue", metavar="NAME", help="Of tasks that name none; with --detach.")
@@ -51,6 +58,8 @@ def command(
     file: str | None,
     pairs: tuple[str, ...],
     key: str | None,
+    singleton: str | None,
+    singleton_policy: SingletonPolicyName | None,
     tags: tuple[str, ...],
     priority: int | None,
     queue: str | None,
@@ -69,6 +78,8 @@ def command(
         raise click.UsageError("--delay needs --detach: this command would have to wait so long")
     if queue is not None and not detach:
         raise click.UsageError("--queue needs --detach: this command runs all tasks itself")
+    if singleton is not None and not detach:
+        raise click.UsageError("--singleton needs --detach: this command claims no run that waits")
     context = context_of(file, pairs)
     options: dict[str, Any] = {
         "idempotency_key": key,
@@ -78,7 +89,9 @@ def command(
         "by": asker(by),
     }
     if detach:
-        _detach(where, out, workflow, context, {**options, "delay": delay, "queue": queue})
+        policy = {} if singleton_policy is None else {"singleton_policy": singleton_policy}
+        options |= {"delay": delay, "queue": queue, "singleton": singleton, **policy}
+        _detach(where, out, workflow, context, options)
         return
     ctx.exit(_run(where, out, workflow, context, options))
 

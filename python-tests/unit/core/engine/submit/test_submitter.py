@@ -27,7 +27,7 @@ from cloaca_core.engine.recover.lease import Lease
 from cloaca_core.engine.recover.process_identity import this_process
 from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.engine.subjects import Subjects
-from cloaca_core.engine.submit.request import Request, RunRows
+from cloaca_core.engine.submit.request import Request, RunRows, Singleton
 from cloaca_core.engine.submit.start import Start
 from cloaca_core.engine.submit.submitter import Accepted, Submitter
 from cloaca_core.errors import (
@@ -37,8 +37,8 @@ from cloaca_core.errors import (
     StoreFullError,
     StoreUnavailableError,
 )
-from cloaca_core.run.rows import RunRow
-from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.run.rows import NewRun, RunRow
+from cloaca_core.store.batch import Batch, Committed, Rows
 from cloaca_core.store.messages import NewMessage
 from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.ids import RunIds
@@ -113,6 +113,8 @@ class Desk:
         self.heed_failure: Exception | None = None
         self.again: list[tuple[str, str, str]] = []
         self.begins_again = True
+        self.joined: list[tuple[str, str | None, Singleton]] = []
+        self.holder: str | None = None
         self.submitter = Submitter(
             self.store,
             self.journal,
@@ -124,6 +126,7 @@ class Desk:
             self._heed,
             self._child_keys,
             self._begin_again,
+            self._join,
             subjects,
         )
         with WorkflowBuilder("w", registry=Registry()) as builder:
@@ -158,6 +161,10 @@ class Desk:
     async def _begin_again(self, parent: RunRow, run_id: str, text: str) -> bool:
         self.again.append((parent.id, run_id, text))
         return self.begins_again
+
+    async def _join(self, row: NewRun, singleton: Singleton, _: Rows) -> tuple[str, bool]:
+        self.joined.append((row.id, row.owner, singleton))
+        return self.holder or row.id, self.holder is None
 
     async def _child_keys(self, parent_id: str) -> set[str | None]:
         return {child.idempotency_key for child in await self.store.children([parent_id])}
@@ -337,6 +344,24 @@ async def test_a_run_whose_key_others_write_is_inserted_later_and_has_no_owner(d
     assert (run_ids, known) == (list(desk.store.runs), False)
     assert (desk.begun, desk.owners(), desk.woken) == ([], [None], 1)
     assert desk.capacity.free() == 2
+
+
+async def test_a_run_with_a_singleton_key_has_no_owner_and_is_told_of(desk: Desk) -> None:
+    singleton = Singleton("customer 7", "queue")
+
+    (run_id,), known = await desk.accept(desk.request(singleton=singleton))
+
+    assert (desk.joined, known) == ([(run_id, None, singleton)], False)
+    assert (desk.begun, desk.woken) == ([], 1)
+
+
+async def test_the_run_that_has_the_singleton_key_is_given(desk: Desk) -> None:
+    desk.holder = "other"
+
+    accepted = await desk.accept(desk.request(singleton=Singleton("customer 7", "existing")))
+
+    assert accepted == (["other"], True)
+    assert desk.woken == 0
 
 
 @pytest.mark.parametrize(
