@@ -48,13 +48,14 @@ class RunInfo(Shown):
     planned by; ``ran_version`` the one that its last runner ran it by, None before it has begun.
     ``round`` is 1 until a retry begins the next; ``parent_id`` is the run whose body has submitted
     it, ``schedule_id`` the schedule that has made it, ``singleton`` its singleton key; ``reason``
-    says why it is paused or was cancelled, and who asked; ``due_at`` is when it may go on, None also for a run that waits for a
-    message alone; ``queue`` is where it may be claimed, or was. ``active_bodies`` counts its bodies
-    that run in this process, without those that were given up: 0 for a run that no runner owns,
-    None for one of another process. ``forked_from`` is the run that a fork was made of, ``follows``
-    the run whose end this one follows, by ``WorkflowBuilder.when_ended``. ``waits_for`` is its wait
-    for a person, else for an event, else for an instant, else for a child run; the oldest of
-    several. Listings have None for these four, but those of an ``Observer`` tell ``waits_for``.
+    says why it is paused or was cancelled, and who asked; ``due_at`` is when it may go on, None
+    also for a run that waits for a message alone; ``queue`` is where it may be claimed, or was.
+    ``active_bodies`` counts its bodies that run in this process, without those that were given up:
+    0 for a run that no runner owns, None for one of another process. ``forked_from`` is the run
+    that a fork was made of, ``follows`` the run whose end this one follows, by
+    ``WorkflowBuilder.when_ended``. ``waits_for`` is its wait for a person, else for an event, else
+    for an instant, else for a child run; the oldest of several. Listings have None for these four,
+    but those of an ``Observer`` tell ``waits_for``.
     ``runner_gone`` is true while a runner owns the run that has died or lost its lease; only an
     ``Observer`` tells it, of one run and in lists. ``children`` is the number of runs that it has
     begun, detached ones aside, up to 1,000; only the lists of an ``Observer`` tell it.

@@ -29,8 +29,8 @@ def keys(value: object) -> str:
 def test_the_form_of_a_run() -> None:
     assert keys(run_info(ROW, LATE)) == (
         "id workflow_name workflow version status created_at started_at ended_at seconds "
-        "error_message tags round priority parent_id schedule_id queue reason due_at ran_version "
-        "runner_gone children active_bodies forked_from follows waits_for"
+        "error_message tags round priority parent_id schedule_id singleton queue reason due_at "
+        "ran_version runner_gone children active_bodies forked_from follows waits_for"
     )
 
 
