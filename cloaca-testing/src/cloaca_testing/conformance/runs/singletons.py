@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -11,7 +12,6 @@ from cloaca_core.errors import lost_parent
 from cloaca_core.features.singletons.records import Joined, KeyedRun
 from cloaca_core.features.steering.records import Reopening
 from cloaca_core.run.rows import RunEnd
-from cloaca_core.store.sql.base import pair
 from cloaca_core.values.states import RunStatus
 from cloaca_testing.conformance.commits import claimed, record, stored, submit
 from cloaca_testing.conformance.rows import LATER, NOW, WORKFLOW, act, new_run, run_end, runner
@@ -229,4 +229,4 @@ async def _queue(store: Store, *run_ids: str) -> None:
 
 
 def _end(run_id: str, status: str = RunStatus.COMPLETED) -> RunEnd:
-    return run_end(run_id, status=status)._replace(singleton=pair(WORKFLOW, KEY))
+    return run_end(run_id, status=status)._replace(singleton=json.dumps([WORKFLOW, KEY]))
