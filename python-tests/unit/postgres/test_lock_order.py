@@ -8,6 +8,7 @@ comes later.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeAlias
 
@@ -53,6 +54,20 @@ GIVING_UP: dict[str, Operation] = {
     "take over": lambda store: store.take_over("dead", 9),
 }
 OWNERS = {"take over": "dead"}
+
+
+AT_KEYS: dict[str, Operation] = {
+    "join": lambda store: store.join(new_run("c", owner=None), "key", queues=True),
+    "replace": lambda store: store.replace(new_run("c", owner=None), "key", act(), LATER),
+    "end": lambda store: record(
+        store, ends=[run_end("a")._replace(singleton=json.dumps([WORKFLOW, "key"]))]
+    ),
+    "cancel": lambda store: store.cancel(["a"], act(), LATER, children=True),
+    "expire": lambda store: store.expire(["b"], act()),
+    "retry": lambda store: store.retry([Reopening("a", 1, {})], act()),
+    "release": lambda store: store.release("r1", []),
+}
+"""What inserts, ends or begins again runs of a singleton key."""
 
 
 @pytest_asyncio.fixture
@@ -129,6 +144,32 @@ async def test_schedules_are_locked_before_the_runner_and_runs(
 
     await lock(mine, "cloaca_runner", owner, wait=False)
     for run_id in ALL:
+        await lock(mine, "cloaca_run", run_id, wait=False)
+    await mine.rollback()
+    await operation
+
+
+@pytest.mark.parametrize("name", AT_KEYS)
+async def test_turns_at_singleton_keys_are_taken_before_the_runner_and_runs(
+    store: Store, mine: Raw, name: str
+) -> None:
+    await store.register(runner())
+    for run_id in "ab":
+        await store.join(new_run(run_id, owner=None), "key", queues=True)
+    await store.claim("r1", [WORKFLOW], 9, NOW)
+    if name == "release":
+        await store.cancel(["a"], act("before"), LATER, children=True)
+    await mine.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('singleton ' || number, applied_at)) "
+        "FROM (SELECT applied_at FROM cloaca_migration WHERE number = 1) AS seed, "
+        "generate_series(0, 63) AS number"
+    )
+
+    operation = asyncio.create_task(AT_KEYS[name](store))
+    await blocks(mine)
+
+    await lock(mine, "cloaca_runner", "r1", wait=False)
+    for run_id in "ab":
         await lock(mine, "cloaca_run", run_id, wait=False)
     await mine.rollback()
     await operation
