@@ -44,12 +44,12 @@ SELECT
     CAST(:child_kind AS TEXT), :queue, CAST(:asked_queue AS TEXT),
     CAST(:singleton_key AS TEXT), last.id, 0, 'Pending'
 FROM (SELECT 1) AS one
-LEFT JOIN (
-    SELECT run.id, run.created_at FROM cloaca_run AS run
+LEFT JOIN cloaca_run AS last ON last.id = (
+    SELECT run.id FROM cloaca_run AS run
     WHERE run.workflow = :workflow AND run.singleton_key = :singleton_key
         AND run.singleton_key IS NOT NULL AND run.ended_at IS NULL
     ORDER BY run.created_at DESC, run.id DESC LIMIT 1
-) AS last ON 1 = 1
+)
 WHERE (last.id IS NULL OR :queues = 1)
     AND (
         :replaces = 0
