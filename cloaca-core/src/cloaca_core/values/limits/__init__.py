@@ -1,0 +1,1 @@
+"""The settings of limits: rates, and how many bodies at once."""
