@@ -37,6 +37,7 @@
     ├── ApprovalRejectedError           (RuntimeError) an approval ended with "reject"
     ├── MapError                        (ValueError) a map has no items that it could run
     ├── MapFailedError                  (RuntimeError) items of a map failed
+    ├── LimitKeyError                   (ValueError) a limit has no key that it could count by
     ├── RecoveryLimitError              (RuntimeError) a task took its process down too often
     ├── ExecutorError                   (RuntimeError) a body cannot run on its executor
     │   ├── ExecutorUnavailableError    … as long as the executor takes no call
@@ -487,6 +488,20 @@ class MapFailedError(CloacaError, RuntimeError):
         self.items = items
         self.first = first
         self.error = error
+
+
+class LimitKeyError(CloacaError, ValueError):
+    """The key of a limit is not in the context, or cannot be a key.
+
+    ``task_id`` is the task, None for the limit of a run; ``limit`` is the name of the limit,
+    ``path`` the place in the context.
+    """
+
+    def __init__(self, message: str, *, task_id: str | None, limit: str, path: str) -> None:
+        super().__init__(message)
+        self.task_id = task_id
+        self.limit = limit
+        self.path = path
 
 
 class RecoveryLimitError(CloacaError, RuntimeError):

@@ -15,7 +15,7 @@ import functools
 import hashlib
 import inspect
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from types import (
     BuiltinFunctionType,
@@ -47,11 +47,15 @@ _ABOUT_SOURCE: Final = frozenset(
 )
 """Names under which a class body stores facts about its own source."""
 
-_UNLESS_NONE: Final = "cloaca: counts unless None"
-UNLESS_NONE: Final = MappingProxyType({_UNLESS_NONE: True})
+_COUNTS: Final = "cloaca: counts"
+UNLESS_NONE: Final = MappingProxyType({_COUNTS: lambda value: value is not None})
 """Metadata of a dataclass field that counts only if it has a value. So a new option does not change
 the digests of definitions that do not use it.
 """
+UNLESS_EMPTY: Final = MappingProxyType({_COUNTS: bool})
+"""Metadata of a field of a dataclass, a tuple, that counts only if it has members."""
+NEVER: Final = MappingProxyType({_COUNTS: lambda _: False})
+"""Metadata of a field of a dataclass that does not count."""
 
 _STEPS: Final = 16
 """Number of steps along a circle of references that count when an object in it is digested."""
@@ -212,7 +216,8 @@ def _object_node(value: object) -> _Node:
 def _counts(value: object, field: dataclasses.Field[object]) -> bool:
     if not hasattr(value, field.name):  # it is not set yet
         return False
-    return _UNLESS_NONE not in field.metadata or getattr(value, field.name) is not None
+    counts: Callable[[object], bool] | None = field.metadata.get(_COUNTS)
+    return counts is None or counts(getattr(value, field.name))
 
 
 # -- code ----------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from cloaca_core.errors import MapError
 from cloaca_core.values.namespace import is_control
 from cloaca_core.values.payloads.digests import digest_of
-from cloaca_core.values.payloads.json_values import decode, path_of, shown_path
+from cloaca_core.values.payloads.json_places import at_path, kind_of
+from cloaca_core.values.payloads.json_values import decode, shown_path
 
 if TYPE_CHECKING:
     from cloaca_core.definition.maps.options import MapOptions
@@ -45,7 +46,7 @@ def items_of(task_id: str, options: MapOptions, given: Mapping[str, JsonValue], 
         values = data
     else:
         raise _refused(
-            task_id, place, f"{_kind(data)}; expected a list, or an object whose keys are labels"
+            task_id, place, f"{kind_of(data)}; expected a list, or an object whose keys are labels"
         )
     if len(values) > most:
         raise _refused(task_id, place, f"{len(values)} items; max_map_items is {most}")
@@ -68,17 +69,10 @@ def _found(
     if options.path is None:
         assert options.items is not None, "a map without a path has its items"
         return "map", decode(options.items)
-    value: JsonValue = cast("dict[str, JsonValue]", given)
-    place = ""
-    for key in options.path:
-        if not isinstance(value, dict):
-            what = f"{_kind(value)}; expected an object with the key {key!r:.80}"
-            raise _refused(task_id, place, what)
-        place = f"{place}.{key}" if place else path_of(key)
-        if key not in value:
-            raise _refused(task_id, place, "nothing: its context has no such key")
-        value = value[key]
-    return place, value
+    found = at_path(given, options.path)
+    if found.fault is not None:
+        raise _refused(task_id, found.path, found.fault)
+    return found.path, found.value
 
 
 def _labelled(task_id: str, place: str, item: JsonValue, field: str) -> str | int:
@@ -87,7 +81,9 @@ def _labelled(task_id: str, place: str, item: JsonValue, field: str) -> str | in
     label = item[field]
     if isinstance(label, bool) or not isinstance(label, str | int):
         raise _refused(
-            task_id, f"{place}.{field}", f"{_kind(label)} as a label; expected a text or an integer"
+            task_id,
+            f"{place}.{field}",
+            f"{kind_of(label)} as a label; expected a text or an integer",
         )
     return label
 
@@ -129,19 +125,3 @@ def _refused(task_id: str, place: str, found: str) -> MapError:
     return MapError(
         f"task {task_id!r} maps {shown}, which has {found}", task_id=task_id, path=place
     )
-
-
-def _kind(value: JsonValue) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a text"
-        case dict():
-            return "an object"
-        case list():
-            return "a list"
