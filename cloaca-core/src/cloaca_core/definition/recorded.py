@@ -30,6 +30,7 @@ from cloaca_core.values.payloads.json_values import JsonValue, decode, encode
 from cloaca_core.values.times.no_limit import NO_LIMIT, WORD, NoLimit
 
 if TYPE_CHECKING:
+    from cloaca_core.definition.limits.limit import LimitUse
     from cloaca_core.definition.retries.condition import Condition
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.waits.kinds import NodeWait
@@ -75,6 +76,7 @@ class RecordedTask:
     executor: str | None = None
     map: RecordedMap | None = None
     queue: str | None = None
+    limits: tuple[LimitUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class RecordedWorkflow:
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     exhausted_policy: ExhaustedPolicyName = "fail"
     queue: str | None = None
+    limits: tuple[LimitUse, ...] = ()
     recorded_at: int = field(default=0, compare=False)
     begins_in: str = field(init=False, compare=False)
     queues: tuple[str, ...] = field(init=False, compare=False)
@@ -123,6 +126,7 @@ class RecordedWorkflow:
             tags=MappingProxyType(read["tags"]),
             exhausted_policy=read.get("exhausted_policy", "fail"),
             queue=read.get("queue"),
+            limits=_limits(read),
             recorded_at=row.recorded_at,
         )
 
@@ -141,6 +145,8 @@ def content(workflow: Workflow) -> str:
     }
     if workflow.queue is not None:
         written["queue"] = workflow.queue
+    if workflow.limits:
+        written["limits"] = _written_limits(workflow.limits)
     return encode(written)
 
 
@@ -183,7 +189,15 @@ def _written_task(task: Task, fingerprint: str) -> dict[str, JsonValue]:
         written["map"] = written_map(task.map)
     if task.queue is not None:
         written["queue"] = task.queue
+    if task.limits:
+        written["limits"] = _written_limits(task.limits)
     return written
+
+
+def _written_limits(limits: Sequence[LimitUse]) -> JsonValue:
+    from cloaca_core.definition.limits.records import written_uses  # few workflows have limits
+
+    return written_uses(limits)
 
 
 def _written_retry(policy: RetryPolicy) -> dict[str, JsonValue]:
@@ -231,7 +245,16 @@ def _task(read: Mapping[str, Any]) -> RecordedTask:
         executor=read.get("executor"),
         map=read_map(read["map"]) if "map" in read else None,
         queue=read.get("queue"),
+        limits=_limits(read),
     )
+
+
+def _limits(read: Mapping[str, Any]) -> tuple[LimitUse, ...]:
+    if "limits" not in read:
+        return ()
+    from cloaca_core.definition.limits.records import read_uses  # few workflows have limits
+
+    return read_uses(read["limits"])
 
 
 def _retry(read: Mapping[str, Any]) -> RecordedRetry:

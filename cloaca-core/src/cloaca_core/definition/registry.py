@@ -1,4 +1,4 @@
-"""Registry of workflows, found by short name, alias or full namespace, and of triggers.
+"""Registry of workflows, found by short name, alias or full namespace, of triggers and of limits.
 
 One default registry serves a program; separate registries keep tests and tenants apart. A
 registry holds definitions only: runs are in the database.
@@ -24,6 +24,7 @@ from cloaca_core.values.arguments import nearest_name, wrong_type
 from cloaca_core.values.namespace import SEPARATOR, check_name, short_name
 
 if TYPE_CHECKING:
+    from cloaca_core.definition.limits.limit import Limit
     from cloaca_core.definition.triggers.definition import Trigger
     from cloaca_core.definition.workflow import Workflow
 
@@ -43,8 +44,8 @@ class Unregistered(NamedTuple):
 
 
 class Registry:
-    """Workflows by their full namespace, triggers by name. Every method may be called from any
-    thread and from a signal handler, also one that interrupts another call of this object.
+    """Workflows by their full namespace, triggers and limits by name. Every method may be called
+    from any thread and from a signal handler, also one that interrupts another call of this object.
     """
 
     def __init__(self) -> None:
@@ -58,7 +59,9 @@ class Registry:
     # -- change ----------------------------------------------------------------------------------
 
     def register(self, workflow: Workflow) -> None:
-        """Add a workflow; it replaces one of the same namespace."""
+        """Add a workflow, and the limits that it defines; it replaces one of the same namespace.
+        Refuses a limit that is defined in another way.
+        """
         if not _is_workflow(workflow):
             raise wrong_type("workflow", "a Workflow", workflow)
         self._change(lambda known: known.with_workflow(workflow))
@@ -84,8 +87,18 @@ class Registry:
             raise wrong_type("trigger", "a Trigger", trigger)
         self._change(lambda known: known.with_trigger(trigger))
 
+    def register_limit(self, limit: Limit) -> None:
+        """Add a limit, so that tasks and workflows may use it by its name. Refuses a limit that is
+        defined in another way.
+        """
+        from cloaca_core.definition.limits.limit import Limit  # few programs have limits
+
+        if not isinstance(limit, Limit):
+            raise wrong_type("limit", "a Limit", limit)
+        self._change(lambda known: known.with_limit(limit))
+
     def clear(self) -> None:
-        """Forget every workflow, alias and trigger. Runs in flight keep their definitions."""
+        """Forget every workflow, alias, trigger and limit. Runs keep their definitions."""
         self._change(lambda _: _Known())
 
     def _change(self, changed: Callable[[_Known], _Known]) -> None:
@@ -173,6 +186,14 @@ class Registry:
         """All triggers, first registered first."""
         return list(self._known.triggers.values())
 
+    def limits(self) -> list[Limit]:
+        """All limits: those that were registered by themselves, then those of workflows."""
+        known = self._known
+        found = dict(known.limits)
+        for workflow in known.workflows.values():
+            found.update(workflow.defined_limits)
+        return list(found.values())
+
 
 def _full_name(workflow_name: str) -> str:
     """The full namespace of a workflow that is not registered here; raises for no valid name."""
@@ -197,11 +218,14 @@ class _Known:
     """The namespaces of each short name, in order."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     triggers: Mapping[str, Trigger] = field(default_factory=dict)
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    """The limits that were registered by themselves."""
     earlier: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The ids of the tasks that the replaced workflows of a namespace had, latest first."""
 
     def with_workflow(self, workflow: Workflow) -> _Known:
         namespace = workflow.namespace
+        self._check_limits(f"workflow {namespace}", workflow.defined_limits, but=namespace)
         replaced = self.workflows.get(namespace)
         before = self if replaced is None else self._giving_way(namespace, replaced)
         named = dict(before.named)
@@ -232,6 +256,23 @@ class _Known:
 
     def with_trigger(self, trigger: Trigger) -> _Known:
         return replace(self, triggers={**self.triggers, trigger.name: trigger})
+
+    def with_limit(self, limit: Limit) -> _Known:
+        self._check_limits("register_limit", {limit.name: limit})
+        return replace(self, limits={**self.limits, limit.name: limit})
+
+    def _check_limits(self, owner: str, limits: Mapping[str, Limit], but: str = "") -> None:
+        """Refuse limits that are defined in another way, but for those of the workflow ``but``."""
+        if not limits:
+            return
+        from cloaca_core.definition.limits.known import check_alike  # few programs have limits
+
+        of_workflows = [
+            (f"workflow {name}", workflow.defined_limits)
+            for name, workflow in self.workflows.items()
+            if name != but
+        ]
+        check_alike(owner, limits, [("register_limit", self.limits), *of_workflows])
 
     def find(self, name: str) -> Workflow:
         match self.candidates(name):
@@ -318,6 +359,11 @@ def default_registry() -> Registry:
 def register_workflow_constructor(name: str, constructor: Callable[[], Workflow]) -> None:
     """Call ``constructor`` and register its workflow in the default registry, as ``name`` too."""
     _DEFAULT.register_constructor(name, constructor)
+
+
+def register_limit(limit: Limit) -> None:
+    """Add a limit to the default registry; see ``Registry.register_limit``."""
+    _DEFAULT.register_limit(limit)
 
 
 def list_workflows() -> list[Workflow]:

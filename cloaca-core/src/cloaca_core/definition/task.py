@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar, overload
 
 from cloaca_core.definition.callables import call_signature, is_async_callable, wrapped_signature
 from cloaca_core.definition.context import Context
-from cloaca_core.definition.fingerprint import UNLESS_NONE
+from cloaca_core.definition.fingerprint import UNLESS_EMPTY, UNLESS_NONE
 from cloaca_core.definition.maps.options import ITEM_NAMES, MapOptions, MapSource, map_options
 from cloaca_core.definition.retries.policy import RetryCondition, RetryPolicy, policy_from_arguments
 from cloaca_core.definition.rules import Rule
@@ -35,6 +35,7 @@ from cloaca_core.values.queue_names import checked_queue
 from cloaca_core.values.times.no_limit import NoLimit
 
 if TYPE_CHECKING:
+    from cloaca_core.definition.limits.limit import LimitUse
     from cloaca_core.definition.waits.kinds import NodeWait
 
 OnSuccess: TypeAlias = Callable[[str, Context], object]
@@ -57,7 +58,7 @@ class Task:
     ``dependencies`` are in declared order. ``timeout_seconds`` None means the runner's default,
     ``rule`` None the default rule, ``executor`` None the runner's own process, ``queue`` None that
     of its run. A task with a ``wait`` is a node without a body: its ``function`` is never called.
-    That of a task with a ``map`` is called for each item.
+    That of a task with a ``map`` is called for each item. ``limits`` are in order of their names.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Task:
     executor: str | None = field(default=None, metadata=UNLESS_NONE)
     map: MapOptions | None = field(default=None, metadata=UNLESS_NONE)
     queue: str | None = field(default=None, metadata=UNLESS_NONE)
+    limits: tuple[LimitUse, ...] = field(default=(), metadata=UNLESS_EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class Options:
     executor: str | None = None
     map: MapOptions | None = None
     queue: str | None = None
+    limits: tuple[LimitUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,7 @@ class DeclaredTask:
             executor=self.options.executor,
             map=self.options.map,
             queue=self.options.queue,
+            limits=self.options.limits,
         )
 
     @classmethod
@@ -141,6 +145,7 @@ class DeclaredTask:
             executor=task.executor,
             map=task.map,
             queue=task.queue,
+            limits=task.limits,
         )
         return cls(task.id, task.function, task.wants_handle, options, task.wait)
 

@@ -30,6 +30,7 @@ from cloaca_core.values.times.retention import Retention
 from cloaca_core.values.times.time_limits import TimeLimit
 
 if TYPE_CHECKING:
+    from cloaca_core.definition.limits.limit import Limit, LimitUse
     from cloaca_core.definition.waits.kinds import NodeWait
     from cloaca_core.definition.when_ended import WhenEnded
 
@@ -54,6 +55,7 @@ class Workflow:
         exhausted_policy: ExhaustedPolicyName = "fail",
         retention: Retention | None = None,
         queue: str | None = None,
+        limits: Sequence[LimitUse] = (),
     ) -> None:
         self._namespace = namespace
         self._name = name
@@ -68,6 +70,10 @@ class Workflow:
         self._exhausted_policy: ExhaustedPolicyName = exhausted_policy
         self._retention = retention
         self._queue = queue
+        self.limits: Final[tuple[LimitUse, ...]] = tuple(limits)
+        """The limits of its runs, in the order of their names; its tasks have their own."""
+        self.defined_limits: Final[Mapping[str, Limit]] = _defined_limits(namespace, tasks, limits)
+        """The limits that it defines by using them, by their names."""
         self.begins_in: Final[str] = first_queue(self, None)
         """The queue in which its runs begin, where their submission asks for none."""
         self.queues: Final[tuple[str, ...]] = named_queues(self)
@@ -89,6 +95,8 @@ class Workflow:
             definition.append({"exhausted_policy": self._exhausted_policy})
         if self._queue is not None:
             definition.append({"queue": self._queue})
+        if self.limits:
+            definition.append({"limits": self.limits})
         return fingerprint(definition)
 
     def __repr__(self) -> str:
@@ -211,6 +219,17 @@ class Workflow:
         from cloaca_core.definition.drawings import dot
 
         return dot(self._name, self.tasks)
+
+
+def _defined_limits(
+    namespace: str, tasks: Sequence[Task], of_runs: Sequence[LimitUse]
+) -> Mapping[str, Limit]:
+    if not of_runs and not any(task.limits for task in tasks):
+        return {}
+    # Imported here: few workflows have limits, and each module is time to the first result.
+    from cloaca_core.definition.limits.known import limits_of
+
+    return limits_of(namespace, tasks, of_runs)
 
 
 # -- validation ----------------------------------------------------------------------------------

@@ -169,6 +169,8 @@ class ActiveRunFactory:
                 queue=workflow.queue,
                 has_queues=any(task.queue is not None for task in workflow.tasks),
                 has_child_nodes=any(isinstance(task.wait, Child) for task in workflow.tasks),
+                limits=workflow.limits,
+                has_limits=any(task.limits for task in workflow.tasks),
             )
             self._graphs[workflow] = graph
         return graph

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
+    from cloaca_core.definition.limits.limit import LimitUse
     from cloaca_core.definition.task import Task
     from cloaca_core.values.definition_rows import WhenEndedRow
     from cloaca_core.values.times.time_limits import TimeLimit
@@ -41,7 +42,8 @@ class NodeGraph(NamedTuple, Generic[NodeT_co]):
     lists what starts when a run ends. With ``pauses``, a task that has used up its attempts pauses
     the run instead of failing. ``queue`` is the queue of tasks that name none, None for the usual
     one; ``has_queues`` says whether a task names one, ``has_child_nodes`` whether one is a node
-    that starts a child run.
+    that starts a child run. ``limits`` are those of its runs, ``has_limits`` says whether a task
+    has some.
     """
 
     tasks: tuple[NodeT_co, ...]
@@ -56,6 +58,8 @@ class NodeGraph(NamedTuple, Generic[NodeT_co]):
     queue: str | None = None
     has_queues: bool = False
     has_child_nodes: bool = False
+    limits: tuple[LimitUse, ...] = ()
+    has_limits: bool = False
 
 
 PlanGraph: TypeAlias = NodeGraph["Task"]

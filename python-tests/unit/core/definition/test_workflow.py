@@ -12,6 +12,7 @@ import pytest
 from tables import each_row
 
 from cloaca_core.definition.fingerprint import fingerprint
+from cloaca_core.definition.limits.limit import LimitUse
 from cloaca_core.definition.retries.policy import RetryPolicy
 from cloaca_core.definition.task import Task
 from cloaca_core.definition.waits.kinds import Approval, Sleep
@@ -297,14 +298,16 @@ class TestVersion:
         }
         assert len(versions) == 3
 
-    def test_a_node_an_executor_and_a_queue_count_and_their_absence_does_not(self) -> None:
+    def test_a_node_an_executor_a_queue_and_limits_count_and_their_absence_does_not(self) -> None:
         """Workflows without them have the versions that they had before there were any."""
         plain, node = new_task("a"), dataclasses.replace(new_task("a"), wait=Sleep(1.0))
         other = dataclasses.replace(node, wait=Sleep(2.0))
         sent = dataclasses.replace(plain, executor="cpu")
         queued = dataclasses.replace(plain, queue="gpu")
-        assert len({workflow_of(each).version for each in (plain, node, other, sent, queued)}) == 5
-        later = {"wait", "executor", "map", "queue"}
+        limited = dataclasses.replace(plain, limits=(LimitUse("gpu"),))
+        each_other = (plain, node, other, sent, queued, limited)
+        assert len({workflow_of(each).version for each in each_other}) == 6
+        later = {"wait", "executor", "map", "queue", "limits"}
         names = [each.name for each in dataclasses.fields(Task) if each.name not in later]
         before = dataclasses.make_dataclass("Task", names, frozen=True)
         facts = {name: getattr(plain, name) for name in names}
