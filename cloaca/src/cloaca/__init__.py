@@ -24,10 +24,15 @@ from cloaca_core.definition.context import (
 from cloaca_core.definition.handles.task_handle import (
     TaskHandle as TaskHandle,
 )
+from cloaca_core.definition.limits.limit import (
+    Limit as Limit,
+    LimitUse as LimitUse,
+)
 from cloaca_core.definition.registry import (
     Registry as Registry,
     get_workflow as get_workflow,
     list_workflows as list_workflows,
+    register_limit as register_limit,
     register_workflow_constructor as register_workflow_constructor,
 )
 from cloaca_core.definition.retries.policy import (
@@ -88,6 +93,7 @@ from cloaca_core.errors import (
     ExecutorUnavailableError as ExecutorUnavailableError,
     FilterError as FilterError,
     ForeignDatabaseError as ForeignDatabaseError,
+    LimitKeyError as LimitKeyError,
     LoopError as LoopError,
     MailboxFullError as MailboxFullError,
     MapError as MapError,
@@ -293,6 +299,10 @@ __all__ = [
     "list_workflows",
     "TaskNamespace",
     "WorkflowContext",
+    # how many at once
+    "Limit",
+    "LimitUse",
+    "register_limit",
     # nodes that wait
     "child",
     "constant",
@@ -438,6 +448,7 @@ __all__ = [
     "MailboxFullError",
     "MapError",
     "MapFailedError",
+    "LimitKeyError",
     "BodySignal",
     "BodyCancelled",
     "BodySuspended",

@@ -11,6 +11,7 @@ import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
+from cloaca_core.definition.limits.limit import LimitLike, LimitUse, limit_uses
 from cloaca_core.definition.registry import Registry, default_registry
 from cloaca_core.definition.task import (
     Collector,
@@ -81,6 +82,7 @@ class WorkflowBuilder:
         self._exhausted_policy: ExhaustedPolicyName = "fail"
         self._retention: Retention | None = None
         self._queue: str | None = None
+        self._limits: tuple[LimitUse, ...] = ()
         self._result: Workflow | None = None
         self._outer: Collector | None = None
         self._opened_in: _Place | None = None
@@ -159,6 +161,14 @@ class WorkflowBuilder:
         self._queue = checked_queue("name", name)
         return self
 
+    def limits(self, *limits: LimitLike) -> Self:
+        """Have runs begin only as these limits allow, each a ``Limit``, its ``key(...)`` or its
+        name. A run holds its places from its first start to its end, waiting included; keys are
+        those of its input. May be called several times.
+        """
+        self._limits = limit_uses("limits", (*self._limits, *limits))
+        return self
+
     def add_task(self, task: Reference) -> Self:
         """Add a task of the registered workflow of this name to this block.
 
@@ -231,6 +241,7 @@ class WorkflowBuilder:
                 exhausted_policy=self._exhausted_policy,
                 retention=self._retention,
                 queue=self._queue,
+                limits=self._limits,
             )
         except WorkflowValidationError as error:
             raise WorkflowValidationError(

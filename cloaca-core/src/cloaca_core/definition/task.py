@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar, overload
 from cloaca_core.definition.callables import call_signature, is_async_callable, wrapped_signature
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.fingerprint import UNLESS_EMPTY, UNLESS_NONE
+from cloaca_core.definition.limits.limit import LimitLike, LimitUse, limit_uses
 from cloaca_core.definition.maps.options import ITEM_NAMES, MapOptions, MapSource, map_options
 from cloaca_core.definition.retries.policy import RetryCondition, RetryPolicy, policy_from_arguments
 from cloaca_core.definition.rules import Rule
@@ -35,7 +36,6 @@ from cloaca_core.values.queue_names import checked_queue
 from cloaca_core.values.times.no_limit import NoLimit
 
 if TYPE_CHECKING:
-    from cloaca_core.definition.limits.limit import LimitUse
     from cloaca_core.definition.waits.kinds import NodeWait
 
 OnSuccess: TypeAlias = Callable[[str, Context], object]
@@ -192,6 +192,7 @@ def task(
     item_policy: ItemPolicyName | None = None,
     results: MapResultsName | None = None,
     queue: str | None = None,
+    limits: Sequence[LimitLike] | None = None,
 ) -> Callable[[FunctionT], FunctionT]: ...
 
 
@@ -222,6 +223,7 @@ def task(
     item_policy: ItemPolicyName | None = None,
     results: MapResultsName | None = None,
     queue: str | None = None,
+    limits: Sequence[LimitLike] | None = None,
 ) -> FunctionT | Callable[[FunctionT], FunctionT]:
     """Make the decorated function a task of the workflow whose builder block is open.
 
@@ -262,6 +264,8 @@ def task(
       ``"collect"``; finish. ``results``: ``"list"`` or ``"rows"``; list
     * ``queue``: the name of a queue: the body runs only in runners that serve it; the queue of its
       run, which is that of ``submit``, else that of the builder, else ``default``
+    * ``limits``: a list of limits, each a ``Limit``, its ``key(...)`` or its name: the body runs
+      only as they allow, together with all other bodies that have them; none
     * ``invokes``, ``post_invocation``: computation graphs, which this version refuses
 
     ``DefinitionError`` (ValueError) or ``DefinitionTypeError`` (TypeError) names the option, what
@@ -291,6 +295,7 @@ def task(
             map, label=label, max_parallel=max_parallel, item_policy=item_policy, results=results
         ),
         queue=None if queue is None else checked_queue("task(queue=...)", queue),
+        limits=() if limits is None else limit_uses("task(limits=...)", limits),
     )
     if function is not None:
         return _declare(checked, function)

@@ -11,6 +11,7 @@ import pytest
 from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.limits.limit import Limit, LimitUse
 from cloaca_core.definition.registry import Registry, default_registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
@@ -117,6 +118,25 @@ class TestFacts:
         ]
         assert builder.workflow.when_ended[0].context == {"n": 1}
         assert define(registry, "a").when_ended == ()
+
+    def test_limits_of_runs_are_collected(self, registry: Registry) -> None:
+        api, nightly = Limit("openai", total=20), Limit("nightly", total=1)
+        builder = WorkflowBuilder("flow", registry=registry).limits(nightly)
+        with builder.limits("gpu", api.key("customer")):
+            task(noop)
+        uses = (LimitUse("gpu"), LimitUse("nightly"), LimitUse("openai", ("customer",)))
+        assert builder.workflow.limits == uses
+        assert registry.limits() == [nightly, api]
+        with pytest.raises(DefinitionError, match=r"^limits has limit 'nightly' twice"):
+            builder.limits(nightly.key("customer"))
+
+    def test_a_task_of_the_registered_workflow_keeps_its_limits(self, registry: Registry) -> None:
+        api = Limit("openai", total=20)
+        with WorkflowBuilder("flow", registry=registry):
+            task(id="ship", limits=[api])(noop)
+        again = WorkflowBuilder("flow", registry=registry).add_task("ship").build()
+        assert again.tasks[0].limits == (LimitUse("openai"),)
+        assert again.defined_limits == {"openai": api}
 
 
 class TestEndOfBlock:

@@ -15,6 +15,7 @@ from unittest import mock
 import pytest
 from tables import each_row
 
+from cloaca_core.definition.limits.limit import Limit, LimitUse
 from cloaca_core.definition.retries.policy import RetryPolicy
 from cloaca_core.definition.task import DeclaredTask, Task, current_collector, task
 from cloaca_core.definition.written_rules import (
@@ -117,6 +118,17 @@ class TestDecorating:
             return current_collector.get()
 
         assert asyncio.run(main()) is None
+
+    def test_limits_are_objects_or_names(self, block: Collected) -> None:
+        api = Limit("openai", total=20)
+        task(limits=["gpu", api.key("customer")])(noop)
+        assert block.only().limits == (LimitUse("gpu"), LimitUse("openai", ("customer",)))
+        assert task(id="plain")(noop) is noop
+        assert block[-1].options.limits == ()
+        with pytest.raises(
+            DefinitionTypeError, match=r"^task\(limits=...\) must be a list of limits"
+        ):
+            task(limits="gpu")
 
     def test_a_queue_is_named(self, block: Collected) -> None:
         task(queue="gpu")(noop)

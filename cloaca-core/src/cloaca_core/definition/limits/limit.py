@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from cloaca_core.definition.fingerprint import NEVER
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.values.arguments import wrong_type
-from cloaca_core.values.limits.settings import LimitSettings, checked_limit_name, read_settings
-from cloaca_core.values.payloads.json_places import written_path
+from cloaca_core.values.queue_names import checked_queue as checked_limit_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloaca_core.values.limits.rates import RateLike
+    from cloaca_core.values.limits.settings import LimitSettings
 
 ITEM = "item"
 """The first part of a key that is in the item of a map."""
@@ -57,6 +57,9 @@ class Limit:
         rate_per_key: RateLike | None = None,
         burst_per_key: int | None = None,
     ) -> None:
+        # Imported here: ``@task`` knows this module, and few programs have limits.
+        from cloaca_core.values.limits.settings import read_settings
+
         settings = read_settings(
             total=total,
             per_key=per_key,
@@ -94,7 +97,7 @@ class LimitUse:
         return self.path is not None and self.path[0] == ITEM
 
     def __str__(self) -> str:
-        return self.name if self.path is None else f"{self.name}[{written_path(self.path)}]"
+        return self.name if self.path is None else f"{self.name}[{_written(self.path)}]"
 
 
 LimitLike: TypeAlias = Limit | LimitUse | str
@@ -172,4 +175,10 @@ def _is_again(parameter: str, known: LimitUse, use: LimitUse) -> bool:
 
 
 def _with_key(use: LimitUse) -> str:
-    return "without a key" if use.path is None else f"with the key {written_path(use.path)}"
+    return "without a key" if use.path is None else f"with the key {_written(use.path)}"
+
+
+def _written(path: tuple[str, ...]) -> str:
+    from cloaca_core.values.payloads.json_places import written_path  # for messages alone
+
+    return written_path(path)

@@ -11,7 +11,6 @@ from cloaca_core.errors import DefinitionError
 from cloaca_core.values.arguments import shown_number, whole
 from cloaca_core.values.limits.rates import Rate, read_rate
 from cloaca_core.values.payloads.json_values import decode, encode
-from cloaca_core.values.queue_names import checked_queue
 from cloaca_core.values.times.no_limit import NO_LIMIT, WORD, NoLimit
 
 if TYPE_CHECKING:
@@ -22,10 +21,6 @@ _T = TypeVar("_T")
 
 MOST_PLACES: Final = 1_000_000
 """The highest ``total`` and ``per_key``: each place may be a row."""
-
-checked_limit_name: Final = checked_queue
-"""The name of a limit, as it was given for a parameter: lists hold it as they hold those of queues.
-"""
 
 
 @dataclass(frozen=True, slots=True)
