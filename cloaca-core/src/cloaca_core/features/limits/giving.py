@@ -1,0 +1,445 @@
+"""Decides who gets the free places of limits. Pure: rows go in, changed rows come out.
+
+The order of those that wait for one limit is by rank, then by arrival; every tenth place goes to
+the one that waits longest. A waiter whose key has no place is passed over. Of equal rank, waiters
+of the runner that frees a place come first as long as the others arrived at most a beat earlier.
+
+Only as many rows are read as the decision needs: ``decide`` is a generator that yields ``Reads``
+and is sent ``Found``. What it has read tells where the first unread waiter can be at best, and it
+reads on before it would pass that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from cloaca_core.features.limits.rates import allowed_at, full_at, taken
+from cloaca_core.features.limits.records import ALL_KEYS, NEVER, Grant, Line, Need, Unit, Waiter
+from cloaca_core.values.limits.settings import LimitSettings
+
+if TYPE_CHECKING:
+    from cloaca_core.values.limits.rates import Rate
+    from cloaca_core.values.times.instants import Instant
+
+OLDEST: Final = 10
+"""Every so many places, one goes to the waiter that arrived first."""
+MOST_AT_ONCE: Final = 200
+"""Places that one transaction gives. If more are free, the next transaction follows at once."""
+_SPARE: Final = 3
+"""Lines and waiters that are read beyond the number of places, to choose among."""
+
+_Place: TypeAlias = tuple[int, int, str, str, int]
+"""Where a waiter stands in an order; the lowest is the first."""
+_LAST: Final[_Place] = (2**62, 0, "", "", 0)
+
+
+class OpenLines(NamedTuple):
+    """The first lines with keys of a limit whose keys have places by ``now``, by rank or by age,
+    each with its first waiters in that order: ``most`` lines, ``depth`` waiters of each.
+    """
+
+    name: str
+    most: int
+    depth: int
+    by_age: bool
+
+
+class OneLine(NamedTuple):
+    """The first ``depth`` waiters of one line, by rank or by age."""
+
+    need: Need
+    depth: int
+    by_age: bool
+
+
+class Reads(NamedTuple):
+    """What the decision has to know: rows of ``lines``, and waiters."""
+
+    lines: Sequence[Need] = ()
+    waiters: Sequence[OpenLines | OneLine] = ()
+
+
+LinesRead: TypeAlias = Sequence[tuple[Line, Sequence[Waiter]]]
+"""The lines that one read of waiters found, with the waiters in their order."""
+
+
+class Found(NamedTuple):
+    """The answers to ``Reads``: the rows that exist, and one answer for each read of waiters."""
+
+    lines: Sequence[Line] = ()
+    waiters: Sequence[LinesRead] = ()
+
+
+class Standing(NamedTuple):
+    """A waiter that stands in this line from now on."""
+
+    waiter: Waiter
+    line: Need
+
+
+class Decision(NamedTuple):
+    """The rows to write.
+
+    ``gone`` leave their lines, as they have got their places. Of the lines in ``renewed`` the first
+    and the oldest waiter are to be read again after all other writes; ``lines`` has lower bounds
+    for them. ``again`` are limits that another transaction has to look at together, at once: this
+    one has given ``MOST_AT_ONCE`` places, or did not lock all of them. At ``next_look`` a limit as
+    a whole has places for those that wait for its rate; None if none of them waits for time.
+    """
+
+    grants: Sequence[Grant]
+    standing: Sequence[Standing]
+    gone: Sequence[Unit]
+    lines: Sequence[Line]
+    renewed: Sequence[Need]
+    again: frozenset[str]
+    next_look: Instant | None
+
+
+class Wanted(NamedTuple):
+    """What a transaction wants: places for ``requests``. ``released`` are the needs of the places
+    that it has given back, each once for each place. ``beat`` is in µs.
+    """
+
+    runner_id: str | None
+    now: Instant
+    beat: int
+    requests: Sequence[Waiter] = ()
+    released: Sequence[Need] = ()
+
+
+Deciding: TypeAlias = Generator[Reads, Found, Decision]
+_Reading: TypeAlias = Generator[Reads, Found, None]
+
+
+def decide(wanted: Wanted, limits: Mapping[str, LimitSettings], lines: Iterable[Line]) -> Deciding:
+    """Decide on the places of these limits, which are locked. ``lines`` has the rows that are known
+    already. A waiter that needs another limit, too, keeps standing: see ``Decision.again``.
+    """
+    return _Giving(wanted, limits, lines).decide()
+
+
+class _Giving:
+    """One decision on its way. ``_known`` has the waiters that were read and still wait, each with
+    the line in which it stands; requests stand in none at first.
+    """
+
+    def __init__(
+        self, wanted: Wanted, limits: Mapping[str, LimitSettings], lines: Iterable[Line]
+    ) -> None:
+        self._wanted = wanted
+        self._now = wanted.now
+        self._limits = limits
+        self._lines = {line.need: line for line in lines}
+        self._before = dict(self._lines)
+        self._known: dict[Unit, tuple[Waiter, Need | None]] = {
+            each.unit: (each, None) for each in wanted.requests
+        }
+        self._seen: set[Unit] = set(self._known)
+        freed = {need for need in wanted.released if need[1] != ALL_KEYS}
+        self._queues = {
+            name: _Queue(name, limits[name], sorted(need for need in freed if need[0] == name))
+            for name in sorted(limits)
+        }
+        self._grants: list[Grant] = []
+        self._standing: dict[Unit, Standing] = {}
+        self._gone: list[Unit] = []
+        self._renewed: set[Need] = set()
+        self._again: set[str] = set()
+
+    def decide(self) -> Deciding:
+        """See ``decide`` of this module."""
+        needs = {need for each in self._wanted.requests for need in _all_needs(each)}
+        needs |= {(name, ALL_KEYS) for name in self._limits}
+        for need in self._wanted.released:
+            needs |= {need, (need[0], ALL_KEYS)}
+        yield from self._read_lines(needs)
+        for need in self._wanted.released:
+            for each in {need, (need[0], ALL_KEYS)}:
+                row = self._lines[each]
+                self._lines[each] = row._replace(held=max(0, row.held - 1))
+        while len(self._grants) < MOST_AT_ONCE:
+            yield from self._read_waiters()
+            if (found := self._next()) is None:
+                return self._decision()
+            waiter, line = found
+            if not self._limits.keys() >= {name for name, _ in waiter.needs}:
+                self._again.update(name for name, _ in waiter.needs)
+                del self._known[waiter.unit]
+                continue
+            yield from self._read_lines(_all_needs(waiter))
+            if (blocked := self._blocked(waiter)) is None:
+                self._grant(waiter, line)
+            else:
+                self._stand(waiter, line, blocked)
+        self._again.update(self._limits)
+        return self._decision()
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def _read_lines(self, needs: Iterable[Need]) -> _Reading:
+        missing = sorted({need for need in needs if need not in self._lines})
+        if not missing:
+            return
+        found = yield Reads(lines=missing)
+        known = {line.need: line for line in found.lines}
+        for need in missing:
+            self._lines[need] = self._before[need] = known.get(need, Line(*need))
+
+    def _read_waiters(self) -> _Reading:
+        """Read on until no unread waiter can come before the known ones."""
+        while True:
+            reads = list[OpenLines | OneLine]()
+            asked = list[_Queue]()
+            for name, queue in self._queues.items():
+                whole = name, ALL_KEYS
+                if not (self._before[whole].waits and self._has_room(whole)):
+                    continue
+                by_age = self._is_for_oldest(name)
+                if not queue.covers(self._first_of(name), self._is_open, by_age=by_age):
+                    wanted = queue.reads(len(self._wanted.released) + _SPARE, by_age=by_age)
+                    reads += wanted
+                    asked += [queue] * len(wanted)
+            if not reads:
+                return
+            found = yield Reads(waiters=reads)
+            for queue, read, rows in zip(asked, reads, found.waiters, strict=True):
+                self._learn(rows)
+                queue.learn(read, rows)
+
+    def _learn(self, rows: LinesRead) -> None:
+        for line, waiters in rows:
+            if line.need not in self._lines:
+                self._lines[line.need] = self._before[line.need] = line
+            if not waiters:
+                self._renewed.add(line.need)  # all have left that its heads are of
+            for waiter in waiters:
+                if waiter.unit not in self._seen:
+                    self._seen.add(waiter.unit)
+                    self._known[waiter.unit] = waiter, line.need
+
+    # -- choosing ----------------------------------------------------------------------------
+
+    def _is_for_oldest(self, name: str) -> bool:
+        """Whether the next place of a limit is for the waiter that arrived first."""
+        return (self._lines[name, ALL_KEYS].given + 1) % OLDEST == 0
+
+    def _first_of(self, name: str) -> _Place:
+        """The place of the first known waiter of a limit, in the order that counts now."""
+        by_age = self._is_for_oldest(name)
+        places = [_place(each, by_age=by_age) for each, _ in self._waiters_of(name)]
+        return min(places, default=_LAST)
+
+    def _is_awaited(self, name: str) -> bool:
+        """Whether a known waiter stands in a line of this limit."""
+        return any(line is not None and line[0] == name for _, line in self._known.values())
+
+    def _waiters_of(self, name: str) -> list[tuple[Waiter, Need | None]]:
+        """The known waiters to look at for this limit, with the lines in which they stand."""
+        return [
+            (waiter, line)
+            for waiter, line in self._known.values()
+            if (waiter.needs[0][0] == name if line is None else line[0] == name)
+            and (line is None or (self._is_open(line) and self._has_room((name, ALL_KEYS))))
+        ]
+
+    def _next(self) -> tuple[Waiter, Need | None] | None:
+        """The next waiter to look at, and the line in which it stands."""
+        firsts = [first for name in self._names() if (first := self._next_of(name)) is not None]
+        return min(firsts, key=lambda each: _place(each[0], by_age=False), default=None)
+
+    def _names(self) -> set[str]:
+        return {
+            waiter.needs[0][0] if line is None else line[0] for waiter, line in self._known.values()
+        }
+
+    def _next_of(self, name: str) -> tuple[Waiter, Need | None] | None:
+        if not (waiters := self._waiters_of(name)):
+            return None
+        by_age = self._is_for_oldest(name)
+        first = min(waiters, key=lambda each: _place(each[0], by_age=by_age))
+        runner = self._wanted.runner_id
+        if by_age or runner is None or not self._wanted.released:
+            return first
+        until = first[0].since + self._wanted.beat
+        own = [
+            each
+            for each in waiters
+            if each[0].runner_id == runner
+            and each[0].rank == first[0].rank
+            and each[0].since <= until
+        ]
+        return min(own, key=lambda each: _place(each[0], by_age=False), default=first)
+
+    def _is_open(self, line: Need) -> bool:
+        """Whether the key of a line has a place, whatever the limit as a whole has."""
+        return line[1] == ALL_KEYS or self._has_room(line)
+
+    def _has_room(self, need: Need) -> bool:
+        return self._opens_at(self._lines[need]) <= self._now
+
+    def _opens_at(self, line: Line) -> Instant:
+        """When the limit or the key has a place, as far as it is a matter of time."""
+        most, rate = _bounds(self._limits.get(line.name, LimitSettings()), line.key)
+        if most is not None and line.held >= most:
+            return NEVER
+        if rate is None or (free_at := allowed_at(rate, line.tat, self._now)) <= self._now:
+            return 0
+        return free_at
+
+    def _blocked(self, waiter: Waiter) -> Need | None:
+        """The line in which the waiter has to wait; None if all its needs have a place."""
+        for need in waiter.needs:
+            if not self._has_room(need):
+                return need
+            if not self._has_room(whole := (need[0], ALL_KEYS)):
+                return need if _is_by_key(self._limits[need[0]]) else whole
+        return None
+
+    # -- changing ----------------------------------------------------------------------------
+
+    def _grant(self, waiter: Waiter, line: Need | None) -> None:
+        for need in _all_needs(waiter):
+            row = self._lines[need]
+            _, rate = _bounds(self._limits[row.name], row.key)
+            tat = row.tat if rate is None else taken(rate, row.tat, self._now)
+            self._lines[need] = row._replace(held=row.held + 1, tat=tat, given=row.given + 1)
+        name = waiter.needs[0][0]
+        number = self._lines[name, ALL_KEYS].given
+        grant = Grant(name, number, *waiter.unit, waiter.runner_id, waiter.needs, self._now)
+        self._grants.append(grant)
+        if line is not None:
+            self._renewed.add(line)
+        if waiter.units > 1:
+            rest = waiter._replace(units=waiter.units - 1, since=max(self._now, waiter.since))
+            self._known[waiter.unit] = rest, line
+            if line is not None:
+                self._standing[waiter.unit] = Standing(rest, line)
+            return
+        del self._known[waiter.unit]
+        self._standing.pop(waiter.unit, None)
+        if line is not None:
+            self._gone.append(waiter.unit)
+
+    def _stand(self, waiter: Waiter, line: Need | None, blocked: Need) -> None:
+        """Let a waiter stand in the line of the first of its needs without a place."""
+        self._known[waiter.unit] = waiter, blocked
+        self._standing[waiter.unit] = Standing(waiter, blocked)
+        if line is not None:
+            self._renewed.add(line)
+
+    # -- the end -----------------------------------------------------------------------------
+
+    def _decision(self) -> Decision:
+        for name in self._queues:
+            whole = name, ALL_KEYS
+            if self._before[whole].waits and self._has_room(whole) and not self._is_awaited(name):
+                self._renewed.add(whole)  # to find out whether any of its lines has a waiter
+        for waiter, in_line in self._standing.values():
+            self._lines[in_line] = _with_waiter(self._lines[in_line], waiter)
+            whole = in_line[0], ALL_KEYS
+            self._lines[whole] = self._lines[whole]._replace(waits=1)
+        changed = list[Line]()
+        for need, line in sorted(self._lines.items()):
+            row = line._replace(opens_at=self._opens_at(line))
+            if row != self._before[need]:
+                changed.append(row)
+        return Decision(
+            self._grants,
+            list(self._standing.values()),
+            self._gone,
+            changed,
+            sorted(self._renewed),
+            frozenset(self._again),
+            self._next_look(),
+        )
+
+    def _next_look(self) -> Instant | None:
+        """When a limit with a rate has places for all known waiters, or a whole burst of them."""
+        looks: list[Instant] = []
+        for name, settings in self._limits.items():
+            whole = self._lines[name, ALL_KEYS]
+            if settings.rate is None or not whole.waits or self._opens_at(whole) in (0, NEVER):
+                continue
+            known = [waiter for waiter, line in self._known.values() if line and line[0] == name]
+            waiting = max(1, sum(each.units for each in known))
+            looks.append(full_at(settings.rate, whole.tat, self._now, waiting))
+        return min(looks, default=None)
+
+
+class _Queue:
+    """What is known of the lines of one limit, in each of the two orders. The rows of the lines in
+    ``freed`` do not say yet that their keys have places.
+    """
+
+    def __init__(self, name: str, settings: LimitSettings, freed: Sequence[Need]) -> None:
+        self.name = name
+        self._by_key = _is_by_key(settings)
+        self._single = [(name, ALL_KEYS), *freed]
+        self._asked = {False: 0, True: 0}
+        self._unread: dict[bool, dict[Need | None, _Place]] = {False: {}, True: {}}
+
+    def covers(self, best: _Place, is_open: Callable[[Need], bool], *, by_age: bool) -> bool:
+        """Whether each waiter that was not read comes after this place."""
+        if not self._asked[by_age]:
+            return False
+        unread = self._unread[by_age].items()
+        return all(best < place for line, place in unread if line is None or is_open(line))
+
+    def reads(self, expected: int, *, by_age: bool) -> list[OneLine | OpenLines]:
+        """Read for the first time, or twice as far as before."""
+        most = self._asked[by_age] = max(expected, 2 * self._asked[by_age])
+        reads: list[OneLine | OpenLines] = [OneLine(need, most, by_age) for need in self._single]
+        if self._by_key:
+            reads.append(OpenLines(self.name, most, most, by_age))
+        return reads
+
+    def learn(self, read: OpenLines | OneLine, rows: LinesRead) -> None:
+        """Note where unread waiters can be at best."""
+        by_age = read.by_age
+        unread = self._unread[by_age]
+        for line, waiters in rows:
+            unread.pop(line.need, None)
+            if len(waiters) == read.depth:
+                unread[line.need] = _place(waiters[-1], by_age=by_age)
+        if isinstance(read, OpenLines):
+            unread.pop(None, None)
+            if rows and len(rows) == read.most:
+                last = rows[-1][0]
+                since = last.oldest_at if by_age else last.first_at
+                rank = 0 if by_age else last.first_rank
+                unread[None] = (rank or 0, since or 0, "", "", -2)
+
+
+def _place(waiter: Waiter, *, by_age: bool) -> _Place:
+    return (0 if by_age else waiter.rank, waiter.since, *waiter.unit)
+
+
+def _bounds(settings: LimitSettings, key: str) -> tuple[int | None, Rate | None]:
+    """How many at once, and in a time: of the limit as a whole, or of a key."""
+    if key == ALL_KEYS:
+        return settings.total, settings.rate
+    return settings.per_key, settings.key_rate
+
+
+def _is_by_key(settings: LimitSettings | None) -> bool:
+    """Whether keys of a limit have bounds of their own: then waiters stand in lines by key."""
+    return settings is not None and (settings.per_key is not None or settings.key_rate is not None)
+
+
+def _with_waiter(line: Line, waiter: Waiter) -> Line:
+    """The line with lower bounds for the places of its first and its oldest waiter, with this
+    one.
+    """
+    first, oldest = (waiter.rank, waiter.since), waiter.since
+    if line.first_rank is not None and line.first_at is not None:
+        first = min(first, (line.first_rank, line.first_at))
+    if line.oldest_at is not None:
+        oldest = min(oldest, line.oldest_at)
+    return line._replace(first_rank=first[0], first_at=first[1], oldest_at=oldest)
+
+
+def _all_needs(waiter: Waiter) -> set[Need]:
+    """The needs of a waiter, and its limits as wholes."""
+    return {(name, ALL_KEYS) for name, _ in waiter.needs} | set(waiter.needs)

@@ -1,0 +1,137 @@
+"""Places of limits are given as plain limits give them, from few rows."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from model.memory_limits import LimitTable
+from model.plain_limits import PlainLimits, units_of
+
+from cloaca_core.features.limits.giving import Wanted
+from cloaca_core.features.limits.records import Need, Waiter
+from cloaca_core.values.limits.rates import Rate
+from cloaca_core.values.limits.settings import LimitSettings
+
+SECOND = 1_000_000
+BEAT = 5 * SECOND
+
+
+class Both:
+    """The rows and the plain limits, side by side."""
+
+    def __init__(self, limits: dict[str, LimitSettings]) -> None:
+        self.limits = limits
+        self.plain = PlainLimits(limits)
+        self.table = LimitTable()
+        self.now = 1_000 * SECOND
+        self.number = 0
+
+    def asks(self, *asked: tuple[tuple[Need, ...], int, int]) -> None:
+        """Bodies ask for places: their needs, priorities, and how many of each."""
+        requests = []
+        for needs, priority, units in asked:
+            self.number += 1
+            run_id = f"run{self.number:05}"
+            requests.append(Waiter(run_id, "task", -1, "me", -priority, self.now, units, needs))
+        for each in requests:
+            self.plain.ask(each)
+        self.decides(Wanted("me", self.now, 0, requests))
+
+    def ends(self, *places: int) -> None:
+        """The bodies at these places, modulo their number, end."""
+        freed = []
+        for place in places:
+            if left := sorted(self.table.grants.keys() - set(freed)):
+                freed.append(left[place % len(left)])
+                self.plain.release(self.table.grants[freed[-1]].needs)
+        self.decides(Wanted("me", self.now, 0), freed)
+
+    def leaves(self, place: int) -> None:
+        """A waiter is cancelled."""
+        if units := sorted(self.plain.waiting):
+            unit = units[place % len(units)]
+            del self.plain.waiting[unit]
+            self.table.withdraw(unit)
+
+    def waits(self, time: int) -> None:
+        """Time passes; then the free places are given."""
+        self.now += time
+        self.decides(Wanted("me", self.now, 0))
+
+    def decides(self, wanted: Wanted, freed: list[tuple[str, int]] | None = None) -> None:
+        """Both give the same places in the same order."""
+        found = self.table.transact(wanted, self.limits, freed or ())
+        given = units_of(found.grants)
+        while found.again:
+            found = self.table.transact(Wanted("me", self.now, 0), self.limits)
+            given += units_of(found.grants)
+        if len(self.limits) == 1:
+            assert given == self.plain.give(self.now)
+        else:  # who comes first is a matter of the lines in which they stand
+            for unit in given:
+                self.plain.take(unit, self.now)
+            assert not self.plain.give(self.now)
+        self.check()
+
+    def check(self) -> None:
+        """The rows say what is so."""
+        assert sorted(g.needs for g in self.table.grants.values()) == sorted(self.plain.held)
+        waiting = {waiter.unit: waiter for waiter, _ in self.table.waiters.values()}
+        assert waiting == self.plain.waiting
+        for need, line in self.table.lines.items():
+            assert line.held == self.plain.count(need)
+
+
+SETTINGS = {
+    "total": LimitSettings(total=3),
+    "per key": LimitSettings(per_key=2),
+    "total and per key": LimitSettings(total=5, per_key=2),
+    "rate": LimitSettings(rate=Rate(3, SECOND, 2)),
+    "rate of keys": LimitSettings(key_rate=Rate(2, SECOND, 1)),
+    "all": LimitSettings(6, 2, Rate(7, SECOND, 4), Rate(3, SECOND, 2)),
+    "a place a burst": LimitSettings(total=2, rate=Rate(1, 7, 1)),
+}
+
+
+def chance_of(seed: int) -> random.Random:
+    """Draws that can be repeated."""
+    return random.Random(seed)  # noqa: S311 - no secret
+
+
+def needs(chance: random.Random, names: list[str]) -> tuple[Need, ...]:
+    """Needs of one or several of these limits, with keys."""
+    chosen = sorted(chance.sample(names, chance.randint(1, len(names))))
+    return tuple((name, chance.choice(["", *"12345678"])) for name in chosen)
+
+
+def tell(both: Both, chance: random.Random, acts: int) -> None:
+    """Let bodies ask, end and leave, and time pass."""
+    names = list(both.limits)
+    for _ in range(acts):
+        match chance.choice(["asks", "asks", "ends", "ends", "leaves", "waits"]):
+            case "asks":
+                number = chance.choice([1, 2, 12])
+                units = [chance.choice([1, 1, 1, 4]) for _ in range(number)]
+                both.asks(
+                    *[(needs(chance, names), chance.choice([0, 0, 5]), many) for many in units]
+                )
+            case "ends":
+                both.ends(*[chance.randrange(100) for _ in range(chance.choice([1, 1, 4]))])
+            case "leaves":
+                both.leaves(chance.randrange(100))
+            case "waits":
+                both.waits(chance.randrange(SECOND))
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("limit", SETTINGS.values(), ids=SETTINGS)
+def test_one_limit_gives_what_plain_limits_give(limit: LimitSettings, seed: int) -> None:
+    tell(Both({"api": limit}), chance_of(seed), 40)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_several_limits_are_taken_together_or_not_at_all(seed: int) -> None:
+    chance = chance_of(seed)
+    names = chance.sample(sorted(SETTINGS), 3)
+    tell(Both({name: SETTINGS[name] for name in names}), chance, 40)
