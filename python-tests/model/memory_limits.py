@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cloaca_core.features.limits.giving import (
     Decision,
+    FirstWaiters,
     Found,
     LinesRead,
-    OneLine,
-    OpenLines,
     Reads,
     Wanted,
     decide,
@@ -25,7 +24,6 @@ class LimitTable:
         self.lines: dict[Need, Line] = {}
         self.waiters: dict[Unit, tuple[Waiter, Need]] = {}
         self.grants: dict[tuple[str, int], Grant] = {}
-        self.rows_read = 0
 
     def transact(
         self,
@@ -51,28 +49,24 @@ class LimitTable:
         self.waiters.pop(unit, None)
 
     def _found(self, reads: Reads, now: int) -> Found:
+        self._open(now)
         lines = [self.lines[need] for need in reads.lines if need in self.lines]
-        return Found(lines, [self._read(each, now) for each in reads.waiters])
+        return Found(lines, [self._read(each) for each in reads.waiters])
 
-    def _read(self, read: OneLine | OpenLines, now: int) -> LinesRead:
-        if isinstance(read, OneLine):
-            found = [self.lines[read.need]] if read.need in self.lines else []
-        else:
-            found = [
-                line
-                for line in self.lines.values()
-                if line.name == read.name
-                and line.key != ALL_KEYS
-                and line.first_at is not None
-                and line.opens_at <= now
-            ]
-            found.sort(key=lambda line: _line_order(line, by_age=read.by_age))
-            found = found[: read.most]
-        rows = [(line, self._first_waiters(line, read)) for line in found]
-        self.rows_read += sum(1 + len(waiters) for _, waiters in rows)
-        return rows
+    def _open(self, now: int) -> None:
+        """Keys have places again when their time has come."""
+        for need, line in self.lines.items():
+            if 0 < line.opens_at <= now:
+                self.lines[need] = line._replace(opens_at=0)
 
-    def _first_waiters(self, line: Line, read: OneLine | OpenLines) -> Sequence[Waiter]:
+    def _read(self, read: FirstWaiters) -> LinesRead:
+        fit = [line for line in self.lines.values() if line.name == read.name and line.is_open]
+        fit.sort(key=lambda line: _line_order(line, by_age=read.by_age))
+        single = [self.lines[need] for need in read.lines if need in self.lines]
+        found = [line for line in single if line not in fit[: read.most]] + fit[: read.most]
+        return [(line, self._first_waiters(line, read)) for line in found]
+
+    def _first_waiters(self, line: Line, read: FirstWaiters) -> Sequence[Waiter]:
         own = [waiter for waiter, need in self.waiters.values() if need == line.need]
         own.sort(key=lambda each: (0 if read.by_age else each.rank, each.since, each.unit))
         return own[: read.depth]

@@ -12,12 +12,13 @@ from typing import Final
 from cloaca_core.errors import StoreReadOnlyError, StoreUnavailableError
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import StoreOptions
-from cloaca_core.store.sql.dialect import Answers, Step
+from cloaca_core.store.sql.dialect import Answers, Step, Then
 from cloaca_postgres.claim_marks import APART_POLLING_S, APART_S, ClaimMarks
 from cloaca_postgres.key_waits import KeyWaits
 from cloaca_postgres.outbox import PostgresOutbox
 from cloaca_postgres.sessions.clock import DatabaseClock
 from cloaca_postgres.sessions.connecting import Connector
+from cloaca_postgres.sessions.decider import Decider
 from cloaca_postgres.sessions.pool import Pool
 from cloaca_postgres.statements import STATEMENTS, WORDING, step
 from cloaca_postgres.url import Target
@@ -86,8 +87,11 @@ class PostgresDialect:
         *,
         urgent: bool = False,
         on_commit: Callable[[Answers], None] | None = None,
+        then: Then | None = None,
     ) -> Answers:
         self._refuse_writes()
+        if then is not None:
+            return await self._write_more(steps, then, on_commit)
         all_steps = [*steps, *self._wakeups.within(steps)]
         if urgent:
             pool = self._heart if self._heart.is_open() else self._writes
@@ -96,6 +100,17 @@ class PostgresDialect:
             answers = await self._writes.run(all_steps)
         answers = answers[: len(steps)]
         self._wakeups.wrote(steps, answers)
+        if on_commit is not None:
+            on_commit(answers)
+        return answers
+
+    async def _write_more(
+        self, steps: Sequence[Step], then: Then, on_commit: Callable[[Answers], None] | None
+    ) -> Answers:
+        """Run a transaction that decides about its last steps."""
+        decider = Decider(then, self._wakeups.within)
+        answers = await self._writes.run(steps, decider=decider)
+        self._wakeups.wrote(decider.done, decider.answers)
         if on_commit is not None:
             on_commit(answers)
         return answers

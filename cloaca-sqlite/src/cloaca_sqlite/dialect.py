@@ -10,14 +10,14 @@ import asyncio
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from cloaca_core.errors import StoreError
 from cloaca_core.store.changes import Change
-from cloaca_core.store.sql.dialect import Answers, Step
+from cloaca_core.store.sql.dialect import Answers, More, Step, Then
 from cloaca_core.values.payloads.json_values import encode
 from cloaca_core.values.times.clock import Clock
 from cloaca_sqlite.driver import WORDING, Connection, run_steps
@@ -74,8 +74,11 @@ class SqliteDialect:
         *,
         urgent: bool = False,  # noqa: ARG002 - one connection writes; its queue is short
         on_commit: Callable[[Answers], None] | None = None,
+        then: Then | None = None,
     ) -> Answers:
         wakeups = self._wakeups
+        if then is not None:
+            return await self._write_more(steps, then, on_commit)
         if wakeups is None or wakeups.has_no_part_in(steps):
             return await self._writer.transact(lambda raw: run_steps(raw, steps), on_commit)
         added, added_answers = wakeups.within(steps), Answers()
@@ -88,6 +91,26 @@ class SqliteDialect:
 
         answers = await self._writer.transact(work, on_commit)
         wakeups.wrote(steps, added, added_answers)
+        return answers
+
+    async def _write_more(
+        self, steps: Sequence[Step], then: Then, on_commit: Callable[[Answers], None] | None
+    ) -> Answers:
+        """Run a transaction that decides about its last steps."""
+        wakeups = self._wakeups
+        added = () if wakeups is None else wakeups.within(steps)
+        everything: list[Step] = []
+        added_answers = Answers()
+
+        def work(raw: sqlite3.Connection) -> Answers:
+            answers = run_steps(raw, steps)
+            everything[:] = [*steps, *_more_steps(raw, then(self._clock.wall(), answers))]
+            added_answers[:] = run_steps(raw, added)
+            return answers
+
+        answers = await self._writer.transact(work, on_commit)
+        if wakeups is not None:
+            wakeups.wrote(everything, added, added_answers)
         return answers
 
     async def write_apart(
@@ -165,6 +188,20 @@ def _number_of(path: str) -> str | None:
         found = Path(path).stat()
         return f"{found.st_dev} {found.st_ino}"
     return None
+
+
+def _more_steps(
+    connection: sqlite3.Connection, deciding: Generator[More, Answers, None]
+) -> list[Step]:
+    """Run the further steps of a transaction, and return them."""
+    done: list[Step] = []
+    with suppress(StopIteration):
+        more = next(deciding)
+        while True:
+            answers = run_steps(connection, more.steps)
+            done += more.steps
+            more = deciding.send(answers)
+    return done
 
 
 def _read(connection: sqlite3.Connection, steps: Sequence[Step]) -> Answers:

@@ -11,6 +11,8 @@ from cloaca_core.features.definitions.sql import SqlDefinitions
 from cloaca_core.features.explain.sql import SqlRecordedRuns
 from cloaca_core.features.follow_ups.commit import FollowUpCommit
 from cloaca_core.features.follow_ups.sql import SqlFollowUps
+from cloaca_core.features.limits.commit import LimitCommit
+from cloaca_core.features.limits.sql import SqlLimits
 from cloaca_core.features.maps.commit import MapCommit
 from cloaca_core.features.maps.sql import SqlMaps
 from cloaca_core.features.queues.commit import QueueCommit
@@ -53,6 +55,7 @@ COMMIT_PARTS: Final[Sequence[MakePart]] = (
     FollowUpCommit,
     ChildRunCommit,
     QueueCommit,
+    LimitCommit,
 )
 """The features that write rows with a batch. At each stage they come in this order, which is part
 of correctness.
@@ -72,6 +75,7 @@ class SqlStore(
     SqlDefinitions,
     SqlFollowUps,
     SqlGauges,
+    SqlLimits,
     SqlMaps,
     SqlMemos,
     SqlSearches,

@@ -8,6 +8,7 @@ from cloaca_core.features.child_runs.part import ChildRunStore
 from cloaca_core.features.definitions.part import DefinitionStore
 from cloaca_core.features.explain.part import RecordedRunStore
 from cloaca_core.features.follow_ups.part import FollowUpStore
+from cloaca_core.features.limits.part import LimitStore
 from cloaca_core.features.queues.part import QueueStore
 from cloaca_core.features.reruns.part import RerunStore
 from cloaca_core.features.schedules.part import ScheduleStore
@@ -32,6 +33,7 @@ class Store(
     MemoStore,
     SearchStore,
     QueueStore,
+    LimitStore,
     RecordedRunStore,
     TaskLogStore,
     UpkeepStore,

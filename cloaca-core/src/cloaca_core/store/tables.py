@@ -61,6 +61,12 @@ TABLES: Final = (
     ),
     _table("paused_workflow", "workflow", "workflow paused_at:int paused_until:int"),
     _table("queue", "workflow name", "workflow name"),
+    _table(
+        "limit",
+        "name",
+        "name content changes family recorded_at:int changed_at:int changed_by",
+        may_have_others=True,  # a runner that opened it before has recorded them
+    ),
     _table("definition", "workflow version", "workflow version name content recorded_at:int"),
     _table("workflow", "workflow", "workflow version name short_name retention:int queue"),
     _table(

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 9, digest 480060033975f1152abacb544b9ce04e5e90c88ee36237cd4879ec6d26ffe27f
+-- Made from migrations 1 to 10, digest a3b292d876cd63cb57aa6cadef6f3f7cd63cff8cf5e49ea452dfdd09666086a4
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -457,6 +457,68 @@ CREATE TABLE cloaca_lost_runner (
     PRIMARY KEY (id, started_at)
 );
 
+CREATE TABLE cloaca_limit (
+    name text COLLATE "C" NOT NULL,
+    content text COLLATE "C" NOT NULL,
+    changes text COLLATE "C" NOT NULL DEFAULT '{}'::text,
+    family text COLLATE "C" NOT NULL,
+    recorded_at bigint NOT NULL,
+    changed_at bigint,
+    changed_by text,
+    PRIMARY KEY (name)
+);
+
+CREATE TABLE cloaca_limit_line (
+    id text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    held bigint NOT NULL,
+    tat bigint NOT NULL,
+    given bigint NOT NULL,
+    opens_at bigint NOT NULL,
+    first_rank bigint,
+    first_at bigint,
+    oldest_at bigint,
+    waits bigint NOT NULL,
+    PRIMARY KEY (id)
+) WITH (
+    fillfactor=50,
+    autovacuum_vacuum_scale_factor=0.02,
+    autovacuum_vacuum_threshold=2000
+);
+
+CREATE TABLE cloaca_limit_waiter (
+    run_id text COLLATE "C" NOT NULL,
+    task_id text COLLATE "C" NOT NULL,
+    item bigint NOT NULL,
+    line text COLLATE "C" NOT NULL,
+    runner_id text COLLATE "C",
+    rank bigint NOT NULL,
+    since bigint NOT NULL,
+    units bigint NOT NULL,
+    needs text COLLATE "C" NOT NULL,
+    PRIMARY KEY (run_id, task_id, item)
+) WITH (
+    autovacuum_vacuum_scale_factor=0.02,
+    autovacuum_vacuum_threshold=2000
+);
+
+CREATE TABLE cloaca_limit_grant (
+    id text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    number bigint NOT NULL,
+    run_id text COLLATE "C" NOT NULL,
+    task_id text COLLATE "C" NOT NULL,
+    item bigint NOT NULL,
+    runner_id text COLLATE "C",
+    needs text COLLATE "C" NOT NULL,
+    given_at bigint NOT NULL,
+    PRIMARY KEY (id)
+) WITH (
+    autovacuum_vacuum_scale_factor=0.02,
+    autovacuum_vacuum_threshold=2000
+);
+
 CREATE INDEX cloaca_unserved_run ON cloaca_unserved USING btree (run_id);
 
 CREATE UNIQUE INDEX cloaca_run_key ON cloaca_run USING btree (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
@@ -540,6 +602,24 @@ CREATE UNIQUE INDEX cloaca_event_key ON cloaca_event USING btree (trigger_id, ev
 CREATE INDEX cloaca_event_of_trigger ON cloaca_event USING btree (trigger_id, created_at, id);
 
 CREATE INDEX cloaca_run_overdue ON cloaca_run USING btree (workflow, queue, overdue_at) WHERE overdue_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL AND due_at IS NULL;
+
+CREATE INDEX cloaca_limit_family ON cloaca_limit USING btree (family);
+
+CREATE INDEX cloaca_limit_line_rank ON cloaca_limit_line USING btree (name, first_rank, first_at) WHERE first_at IS NOT NULL AND opens_at = 0 AND key <> ''::text;
+
+CREATE INDEX cloaca_limit_line_age ON cloaca_limit_line USING btree (name, oldest_at) WHERE first_at IS NOT NULL AND opens_at = 0 AND key <> ''::text;
+
+CREATE INDEX cloaca_limit_line_opens ON cloaca_limit_line USING btree (name, opens_at) WHERE first_at IS NOT NULL AND opens_at > 0 AND key <> ''::text;
+
+CREATE INDEX cloaca_limit_waiter_rank ON cloaca_limit_waiter USING btree (line, rank, since, run_id, task_id, item);
+
+CREATE INDEX cloaca_limit_waiter_age ON cloaca_limit_waiter USING btree (line, since, run_id, task_id, item);
+
+CREATE INDEX cloaca_limit_waiter_runner ON cloaca_limit_waiter USING btree (runner_id);
+
+CREATE INDEX cloaca_limit_grant_runner ON cloaca_limit_grant USING btree (runner_id, given_at);
+
+CREATE INDEX cloaca_limit_grant_run ON cloaca_limit_grant USING btree (run_id);
 
 CREATE INDEX cloaca_run_of_singleton ON cloaca_run USING btree (workflow, singleton_key, created_at, id) WHERE singleton_key IS NOT NULL AND ended_at IS NULL;
 

@@ -16,6 +16,7 @@ from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row
 from cloaca_core.values.times.backoff import Backoff
 from cloaca_postgres.errors import is_conflict
+from cloaca_postgres.sessions.decider import Decider
 from cloaca_postgres.sessions.session import Session
 
 STATEMENT_DEADLINE_S: Final = 10.0
@@ -53,21 +54,27 @@ class Pool:
         self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._closed = False
 
-    async def run(self, steps: Sequence[Step], *, first: bool = False) -> list[list[Row]]:
+    async def run(
+        self, steps: Sequence[Step], *, first: bool = False, decider: Decider | None = None
+    ) -> list[list[Row]]:
         """Run a transaction on a free session. One that is to be ``first`` waits for no other
-        caller.
+        caller. With a ``decider`` it goes on with that one's steps.
         """
         for _ in range(_TRIES - 1):
             try:
-                return await self._once(steps, first=first)
+                return await self._once(steps, first, decider)
             except StoreUnavailableError as error:
                 if not is_conflict(error):
                     raise
-        return await self._once(steps, first=first)
+        return await self._once(steps, first, decider)
 
-    async def _once(self, steps: Sequence[Step], *, first: bool) -> list[list[Row]]:
+    async def _once(
+        self, steps: Sequence[Step], first: bool, decider: Decider | None
+    ) -> list[list[Row]]:
         session = self._idle.pop() if self._idle else await self._another(first=first)
         try:
+            if decider is not None:
+                return await decider.run(session, steps, self._deadline)
             return await session.run(steps, self._deadline)
         except StoreReadOnlyError:
             session.close()  # a new session may be allowed to write, perhaps on a new server

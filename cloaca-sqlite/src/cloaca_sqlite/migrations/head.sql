@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 9, digest 6df447aad675e04b48a135eddc79d50fea72e6dd5a9bb402e5e5bd8ed1316a1a
+-- Made from migrations 1 to 10, digest bf2d8ca9325b23e154f38f04223ba5cfa4971ed3fce3d4373dfa61a2022227e8
 
 PRAGMA application_id = 1668050785;
 
@@ -622,6 +622,78 @@ CREATE TABLE cloaca_lost_runner (
     cancelled INTEGER NOT NULL,
     PRIMARY KEY (id, started_at)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cloaca_limit (
+    name TEXT NOT NULL PRIMARY KEY,
+    content TEXT NOT NULL,
+    changes TEXT NOT NULL DEFAULT '{}',
+    family TEXT NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    changed_at INTEGER,
+    changed_by TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX cloaca_limit_family ON cloaca_limit (family);
+
+CREATE TABLE cloaca_limit_line (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    key TEXT NOT NULL,
+    held INTEGER NOT NULL,
+    tat INTEGER NOT NULL,
+    given INTEGER NOT NULL,
+    opens_at INTEGER NOT NULL,
+    first_rank INTEGER,
+    first_at INTEGER,
+    oldest_at INTEGER,
+    waits INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX cloaca_limit_line_rank ON cloaca_limit_line (name, first_rank, first_at)
+WHERE first_at IS NOT NULL AND opens_at = 0 AND key <> '';
+
+CREATE INDEX cloaca_limit_line_age ON cloaca_limit_line (name, oldest_at)
+WHERE first_at IS NOT NULL AND opens_at = 0 AND key <> '';
+
+CREATE INDEX cloaca_limit_line_opens ON cloaca_limit_line (name, opens_at)
+WHERE first_at IS NOT NULL AND opens_at > 0 AND key <> '';
+
+CREATE TABLE cloaca_limit_waiter (
+    run_id TEXT NOT NULL,
+    task_id TEXT NOT NULL,
+    item INTEGER NOT NULL,
+    line TEXT NOT NULL,
+    runner_id TEXT,
+    rank INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    units INTEGER NOT NULL,
+    needs TEXT NOT NULL,
+    PRIMARY KEY (run_id, task_id, item)
+) STRICT;
+
+CREATE INDEX cloaca_limit_waiter_rank ON cloaca_limit_waiter (
+    line, rank, since, run_id, task_id, item
+);
+
+CREATE INDEX cloaca_limit_waiter_age ON cloaca_limit_waiter (line, since, run_id, task_id, item);
+
+CREATE INDEX cloaca_limit_waiter_runner ON cloaca_limit_waiter (runner_id);
+
+CREATE TABLE cloaca_limit_grant (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    run_id TEXT NOT NULL,
+    task_id TEXT NOT NULL,
+    item INTEGER NOT NULL,
+    runner_id TEXT,
+    needs TEXT NOT NULL,
+    given_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX cloaca_limit_grant_runner ON cloaca_limit_grant (runner_id, given_at);
+
+CREATE INDEX cloaca_limit_grant_run ON cloaca_limit_grant (run_id);
 
 CREATE INDEX cloaca_run_of_singleton ON cloaca_run (workflow, singleton_key, created_at, id)
 WHERE singleton_key IS NOT NULL AND ended_at IS NULL;

@@ -34,21 +34,14 @@ _Place: TypeAlias = tuple[int, int, str, str, int]
 _LAST: Final[_Place] = (2**62, 0, "", "", 0)
 
 
-class OpenLines(NamedTuple):
-    """The first lines with keys of a limit whose keys have places by ``now``, by rank or by age,
-    each with its first waiters in that order: ``most`` lines, ``depth`` waiters of each.
+class FirstWaiters(NamedTuple):
+    """The first waiters of lines of a limit, by rank or by age: ``depth`` of each of ``lines``, and
+    of the first ``most`` lines with keys that have places.
     """
 
     name: str
+    lines: Sequence[Need]
     most: int
-    depth: int
-    by_age: bool
-
-
-class OneLine(NamedTuple):
-    """The first ``depth`` waiters of one line, by rank or by age."""
-
-    need: Need
     depth: int
     by_age: bool
 
@@ -57,11 +50,13 @@ class Reads(NamedTuple):
     """What the decision has to know: rows of ``lines``, and waiters."""
 
     lines: Sequence[Need] = ()
-    waiters: Sequence[OpenLines | OneLine] = ()
+    waiters: Sequence[FirstWaiters] = ()
 
 
 LinesRead: TypeAlias = Sequence[tuple[Line, Sequence[Waiter]]]
-"""The lines that one read of waiters found, with the waiters in their order."""
+"""The lines that a read of waiters found, each once, with the waiters in their order. Lines with
+keys come in the order by which they were chosen.
+"""
 
 
 class Found(NamedTuple):
@@ -190,17 +185,17 @@ class _Giving:
     def _read_waiters(self) -> _Reading:
         """Read on until no unread waiter can come before the known ones."""
         while True:
-            reads = list[OpenLines | OneLine]()
-            asked = list[_Queue]()
+            reads: list[FirstWaiters] = []
+            asked: list[_Queue] = []
             for name, queue in self._queues.items():
                 whole = name, ALL_KEYS
                 if not (self._before[whole].waits and self._has_room(whole)):
                     continue
                 by_age = self._is_for_oldest(name)
                 if not queue.covers(self._first_of(name), self._is_open, by_age=by_age):
-                    wanted = queue.reads(len(self._wanted.released) + _SPARE, by_age=by_age)
-                    reads += wanted
-                    asked += [queue] * len(wanted)
+                    expected = len(self._wanted.released) + _SPARE
+                    reads.append(queue.read(expected, by_age=by_age))
+                    asked.append(queue)
             if not reads:
                 return
             found = yield Reads(waiters=reads)
@@ -340,7 +335,7 @@ class _Giving:
             self._lines[in_line] = _with_waiter(self._lines[in_line], waiter)
             whole = in_line[0], ALL_KEYS
             self._lines[whole] = self._lines[whole]._replace(waits=1)
-        changed = list[Line]()
+        changed: list[Line] = []
         for need, line in sorted(self._lines.items()):
             row = line._replace(opens_at=self._opens_at(line))
             if row != self._before[need]:
@@ -387,29 +382,26 @@ class _Queue:
         unread = self._unread[by_age].items()
         return all(best < place for line, place in unread if line is None or is_open(line))
 
-    def reads(self, expected: int, *, by_age: bool) -> list[OneLine | OpenLines]:
+    def read(self, expected: int, *, by_age: bool) -> FirstWaiters:
         """Read for the first time, or twice as far as before."""
         most = self._asked[by_age] = max(expected, 2 * self._asked[by_age])
-        reads: list[OneLine | OpenLines] = [OneLine(need, most, by_age) for need in self._single]
-        if self._by_key:
-            reads.append(OpenLines(self.name, most, most, by_age))
-        return reads
+        return FirstWaiters(self.name, self._single, most if self._by_key else 0, most, by_age)
 
-    def learn(self, read: OpenLines | OneLine, rows: LinesRead) -> None:
+    def learn(self, read: FirstWaiters, rows: LinesRead) -> None:
         """Note where unread waiters can be at best."""
         by_age = read.by_age
         unread = self._unread[by_age]
+        unread.pop(None, None)
         for line, waiters in rows:
             unread.pop(line.need, None)
             if len(waiters) == read.depth:
                 unread[line.need] = _place(waiters[-1], by_age=by_age)
-        if isinstance(read, OpenLines):
-            unread.pop(None, None)
-            if rows and len(rows) == read.most:
-                last = rows[-1][0]
-                since = last.oldest_at if by_age else last.first_at
-                rank = 0 if by_age else last.first_rank
-                unread[None] = (rank or 0, since or 0, "", "", -2)
+        chosen = [line for line, _ in rows if line.is_open]
+        if read.most and len(chosen) == read.most:
+            last = chosen[-1]
+            since = last.oldest_at if by_age else last.first_at
+            rank = 0 if by_age else last.first_rank
+            unread[None] = (rank or 0, since or 0, "", "", -2)
 
 
 def _place(waiter: Waiter, *, by_age: bool) -> _Place:

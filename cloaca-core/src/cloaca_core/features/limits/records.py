@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from cloaca_core.store.batch import Kind
+
 if TYPE_CHECKING:
-    from cloaca_core.values.limits.settings import LimitSettings
     from cloaca_core.values.times.instants import Instant
 
 ALL_KEYS: Final = ""
@@ -22,11 +24,11 @@ without items, and for all items of a map that wait for the same.
 """
 
 
-class LimitRow(NamedTuple):
-    """A limit and what holds of it now."""
+class LimitDefinition(NamedTuple):
+    """A limit as a program defines it; ``content`` are its settings (see ``LimitSettings``)."""
 
     name: str
-    settings: LimitSettings
+    content: str
 
 
 class Line(NamedTuple):
@@ -55,6 +57,11 @@ class Line(NamedTuple):
     def need(self) -> Need:
         """Its name and key."""
         return self.name, self.key
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is the line of a key that had a place as the row was written, and waiters."""
+        return self.key != ALL_KEYS and self.first_at is not None and not self.opens_at
 
 
 class Waiter(NamedTuple):
@@ -93,3 +100,51 @@ class Grant(NamedTuple):
     runner_id: str | None
     needs: tuple[Need, ...]
     given_at: Instant
+
+
+class PlacesBack(NamedTuple):
+    """The places of a body that has ended, or leaves the process to wait: they are given back with
+    the rows of its attempt.
+    """
+
+    run_id: str
+    grant: Grant
+
+
+PLACES_BACK: Final = Kind[PlacesBack]("places back")
+
+
+class Given(NamedTuple):
+    """What a transaction has given to the runner that made it.
+
+    ``again`` are limits to give places of at once, in another transaction. At ``next_look`` places
+    may be free because of a rate; None if none waits for time.
+    """
+
+    grants: tuple[Grant, ...] = ()
+    again: frozenset[str] = frozenset()
+    next_look: Instant | None = None
+
+
+GIVEN: Final = Kind[Given]("given places")
+"""Never in a batch: what its commit has given to its own runner."""
+
+
+def line_id(need: Need) -> str:
+    """The key of a line's row."""
+    return json.dumps(need)
+
+
+def grant_id(name: str, number: int) -> str:
+    """The key of a grant's row."""
+    return json.dumps([name, number])
+
+
+def needs_text(needs: tuple[Need, ...]) -> str:
+    """Needs as one text."""
+    return json.dumps(needs)
+
+
+def needs_of(text: str) -> tuple[Need, ...]:
+    """The inverse of ``needs_text``."""
+    return tuple([(name, key) for name, key in json.loads(text)])

@@ -13,6 +13,7 @@ from cloaca_core.store.sql.base import Queries, RunQueries, pair
 from cloaca_core.store.sql.commit_part import (
     GUARD,
     Array,
+    Ending,
     Stages,
     Steps,
     steps_at,
@@ -70,6 +71,13 @@ class BatchSteps:
             | self._record_steps(batch, asked)
             | steps_at(asked.succession, batch)
         )
+
+    def ending(self, batch: Batch, names: Sequence[str]) -> Ending | None:
+        """The end of the transaction of a batch with rows of features, whose statements have these
+        names. At most one feature decides about it.
+        """
+        found = [decide(batch, names) for decide in self._stages.asked(batch.rows).decide]
+        return next((each for each in found if each is not None), None)
 
     def committed(self, batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
         """The result of a batch, read from the answers of its statements."""

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from cloaca_core.store.batch import Batch, Decided, Kind, Rows
 from cloaca_core.store.sql.base import Queries
-from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.dialect import Step, Then
 from cloaca_core.store.sql.queries import Row, Statement
 
 GUARD: Final = ("runner_id", "fence")
@@ -59,7 +59,22 @@ R = TypeVar("R")
 
 Locking: TypeAlias = Callable[[Batch], Locks]
 Writing: TypeAlias = Callable[[Batch], Steps]
+Deciding: TypeAlias = Callable[[Batch, Sequence[str]], "Ending | None"]
+"""Makes the end of a batch's transaction from the batch and the names of its statements; None if
+nothing is to be decided.
+"""
 Answering: TypeAlias = Callable[[Batch, Mapping[str, Sequence[Row]], Collection[str]], Decided]
+
+
+class Ending(Protocol):
+    """The end of the transaction of a batch, see ``Dialect.write``."""
+
+    @property
+    def then(self) -> Then:
+        """Makes its steps."""
+
+    def decided(self) -> Decided:
+        """The rows that count, once the transaction is committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +101,10 @@ class CommitPart:
     """Statements after the ends of runs."""
     succession: Writing | None = None
     """Statements that depend on all others; last of all."""
+    decide: Deciding | None = None
+    """Makes the end of the transaction, which depends on rows that it has locked; after all
+    statements. Called for a batch with rows of its kinds.
+    """
     answer: Answering | None = None
     """Reads the answers: the rows that count, given the answers and the runs that this runner still
     owns.
@@ -131,6 +150,7 @@ class Stages:
         self.record: Sequence[Writing] = [each.record for each in parts if each.record]
         self.end: Sequence[Writing] = [each.end for each in parts if each.end]
         self.succession: Sequence[Writing] = [each.succession for each in parts if each.succession]
+        self.decide: Sequence[Deciding] = [each.decide for each in parts if each.decide]
         self._answer: Sequence[Answering] = [each.answer for each in parts if each.answer]
         self.dropped: Sequence[Statement] = [one for each in parts for one in each.dropped]
         self.ended: Sequence[Statement] = [one for each in parts for one in each.ended]

@@ -1,12 +1,13 @@
 """The contract of a dialect: the differences between databases, as one object of the backend.
 
 A transaction is a fixed list of steps with no decision between them, so that a dialect can run it
-in one hop to its thread or in one pipeline to its server.
+in one hop to its thread or in one pipeline to its server. A transaction whose last steps depend on
+rows that it has locked ends with a ``Then``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from typing import NamedTuple, Protocol, Self, TypeAlias
 
 from cloaca_core.store.changes import Change
@@ -32,6 +33,20 @@ class Step(NamedTuple):
 
 Answers: TypeAlias = list[list[Row]]
 """The rows of each step of a transaction."""
+
+
+class More(NamedTuple):
+    """Further steps of a transaction. After the ``last`` ones it is committed."""
+
+    steps: Sequence[Step]
+    last: bool = False
+
+
+Then: TypeAlias = Callable[[int, Answers], Generator[More, Answers, None]]
+"""The end of a transaction: called with the database's clock, in µs, and the answers of the steps
+before. It yields more steps and is sent their answers, up to the last ones. Pure: a transaction
+that must be repeated calls it again. Any thread may call it.
+"""
 
 
 class Dialect(Protocol):
@@ -67,8 +82,10 @@ class Dialect(Protocol):
         *,
         urgent: bool = False,
         on_commit: Callable[[Answers], None] | None = None,
+        then: Then | None = None,
     ) -> Answers:
-        """Run the steps in one transaction that excludes other writers of the same rows.
+        """Run the steps in one transaction that excludes other writers of the same rows, and then
+        the steps that ``then`` yields. Returns the answers of ``steps``.
 
         After a raise nothing was written, except that a lost connection may leave the outcome
         unknown; then the same steps may be run again. An ``urgent`` transaction, of few rows,

@@ -62,18 +62,23 @@ class SqlKernelStore(SqlRuns, SqlRunners):
     async def commit(self, batch: Batch, on_commit: OnCommit | None = None) -> Committed:
         steps = self._batch_steps.of(batch)
         known: list[Committed] = []
+        ending = self._batch_steps.ending(batch, list(steps)) if batch.rows else None
+        then = None if ending is None else ending.then
 
         def answered(answers: Answers) -> None:
             known.append(self._batch_steps.committed(batch, dict(zip(steps, answers, strict=True))))
+            if ending is not None:
+                decided = {**known[-1].decided, **ending.decided()}
+                known[-1] = known[-1]._replace(decided=decided)
             if on_commit is not None:
                 on_commit(known[-1])
 
         if not steps:
             answered([])
         elif on_commit is None:  # nothing waits for the moment of the commit
-            answered(await self._dialect.write(list(steps.values())))
+            answered(await self._dialect.write(list(steps.values()), then=then))
         else:
-            await self._dialect.write(list(steps.values()), on_commit=answered)
+            await self._dialect.write(list(steps.values()), on_commit=answered, then=then)
         return known[-1]
 
     async def insert_when_free(self, run: NewRun, rows: Rows = NO_ROWS) -> str:

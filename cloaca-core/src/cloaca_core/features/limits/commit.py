@@ -1,0 +1,96 @@
+"""What limits write with a batch: places of bodies that have ended go to the next waiters."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.features.limits.giving import Wanted
+from cloaca_core.features.limits.records import (
+    GIVEN,
+    PLACES_BACK,
+    Given,
+    grant_id,
+    needs_of,
+)
+from cloaca_core.features.limits.sql import Giving, LimitQueries
+from cloaca_core.store.batch import NONE_DECIDED
+from cloaca_core.store.sql.commit_part import Array, CommitPart, Steps
+from cloaca_core.store.sql.dialect import Step
+
+if TYPE_CHECKING:
+    from cloaca_core.store.batch import Batch, Decided
+    from cloaca_core.store.sql.base import Queries
+    from cloaca_core.store.sql.dialect import Answers, More, Then
+    from cloaca_core.values.times.instants import Instant
+
+OWN_FIRST_US: Final = 5_000_000
+"""For so long waiters of the runner that frees a place may come before earlier ones of others: a
+beat.
+"""
+_RETURNED: Final = "places back"
+_LOCKED: Final = "locked limits"
+_LINES: Final = "lines of limits"
+
+
+class LimitCommit:
+    """Grants are removed with the records of their bodies. The limits are locked after all runs, as
+    the last thing of the transaction.
+    """
+
+    def __init__(self, queries: Queries, array: Array) -> None:
+        self._q = queries.of(LimitQueries)
+        self._array = array
+
+    def part(self) -> CommitPart:
+        return CommitPart(
+            kinds=frozenset((PLACES_BACK,)),
+            record=self._record,
+            succession=self._succession,
+            decide=self._decide,
+        )
+
+    def _record(self, batch: Batch) -> Steps:
+        if not (back := batch.of(PLACES_BACK)):
+            return {}
+        ids = self._array([grant_id(each.grant.name, each.grant.number) for each in back])
+        params = self._q.give_back.bind(ids=ids, runner_id=batch.runner_id)
+        return {_RETURNED: Step(self._q.give_back, params)}
+
+    def _succession(self, batch: Batch) -> Steps:
+        if not batch.of(PLACES_BACK):
+            return {}
+        locked, lines = self._giving(batch).locks(_needs(batch))
+        return {_LOCKED: locked, _LINES: lines}
+
+    def _decide(self, batch: Batch, names: Sequence[str]) -> _Ending | None:
+        if not batch.of(PLACES_BACK):
+            return None
+        return _Ending(self._giving(batch), names)
+
+    def _giving(self, batch: Batch) -> Giving:
+        names = {name for name, _ in _needs(batch)}
+        return Giving(self._q, self._array, Wanted(batch.runner_id, 0, OWN_FIRST_US), names)
+
+
+class _Ending:
+    """The end of one batch's transaction."""
+
+    def __init__(self, giving: Giving, names: Sequence[str]) -> None:
+        self._giving = giving
+        self._places = [names.index(name) for name in (_RETURNED, _LOCKED, _LINES)]
+        self.then: Then = self._then
+
+    def _then(self, now: Instant, answers: Answers) -> Generator[More, Answers, None]:
+        returned, locked, lines = [answers[place] for place in self._places]
+        released = [need for (text,) in returned for need in needs_of(text)]
+        return self._giving.gives(now, locked, lines, released)
+
+    def decided(self) -> Decided:
+        """The places that this commit has given to its own runner."""
+        given = self._giving.given
+        return NONE_DECIDED if given == Given() else {GIVEN: frozenset((given,))}
+
+
+def _needs(batch: Batch) -> list[tuple[str, str]]:
+    return [need for each in batch.of(PLACES_BACK) for need in each.grant.needs]

@@ -1,0 +1,59 @@
+"""Limits: the contract of places, which bodies and runs of all runners take and give back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from cloaca_core.store.protocol import KernelStore
+
+if TYPE_CHECKING:
+    from cloaca_core.features.limits.records import Given, Grant, LimitDefinition, Unit, Waiter
+    from cloaca_core.values.limits.settings import LimitChanges
+    from cloaca_core.values.times.instants import Instant
+
+
+class LimitStore(KernelStore, Protocol):
+    """Places of limits. A place is given once, to a waiter whose needs all have places, in the
+    order of ``giving``. ``commit`` gives back the places of its rows ``PLACES_BACK``, and gives all
+    free ones, in the same transaction.
+    """
+
+    async def ask_places(
+        self,
+        runner_id: str,
+        requests: Sequence[Waiter],
+        *,
+        back: Collection[Grant] = (),
+        left: Collection[Unit] = (),
+        names: Collection[str] = (),
+        beat: int = 0,
+    ) -> Given | None:
+        """Give grants ``back`` and remove waiters that have ``left``; then give the free places of
+        these limits, and of all that the requests and the grants need, to the waiters and to the
+        requests. The requests that get none wait from now on. Returns what this runner got; other
+        runners are told of theirs. None, with nothing written, if the runner is fenced.
+        """
+
+    async def list_grants(self, runner_id: str, since: Instant) -> list[Grant]:
+        """Return the grants that a runner has, as far as they were given since an instant. Only
+        reads.
+        """
+
+    async def free_places(self, runner_id: str) -> None:
+        """Give back all places of a runner that was fenced or has ended, and give them to others.
+        Its waiters wait for whoever takes over their runs.
+        """
+
+    async def record_limits(
+        self, definitions: Sequence[LimitDefinition], together: Sequence[Collection[str]]
+    ) -> None:
+        """Record the limits of a program, the newest definition counts; each of ``together`` are
+        names of limits that one task needs.
+        """
+
+    async def set_limit(self, name: str, changes: LimitChanges, asked_by: str) -> bool:
+        """Put settings over those of the definition of a limit, beside those that were put earlier,
+        and give the places that are free by them. Nothing that is held is cut. Returns False if no
+        program has recorded the limit.
+        """
