@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 10, digest a3b292d876cd63cb57aa6cadef6f3f7cd63cff8cf5e49ea452dfdd09666086a4
+-- Made from migrations 1 to 10, digest ef5b8c6ee289b3d62ce40fe454e01240cd376629b126f52933ac8b39c3dfc17c
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -603,6 +603,8 @@ CREATE INDEX cloaca_event_of_trigger ON cloaca_event USING btree (trigger_id, cr
 
 CREATE INDEX cloaca_run_overdue ON cloaca_run USING btree (workflow, queue, overdue_at) WHERE overdue_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL AND due_at IS NULL;
 
+CREATE INDEX cloaca_run_of_singleton ON cloaca_run USING btree (workflow, singleton_key, created_at, id) WHERE singleton_key IS NOT NULL AND ended_at IS NULL;
+
 CREATE INDEX cloaca_limit_family ON cloaca_limit USING btree (family);
 
 CREATE INDEX cloaca_limit_line_rank ON cloaca_limit_line USING btree (name, first_rank, first_at) WHERE first_at IS NOT NULL AND opens_at = 0 AND key <> ''::text;
@@ -620,8 +622,6 @@ CREATE INDEX cloaca_limit_waiter_runner ON cloaca_limit_waiter USING btree (runn
 CREATE INDEX cloaca_limit_grant_runner ON cloaca_limit_grant USING btree (runner_id, given_at);
 
 CREATE INDEX cloaca_limit_grant_run ON cloaca_limit_grant USING btree (run_id);
-
-CREATE INDEX cloaca_run_of_singleton ON cloaca_run USING btree (workflow, singleton_key, created_at, id) WHERE singleton_key IS NOT NULL AND ended_at IS NULL;
 
 CREATE VIEW cloaca_run_readable AS
 SELECT cloaca_run.id,

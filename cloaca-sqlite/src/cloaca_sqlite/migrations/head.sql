@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 10, digest bf2d8ca9325b23e154f38f04223ba5cfa4971ed3fce3d4373dfa61a2022227e8
+-- Made from migrations 1 to 10, digest e89c6b7952c0d90caf6185738b094aa3a5fa609e125502331e317cd734dba92f
 
 PRAGMA application_id = 1668050785;
 
@@ -623,6 +623,9 @@ CREATE TABLE cloaca_lost_runner (
     PRIMARY KEY (id, started_at)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX cloaca_run_of_singleton ON cloaca_run (workflow, singleton_key, created_at, id)
+WHERE singleton_key IS NOT NULL AND ended_at IS NULL;
+
 CREATE TABLE cloaca_limit (
     name TEXT NOT NULL PRIMARY KEY,
     content TEXT NOT NULL,
@@ -694,9 +697,6 @@ CREATE TABLE cloaca_limit_grant (
 CREATE INDEX cloaca_limit_grant_runner ON cloaca_limit_grant (runner_id, given_at);
 
 CREATE INDEX cloaca_limit_grant_run ON cloaca_limit_grant (run_id);
-
-CREATE INDEX cloaca_run_of_singleton ON cloaca_run (workflow, singleton_key, created_at, id)
-WHERE singleton_key IS NOT NULL AND ended_at IS NULL;
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);
