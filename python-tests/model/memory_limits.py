@@ -76,7 +76,7 @@ class LimitTable:
             assert (grant.name, grant.number) not in self.grants
             self.grants[grant.name, grant.number] = grant
         for unit in decision.gone:
-            del self.waiters[unit]
+            self.waiters.pop(unit, None)
         for waiter, line in decision.standing:
             self.waiters[waiter.unit] = waiter, line
         for line in decision.lines:

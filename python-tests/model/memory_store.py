@@ -14,6 +14,7 @@ from typing import Any, Self
 from model.memory_child_runs import MemoryChildRuns
 from model.memory_definitions import MemoryDefinitions
 from model.memory_follow_ups import MemoryFollowUps
+from model.memory_limit_store import MemoryLimits
 from model.memory_maps import MemoryMaps
 from model.memory_memos import MemoryMemos
 from model.memory_queues import MemoryQueues
@@ -65,6 +66,7 @@ class MemoryStore(
     MemoryUpkeep,
     MemoryMaps,
     MemorySingletons,
+    MemoryLimits,
 ):
     """A store for property tests."""
 
@@ -81,6 +83,7 @@ class MemoryStore(
         MemoryDefinitions.__init__(self)
         MemoryMemos.__init__(self)
         MemoryMaps.__init__(self)
+        MemoryLimits.__init__(self)
         MemoryTaskLogs.__init__(self)
         MemoryWaits.__init__(self)
         self.keys: dict[tuple[str, str], str] = {}
@@ -155,6 +158,7 @@ class MemoryStore(
         self.park(batch, current)
         self.make_way(batch)
         self.start_next()
+        given = self.places_back(batch)
         owned = {
             run.id
             for run in batch.new_runs
@@ -174,7 +178,7 @@ class MemoryStore(
             orphans=frozenset(orphans),
             refused=frozenset(refused - existing.keys() - owned),
             messages=self.messages_to(current),
-            decided={kind: rows for kind, rows in decided if rows},
+            decided={kind: rows for kind, rows in decided if rows} | given,
         )
 
     def _may_have(self, run: RunRow) -> bool:

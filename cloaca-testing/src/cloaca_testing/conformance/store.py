@@ -10,6 +10,7 @@ import pytest
 
 from cloaca_testing.conformance.child_runs import ChildRunConformance
 from cloaca_testing.conformance.definitions import DefinitionConformance
+from cloaca_testing.conformance.limits import LimitConformance
 from cloaca_testing.conformance.maps import MapConformance
 from cloaca_testing.conformance.recorded_runs import RecordedRunConformance
 from cloaca_testing.conformance.runs.batches import CommitConformance
@@ -55,6 +56,7 @@ class StoreConformance(
     QueueConformance,
     GaugeConformance,
     MapConformance,
+    LimitConformance,
     LeaseConformance,
     ObserveConformance,
     SearchConformance,

@@ -314,8 +314,12 @@ class _Giving:
             return
         del self._known[waiter.unit]
         self._standing.pop(waiter.unit, None)
-        if line is not None:
+        if line is not None or self._may_stand(waiter):
             self._gone.append(waiter.unit)
+
+    def _may_stand(self, waiter: Waiter) -> bool:
+        """Whether a request may have a row already: it is asked for again, by another runner."""
+        return any(self._before[name, ALL_KEYS].waits for name, _ in waiter.needs)
 
     def _stand(self, waiter: Waiter, line: Need | None, blocked: Need) -> None:
         """Let a waiter stand in the line of the first of its needs without a place."""

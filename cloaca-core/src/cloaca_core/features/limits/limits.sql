@@ -5,14 +5,22 @@
 
 
 -- name: lock_runner
--- Keep the runner from being fenced until the transaction ends. There is no row if it is fenced already.
+-- Whoever frees the places of the runner waits until the transaction ends (see lock_gone). There is no row if
+-- the runner is fenced already.
 SELECT id FROM cloaca_runner WHERE id = :runner_id AND fenced = 0
 FOR KEY SHARE;
 
 
+-- name: lock_gone
+-- Wait for transactions that have seen a runner before it was fenced or removed.
+SELECT id FROM cloaca_runner WHERE id = :runner_id
+FOR UPDATE;
+
+
 -- name: give_back
--- Remove grants of a runner. Answers the needs of those that it had.
+-- Remove grants of a runner, unless it is fenced. Answers the needs of the grants that it had.
 DELETE FROM cloaca_limit_grant WHERE id IN :ids AND runner_id = :runner_id
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
 RETURNING needs;
 
 
@@ -22,6 +30,11 @@ DELETE FROM cloaca_limit_grant WHERE runner_id = :runner_id
 RETURNING needs;
 
 
+-- name: list_waiting_needs
+-- The needs of the waiters of a runner.
+SELECT DISTINCT needs FROM cloaca_limit_waiter WHERE runner_id = :runner_id;
+
+
 -- name: leave_waiters
 -- No runner has the runs of these waiters any more.
 UPDATE cloaca_limit_waiter SET runner_id = NULL WHERE runner_id = :runner_id;
@@ -29,8 +42,8 @@ UPDATE cloaca_limit_waiter SET runner_id = NULL WHERE runner_id = :runner_id;
 
 -- name: remove_waiters
 -- Waiters that no longer want places.
-DELETE FROM cloaca_limit_waiter
-WHERE run_id = :old.run_id AND task_id = :old.task_id AND item = :old.item;
+DELETE FROM cloaca_limit_waiter AS waiter USING :rows AS old
+WHERE waiter.run_id IN [:old.run_id] AND waiter.task_id = :old.task_id AND waiter.item = :old.item;
 
 
 -- name: lock_limits
@@ -60,7 +73,7 @@ WHERE name IN :names AND opens_at > 0 AND first_at IS NOT NULL AND key <> '';
 
 -- name: put_line
 INSERT INTO cloaca_limit_line :rows(
-    id, name, key, held:int, tat:int, given:int, opens_at:int, first_rank:int, first_at:int, oldest_at:int,
+    id, name, key:text, held:int, tat:int, given:int, opens_at:int, first_rank:int, first_at:int, oldest_at:int,
     waits:int
 )
 ON CONFLICT (id) DO UPDATE SET
@@ -89,33 +102,49 @@ WHERE id IN :ids;
 
 
 -- name: renew_waits
--- Find out whether waiters stand in any line of these limits.
-UPDATE cloaca_limit_line SET waits = CASE WHEN EXISTS (
+-- Find out whether waiters stand in any line of these limits: of the limit as a whole, of keys that have
+-- places, of keys that have none.
+UPDATE cloaca_limit_line SET waits = CASE WHEN first_at IS NOT NULL OR EXISTS (
     SELECT 1 FROM cloaca_limit_line AS line
-    WHERE line.name = cloaca_limit_line.name AND line.first_at IS NOT NULL
+    WHERE line.name = cloaca_limit_line.name AND line.first_at IS NOT NULL AND line.opens_at = 0
+        AND line.key <> ''
+) OR EXISTS (
+    SELECT 1 FROM cloaca_limit_line AS line
+    WHERE line.name = cloaca_limit_line.name AND line.first_at IS NOT NULL AND line.opens_at > 0
+        AND line.key <> ''
 ) THEN 1 ELSE 0 END
 WHERE id IN :ids AND key = '';
 
 
 -- name: put_waiter
 INSERT INTO cloaca_limit_waiter :rows(
-    run_id, task_id, item:int, line, runner_id, rank:int, since:int, units:int, needs
+    run_id, task_id, item, line:text, runner_id, rank:int, since:int, units:int, needs:text
 )
 ON CONFLICT (run_id, task_id, item) DO UPDATE SET
     line = excluded.line, runner_id = excluded.runner_id, rank = excluded.rank, since = excluded.since,
-    units = excluded.units;
+    units = excluded.units, needs = excluded.needs;
+
+
+-- name: move_waiter
+-- Waiters that stand in another line, or wait for fewer units. A waiter that has left meanwhile is not
+-- inserted again: its run was cancelled, which locks no limit.
+UPDATE cloaca_limit_waiter
+SET line = :new.line, since = :new.since, units = :new.units
+FROM :rows(line:text, since:int, units:int) AS new
+WHERE cloaca_limit_waiter.run_id IN [:new.run_id] AND cloaca_limit_waiter.task_id = :new.task_id
+    AND cloaca_limit_waiter.item = :new.item;
 
 
 -- name: insert_grant
 INSERT INTO cloaca_limit_grant :rows(
-    id, name, number:int, run_id, task_id, item:int, runner_id, needs, given_at:int
+    id, name, number, run_id, task_id, item, runner_id, needs:text, given_at:int
 );
 
 
 -- name: insert_foreign_grant
 -- The same for bodies of other runners, which are told.
 INSERT INTO cloaca_limit_grant :rows(
-    id, name, number:int, run_id, task_id, item:int, runner_id, needs, given_at:int
+    id, name, number, run_id, task_id, item, runner_id, needs:text, given_at:int
 );
 
 
@@ -149,9 +178,9 @@ WHERE name = :name;
 
 
 -- name: open_all_lines
--- Other settings hold: which keys have places is found out anew.
+-- Other settings hold: which keys have places is found out anew, of a key without waiters when one comes.
 UPDATE cloaca_limit_line SET opens_at = 0
-WHERE name = :name AND opens_at > 0 AND key <> '';
+WHERE name = :name AND opens_at > 0 AND first_at IS NOT NULL AND key <> '';
 
 
 -- name: list_limits

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core.features.limits.giving import Decision, FirstWaiters, Found, Reads, Wanted, decide
 from cloaca_core.features.limits.records import (
     ALL_KEYS,
+    NEVER,
     Given,
     Grant,
     Line,
@@ -31,12 +32,17 @@ if TYPE_CHECKING:
     from cloaca_core.values.times.instants import Instant
 
 
+_MOVED: Final = ("line", "since", "units", "run_id", "task_id", "item")
+
+
 class LimitQueries(Statements, file="limits.sql", news={"insert_foreign_grant": Change.RUNS}):
     """Statements on limits, their places and those that wait for them."""
 
     lock_runner: Statement
+    lock_gone: Statement
     give_back: Statement
     give_back_all: Statement
+    list_waiting_needs: Statement
     leave_waiters: Statement
     remove_waiters: Statement
     lock_limits: Statement
@@ -47,6 +53,7 @@ class LimitQueries(Statements, file="limits.sql", news={"insert_foreign_grant": 
     renew_lines: Statement
     renew_waits: Statement
     put_waiter: Statement
+    move_waiter: Statement
     insert_grant: Statement
     insert_foreign_grant: Statement
     list_grants: Statement
@@ -71,6 +78,7 @@ class Giving:
         self._array = array
         self._wanted = wanted
         self._names = frozenset(names)
+        self._moved = q.move_waiter.binder(_MOVED)
         self.given = Given()
 
     def locks(self, needs: Collection[Need]) -> list[Step]:
@@ -110,7 +118,7 @@ class Giving:
             steps.append(Step(self._q.next_opening, self._q.next_opening.bind(names=names)))
         answers = yield More(steps, last=True)
         looks = [] if decision.next_look is None else [decision.next_look]
-        if by_time and (opens_at := answers[-1][0][0]) is not None:
+        if by_time and (opens_at := answers[-1][0][0]) is not None and opens_at < NEVER:
             looks.append(opens_at)
         own = [each for each in decision.grants if each.runner_id == wanted.runner_id]
         self.given = Given(tuple(own), decision.again, min(looks, default=None))
@@ -141,15 +149,23 @@ class Giving:
         for each in decision.grants:
             (own if each.runner_id == self._wanted.runner_id else others).append(_grant_row(each))
         lines = [(line_id(line.need), *line) for line in decision.lines]
-        standing = [
+        asked = {each.unit for each in self._wanted.requests}
+        new = [
             (*waiter.unit, line_id(line), *waiter[3:7], needs_text(waiter.needs))
             for waiter, line in decision.standing
+            if waiter.unit in asked
+        ]
+        moved = [
+            self._moved((line_id(line), waiter.since, waiter.units, *waiter.unit))
+            for waiter, line in decision.standing
+            if waiter.unit not in asked
         ]
         steps = [
             Step(statement, rows=rows)
             for statement, rows in (
                 (q.remove_waiters, decision.gone),
-                (q.put_waiter, standing),
+                (q.put_waiter, new),
+                (q.move_waiter, moved),
                 (q.put_line, lines),
                 (q.insert_grant, own),
                 (q.insert_foreign_grant, others),
@@ -194,14 +210,14 @@ class SqlLimits(SqlPart):
             Step(q.give_back, q.give_back.bind(ids=ids, runner_id=runner_id)),
             *giving.locks(needs),
         ]
-        if left:
-            steps.append(Step(q.remove_waiters, rows=sorted(left)))
 
         def then(now: Instant, answers: Answers) -> Generator[More, Answers, None]:
             nonlocal is_ours
-            ours, returned, locked, lines, *_ = answers
+            ours, returned, locked, lines = answers
             if is_ours := bool(ours):
-                released = [need for (text,) in returned for need in needs_of(text)]
+                if left:
+                    yield More([Step(q.remove_waiters, rows=sorted(left))])
+                released = _needs_in(returned)
                 yield from giving.gives(now, locked, lines, released)
 
         await self._dialect.write(steps, then=then)
@@ -213,16 +229,25 @@ class SqlLimits(SqlPart):
 
     async def free_places(self, runner_id: str) -> None:
         q = self._limits
-        statements = (q.give_back_all, q.leave_waiters)
-        steps = [Step(each, each.bind(runner_id=runner_id)) for each in statements]
+        returning = Step(q.give_back_all, q.give_back_all.bind(runner_id=runner_id))
+        leaving = Step(q.leave_waiters, q.leave_waiters.bind(runner_id=runner_id))
+        steps = [
+            Step(q.lock_gone, (runner_id,)),
+            returning,
+            Step(q.list_waiting_needs, q.list_waiting_needs.bind(runner_id=runner_id)),
+        ]
 
         def then(now: Instant, answers: Answers) -> Generator[More, Answers, None]:
-            released = [need for (text,) in answers[0] for need in needs_of(text)]
-            if not released:
+            _, returned, waiting = answers
+            released = _needs_in(returned)
+            names = {name for name, _ in [*released, *_needs_in(waiting)]}
+            if not names:
                 return
-            names = {name for name, _ in released}
             giving = Giving(q, self._dialect.array, Wanted(None, 0, 0), names)
             locked, lines = yield More(giving.locks(released))
+            # Until the limits were locked, others may have given places to waiters of the runner.
+            returned, _ = yield More([returning, leaving])
+            released += _needs_in(returned)
             yield from giving.gives(now, locked, lines, released)
 
         await self._dialect.write(steps, then=then)
@@ -261,6 +286,10 @@ class SqlLimits(SqlPart):
 
         answers = await self._dialect.write(giving.locks(()), then=then)
         return any(row[0] == name for row in answers[0])
+
+
+def _needs_in(rows: Sequence[Row]) -> list[Need]:
+    return [need for (text,) in rows for need in needs_of(text)]
 
 
 def _found(reads: Reads, answers: Answers) -> Found:

@@ -93,6 +93,14 @@ class UpkeepStore(KernelStore, Protocol):
         that were lost ``KEPT_LOST`` before ``now`` are deleted.
         """
 
+    async def idle_limit_keys(self, before: int, after: str, limit: int) -> list[str]:
+        """Up to ``limit`` ids of lines of limits by key, after ``after``, that no place and no
+        waiter needs, and whose rate was not used since ``before``. Only reads.
+        """
+
+    async def erase_limit_keys(self, shift: Shift, ids: Collection[str], before: int) -> int | None:
+        """Delete those of these lines that are still idle. Returns their number."""
+
     async def give_back(self, limit: int) -> int | None:
         """Give free space of the database back to the system, at most ``limit`` pages. Returns the
         number of bytes, 0 when there is no more to give, None if the database does so by itself or

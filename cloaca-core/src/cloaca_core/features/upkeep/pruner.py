@@ -176,6 +176,7 @@ class _Work:
                 await self._erase_ticks(schedule_id, before_all)
         names = self._store.erase_names(self._shift(), now, _CLOCKS_APART_US)
         await self._step(names)
+        await self._erase_limit_keys(now - _CLOCKS_APART_US)
         await self._give_back()
         return self._done
 
@@ -209,6 +210,15 @@ class _Work:
             self._note(0, rows)
             if rows < most:
                 return
+
+    async def _erase_limit_keys(self, before: int) -> None:
+        """Forget keys of limits that are not in use."""
+        after = ""
+        while ids := await self._store.idle_limit_keys(before, after, self._pace.rows):
+            self._note(
+                0, await self._step(self._store.erase_limit_keys(self._shift(), ids, before))
+            )
+            after = ids[-1]
 
     async def _give_back(self) -> None:
         while True:

@@ -63,6 +63,8 @@ class UpkeepQueries(Statements, file="upkeep.sql"):
     erase_lost_runners: Statement
     erase_ticks: Statement
     erase_lost: Statement
+    list_idle_limit_keys: Statement
+    erase_limit_keys: Statement
 
 
 class SqlUpkeep(SqlPart):
@@ -211,6 +213,17 @@ class SqlUpkeep(SqlPart):
         steps = [Step.of(each, known) for each in (q.raise_mark, q.erase_ticks, q.erase_lost)]
         held, _, *erased = await self._dialect.write([self._renewed(shift), lock, *steps])
         return _rows(erased) if held else None
+
+    async def idle_limit_keys(self, before: int, after: str, limit: int) -> list[str]:
+        listing = self._upkeep.list_idle_limit_keys
+        rows = await self._read(listing, before=before, after=after, limit=limit)
+        return [line_id for (line_id,) in rows]
+
+    async def erase_limit_keys(self, shift: Shift, ids: Collection[str], before: int) -> int | None:
+        known = {"ids": self._dialect.array(ids), "before": before, "holder": shift.holder}
+        erase = Step.of(self._upkeep.erase_limit_keys, known)
+        held, erased = await self._dialect.write([self._renewed(shift), erase])
+        return len(erased) if held else None
 
     async def give_back(self, limit: int) -> int | None:
         return await self._dialect.give_back(limit)

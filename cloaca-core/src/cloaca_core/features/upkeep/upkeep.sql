@@ -598,3 +598,19 @@ WHERE old.schedule_id = :schedule_id
     AND old.decided_until <= (SELECT max(done.decided_until) FROM done)
     AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
 RETURNING 1;
+
+
+-- name: list_idle_limit_keys
+-- Lines of limits by key that no place and no waiter needs, and whose rate is as if it was never used.
+SELECT id FROM cloaca_limit_line
+WHERE id > :after AND key <> '' AND held = 0 AND first_at IS NULL AND tat <= :before
+ORDER BY id
+LIMIT :limit;
+
+
+-- name: erase_limit_keys
+-- Delete these lines, unless they were used meanwhile. A transaction that has read one before writes all of it.
+DELETE FROM cloaca_limit_line
+WHERE id IN :ids AND key <> '' AND held = 0 AND first_at IS NULL AND tat <= :before
+    AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
+RETURNING 1;

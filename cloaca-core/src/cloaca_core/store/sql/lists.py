@@ -160,10 +160,12 @@ def without_lock(text: str) -> str:
 
 def _values(fields: list[str], arrays: Arrays | None) -> str:
     """Rows that are inserted unchanged, after the list of their columns."""
+    told = [each for each in fields if ":" in each]
+    fields = [each.partition(":")[0] for each in fields]
     columns = f"({', '.join(fields)})"
     if arrays is None:
         return f"{columns} VALUES ({', '.join([f':{field}' for field in fields])})"
-    rows = arrays.of(_kinds(fields, []))
+    rows = arrays.of(_kinds(fields, told))
     return f"{columns} SELECT * FROM {rows}"  # noqa: S608 - of a file, as are its fields
 
 

@@ -10,7 +10,8 @@ Some parameters are lists, which each database words in its own way (see ``Wordi
 ``IN :ids``, ``FROM :ids AS wanted``
     A list of values: membership, or a row for each value, in the column ``value``.
 ``INSERT INTO cloaca_tick :rows(schedule_id, tick)``
-    Rows that are inserted as they are. A field has the kind of the column of its name.
+    Rows that are inserted as they are. A field has the kind of the column of its name, or the kind
+    that is written after it: ``key:text``.
 ``FROM :rows(seen:int) AS new``, ``USING :rows AS old``
     Rows for which the statement is executed: ``:new.tick`` is a field. One that has not the name of
     a column has its kind in the list. Where rows are written one by one, the list and a comma after
