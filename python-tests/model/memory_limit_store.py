@@ -88,7 +88,11 @@ class MemoryLimits:
                     self.families[name] = min(families)
 
     async def set_limit(
-        self, name: str, changes: LimitChanges, asked_by: str, runner_id: str | None = None
+        self,
+        name: str,
+        changes: LimitChanges,
+        asked_by: str,  # noqa: ARG002 - shown to people only
+        runner_id: str | None = None,
     ) -> bool:
         if name not in self.defined_limits:
             return False

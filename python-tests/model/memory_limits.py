@@ -77,8 +77,8 @@ class LimitTable:
             self.grants[grant.name, grant.number] = grant
         for unit in decision.gone:
             self.waiters.pop(unit, None)
-        for waiter, line in decision.standing:
-            self.waiters[waiter.unit] = waiter, line
+        for waiter, in_line in decision.standing:
+            self.waiters[waiter.unit] = waiter, in_line
         for line in decision.lines:
             self.lines[line.need] = line
         for need in decision.renewed:
