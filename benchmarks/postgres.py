@@ -16,6 +16,7 @@ from psycopg import sql
 
 import cloaca
 from benchmarks import (
+    limits,
     measuring,
     pruning,
     queues,
@@ -56,6 +57,7 @@ def main() -> int:
         lines += pruning.measure(_within(url, name), lambda: _size(raw))
     with _schema(url) as name:
         lines += schedules.measure(_within(url, name))
+    lines += limits.measure(url)
     with _schema(url) as name:
         lines += queues.measure(_within(url, name))
     with _schema(url) as name:

@@ -186,6 +186,21 @@ _FILL = (
         FROM generate_series(1, %(finished)s) AS n""",
     """INSERT INTO cloaca_unserved SELECT 'mine', 'c' || lpad(n::text, 8, '0'), '["gone"]'
         FROM generate_series(1, 9) AS n""",
+    # limits: keys of one with places and without, and a long line of one key
+    """INSERT INTO cloaca_limit SELECT 'n' || n, '{}', '{}', 'n' || n, n
+        FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_limit_line
+        SELECT '["n1", "' || n || '"]', 'n1', n::text, 1, 0, 1,
+            CASE WHEN mod(n, 2) = 0 THEN 0 ELSE n END, 0, n, n, 0
+        FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_limit_waiter
+        SELECT 'w' || n, 'load', -1, '["n1", "1"]', CASE WHEN n <= 9 THEN 'mine' ELSE 'other' END,
+            0, n, 1, '[]'
+        FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_limit_grant
+        SELECT 'g' || n, 'n1', n, 'r' || n, 'load', -1,
+            CASE WHEN n <= 9 THEN 'mine' ELSE 'other' END, '[]', n
+        FROM generate_series(1, %(finished)s) AS n""",
     """INSERT INTO cloaca_when_ended SELECT 'full' || n, 'v', 0, 'Cancelled', 'full1', '{}'
         FROM generate_series(1, %(finished)s) AS n""",
 )
@@ -545,6 +560,25 @@ _VALUES |= {
     "erase_lost": _TICKS,
 }
 
+_LINES: dict[str, object] = {"ids": ['["n1", "1"]']}
+_FIRST_WAITERS = _LINES | {"name": "n1", "most": LIMIT, "depth": LIMIT}
+_VALUES |= {
+    "lock_limits": {"names": ["n1", "n2"]},
+    "read_lines": _LINES,
+    "open_lines": {"names": ["n1"], "now": 2 * LIMIT},
+    "next_opening": {"names": ["n1"]},
+    "renew_lines": _LINES,
+    "renew_waits": _LINES,
+    "first_waiters": _FIRST_WAITERS,
+    "oldest_waiters": _FIRST_WAITERS,
+    "leave_waiters": {"runner_id": "mine"},
+    "list_waiting_needs": {"runner_id": "mine"},
+    "remove_waiters": {"run_id": ["w1"], "task_id": ["load"], "item": [-1]},
+    "give_back": {"ids": ["g1"], "runner_id": "mine"},
+    "give_back_all": {"runner_id": "mine"},
+    "list_grants": {"runner_id": "mine", "since": 0},
+}
+
 _PAGE: dict[str, object] = {"before": "\U0010ffff", "after": "", "most": LIMIT}
 _CONDITIONS = [
     json.dumps(each)
@@ -609,6 +643,7 @@ _READ = frozenset(
             "first_overdue",
             "next_due",
             "due_schedules",
+            "list_grants",
         ),
         *("get_schedule", "get_schedule_named", "list_schedules", "list_ticks", "count_ticks"),
         *("list_under_way", "find_ticks", "schedules_ahead", "list_waiting"),
@@ -788,7 +823,8 @@ def test_every_index_is_missed_when_it_is_not_there(filled: psycopg.Connection) 
     found = filled.execute(
         "SELECT indexname FROM pg_indexes WHERE schemaname = 'plans' AND NOT indexname ~ '_pkey$' "
         # the whole primary key is read then, uncounted
-        "AND indexname NOT IN ('cloaca_unserved_run', 'cloaca_wait_approval')"
+        "AND indexname NOT IN ('cloaca_unserved_run', 'cloaca_wait_approval',"
+        " 'cloaca_limit_grant_run')"
     ).fetchall()
     assert found
 

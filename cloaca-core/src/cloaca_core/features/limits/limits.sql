@@ -67,8 +67,12 @@ WHERE name IN :names AND opens_at > 0 AND opens_at <= :now AND first_at IS NOT N
 
 -- name: next_opening
 -- The first instant at which a key for which a waiter stands in line may have a place.
-SELECT min(opens_at) FROM cloaca_limit_line
-WHERE name IN :names AND opens_at > 0 AND first_at IS NOT NULL AND key <> '';
+SELECT min((
+    SELECT line.opens_at FROM cloaca_limit_line AS line
+    WHERE line.name = wanted.value AND line.opens_at > 0 AND line.first_at IS NOT NULL AND line.key <> ''
+    ORDER BY line.opens_at
+    LIMIT 1
+)) FROM :names AS wanted;
 
 
 -- name: put_line
