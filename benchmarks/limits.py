@@ -22,7 +22,6 @@ from cloaca_core.values.limits.settings import LimitSettings
 from cloaca_postgres import BACKEND
 from cloaca_postgres.sessions.session import _numbered
 from cloaca_postgres.statements import STATEMENTS, WORDING
-from dev.databases.urls import for_libpq, with_query
 
 WAITERS: Final = 100_000
 KEYS: Final = 1_000
@@ -52,33 +51,29 @@ _FILL: Final = (
 )
 
 
-def measure(url: str) -> list[measuring.Line]:
-    """Measure both in a schema of their own."""
-    return asyncio.run(_measured(with_query(url, schema="limits_measured")))
+def measure(url: str, within: str, schema: str) -> list[measuring.Line]:
+    """Measure both in an empty schema: its database, the URL with it, and its name."""
+    return asyncio.run(_measured(url, within, schema))
 
 
-async def _measured(url: str) -> list[measuring.Line]:
-    store = await BACKEND.open(url, StoreOptions())
+async def _measured(url: str, within: str, schema: str) -> list[measuring.Line]:
+    store = await BACKEND.open(within, StoreOptions())
     settings = LimitSettings(total=2 * KEYS, per_key=1)
     await store.record_limits([LimitDefinition("api", settings.content())], [])
     await store.close()
-    with _connected(url) as connection:
+    with _connected(url, schema) as connection:
         values = {"never": NEVER, "keys": KEYS, "waiters": WAITERS, "whole": line_id(_WHOLE)}
         values |= {"free": line_id(_FREE), "needs": json.dumps([_FREE])}
         for statement in _FILL:
             connection.execute(statement.encode(), values)
         connection.commit()
-        try:
-            beside = _next_place(connection)
-            with ExitStack() as after:
-                snapshot = after.enter_context(psycopg.connect(for_libpq(url)))
-                snapshot.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
-                snapshot.execute("SELECT count(*) FROM pg_class")
-                _give_many(connection)
-                held = _next_place(connection)
-        finally:
-            connection.rollback()
-            connection.execute("DROP SCHEMA limits_measured CASCADE")
+        beside = _next_place(connection)
+        with ExitStack() as after:
+            snapshot = after.enter_context(psycopg.connect(url))
+            snapshot.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            snapshot.execute("SELECT count(*) FROM pg_class")
+            _give_many(connection)
+            held = _next_place(connection)
     return [
         _line(f"beside {WAITERS:,} waiters", beside, MOST_BLOCKS),
         _line(f"under a snapshot of {PLACES:,} places ago", held, MOST_UNDER_SNAPSHOT),
@@ -92,10 +87,10 @@ def _line(when: str, blocks: dict[str, int], most: int) -> measuring.Line:
     return measuring.Line(what, max(blocks.values()), "", "at most", most, told)
 
 
-def _connected(url: str) -> psycopg.Connection[Any]:
-    connection = psycopg.connect(for_libpq(url), prepare_threshold=None)
+def _connected(url: str, schema: str) -> psycopg.Connection[Any]:
+    connection = psycopg.connect(url, prepare_threshold=None)
     enter = STATEMENTS.enter_session
-    settings = {"schema": "limits_measured", "statement_timeout": "60s"}
+    settings = {"schema": schema, "statement_timeout": "60s"}
     values = enter.bind(
         **settings, plan_cache_mode="force_generic_plan", durable=1, pid=connection.info.backend_pid
     )
@@ -107,8 +102,8 @@ def _next_place(connection: psycopg.Connection[Any]) -> dict[str, int]:
     """The blocks that each statement reads which looks for the next waiter."""
     q = Queries("cloaca_postgres", WORDING).of(LimitQueries)
     ids = [line_id(_WHOLE), line_id(_FREE)]
-    first = {"ids": ids[:1], "name": "api", "most": 4, "depth": 4}
-    names = {"names": ["api"]}
+    first: dict[str, object] = {"ids": ids[:1], "name": "api", "most": 4, "depth": 4}
+    names: dict[str, object] = {"names": ["api"]}
     found = {
         "lock_limits": _blocks(connection, q.lock_limits, names),
         "read_lines": _blocks(connection, q.read_lines, {"ids": ids}),

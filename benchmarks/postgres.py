@@ -57,7 +57,8 @@ def main() -> int:
         lines += pruning.measure(_within(url, name), lambda: _size(raw))
     with _schema(url) as name:
         lines += schedules.measure(_within(url, name))
-    lines += limits.measure(url)
+    with _schema(url) as name:
+        lines += limits.measure(url, _within(url, name), name)
     with _schema(url) as name:
         lines += queues.measure(_within(url, name))
     with _schema(url) as name:

@@ -55,7 +55,8 @@ class MemoryLimits:
             return None
         for unit in left:
             self.limit_table.withdraw(unit)
-        needs = [need for each in (*requests, *back) for need in each.needs]
+        needs = [need for each in requests for need in each.needs]
+        needs += [need for grant in back for need in grant.needs]
         wanted = Wanted(runner_id, self.wall_clock(), beat, requests)
         return self._give(wanted, {name for name, _ in needs} | set(names), back)
 
@@ -69,7 +70,7 @@ class MemoryLimits:
         for unit, (waiter, line) in table.waiters.items():
             if waiter.runner_id == runner_id:
                 table.waiters[unit] = waiter._replace(runner_id=None), line
-        names = {name for each in back for name, _ in each.needs}
+        names = {name for grant in back for name, _ in grant.needs}
         for grant in back:
             table.grants[grant.name, grant.number] = grant._replace(runner_id=None)
         freed = [grant._replace(runner_id=None) for grant in back]

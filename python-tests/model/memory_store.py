@@ -178,7 +178,7 @@ class MemoryStore(
             orphans=frozenset(orphans),
             refused=frozenset(refused - existing.keys() - owned),
             messages=self.messages_to(current),
-            decided={kind: rows for kind, rows in decided if rows} | given,
+            decided={**{kind: rows for kind, rows in decided if rows}, **given},
         )
 
     def _may_have(self, run: RunRow) -> bool:

@@ -160,7 +160,10 @@ async def _taken_over(store: Store, query: Query, name: str) -> None:
     assert await store.fence(name, row.beat)
     waiting = f"SELECT {_WAITER} FROM cloaca_limit_waiter WHERE runner_id = '{name}'"
     rows = await asyncio.to_thread(query, waiting)
-    asked = [Waiter(*each[:3], "last", *each[3:6], needs_of(each[6])) for each in rows]
+    asked = [
+        Waiter(run_id, task_id, item, "last", rank, since, units, needs_of(needs))
+        for run_id, task_id, item, rank, since, units, needs in rows
+    ]
     await store.ask_places("last", asked)
     await store.free_places(name)
     assert await store.list_grants(name, 0) == []

@@ -13,7 +13,7 @@ from cloaca_core.features.steering.records import NewFork
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.base import load_queries
-from cloaca_core.store.sql.dialect import Answers, Step
+from cloaca_core.store.sql.dialect import Answers, Step, Then
 from cloaca_core.store.sql.queries import Row
 from cloaca_sqlite.driver import WORDING
 from cloaca_testing.conformance.rows import NOW, act, attempt, new_run
@@ -40,7 +40,9 @@ class RecordingDialect:
         *,
         urgent: bool = False,
         on_commit: Callable[[Answers], None] | None = None,
+        then: Then | None = None,
     ) -> Answers:
+        assert then is None
         assert urgent == (steps[0].statement.name == "beat")
         self.transactions.append([step.statement.name for step in steps])
         answers: Answers = [[] for _ in steps]

@@ -40,7 +40,7 @@ class Both:
 
     def ends(self, *places: int) -> None:
         """The bodies at these places, modulo their number, end."""
-        freed = []
+        freed: list[tuple[str, int]] = []
         for place in places:
             if left := sorted(self.table.grants.keys() - set(freed)):
                 freed.append(left[place % len(left)])
@@ -120,7 +120,7 @@ def tell(both: Both, chance: random.Random, acts: int) -> None:
                 both.ends(*[chance.randrange(100) for _ in range(chance.choice([1, 1, 4]))])
             case "leaves":
                 both.leaves(chance.randrange(100))
-            case "waits":
+            case _:
                 both.waits(chance.randrange(SECOND))
 
 
