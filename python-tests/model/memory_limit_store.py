@@ -17,9 +17,12 @@ from cloaca_core.features.limits.records import (
     Given,
     Grant,
     LimitDefinition,
+    LimitRow,
+    LimitWait,
     Need,
     Unit,
     Waiter,
+    grant_id,
     line_id,
 )
 from cloaca_core.features.upkeep.records import Shift
@@ -54,7 +57,9 @@ class MemoryLimits:
         if not self._may_ask(runner_id):
             return None
         for unit in left:
-            self.limit_table.withdraw(unit)
+            known = self.limit_table.waiters.get(unit)
+            if known is not None and known[0].runner_id == runner_id:
+                self.limit_table.withdraw(unit)
         needs = [need for each in requests for need in each.needs]
         needs += [need for grant in back for need in grant.needs]
         wanted = Wanted(runner_id, self.wall_clock(), beat, requests)
@@ -67,9 +72,11 @@ class MemoryLimits:
     async def free_places(self, runner_id: str) -> None:
         table = self.limit_table
         back = await self.list_grants(runner_id, 0)
-        for unit, (waiter, line) in table.waiters.items():
-            if waiter.runner_id == runner_id:
-                table.waiters[unit] = waiter._replace(runner_id=None), line
+        table.waiters = {
+            unit: (waiter, line)
+            for unit, (waiter, line) in table.waiters.items()
+            if waiter.runner_id != runner_id
+        }
         names = {name for grant in back for name, _ in grant.needs}
         for grant in back:
             table.grants[grant.name, grant.number] = grant._replace(runner_id=None)
@@ -87,6 +94,30 @@ class MemoryLimits:
             for name, family in self.families.items():
                 if family in families:
                     self.families[name] = min(families)
+
+    async def limit_waits(self, run_id: str, limit: int) -> list[LimitWait]:
+        found = [
+            LimitWait(each.task_id, each.item, line, each.since)
+            for each, line in self.limit_table.waiters.values()
+            if each.run_id == run_id
+        ]
+        return sorted(found)[:limit]
+
+    async def list_holders(self, limit: int) -> list[Grant]:
+        grants = sorted(
+            self.limit_table.grants.values(),
+            key=lambda each: (each.given_at, grant_id(each.name, each.number)),
+        )
+        return grants[:limit]
+
+    async def list_limits(self) -> list[LimitRow]:
+        return [
+            LimitRow(name, each.content(), self._changes(name).content(), 0, None, None)
+            for name, each in sorted(self.defined_limits.items())
+        ]
+
+    def _changes(self, name: str) -> LimitChanges:
+        return self.limit_changes.get(name, LimitChanges())
 
     async def set_limit(
         self,

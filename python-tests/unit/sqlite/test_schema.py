@@ -90,6 +90,7 @@ _SMALL_IN = {
     "kinds_of_person": {"known"},  # a row for each kind of act
     "queue_loads": {"waiting", "lines", "counted", "first"},  # for each line at most as many
     "list_limits": {"cloaca_limit"},  # a row for each limit
+    "list_holders": {"cloaca_limit_grant"},  # a row for each body under way that has limits
     "first_waiters": {"line"},  # the lines that were chosen by index
     "oldest_waiters": {"line"},  # as above
     "longest_claimable": {"waiting", "lines", "levels"},  # a row for each workflow, queue, priority

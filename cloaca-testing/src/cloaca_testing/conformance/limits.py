@@ -12,6 +12,7 @@ from cloaca_core.features.limits.records import (
     Given,
     Grant,
     LimitDefinition,
+    LimitWait,
     Need,
     PlacesBack,
     Unit,
@@ -286,6 +287,17 @@ class LimitConformance:
         assert await gives(store, *given.grants) == ""
         assert await store.list_grants("r2", 0) == []
 
+    async def test_who_leaves_removes_no_waiter_of_another_runner(self, store: Store) -> None:
+        await limited(store, api=LimitSettings(total=1))
+        (place,) = (await ask(store, waiter("a"))).grants
+        await ask(store, waiter("b"))
+        await ask(store, waiter("b", runner_id="r2"), runner_id="r2")
+
+        await ask(store, left=[("b", "load", -1)])
+        await ask(store, back=[place])
+
+        assert runs_of(await store.list_grants("r2", 0)) == "b"
+
     # -- runners that are gone ---------------------------------------------------------------
 
     async def test_a_fenced_runner_asks_and_gives_nothing(self, store: Store) -> None:
@@ -377,6 +389,19 @@ class LimitConformance:
         assert await store.erase_limit_keys(shift, [idle], now) == 0
         assert await got(store, waiter("x", keys[1]), waiter("y", keys[1])) == "x"
         assert await store.idle_limit_keys(now, "", 9) == []
+
+    async def test_people_see_who_waits_and_who_holds_places(self, store: Store) -> None:
+        await limited(store, api=LimitSettings(per_key=1), gpu=LimitSettings(total=1))
+        held = (await ask(store, waiter("a", ANN), waiter("b", GPU))).grants
+        await ask(store, waiter("c", ANN, GPU), waiter("d", BOB, GPU))
+
+        assert await store.limit_waits("c", 9) == [LimitWait("load", -1, ANN, NOW)]
+        assert await store.limit_waits("d", 9) == [LimitWait("load", -1, GPU, NOW)]
+        assert await store.limit_waits("a", 9) == []
+        assert await store.list_holders(9) == list(held)
+        assert await store.list_holders(1) == [held[0]]
+        known = {each.name: LimitSettings.read(each.content) for each in await store.list_limits()}
+        assert known == {"api": LimitSettings(per_key=1), "gpu": LimitSettings(total=1)}
 
     async def test_limits_hold_no_run(self, store: Store) -> None:
         await limited(store, api=LimitSettings(total=1))

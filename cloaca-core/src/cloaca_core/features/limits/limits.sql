@@ -36,14 +36,21 @@ SELECT DISTINCT needs FROM cloaca_limit_waiter WHERE runner_id = :runner_id;
 
 
 -- name: leave_waiters
--- No runner has the runs of these waiters any more.
-UPDATE cloaca_limit_waiter SET runner_id = NULL WHERE runner_id = :runner_id;
+-- No runner has the runs of these waiters any more: who takes one over asks again, with the arrival of its run.
+DELETE FROM cloaca_limit_waiter WHERE runner_id = :runner_id;
 
 
 -- name: remove_waiters
 -- Waiters that no longer want places.
 DELETE FROM cloaca_limit_waiter AS waiter USING :rows AS old
 WHERE waiter.run_id IN [:old.run_id] AND waiter.task_id = :old.task_id AND waiter.item = :old.item;
+
+
+-- name: leave_lines
+-- Waiters of a runner that no longer want places. If another runner has asked for the same since, that waits.
+DELETE FROM cloaca_limit_waiter AS waiter USING :rows AS old
+WHERE waiter.run_id IN [:old.run_id] AND waiter.task_id = :old.task_id AND waiter.item = :old.item
+    AND waiter.runner_id = :old.runner_id;
 
 
 -- name: lock_limits
@@ -189,3 +196,16 @@ WHERE name = :name AND opens_at > 0 AND first_at IS NOT NULL AND key <> '';
 
 -- name: list_limits
 SELECT name, content, changes, recorded_at, changed_at, changed_by FROM cloaca_limit ORDER BY name;
+
+
+-- name: limit_waits
+SELECT task_id, item, line, since FROM cloaca_limit_waiter WHERE run_id = :run_id
+ORDER BY task_id, item
+LIMIT :limit;
+
+
+-- name: list_holders
+-- The places that are taken, as far as :limit: each is of a body under way.
+SELECT name, number, run_id, task_id, item, runner_id, needs, given_at FROM cloaca_limit_grant
+ORDER BY given_at, id
+LIMIT :limit;

@@ -8,12 +8,33 @@ from typing import TYPE_CHECKING, Protocol
 from cloaca_core.store.protocol import KernelStore
 
 if TYPE_CHECKING:
-    from cloaca_core.features.limits.records import Given, Grant, LimitDefinition, Unit, Waiter
+    from cloaca_core.features.limits.records import (
+        Given,
+        Grant,
+        LimitDefinition,
+        LimitRow,
+        LimitWait,
+        Unit,
+        Waiter,
+    )
     from cloaca_core.values.limits.settings import LimitChanges
     from cloaca_core.values.times.instants import Instant
 
 
-class LimitStore(KernelStore, Protocol):
+class LimitReads(KernelStore, Protocol):
+    """What people look at. Only reads."""
+
+    async def list_limits(self) -> list[LimitRow]:
+        """Return all limits that programs have recorded, by name."""
+
+    async def limit_waits(self, run_id: str, limit: int) -> list[LimitWait]:
+        """Return what waits for places of limits in a run, by task and item."""
+
+    async def list_holders(self, limit: int) -> list[Grant]:
+        """Return all places that are taken, those first that were given first."""
+
+
+class LimitStore(LimitReads, Protocol):
     """Places of limits. A place is given once, to a waiter whose needs all have places, in the
     order of ``giving``. ``commit`` gives back the places of its rows ``PLACES_BACK``, and gives all
     free ones, in the same transaction.
@@ -29,10 +50,11 @@ class LimitStore(KernelStore, Protocol):
         names: Collection[str] = (),
         beat: int = 0,
     ) -> Given | None:
-        """Give grants ``back`` and remove waiters that have ``left``; then give the free places of
-        these limits, and of all that the requests and the grants need, to the waiters and to the
-        requests. The requests that get none wait from now on. Returns what this runner got; other
-        runners are told of theirs. None, with nothing written, if the runner is fenced.
+        """Give grants ``back`` and remove waiters of this runner that have ``left``; then give the
+        free places of these limits, and of all that the requests and the grants need, to the
+        waiters and to the requests. The requests that get none wait from now on. Returns what this
+        runner got; other runners are told of theirs. None, with nothing written, if the runner is
+        fenced.
         """
 
     async def list_grants(self, runner_id: str, since: Instant) -> list[Grant]:
@@ -42,7 +64,7 @@ class LimitStore(KernelStore, Protocol):
 
     async def free_places(self, runner_id: str) -> None:
         """Give back all places of a runner that was fenced or has ended, and give them to others.
-        Its waiters wait for whoever takes over their runs.
+        Its waiters leave; the runners that take its runs over ask again.
         """
 
     async def record_limits(

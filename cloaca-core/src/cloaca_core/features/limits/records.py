@@ -31,6 +31,26 @@ class LimitDefinition(NamedTuple):
     content: str
 
 
+class LimitRow(NamedTuple):
+    """A limit as it is recorded: its definition, and the changes that people have put over it."""
+
+    name: str
+    content: str
+    changes: str
+    recorded_at: Instant
+    changed_at: Instant | None
+    changed_by: str | None
+
+
+class LimitWait(NamedTuple):
+    """A task or an item that waits, and the first of its needs that has no place."""
+
+    task_id: str
+    item: int
+    need: Need
+    since: Instant
+
+
 class Line(NamedTuple):
     """The use of a limit, as a whole or by one key, and the line of those that wait for it.
 
@@ -133,6 +153,12 @@ GIVEN: Final = Kind[Given]("given places")
 def line_id(need: Need) -> str:
     """The key of a line's row."""
     return json.dumps(need)
+
+
+def need_of(line: str) -> Need:
+    """The inverse of ``line_id``."""
+    name, key = json.loads(line)
+    return name, key
 
 
 def grant_id(name: str, number: int) -> str:

@@ -11,11 +11,14 @@ from cloaca_core.features.limits.records import (
     NEVER,
     Given,
     Grant,
+    LimitRow,
+    LimitWait,
     Line,
     Need,
     Waiter,
     grant_id,
     line_id,
+    need_of,
     needs_of,
     needs_text,
 )
@@ -45,6 +48,7 @@ class LimitQueries(Statements, file="limits.sql", news={"insert_foreign_grant": 
     list_waiting_needs: Statement
     leave_waiters: Statement
     remove_waiters: Statement
+    leave_lines: Statement
     lock_limits: Statement
     read_lines: Statement
     open_lines: Statement
@@ -62,6 +66,8 @@ class LimitQueries(Statements, file="limits.sql", news={"insert_foreign_grant": 
     change_limit: Statement
     open_all_lines: Statement
     list_limits: Statement
+    limit_waits: Statement
+    list_holders: Statement
     first_waiters: Statement
     oldest_waiters: Statement
 
@@ -216,7 +222,8 @@ class SqlLimits(SqlPart):
             ours, returned, locked, lines = answers
             if is_ours := bool(ours):
                 if left:
-                    yield More([Step(q.remove_waiters, rows=sorted(left))])
+                    mine = [(*unit, runner_id) for unit in sorted(left)]
+                    yield More([Step(q.leave_lines, rows=mine)])
                 released = _needs_in(returned)
                 yield from giving.gives(now, locked, lines, released)
 
@@ -264,6 +271,16 @@ class SqlLimits(SqlPart):
             bound = q.join_families.bind(names=self._dialect.array(sorted(names)))
             steps.append(Step(q.join_families, bound))
         await self._dialect.write(steps)
+
+    async def limit_waits(self, run_id: str, limit: int) -> list[LimitWait]:
+        rows = await self._read(self._limits.limit_waits, run_id=run_id, limit=limit)
+        return [LimitWait(task, item, need_of(line), since) for task, item, line, since in rows]
+
+    async def list_holders(self, limit: int) -> list[Grant]:
+        return [_grant(row) for row in await self._read(self._limits.list_holders, limit=limit)]
+
+    async def list_limits(self) -> list[LimitRow]:
+        return [LimitRow(*row) for row in await self._read(self._limits.list_limits)]
 
     async def set_limit(
         self, name: str, changes: LimitChanges, asked_by: str, runner_id: str | None = None
