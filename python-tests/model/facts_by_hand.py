@@ -43,6 +43,7 @@ class Shape:
     retry: Retry = Retry()
     rule: Rule | None = None
     executor: str | None = None
+    limits: tuple[object, ...] = ()
 
 
 CHAIN = (Shape("fetch"), Shape("load", ("fetch",)), Shape("report", ("load",)))

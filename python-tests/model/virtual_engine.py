@@ -34,6 +34,7 @@ from cloaca_core.engine.execute.executor import Executor, Pools
 from cloaca_core.engine.execute.work import COROUTINES, THREADS, Stage, Work
 from cloaca_core.engine.observe.completion import Ended
 from cloaca_core.engine.submit.request import Request
+from cloaca_core.features.limits.records import Given, Grant, Unit, Waiter
 from cloaca_core.features.schedules.operations.schedule_table import ScheduleSpec, ScheduleTable
 from cloaca_core.features.schedules.records import ScheduleRow, TickRow
 from cloaca_core.features.steering.noted_acts import NotedActs
@@ -218,6 +219,29 @@ class VirtualStore(MemoryStore):
     async def take_over(self, runner_id: str, limit: int) -> int:
         await self._answer()
         return self._changed(await super().take_over(runner_id, limit))
+
+    async def ask_places(
+        self,
+        runner_id: str,
+        requests: Sequence[Waiter],
+        *,
+        back: Collection[Grant] = (),
+        left: Collection[Unit] = (),
+        names: Collection[str] = (),
+        beat: int = 0,
+    ) -> Given | None:
+        self.asked.append(self.clock.monotonic())
+        await self._answer()
+        return self._changed(
+            await super().ask_places(
+                runner_id, requests, back=back, left=left, names=names, beat=beat
+            )
+        )
+
+    async def free_places(self, runner_id: str) -> None:
+        await self._answer()
+        await super().free_places(runner_id)
+        self._changed(True)
 
     async def make_due_claimable(self, workflows: Collection[str], now: int, limit: int) -> int:
         await self._answer()

@@ -164,6 +164,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _followed(registry)
     _stepped(registry)
     _mapped(registry)
+    _crowded(registry)
     _mailed(registry)
     _waiting(registry)
     _asking(registry)
@@ -404,6 +405,16 @@ def _mapped(registry: cloaca.Registry) -> None:
             if item == 2 and handle.attempt == 1:
                 raise RuntimeError("again")
             return item
+
+
+def _crowded(registry: cloaca.Registry) -> None:
+    """A body of which two may be under way at once; it notes its end as well."""
+    with cloaca.WorkflowBuilder("crowded", registry=registry):
+
+        @cloaca.task(id="busy", limits=[cloaca.Limit("crowd", total=2)])
+        def body(_: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            note(handle)
+            note(handle, "done")
 
 
 def _mailed(registry: cloaca.Registry) -> None:

@@ -21,6 +21,8 @@ from cloaca_core.features.child_runs.places import ChildPlaces
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
 from cloaca_core.features.executors.lazy_pools import LazyPools
+from cloaca_core.features.limits.limited_units import LimitedUnits
+from cloaca_core.features.limits.recorder import LimitRecorder
 from cloaca_core.features.maps.past import read_maps
 from cloaca_core.features.queues.names import QueueNames
 from cloaca_core.features.queues.watch import QueueWatch
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
 
 _ORDER: Final = (
     *("journal", "changes", "steering", "lease", "lost-lease", "claim", "unserved"),
-    *("definitions", "queues", "overdue", "upkeep", "takeover", "asking", "giving"),
+    *("limits", "definitions", "queues", "overdue", "upkeep", "takeover", "asking", "giving"),
     *("schedules", "triggers"),
 )
 """All loops, in the order of their starts."""
@@ -249,6 +251,18 @@ class Parts(Kernel):
         control = orchestrator.control
         opened = OpenedNodes(nodes, places, orchestrator, control.records, base.clock)
         control.ports.open_nodes = opened.follow
+        self.limit_recorder: LimitRecorder = LimitRecorder(self.store, base.registry)
+        self.limits: LimitedUnits = LimitedUnits(
+            self.store,
+            orchestrator,
+            base.runner_id,
+            base.clock,
+            base.subjects,
+            self.limit_recorder.record,
+        )
+        control.ports.limits = self.limits
+        self.claims.takeover.fenced = self.limits.desk.free
+        self.claims.takeover.gone = self.limits.desk.runner_gone
         ChildEnds(orchestrator, self.bodies.waits, base.subjects)
         self.firing: Firing = Firing(
             self.base, self.store, self._redact, self.part_died, self.queue_watch.submits
@@ -261,6 +275,7 @@ class Parts(Kernel):
             turns["steering"] = self.steering.loop.turn
         if base.works:
             turns |= {"unserved": self.upkeep.unserved.turn, "definitions": self.recorder.turn}
+            turns["limits"] = self.limits.desk.turn
             if base.served.given is not None:
                 turns |= self._turns_of_queues()
             turns["upkeep"] = self.upkeep.sweeps.turn
@@ -279,8 +294,12 @@ class Parts(Kernel):
 
     # -- open and close ----------------------------------------------------------------------
 
+    async def check(self) -> None:
+        await self.limit_recorder.refuse_unknown()
+
     async def registered(self) -> None:
         await self.recorder.record()
+        await self.limit_recorder.record()
         if self.base.served.given is not None:
             await self.queue_watch.look()
 
@@ -304,3 +323,4 @@ class Parts(Kernel):
 
     async def close(self) -> None:
         await self.firing.trigger_loop.close()
+        await self.limits.desk.close()

@@ -104,6 +104,9 @@ class Kernel:
     def _add_rest(self) -> None:
         """Make the other features. All parts of the kernel exist, but not its loops."""
 
+    async def check(self) -> None:
+        """The runner is about to register. Refuse definitions with which it cannot work."""
+
     async def registered(self) -> None:
         """The runner has registered. Record what other runners must know before it works."""
 

@@ -42,6 +42,7 @@ class Lifecycle:
         """
         if not self._base.works:
             return
+        await self._parts.check()
         claims = self._parts.claims
         if self._base.config.enable_recovery:
             await claims.takeover.sweep()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Wait:
     """The end for which a task or a run waits: ``kind`` is ``retry`` (of its next attempt),
     ``sleep`` (an instant), ``event`` (a message), ``approval`` (a person decides), ``run`` (the end
-    of another run) or ``limit`` (a place that the setting ``name`` bounds).
+    of another run) or ``limit`` (a place that the setting or the limit ``name`` bounds).
 
     ``name`` is the event, the task of a retry, a sleep or an approval, or the id of the other run,
     None where that is not known. ``until`` is when the wait is over at the latest, None where that

@@ -121,12 +121,15 @@ class TestFacts:
 
     def test_limits_of_runs_are_collected(self, registry: Registry) -> None:
         api, nightly = Limit("openai", total=20), Limit("nightly", total=1)
-        builder = WorkflowBuilder("flow", registry=registry).limits(nightly)
-        with builder.limits("gpu", api.key("customer")):
+        with WorkflowBuilder("flow", registry=registry):
             task(noop)
+        builder = WorkflowBuilder("flow", registry=registry).limits(nightly).add_task("noop")
+        built = builder.limits("gpu", api.key("customer")).build()
         uses = (LimitUse("gpu"), LimitUse("nightly"), LimitUse("openai", ("customer",)))
-        assert builder.workflow.limits == uses
-        assert registry.limits() == [nightly, api]
+        assert built.limits == uses
+        with pytest.raises(DefinitionError, match="which no runner can hold to yet"):
+            registry.register(built)
+        assert registry.limits() == []
         with pytest.raises(DefinitionError, match=r"^limits has limit 'nightly' twice"):
             builder.limits(nightly.key("customer"))
 

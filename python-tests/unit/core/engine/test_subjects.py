@@ -24,7 +24,7 @@ WOKEN: Final = {
     "unserved": {"unserved"},
     "schedules": {"schedules", "unserved", "watchers"},
     "triggers": {"triggers", "watchers"},
-    "definitions": {"claim", "definitions", "schedules", "triggers", "unserved"},
+    "definitions": {"claim", "definitions", "limits", "schedules", "triggers", "unserved"},
     "anything": {"schedules", "takeover", "triggers"},
     "display_changed": {"watchers"},
 }

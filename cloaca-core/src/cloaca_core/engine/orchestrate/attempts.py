@@ -75,6 +75,7 @@ class Attempts:
             self._resumed,
             capacity.changed,
             self._item_waits,
+            ports,
         )
         self.cleared: Callable[[Attempt], None] = self._quarantine.cleared
         self._ports = ports
@@ -268,6 +269,8 @@ class Attempts:
         self._executor.interrupt(attempt)
         self.waiting_bodies.interrupt(attempt)
         self._ports.calls.interrupt(attempt)
+        if attempt.task.limits:
+            self._ports.limits.interrupt(attempt)
 
     def tell_of_cut(self, attempt: Attempt) -> None:
         """Call the task's ``on_cancel`` for a body that is about to be given up. The run does not
@@ -286,6 +289,8 @@ class Attempts:
         self._follow_ups.give_up(attempt)
         self.waiting_bodies.give_up(attempt)
         self._ports.calls.give_up(attempt)
+        if attempt.task.limits:
+            self._ports.limits.give_up(attempt)
         attempt.task_log.closed = True
 
 

@@ -85,7 +85,7 @@ class Control:
             config, self.attempts, runs, capacity, clock, facts, ports
         )
         self.departures: Departures = Departures(
-            self.records, self.attempts, runs, clock, facts, self.stop, logs.redact
+            self.records, self.attempts, runs, clock, facts, self.stop, ports, logs.redact
         )
         usual = config.pipeline_timeout_seconds
         self.limits: RunLimits = RunLimits(clock, usual, self._limit_passed)

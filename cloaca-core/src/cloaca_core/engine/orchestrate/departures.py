@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core.engine.orchestrate.attempts import Attempts
+    from cloaca_core.engine.orchestrate.ports import Ports
     from cloaca_core.engine.orchestrate.run_facts import RunFacts
     from cloaca_core.engine.orchestrate.run_records import RunRecords
     from cloaca_core.engine.record.run_entry import Beside
@@ -47,6 +48,7 @@ class Departures:
         clock: Clock,
         facts: RunFacts,
         stop: Callable[[ActiveRun], None],
+        ports: Ports,
         redact: Callable[[str], str],
     ) -> None:
         self._records = records
@@ -55,6 +57,7 @@ class Departures:
         self._clock = clock
         self._facts = facts
         self._stop = stop
+        self._ports = ports
         self._redact = redact
 
     def give_back(
@@ -92,6 +95,7 @@ class Departures:
         reason, now = end.reason, self._clock.wall()
         if end.bare:
             self._stop(run)
+            self._places_back(run)
             self._records.end_bare(run, reason)
             return
         cut = [self._cut_row(each, end, now) for each in self._runs.attempts(run)]
@@ -103,7 +107,7 @@ class Departures:
             self._stop(run)
             self._records.end_cancelled(run, reason, cut, beside)
         else:
-            self._facts.ended(run, RunOver(end.status, reason), cut)
+            self._facts.ended(run, RunOver(end.status, reason), cut, beside)
 
     def _cut_row(self, attempt: Attempt, end: End, now: int) -> AttemptRow:
         if end.status is not RunStatus.CANCELLED:
@@ -115,7 +119,13 @@ class Departures:
     def end_broken(self, run: ActiveRun, error: Exception) -> None:
         """End a run whose normal end failed by an error in the engine."""
         self._stop(run)
+        self._places_back(run)
         self._records.end_bare(run, self.internal_error(error))
+
+    def _places_back(self, run: ActiveRun) -> None:
+        """Records of the run that give places of limits back may not be written."""
+        if run.graph.has_limits:
+            self._ports.limits.abandon(run)
 
     def internal_error(self, error: Exception) -> Reason:
         """The reason of a run that fails by an error in the engine."""

@@ -111,7 +111,7 @@ class Launcher:
         is_closed = run.recovered or self._attempts.closed or self._attempts.draining
         own = run.graph.tasks[task & TASK]
         has_body = own.wait is None and (own.map is None or task > TASK)
-        is_plain = resume is FRESH and has_body and run.route is None
+        is_plain = resume is FRESH and has_body and run.route is None and not own.limits
         if is_plain and not is_closed:
             return None
         for gate in self._ports.gates:
@@ -121,6 +121,8 @@ class Launcher:
             return partial(self._facts.killed_too_often, run, task, resume, blamed)
         if (delay := _delay(resume, self._clock.wall())) > 0:
             return partial(self.back_offs.add, run, task, resume, delay)
+        if own.limits and has_body and not self._attempts.draining:
+            return partial(self._ports.limits.enter, run, task, resume)
         if is_closed or resume.crashes:  # the quarantine may hold it; while draining, none begins
             return partial(self._line_up, run, task, resume)
         return None
@@ -136,6 +138,10 @@ class Launcher:
 
     def _is_due(self, run: ActiveRun, task: int, resume: Resume) -> None:
         self._facts.guarded(run, self._launch, run, task, resume)
+
+    def limited(self, run: ActiveRun, task: int, resume: Resume) -> Attempt:
+        """Make the attempt of a task that has its places of limits."""
+        return self._attempt(run, task, resume)
 
     def _attempt(self, run: ActiveRun, task: int, resume: Resume) -> Attempt:
         if task > TASK:
@@ -208,6 +214,8 @@ class Launcher:
         """Stop this run's bodies and timers; their outcomes are ignored."""
         if run in self.back_offs.waiting:
             self.back_offs.take(run)
+        if run.graph.has_limits:
+            self._ports.limits.forget(run)
         for attempt in self._runs.forget(run):
             self._attempts.give_up(attempt)
 
@@ -220,6 +228,8 @@ class Launcher:
         taken = dict(self.back_offs.take(run))
         if run.route is not None:
             taken |= run.route.take()
+        if run.graph.has_limits:
+            taken |= self._ports.limits.take(run)
         for attempt in self._runs.attempts(run):
             if not attempt.ahead and self._attempts.take_back(attempt):
                 taken[attempt.index] = Resume(

@@ -170,11 +170,15 @@ class Orchestrator:
         """Act on the outcome of an attempt."""
         run = attempt.owner
         if isinstance(outcome, Suspended):
+            if attempt.task.limits:
+                self._ports.limits.give_up(attempt)
             self._ports.waits.suspended(attempt)
             if attempt.item is not None:
                 self._ports.maps.away(attempt)
             return
         beside = () if run.waits is None else self._ports.waits.ended(run, attempt.index)
+        if attempt.task.limits:
+            beside = (*beside, *self._ports.limits.ended(attempt))
         if run.life.state is State.CANCELLING or isinstance(outcome, CutOff):
             self.control.concluded(attempt, outcome, beside)
         elif attempt.item is not None:

@@ -6,7 +6,7 @@ orchestrator is made: the features need the orchestrator, so they are made after
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from cloaca_core.run.items.units import TASK
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cloaca_core.run.merge import Change
     from cloaca_core.run.restore import Resume
     from cloaca_core.run.rows import AttemptRow, RunEnd
+    from cloaca_core.store.batch import Committed
     from cloaca_core.values.map_items import Item
 
 Gate: TypeAlias = "Callable[[ActiveRun, int, Resume], Callable[[], None] | None]"
@@ -136,6 +137,91 @@ class RoutePort(Protocol):
         """The run is over, or is not ours any more."""
 
 
+class LimitPort(Protocol):
+    """Asks for places of limits, and gives them back. Asked only of tasks that have limits."""
+
+    def enter(self, run: ActiveRun, unit: int, resume: Resume) -> None:
+        """A task or an item is ready: it begins once it has its places."""
+
+    def take(self, run: ActiveRun) -> Mapping[int, Resume]:
+        """Nothing of the run waits for places here any more. Returns the units that did."""
+
+    def take_units(self, run: ActiveRun, units: Collection[int]) -> list[int]:
+        """These units no longer wait for places. Returns those that did."""
+
+    def ended(self, attempt: Attempt) -> Sequence[Beside]:
+        """The attempt has ended, or its body begins to wait. Returns rows to be written with that,
+        which give its places back.
+        """
+
+    def recorded(self, run: ActiveRun, beside: Sequence[Beside]) -> None:
+        """Rows of the run are durable, or this runner has lost it."""
+
+    def given(self, committed: Committed) -> None:
+        """A commit has decided about rows of features."""
+
+    async def take_again(self, attempt: Attempt) -> None:
+        """The body of an attempt has waited. Return when it has its places again, or needs none as
+        its run is being cancelled or it was given up.
+        """
+
+    def is_unplaced(self, attempt: Attempt) -> bool:
+        """Whether the body has waited, and waits for its places now."""
+
+    def interrupt(self, attempt: Attempt) -> None:
+        """The run of a body is being cancelled: it waits for no places."""
+
+    def give_up(self, attempt: Attempt) -> None:
+        """The attempt was given up without a record: give its places back."""
+
+    def forget(self, run: ActiveRun) -> None:
+        """The run is over, or is not ours any more."""
+
+    def abandon(self, run: ActiveRun) -> None:
+        """Rows of the run that give places back will not be written: give them back without."""
+
+
+class _NoLimits:
+    """No task has limits."""
+
+    def enter(self, run: ActiveRun, unit: int, _: Resume) -> None:
+        task = run.graph.tasks[unit & TASK]
+        raise NotImplementedError(f"task {task.id!r} has limits, for which this engine has no part")
+
+    def take(self, _: ActiveRun) -> Mapping[int, Resume]:
+        return {}
+
+    def take_units(self, _: ActiveRun, __: Collection[int]) -> list[int]:
+        return []
+
+    def ended(self, _: Attempt) -> Sequence[Beside]:
+        return ()
+
+    def recorded(self, run: ActiveRun, beside: Sequence[Beside]) -> None:
+        """There is nothing to note."""
+
+    def given(self, committed: Committed) -> None:
+        """There is nothing to note."""
+
+    async def take_again(self, attempt: Attempt) -> None:
+        """It needs no places."""
+
+    def is_unplaced(self, _: Attempt) -> bool:
+        return False
+
+    def interrupt(self, attempt: Attempt) -> None:
+        """There is nothing to end."""
+
+    def give_up(self, attempt: Attempt) -> None:
+        """There is nothing to give back."""
+
+    def forget(self, run: ActiveRun) -> None:
+        """There is nothing to forget."""
+
+    def abandon(self, run: ActiveRun) -> None:
+        """There is nothing to give back."""
+
+
 class _NoCalls:
     """No body makes calls."""
 
@@ -189,6 +275,7 @@ class Ports:
     def __init__(self) -> None:
         self.gates: Sequence[Gate] = (_bodies_only,)
         self.calls: CallPort = _NoCalls()
+        self.limits: LimitPort = _NoLimits()
         self.routes: RoutePort | None = None
         self.body_calls: Callable[[Attempt], BodyCalls] = _no_body_calls
         self.current_queue: Callable[[ActiveRun], Sequence[Beside]] = _no_queues

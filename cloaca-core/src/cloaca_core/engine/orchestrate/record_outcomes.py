@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cloaca_core.errors import StoreError
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.rows import Park, RunEnd
+    from cloaca_core.store.batch import Committed
 
 log = SafeLogger("cloaca.engine")
 
@@ -52,6 +53,10 @@ class RecordOutcomes:
         """So many messages were sent to a run that has waits."""
         self._control.guarded(run, self._control.ports.waits.messages_sent, run, messages)
 
+    def decided(self, run: ActiveRun, committed: Committed) -> None:
+        """A commit with rows of a run with limits has decided about rows of features."""
+        self._control.guarded(run, self._control.ports.limits.given, committed)
+
     def start_reserved(self, attempts: Iterable[Attempt]) -> None:
         """Start attempts that were prepared ahead. Any thread may call it."""
         self._control.attempts.start_reserved(attempts)
@@ -64,6 +69,8 @@ class RecordOutcomes:
     def recorded(self, entry: RunEntry) -> None:
         """The rows are durable: take the next steps."""
         run = entry.run
+        if entry.beside and run.graph.has_limits:
+            self._control.ports.limits.recorded(run, entry.beside)
         if entry.ahead:
             self._journal.mark_soon()
             if run.life.state is not State.ACTIVE:
@@ -124,11 +131,15 @@ class RecordOutcomes:
 
     def lost(self, entry: RunEntry) -> None:
         """The run belongs to another runner."""
+        if entry.beside and entry.run.graph.has_limits:
+            self._control.ports.limits.recorded(entry.run, entry.beside)
         self._control.tell(entry.run, entry.run.life.lost)
 
     def refused(self, entry: RunEntry, error: StoreError) -> None:
         """The database refused the rows: the run cannot continue as planned."""
         self._control.launcher.call_off(entry.ahead)
+        if entry.run.graph.has_limits:
+            self._control.ports.limits.abandon(entry.run)
         self._control.guarded(entry.run, self._unstorable, entry, error)
 
     def _unstorable(self, entry: RunEntry, error: StoreError) -> None:

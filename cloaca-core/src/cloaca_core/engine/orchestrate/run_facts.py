@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.execute.outcome import Outcome
+    from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.planner import RunOver
     from cloaca_core.run.restore import Resume
@@ -33,8 +34,14 @@ class RunFacts(Protocol):
     def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
         """The attempt has ended with this outcome."""
 
-    def ended(self, run: ActiveRun, over: RunOver, attempts: list[AttemptRow]) -> None:
-        """The run is over. ``attempts`` are its last rows."""
+    def ended(
+        self,
+        run: ActiveRun,
+        over: RunOver,
+        attempts: list[AttemptRow],
+        beside: Sequence[Beside] = (),
+    ) -> None:
+        """The run is over. ``attempts`` are its last rows, written with those of ``beside``."""
 
     def decide_again(self, run: ActiveRun, tasks: Sequence[int]) -> None:
         """Keys were replaced since these tasks became ready: decide again whether they start."""

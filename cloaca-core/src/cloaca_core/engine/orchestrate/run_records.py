@@ -94,9 +94,17 @@ class RunRecords:
         """
         self._journal.add(RunEntry(self.listener, run, attempts, None, then=then, beside=beside))
 
-    def mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
+    def mark(
+        self,
+        attempt: Attempt,
+        row: AttemptRow,
+        then: Callable[[], None],
+        beside: Sequence[Beside] = (),
+    ) -> None:
         """Write the state of a body, and call ``then`` when it is durable."""
-        self._journal.add(RunEntry(self.listener, attempt.owner, [row], None, then=then))
+        self._journal.add(
+            RunEntry(self.listener, attempt.owner, [row], None, then=then, beside=beside)
+        )
 
     def add(self, entry: RunEntry) -> None:
         """Write an entry of a feature, which calls ``listener``."""

@@ -8,11 +8,12 @@ before it continues. Belongs to the engine's loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from cloaca_core.engine.orchestrate.ports import Ports
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.errors import BodyCancelled
 
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.executor import Executor
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core.engine.orchestrate.quarantine import Quarantine
+    from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.run.rows import AttemptRow
 
-Mark: TypeAlias = "Callable[[Attempt, AttemptRow, Callable[[], None]], None]"
-"""Writes the state of a body, and calls the function when it is durable."""
+Mark: TypeAlias = "Callable[[Attempt, AttemptRow, Callable[[], None], Sequence[Beside]], None]"
+"""Writes the state of a body, with rows of features, and calls the function when it is durable."""
 
 
 class WaitingBodies:
@@ -43,6 +45,7 @@ class WaitingBodies:
         resumed: Callable[[AttemptWork], None],
         place_free: Callable[[], None],
         item_waits: Callable[[Attempt], None] = lambda _: None,
+        ports: Ports | None = None,
     ) -> None:
         self._executor = executor
         self._quarantine = quarantine
@@ -51,6 +54,7 @@ class WaitingBodies:
         self._resumed = resumed
         self._place_free = place_free
         self._item_waits = item_waits
+        self._ports = Ports() if ports is None else ports
         self.away: dict[Attempt, AttemptWork] = {}
         self.marking: dict[Attempt, set[asyncio.Future[None]]] = {}
         self._returning: dict[AttemptWork, asyncio.Event] = {}
@@ -68,7 +72,8 @@ class WaitingBodies:
         self._executor.release_slot(work)
         attempt = work.attempt
         attempt.marked = False
-        self._mark(attempt, attempt_rows.waiting_mark(attempt), partial(self._give_way, work))
+        back = self._ports.limits.ended(attempt) if attempt.task.limits else ()
+        self._mark(attempt, attempt_rows.waiting_mark(attempt), partial(self._give_way, work), back)
         self._place_free()
 
     @contextmanager
@@ -110,10 +115,14 @@ class WaitingBodies:
         yet.
         """
         work = self.away.get(attempt)
-        return work is not None and work not in self._returning
+        if work is None:
+            return False
+        return work not in self._returning or self._ports.limits.is_unplaced(attempt)
 
     async def _return(self, work: AttemptWork) -> None:
         attempt = work.attempt
+        if attempt.task.limits:
+            await self._ports.limits.take_again(attempt)
         if attempt.crashes or self._quarantine.closed:
             await self._turn(attempt)
         await self._executor.reacquire_slot(work)
@@ -121,6 +130,8 @@ class WaitingBodies:
         if work.waits:  # again, while it waited for its slot
             if work.holds_slot:
                 self._executor.release_slot(work)
+            if attempt.task.limits:
+                self._ports.limits.give_up(attempt)
             self._quarantine.over(attempt)
             return
         if self.away.get(attempt) is work:
@@ -170,7 +181,10 @@ class WaitingBodies:
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.marking.setdefault(attempt, set()).add(durable)
         self._mark(
-            attempt, attempt_rows.start_mark(attempt), partial(self._is_marked, attempt, durable)
+            attempt,
+            attempt_rows.start_mark(attempt),
+            partial(self._is_marked, attempt, durable),
+            (),
         )
         await durable
 

@@ -44,6 +44,9 @@ class RunListener(Protocol):
     def messages_sent(self, run: ActiveRun, messages: int) -> None:
         """A commit has found that so many messages were sent to a run that has waits."""
 
+    def decided(self, run: ActiveRun, committed: Committed) -> None:
+        """A commit with rows of the run has decided about rows of features."""
+
     def call_off(self, entry: RunEntry) -> None:
         """The rows are durable, but the run is to be paused or cancelled: the attempts prepared
         ahead must not begin.
@@ -176,6 +179,8 @@ class RunEntry(Entry):
             self.flaw = error
 
     def settled(self, committed: Committed) -> None:
+        if committed.decided and self.run.graph.has_limits:
+            self.listener.decided(self.run, committed)
         if self.run.id not in committed.current:
             self.listener.lost(self)
             return

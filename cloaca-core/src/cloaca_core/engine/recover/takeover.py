@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
@@ -66,12 +66,17 @@ class Verdict(Enum):
     DEAD = auto()
 
 
+async def _nothing(_: str) -> None:
+    """No feature has anything to free."""
+
+
 class Takeover:
     """Belongs to the engine's loop.
 
     ``is_crowded`` says whether the last sweep found other live runners, ``others_work`` whether one
     of them may own runs. ``recovered`` counts the runs that were freed. ``others`` is called with
-    the rows of live runners.
+    the rows of live runners, ``fenced`` is awaited with the id of each runner that was fenced,
+    ``gone`` is called when runners have left or were taken over by others.
     """
 
     def __init__(
@@ -104,6 +109,8 @@ class Takeover:
         self.is_crowded: bool = False
         self.others_work: bool = False
         self.recovered: int = 0
+        self.fenced: Callable[[str], Awaitable[None]] = _nothing
+        self.gone: Callable[[], None] = lambda: None
         subjects.anything.subscribe(self.wake)
 
     def wake(self) -> None:
@@ -131,7 +138,10 @@ class Takeover:
         self._due.clear()
         others = [row for row in await self._store.runners() if not self._is_mine(row)]
         self._lease_clock.notice()
-        self._forget_all_but({row.id for row in others})
+        known = {row.id for row in others}
+        if not self._seen.keys() <= known:
+            self.gone()
+        self._forget_all_but(known)
         live = [row for row in others if not await self._is_dealt_with(row)]
         self.is_crowded = bool(live)
         self.others_work = any(row.idle_since is None for row in live)
@@ -211,6 +221,7 @@ class Takeover:
             self.wake()
             return False
         failpoints.hit("takeover.after_fence")
+        await self.fenced(row.id)
         count = 0
         while freed := await self._store.take_over(row.id, RUNS_PER_STEP):
             count += freed

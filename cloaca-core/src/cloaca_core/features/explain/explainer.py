@@ -15,6 +15,7 @@ from cloaca_core.engine.orchestrate.quarantine import is_to_run_alone
 from cloaca_core.engine.recover.liveness import Liveness
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.features.explain.facts import Active, Facts, Here, RunnerState
+from cloaca_core.features.explain.limits import awaited_limits
 from cloaca_core.features.explain.records import RunnerLoad
 from cloaca_core.features.unserved.rules import nearest
 from cloaca_core.run.items.units import TASK
@@ -88,7 +89,10 @@ class Explainer:
         if recorded is None:
             raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
         newest = await store.newest_definitions([recorded.row.workflow])
-        return await self.facts_of(recorded, newest)
+        facts = await self.facts_of(recorded, newest)
+        if recorded.row.ended_at is None and any(each.limits for each in facts.tasks or ()):
+            facts = replace(facts, limits=await awaited_limits(store, run_id))
+        return facts
 
     async def facts_of(self, recorded: RecordedRun, newest: Sequence[DefinitionName]) -> Facts:
         """The same for rows that were just read: the run, and the newest version of its workflow,

@@ -48,6 +48,22 @@ class TaskShape(Protocol):
     def executor(self) -> str | None:
         """The executor of its body, None for its runner's own process."""
 
+    @property
+    def limits(self) -> Sequence[object]:
+        """The limits that it uses."""
+
+
+class AwaitedLimit(NamedTuple):
+    """The place of a limit for which a task waits, or some of its items. ``key`` is JSON text, None
+    for the limit as a whole. ``holders`` are the bodies that hold such a place, by task and run.
+    """
+
+    name: str
+    key: str | None
+    since: Instant
+    waiting: int
+    holders: Sequence[tuple[str, str]]
+
 
 class RunFacts(NamedTuple):
     """Facts about a run alone. ``active_bodies``: the number of its bodies that run in this
@@ -137,7 +153,7 @@ class Facts:
     known; None if none is known. ``queues`` are the queues of their bodies, if any is not the usual
     one. ``newest`` is the version that a runner has registered last, with
     its tasks. ``here`` is None for a client, and for a read-only database; ``active`` is None if
-    this process does not own the run.
+    this process does not own the run. ``limits`` are the limits for which tasks wait.
     """
 
     now: Instant
@@ -149,3 +165,4 @@ class Facts:
     here: Here | None = None
     active: Active | None = None
     queues: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, AwaitedLimit] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from cloaca_core.features.definitions.part import DefinitionStore
 from cloaca_core.features.explain.records import RecordedRun
+from cloaca_core.features.limits.part import LimitReads
 from cloaca_core.features.search.part import SearchStore
 from cloaca_core.store.protocol import KernelStore
 
@@ -26,5 +27,5 @@ class RecordedRunStore(KernelStore, Protocol):
         """
 
 
-class ExplainStore(RecordedRunStore, DefinitionStore, SearchStore, Protocol):
+class ExplainStore(RecordedRunStore, DefinitionStore, SearchStore, LimitReads, Protocol):
     """All that an explanation is read from."""

@@ -268,6 +268,7 @@ class Maps:
         units = [unit_of(opened.task, index) for index in sorted(opened.plan.open)]
         for unit in self._control.launcher.back_offs.take_units(run, units):
             self._withdraw(run, opened, unit)
+        self._withdraw_limited(run, opened, units)
         held = {
             unit
             for unit in run.life.held
@@ -282,6 +283,15 @@ class Maps:
                 self._withdraw(run, opened, unit)
         if rows:
             self._records.write(run, rows)
+
+    def _withdraw_limited(self, run: ActiveRun, opened: OpenMap, units: Sequence[Unit]) -> None:
+        """Withdraw the items that wait for places of limits."""
+        if not run.graph.has_limits:
+            return
+        fresh = [unit for unit in units if not _has_begun(run, unit)]
+        for unit in self._control.ports.limits.take_units(run, fresh):
+            opened.here.discard(item_of(unit))
+            self._withdraw(run, opened, unit)
 
     def _withdraw(self, run: ActiveRun, opened: OpenMap, unit: Unit) -> None:
         before = run.latest.pop(unit, None)

@@ -14,12 +14,15 @@ from cloaca_core.views.task_results import Wait
 
 if TYPE_CHECKING:
     from cloaca_core.engine.execute.usage import Usage
-    from cloaca_core.features.explain.facts import TaskShape
+    from cloaca_core.features.explain.facts import AwaitedLimit, TaskShape
     from cloaca_core.run.rows import AttemptRow
 
 _FINAL: Final = frozenset(
     (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus.CANCELLED)
 )
+
+NAMED: Final = 3
+"""The most holders of places that a text names."""
 
 
 class Starts:
@@ -60,14 +63,22 @@ class Starts:
         if (queue := self._queue_elsewhere(task)) is not None:
             text = f"asks for queue {queue}, which its runner does not serve"
             return Why("queue", f"{before}{text}: the run moves once no body of it is under way")
+        if task in self._facts.limits:
+            return self._limited(task, before)
         if (active := self._facts.active) is not None and task in active.queued:
             return self.queued(task, before)
         if active is None and (suspect := self._suspect_in_place_of(task)) is not None:
             return Why("suspect", f"{before}{self._behind(task, suspect)}")
         return Why("ready", f"{before}runs already, or waits for a free slot of its runner")
 
+    def _limited(self, task: str, before: str) -> Why:
+        awaited = self._facts.limits[task]
+        return Why("limit", f"{before}{limit_text(awaited)}", Wait("limit", awaited.name))
+
     def queued(self, task: str, before: str) -> Why:
         """The reason for which a task is queued in its runner; ``before`` is said first."""
+        if task in self._facts.limits:
+            return self._limited(task, before)
         active = self._facts.active
         assert active is not None
         setting, executor = active.queued[task], self._states.executor(task)
@@ -128,6 +139,19 @@ class Starts:
     def _where(self, task: str) -> str:
         executor = self._states.executor(task)
         return "in the process of its runner" if executor is None else f"on executor {executor}"
+
+
+def limit_text(awaited: AwaitedLimit) -> str:
+    """For which place of a limit a task waits, and who holds such places."""
+    key = "" if awaited.key is None else f" with key {awaited.key}"
+    text = f"waits for a place of limit {awaited.name}{key}"
+    if not awaited.holders:
+        return f"{text}: no body holds one, so its rate or its total allows none now"
+    named = [f"{task} of run {run_id}" for task, run_id in awaited.holders[:NAMED]]
+    more = len(awaited.holders) - len(named)
+    others = f" and {more:,} more" if more else ""
+    verb = "hold" if len(awaited.holders) > 1 else "holds"
+    return f"{text}, which {', '.join(named)}{others} {verb}"
 
 
 def _slot_text(executor: str, usage: Usage) -> str:

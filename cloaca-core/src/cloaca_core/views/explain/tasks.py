@@ -16,7 +16,7 @@ from cloaca_core.values.times.rfc3339 import rfc3339
 from cloaca_core.values.waits import RUN
 from cloaca_core.values.wording import counted
 from cloaca_core.views.explain.explanation import TaskExplanation
-from cloaca_core.views.explain.task_starts import Starts
+from cloaca_core.views.explain.task_starts import Starts, limit_text
 from cloaca_core.views.explain.task_states import Attempts, TaskStates, Why
 from cloaca_core.views.explain.waits import (
     has_left,
@@ -120,6 +120,9 @@ class _Tasks:
         text = f"its items are under way{since}{self._progress(row)}"
         if waits := waits_of_items(row.task_id, self._facts.recorded.waits):
             text += f"; {item_waits_text(self._facts, waits)}"
+        if (limited := self._facts.limits.get(row.task_id)) is not None:
+            count = counted(limited.waiting, "item")
+            text += f"; {count} of it: {limit_text(limited)}"
         if self._states.is_orphaned:
             text += "; its runner is gone: those that have not ended go on with the next one"
             return Why("owner_gone", text)

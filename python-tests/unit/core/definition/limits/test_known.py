@@ -98,16 +98,13 @@ def test_another_object_is_no_limit() -> None:
 
 
 def test_a_name_without_a_limit_is_unknown() -> None:
-    registry = Registry()
-    registry.register(workflow("a", ["gpu", "openai"], ["gpu"], of_runs=("disk",)))
-    registry.register(workflow("b", [API]))
+    workflows = [workflow("a", ["gpu", "openai"], ["gpu"], of_runs=("disk",)), workflow("b", [API])]
     gpu = UnknownLimit("gpu", ("public::embedded::a::t0", "public::embedded::a::t1"))
-    assert unknown_limits(registry.workflows(), registry.limits()) == (
+    assert unknown_limits(workflows, [API]) == (
         UnknownLimit("disk", ("public::embedded::a",)),
         gpu,
     )
-    registry.register_limit(Limit("disk"))
-    assert unknown_limits(registry.workflows(), registry.limits()) == (gpu,)
+    assert unknown_limits(workflows, [API, Limit("disk")]) == (gpu,)
     assert str(refused_limits([gpu], ["gpus", "openai"])) == (
         "limit 'gpu' of public::embedded::a::t0, public::embedded::a::t1 is not defined (did you "
         "mean 'gpus'?): define it with cloaca.Limit('gpu', ...)"

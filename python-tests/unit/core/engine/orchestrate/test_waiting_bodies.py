@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from cloaca_core.engine.execute.attempt import Attempt, AttemptWork
 from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core.engine.orchestrate.quarantine import Quarantine
 from cloaca_core.engine.orchestrate.waiting_bodies import WaitingBodies
+from cloaca_core.engine.record.run_entry import Beside
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.run.rows import AttemptRow
 
@@ -80,7 +81,14 @@ class Scene:
         self.waiting_bodies.release_slot(attempt)
         return attempt, first
 
-    def _mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
+    def _mark(
+        self,
+        attempt: Attempt,
+        row: AttemptRow,
+        then: Callable[[], None],
+        beside: Sequence[Beside],
+    ) -> None:
+        assert not beside, "no task has limits"
         assert (row.task_id, row.epoch) == (attempt.task.id, attempt.owner.epoch)
         self.marks.append(row.status)
         self._not_durable.append(then)

@@ -236,6 +236,8 @@ class Heard:
 
     def call_off(self, _: RunEntry) -> None: ...
 
+    def decided(self, _: object, __: Committed) -> None: ...
+
 
 class Desk:
     """A journal at work, with a run of its own in the store."""

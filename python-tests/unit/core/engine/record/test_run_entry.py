@@ -44,6 +44,9 @@ class Notes:
     def messages_sent(self, run: ActiveRun, messages: int) -> None:
         self.heard.append(("messages sent", run, messages))
 
+    def decided(self, _: ActiveRun, __: Committed) -> None:
+        raise AssertionError("no run has limits")
+
     def call_off(self, entry: RunEntry) -> None:
         self.heard.append(("called off", entry.stop_request))
 

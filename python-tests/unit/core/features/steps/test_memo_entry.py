@@ -40,6 +40,9 @@ class Scene:
     def messages_sent(self, run: ActiveRun, messages: int) -> None:
         raise AssertionError(run, messages)
 
+    def decided(self, _: ActiveRun, __: Committed) -> None:
+        raise AssertionError("no run has limits")
+
     def call_off(self, entry: RunEntry) -> None:
         self.heard.append(("called off", entry.stop_request))
 

@@ -34,6 +34,9 @@ class Listener:
     def messages_sent(self, run: ActiveRun, messages: int) -> None:
         raise AssertionError(run, messages)
 
+    def decided(self, _: ActiveRun, __: Committed) -> None:
+        raise AssertionError("no run has limits")
+
     def call_off(self, entry: RunEntry) -> None:
         raise AssertionError(entry)
 

@@ -1,0 +1,226 @@
+"""Speaks with the database about places of limits: asks for places, gives them back, and hears what
+this runner was given.
+
+What comes while a transaction is under way goes into the next one. Nothing is asked in intervals:
+the loop acts when there is something to say, at an instant that the database has named, and when
+another runner may have given places to this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import TYPE_CHECKING, Final, Protocol
+
+from cloaca_core.engine.runtime.supervisor import Wakeup
+from cloaca_core.features.limits.records import GIVEN, Given, Grant, Unit, Waiter
+from cloaca_core.values.times.instants import SECOND
+
+if TYPE_CHECKING:
+    from cloaca_core.engine.recover.runner_id import RunnerId
+    from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.features.limits.part import LimitStore
+    from cloaca_core.store.batch import Committed
+    from cloaca_core.values.times.clock import Clock
+
+MOST_REQUESTS: Final = 500
+"""Waiters for which one transaction asks."""
+FENCED_PAUSE: Final = 0.5
+"""Seconds. The runner was declared dead, and is about to register again."""
+LEAST_PAUSE: Final = 0.001
+"""Seconds by which a timer may fire too early."""
+
+
+class Waiting(Protocol):
+    """The waiters of this runner."""
+
+    def waiter(self, unit: Unit) -> Waiter | None:
+        """The waiter of this unit; None if it does not wait any more."""
+
+    def names(self) -> Collection[str]:
+        """The limits of which waiters need places; none if nothing waits."""
+
+    def accept(self, grant: Grant) -> None:
+        """A waiter has got its places."""
+
+    def known(self) -> Collection[tuple[str, int]]:
+        """The places that bodies have, or that are on their way back, by name and number."""
+
+
+class PlaceDesk:
+    """Belongs to the engine's loop. ``record`` records the limits that the program has registered.
+
+    Of the waiters in ``_unasked`` the database does not know. ``_back`` and ``_left`` are places
+    and waiters that the next transaction removes, ``_again`` limits of which it gives places. At
+    ``_look_at`` a limit may have places because of its rate. ``_forgotten`` counts runs that have
+    left this runner.
+    """
+
+    def __init__(
+        self,
+        store: LimitStore,
+        waiting: Waiting,
+        runner_id: RunnerId,
+        clock: Clock,
+        subjects: Subjects,
+        record: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._waiting = waiting
+        self._runner_id = runner_id
+        self._clock = clock
+        self._record = record
+        self._wakeup = Wakeup()
+        self._unasked: dict[Unit, None] = {}
+        self._back: list[Grant] = []
+        self._left: dict[Unit, None] = {}
+        self._again: set[str] = set()
+        self._names: set[str] = set()
+        self._look_at: int | None = None
+        self._has_news = self._has_registered = self._is_used = False
+        self._forgotten = 0
+        self._settled: Committed | None = None
+        subjects.claimable.subscribe(self._may_have_got)
+        subjects.definitions.subscribe(self._registered)
+
+    # -- what there is to say ----------------------------------------------------------------
+
+    def ask(self, unit: Unit, names: Iterable[str]) -> None:
+        """A unit waits from now on for places of these limits."""
+        self._unasked[unit] = None
+        self._names.update(names)
+        self._is_used = True
+        self._wakeup.wake()
+
+    def leave(self, unit: Unit) -> None:
+        """A unit does not wait any more."""
+        self._unasked.pop(unit, None)
+        self._left[unit] = None
+        self._wakeup.wake()
+
+    def give_back(self, grant: Grant) -> None:
+        """Give places back without a record."""
+        self._back.append(grant)
+        self._wakeup.wake()
+
+    def forget_run(self) -> None:
+        """A run has left this runner; it may come back as another one."""
+        self._forgotten += 1
+
+    def runner_gone(self) -> None:
+        """Another runner is gone, which may have been about to look at a limit."""
+        if names := self._waiting.names():
+            self._again.update(names)
+            self._may_have_got()
+
+    def _may_have_got(self) -> None:
+        if self._waiting.names():
+            self._has_news = True
+            self._wakeup.wake()
+
+    def _registered(self) -> None:
+        """The program may have defined a limit."""
+        self._has_registered = True
+        self._wakeup.wake()
+
+    # -- the loop ----------------------------------------------------------------------------
+
+    async def turn(self) -> None:
+        """Say what there is to say, then sleep until there is more."""
+        await self._wakeup.turn(self._act)
+
+    async def _act(self) -> float | None:
+        if self._has_registered:
+            self._has_registered = False
+            await self._record()
+        if self._has_news:
+            await self._look()
+        if self._look_at is not None and self._look_at <= self._clock.wall():
+            self._look_at = None
+            self._again |= self._names
+        while self._unasked or self._back or self._left or self._again:
+            if not await self._transact():
+                return FENCED_PAUSE
+        if self._look_at is None:
+            return None
+        return max(LEAST_PAUSE, (self._look_at - self._clock.wall()) / SECOND)
+
+    async def _transact(self) -> bool:
+        """Returns False if this runner was fenced."""
+        runner_id = self._runner_id.current
+        units = list(self._unasked)[:MOST_REQUESTS]
+        waiters = [each for unit in units if (each := self._waiting.waiter(unit)) is not None]
+        requests = [each._replace(runner_id=runner_id) for each in waiters]
+        back, left, again = self._back, list(self._left), self._again
+        for unit in units:
+            del self._unasked[unit]
+        self._back, self._left, self._again = [], {}, set()
+        given: Given | None = None
+        try:
+            given = await self._store.ask_places(
+                runner_id, requests, back=back, left=left, names=again
+            )
+        except BaseException:
+            self._has_news = True  # it may have been written: look what this runner has
+            raise
+        finally:
+            if given is None:
+                waits = self._waiting.waiter
+                self._unasked |= {unit: None for unit in units if waits(unit) is not None}
+                self._back, self._again = back + self._back, again | self._again
+                self._left = dict.fromkeys([*left, *self._left])
+        if given is None:
+            return False
+        self._take(given)
+        return True
+
+    def given(self, committed: Committed) -> None:
+        """A commit of this runner has given places."""
+        if committed is not self._settled:  # each entry of a batch tells of the same commit
+            self._settled = committed
+            for given in committed.of(GIVEN):
+                self._take(given)
+
+    def _take(self, given: Given) -> None:
+        for grant in given.grants:
+            self._accept(grant)
+        if given.again:
+            self._again |= given.again
+            self._wakeup.wake()
+        if given.next_look is not None:
+            known = self._look_at
+            self._look_at = given.next_look if known is None else min(known, given.next_look)
+            self._wakeup.wake()
+
+    def _accept(self, grant: Grant) -> None:
+        self._unasked.pop((grant.run_id, grant.task_id, grant.item), None)
+        self._waiting.accept(grant)
+
+    # -- other runners -----------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        """Find the places that other runners have given to this one."""
+        self._has_news = False
+        forgotten = self._forgotten
+        try:
+            grants = await self._store.list_grants(self._runner_id.current, 0)
+        except BaseException:
+            self._has_news = True
+            raise
+        if forgotten != self._forgotten:  # a run may be another one by now: look again
+            self._has_news = True
+            self._wakeup.wake()
+            return
+        known = self._waiting.known()
+        for grant in grants:
+            if (grant.name, grant.number) not in known:
+                self._accept(grant)
+
+    async def free(self, runner_id: str) -> None:
+        """A runner was fenced: give its places to others."""
+        await self._store.free_places(runner_id)
+        self.runner_gone()
+
+    async def close(self) -> None:
+        """This runner has left: give back what it still has."""
+        if self._is_used:
+            await self._store.free_places(self._runner_id.current)

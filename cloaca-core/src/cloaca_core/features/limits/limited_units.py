@@ -1,0 +1,302 @@
+"""Tasks, items of maps and bodies that wait for places of limits here, and the places that bodies
+of this runner hold.
+
+Who gets a place is decided in the database, with which ``desk`` speaks. This module begins what has
+got its places, and says when places go back. Nothing waits in a slot or in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from cloaca_core.definition.limits.keys import key_of
+from cloaca_core.engine.execute.outcome import raised
+from cloaca_core.engine.record import attempt_rows
+from cloaca_core.errors import LimitKeyError
+from cloaca_core.features.limits.desk import PlaceDesk
+from cloaca_core.features.limits.records import (
+    ALL_KEYS,
+    PLACES_BACK,
+    Grant,
+    Need,
+    PlacesBack,
+    Unit,
+    Waiter,
+)
+from cloaca_core.run.items.units import BITS, TASK
+from cloaca_core.values.missing import MISSING
+
+if TYPE_CHECKING:
+    from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core.engine.record.entries import Draft
+    from cloaca_core.engine.record.run_entry import Beside
+    from cloaca_core.engine.recover.runner_id import RunnerId
+    from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.features.limits.part import LimitStore
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.restore import Resume
+    from cloaca_core.run.rows import AttemptRow
+    from cloaca_core.run.watcher import EndedWait
+    from cloaca_core.store.batch import Committed
+    from cloaca_core.values.times.clock import Clock
+
+
+class PlacesBackRow(NamedTuple):
+    """The places that are given back with the rows of one entry."""
+
+    row: PlacesBack
+
+    def add_to(self, draft: Draft) -> None:
+        """Put it into a batch."""
+        draft.put(PLACES_BACK, (self.row,))
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it holds."""
+        return PLACES_BACK.weight((self.row,))
+
+    def ended_waits(self, _: ActiveRun, __: Sequence[AttemptRow]) -> list[EndedWait]:
+        """It ends no wait."""
+        return []
+
+
+class Waits(NamedTuple):
+    """A waiter of this runner. ``begin`` is called with its places. ``last`` is the number of the
+    places that it had before, so that old news about those cannot be taken for new ones.
+    """
+
+    run: ActiveRun
+    waiter: Waiter
+    begin: Callable[[Grant], None]
+    resume: Resume | None
+    last: int
+
+
+class LimitedUnits:
+    """A ``LimitPort``, whose ``desk`` speaks with the database. Belongs to the engine's loop.
+
+    ``_waiting`` are the waiters, ``_bodies`` those of them that are bodies which continue with
+    their places. ``_held`` are the places of attempts, ``_on_way`` those that a record gives back
+    which is not durable yet. ``_of_run`` has the units of each run that have waited here, with the
+    numbers of the last places that they have had.
+    """
+
+    def __init__(
+        self,
+        store: LimitStore,
+        kernel: Orchestrator,
+        runner_id: RunnerId,
+        clock: Clock,
+        subjects: Subjects,
+        record: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._kernel = kernel
+        self._runner_id = runner_id
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[Unit, Waits] = {}
+        self._of_run: dict[ActiveRun, dict[Unit, int]] = {}
+        self._bodies: dict[Attempt, tuple[Unit, asyncio.Future[None]]] = {}
+        self._held: dict[Attempt, Grant] = {}
+        self._on_way: dict[ActiveRun, dict[tuple[str, int], Grant]] = {}
+        self.desk: PlaceDesk = PlaceDesk(store, self, runner_id, clock, subjects, record)
+
+    # -- begin -------------------------------------------------------------------------------
+
+    def enter(self, run: ActiveRun, unit: int, resume: Resume) -> None:
+        """See ``LimitPort``."""
+        try:
+            needs = self._needs(run, unit)
+        except LimitKeyError as error:
+            self._refuse(run, unit, resume, error)
+            return
+        since = self._clock.wall() if run.latest else run.row.claimable_at
+        self._ask(run, unit, needs, since, partial(self._begin, run, unit, resume), resume)
+
+    def _needs(self, run: ActiveRun, unit: int) -> tuple[Need, ...]:
+        task = run.graph.tasks[unit & TASK]
+        given = run.plan.contexts.given(unit & TASK)
+        item = MISSING if unit <= TASK else self._kernel.control.ports.maps.item(run, unit)[0].value
+        found = [(use.name, key_of(use, task.id, given, item)) for use in task.limits]
+        return tuple([(name, ALL_KEYS if key is None else key) for name, key in found])
+
+    def _refuse(self, run: ActiveRun, unit: int, resume: Resume, error: LimitKeyError) -> None:
+        """The task fails, as it has no key."""
+        failure = raised(error, again=False)
+        row = attempt_rows.failed_unstarted(run, unit, resume, failure, self._clock.wall())
+        ports = self._kernel.control.ports
+        closed = () if run.waits is None else ports.waits.ended(run, unit)
+        if unit > TASK:
+            ports.maps.ended_without_body(run, unit, row, None, closed)
+        else:
+            self._kernel.fail(run, unit, row, str(failure), closed)
+
+    def _begin(self, run: ActiveRun, unit: int, resume: Resume, grant: Grant) -> None:
+        attempts = self._kernel.attempts
+        if attempts.draining:
+            self.desk.give_back(grant)
+            return
+        try:
+            attempt = self._kernel.control.launcher.limited(run, unit, resume)
+        except BaseException:
+            self.desk.give_back(grant)
+            raise
+        self._held[attempt] = grant
+        attempts.start(attempt)
+
+    def _ask(
+        self,
+        run: ActiveRun,
+        unit: int,
+        needs: tuple[Need, ...],
+        since: int,
+        begin: Callable[[Grant], None],
+        resume: Resume | None = None,
+    ) -> Unit:
+        key = _key(run, unit)
+        waiter = Waiter(*key, self._runner_id.current, -run.row.priority, since, 1, needs)
+        last = self._of_run.setdefault(run, {}).setdefault(key, 0)
+        self._waiting[key] = Waits(run, waiter, begin, resume, last)
+        self.desk.ask(key, [name for name, _ in needs])
+        return key
+
+    # -- bodies that wait ----------------------------------------------------------------------
+
+    async def take_again(self, attempt: Attempt) -> None:
+        """See ``LimitPort``."""
+        run, unit = attempt.owner, attempt.index
+        is_over = attempt.abandoned or run.cancelled or not self._kernel.runs.has(attempt)
+        if is_over or attempt in self._held:
+            return
+        has_places: asyncio.Future[None] = self._loop.create_future()
+        begin = partial(self._continue, attempt, has_places)
+        key = self._ask(run, unit, self._needs(run, unit), self._clock.wall(), begin)
+        self._bodies[attempt] = key, has_places
+        try:
+            await has_places
+        finally:
+            self._bodies.pop(attempt, None)
+
+    def is_unplaced(self, attempt: Attempt) -> bool:
+        """See ``LimitPort``."""
+        return attempt in self._bodies
+
+    def interrupt(self, attempt: Attempt) -> None:
+        """See ``LimitPort``."""
+        if (found := self._bodies.pop(attempt, None)) is not None:
+            key, has_places = found
+            self._withdraw(key)
+            if not has_places.done():
+                has_places.set_result(None)
+
+    def _continue(self, attempt: Attempt, has_places: asyncio.Future[None], grant: Grant) -> None:
+        if has_places.done():
+            self.desk.give_back(grant)
+            return
+        self._held[attempt] = grant
+        has_places.set_result(None)
+
+    # -- end ---------------------------------------------------------------------------------
+
+    def ended(self, attempt: Attempt) -> Sequence[Beside]:
+        """See ``LimitPort``. Another thread of its body may still wait for the places."""
+        self.interrupt(attempt)
+        if (grant := self._held.pop(attempt, None)) is None:
+            return ()
+        self._on_way.setdefault(attempt.owner, {})[grant.name, grant.number] = grant
+        return (PlacesBackRow(PlacesBack(attempt.owner.id, grant)),)
+
+    def recorded(self, run: ActiveRun, beside: Iterable[Beside]) -> None:
+        """See ``LimitPort``."""
+        if (on_way := self._on_way.get(run)) is None:
+            return
+        for each in beside:
+            if isinstance(each, PlacesBackRow):
+                on_way.pop((each.row.grant.name, each.row.grant.number), None)
+        if not on_way:
+            del self._on_way[run]
+
+    def give_up(self, attempt: Attempt) -> None:
+        """See ``LimitPort``."""
+        self.interrupt(attempt)
+        if (grant := self._held.pop(attempt, None)) is not None:
+            self.desk.give_back(grant)
+
+    def abandon(self, run: ActiveRun) -> None:
+        """See ``LimitPort``."""
+        for grant in self._on_way.pop(run, {}).values():
+            self.desk.give_back(grant)
+
+    # -- take back ---------------------------------------------------------------------------
+
+    def take(self, run: ActiveRun) -> Mapping[int, Resume]:
+        """See ``LimitPort``."""
+        found: dict[int, Resume] = {}
+        for key in self._of_run.get(run, ()):
+            waits = self._waiting.get(key)
+            if waits is not None and waits.resume is not None:
+                found[_unit(run, key)] = waits.resume
+        self.take_units(run, found)
+        return found
+
+    def take_units(self, run: ActiveRun, units: Collection[int]) -> list[int]:
+        """See ``LimitPort``."""
+        found = [unit for unit in units if _key(run, unit) in self._waiting]
+        for unit in found:
+            self._withdraw(_key(run, unit))
+        return found
+
+    def forget(self, run: ActiveRun) -> None:
+        """See ``LimitPort``."""
+        self.take(run)
+        self._of_run.pop(run, None)
+        self.desk.forget_run()
+
+    def _withdraw(self, key: Unit) -> None:
+        if self._waiting.pop(key, None) is not None:
+            self.desk.leave(key)
+
+    # -- the desk ----------------------------------------------------------------------------
+
+    def waiter(self, unit: Unit) -> Waiter | None:
+        """See ``Waiting``."""
+        waits = self._waiting.get(unit)
+        return None if waits is None else waits.waiter
+
+    def names(self) -> Collection[str]:
+        """See ``Waiting``."""
+        return {name for each in self._waiting.values() for name, _ in each.waiter.needs}
+
+    def known(self) -> Collection[tuple[str, int]]:
+        """See ``Waiting``."""
+        found = {(each.name, each.number) for each in self._held.values()}
+        return found.union(*self._on_way.values())
+
+    def given(self, committed: Committed) -> None:
+        """See ``LimitPort``."""
+        self.desk.given(committed)
+
+    def accept(self, grant: Grant) -> None:
+        """See ``Waiting``. It may be that nothing waits for these places any more."""
+        key = (grant.run_id, grant.task_id, grant.item)
+        waits = self._waiting.get(key)
+        if waits is None or grant.needs != waits.waiter.needs:
+            self.desk.give_back(grant)
+            return
+        if grant.number <= waits.last:
+            return  # it had these before, and they are on their way back
+        del self._waiting[key]
+        self._of_run[waits.run][key] = grant.number
+        self._kernel.guarded(waits.run, waits.begin, grant)
+
+
+def _key(run: ActiveRun, unit: int) -> Unit:
+    return run.id, run.graph.tasks[unit & TASK].id, (unit >> BITS) - 1
+
+
+def _unit(run: ActiveRun, key: Unit) -> int:
+    return run.graph.position[key[1]] + ((key[2] + 1) << BITS)

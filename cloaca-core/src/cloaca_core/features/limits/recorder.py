@@ -1,0 +1,68 @@
+"""Records the limits that a program defines, and refuses a runner whose tasks use unknown ones.
+
+A program without limits records nothing, and reads nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloaca_core.features.limits.records import LimitDefinition
+
+if TYPE_CHECKING:
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.features.limits.part import LimitStore
+
+
+class LimitRecorder:
+    """Belongs to the engine's loop."""
+
+    def __init__(self, store: LimitStore, registry: Registry) -> None:
+        self._store = store
+        self._registry = registry
+        self._recorded: dict[str, str] = {}
+        self._joined: set[frozenset[str]] = set()
+
+    async def refuse_unknown(self) -> None:
+        """Raise ``DefinitionError`` if a workflow uses a limit that no program has defined."""
+        workflows = [each for each in self._registry.workflows() if _uses_limits(each)]
+        if not workflows:
+            return
+        from cloaca_core.definition.limits.known import (  # few programs have limits
+            refused_limits,
+            unknown_limits,
+        )
+
+        defined = self._registry.limits()
+        if not (unknown := unknown_limits(workflows, defined)):
+            return
+        recorded = {each.name for each in await self._store.list_limits()}
+        if unknown := tuple([each for each in unknown if each.name not in recorded]):
+            raise refused_limits(unknown, sorted(recorded | {each.name for each in defined}))
+
+    async def record(self) -> None:
+        """Record the limits of this program that it has not recorded yet."""
+        limits = {each.name: each.settings.content() for each in self._registry.limits()}
+        new = {name: text for name, text in limits.items() if self._recorded.get(name) != text}
+        joined = {names for each in self._registry.workflows() for names in _taken_together(each)}
+        together = joined - self._joined
+        if not new and not together:
+            return
+        definitions = [LimitDefinition(name, text) for name, text in sorted(new.items())]
+        await self._store.record_limits(definitions, sorted(map(sorted, together)))
+        self._recorded |= new
+        self._joined |= together
+
+
+def _uses_limits(workflow: Workflow) -> bool:
+    return bool(workflow.limits) or any(task.limits for task in workflow.tasks)
+
+
+def _taken_together(workflow: Workflow) -> list[frozenset[str]]:
+    """The names of the limits of each task that has several."""
+    return [
+        frozenset([use.name for use in task.limits])
+        for task in workflow.tasks
+        if len(task.limits) > 1
+    ]

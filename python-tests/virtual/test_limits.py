@@ -1,0 +1,294 @@
+"""Limits in virtual time: who begins when, and where places go in the end."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from model.quiet import quiet
+from model.virtual_engine import Program, World, world
+from model.virtual_time import the_loop
+
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.context import Context
+from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
+from cloaca_core.definition.limits.limit import Limit
+from cloaca_core.definition.task import task
+from cloaca_core.engine.order import Order
+
+pytestmark = pytest.mark.virtual_time
+
+HOUR = 3600.0
+LEASE = 15.0
+CANCEL = Order("cancel", "ann", None)
+PAUSE = Order("pause", "ann", None)
+RESUME = Order("resume", "ann", None)
+
+
+class Bodies:
+    """An async body that takes ``seconds``: when each began, and how many are under way at most."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self.begun: list[float] = []
+        self.most = self._now = 0
+        self._beginning = the_loop().time()
+
+    async def __call__(self, _: Context) -> None:
+        self.begun.append(the_loop().time() - self._beginning)
+        self._now += 1
+        self.most = max(self.most, self._now)
+        try:
+            await asyncio.sleep(self.seconds)
+        finally:
+            self._now -= 1
+
+
+def limited(w: World, bodies: Bodies, limit: Limit, name: str = "flow", **options: Any) -> None:
+    async def body(context: Context) -> None:
+        await bodies(context)
+
+    w.define(body, name, limits=[limit], **options)
+
+
+async def run_all(program: Program, *names: str) -> None:
+    """Submit runs of these workflows at once, and wait for their ends."""
+    ids = [await program.submit(name) for name in names]
+    for each in ids:
+        await program.wait(each)
+
+
+def no_place_is_left(w: World) -> bool:
+    table = w.store.limit_table
+    held = any(line.held for line in table.lines.values())
+    return not (held or table.grants or table.waiters)
+
+
+async def test_a_rate_lets_bodies_begin_one_after_the_other() -> None:
+    async with world() as w:
+        bodies = Bodies()
+        limited(w, bodies, Limit("api", rate="1/m"))
+        program = await w.start()
+
+        await run_all(program, *["flow"] * 4)
+
+        assert bodies.begun == pytest.approx([0, 60, 120, 180], abs=0.01)
+        assert no_place_is_left(w)
+
+
+async def test_a_total_holds_over_two_runners_and_places_go_from_one_to_the_other() -> None:
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        limited(w, bodies, Limit("gpu", total=2))
+        first, second = await w.start(), await w.start()
+
+        ids = [await program.submit() for program in (first, first, second, second, first, second)]
+        for each in ids:
+            await first.wait(each)
+
+        assert bodies.begun == pytest.approx([0, 0, HOUR, HOUR, 2 * HOUR, 2 * HOUR], abs=0.1)
+        assert bodies.most == 2
+        assert no_place_is_left(w)
+
+
+async def test_a_retry_holds_no_place_while_it_waits_for_its_time() -> None:
+    async with world() as w:
+        limit, bodies = Limit("api", total=1), Bodies()
+        failed: list[float] = []
+
+        async def fails_once(_: Context) -> None:
+            failed.append(the_loop().time())
+            if len(failed) == 1:
+                raise OSError("no connection")
+
+        w.define(
+            fails_once,
+            "fails",
+            limits=[limit],
+            retry_attempts=2,
+            retry_delay_ms=3_600_000,
+            retry_max_delay_ms=3_600_000,
+            retry_jitter=False,
+        )
+        limited(w, bodies, limit)
+        program = await w.start()
+
+        await run_all(program, "fails", "flow")
+
+        assert bodies.begun == pytest.approx([0], abs=0.01)
+        assert failed[1] - failed[0] == pytest.approx(HOUR, abs=0.01)
+        assert no_place_is_left(w)
+
+
+async def test_a_body_that_sleeps_gives_its_place_back_and_takes_it_again() -> None:
+    async with world() as w:
+        limit, bodies = Limit("api", total=1), Bodies(2 * HOUR)
+        awake: list[float] = []
+
+        async def sleeps(_: Context, handle: AsyncTaskHandle) -> None:
+            began = the_loop().time()
+            await handle.sleep(timedelta(hours=1))
+            awake.append(the_loop().time() - began)
+
+        w.define(sleeps, "sleeps", limits=[limit])
+        limited(w, bodies, limit)
+        program = await w.start(evict_after_seconds=100 * HOUR)
+
+        await run_all(program, "sleeps", "flow")
+
+        assert bodies.begun == pytest.approx([0], abs=0.01)
+        assert awake == pytest.approx([2 * HOUR], abs=0.01)  # the place was taken until then
+        assert no_place_is_left(w)
+
+
+async def test_a_body_that_left_memory_asks_for_its_place_anew() -> None:
+    async with world() as w:
+        limit = Limit("api", total=1)
+        begun: list[int] = []
+
+        async def sleeps(_: Context, handle: AsyncTaskHandle) -> None:
+            begun.append(1)
+            await handle.sleep(timedelta(hours=1))
+
+        w.define(sleeps, limits=[limit])
+        program = await w.start(evict_after_seconds=1)
+
+        await run_all(program, "flow", "flow")
+
+        assert len(begun) == 4
+        assert no_place_is_left(w)
+
+
+async def test_the_places_of_a_runner_that_is_fenced_go_to_others() -> None:
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        limited(w, bodies, Limit("gpu", total=1))
+        first = await w.start(lease_seconds=LEASE)
+        lost = await first.submit()
+        await quiet()
+        second = await w.start(lease_seconds=LEASE)
+        other = await second.submit()
+
+        first.store.answers.clear()
+        await second.wait(other)
+        await second.wait(lost)
+
+        assert bodies.begun[0] == pytest.approx(0, abs=0.01)
+        assert bodies.begun[1] < 60
+        assert len(bodies.begun) == 3
+        first.store.answers.set()
+        await asyncio.sleep(60)
+        assert no_place_is_left(w)
+
+
+async def test_a_cancelled_run_gives_its_place_back_and_stands_in_no_line() -> None:
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        limited(w, bodies, Limit("gpu", total=1))
+        program = await w.start()
+        runs = [await program.submit() for _ in range(3)]
+        await quiet()
+
+        await program.engine.steering.cancel(runs[:2], CANCEL, 30.0, children=True)
+        await program.wait(runs[2])
+
+        assert bodies.begun == pytest.approx([0, 0], abs=1)
+        assert no_place_is_left(w)
+
+
+async def test_nothing_of_a_paused_run_gets_a_place() -> None:
+    async with world() as w:
+        limit, bodies, other = Limit("gpu", total=1), Bodies(HOUR), Bodies(3 * HOUR)
+        limited(w, Bodies(HOUR), limit, "first")
+        with WorkflowBuilder("flow", registry=w.registry):
+            task(id="other")(partial(Bodies.__call__, other))
+            task(id="t", limits=[limit])(partial(Bodies.__call__, bodies))
+        program = await w.start()
+        first, run_id = [await program.submit(name) for name in ("first", "flow")]
+        await quiet()
+
+        await program.engine.steering.pause([run_id], PAUSE, None, children=True)
+        await program.wait(first)
+        await asyncio.sleep(HOUR)
+        await program.engine.steering.resume([run_id], RESUME)
+        await program.wait(run_id)
+
+        assert bodies.begun == pytest.approx([2 * HOUR], abs=1)
+        assert no_place_is_left(w)
+
+
+async def test_a_run_whose_time_limit_passes_while_it_waits_stands_in_no_line() -> None:
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        limited(w, bodies, Limit("gpu", total=1))
+        limited(w, bodies, Limit("gpu", total=1), "hasty", time_limit=timedelta(minutes=30))
+        program = await w.start()
+
+        await run_all(program, "flow", "hasty")
+
+        assert len(bodies.begun) == 1
+        assert no_place_is_left(w)
+
+
+async def test_a_place_goes_from_body_to_body_in_the_commit_that_frees_it() -> None:
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        limited(w, bodies, Limit("gpu", total=1))
+        program = await w.start()
+
+        await run_all(program, *["flow"] * 3)
+
+        assert bodies.begun == pytest.approx([0, HOUR, 2 * HOUR], abs=0.01)
+        assert no_place_is_left(w)
+
+
+async def test_a_paused_attempt_that_has_no_slot_gives_its_place_back() -> None:
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        limited(w, bodies, Limit("gpu", total=2))
+        program = await w.start(max_concurrent_async_tasks=1)
+        runs = [await program.submit() for _ in range(2)]
+        await quiet()
+
+        await program.engine.steering.pause([runs[1]], PAUSE, None, children=True)
+        await program.wait(runs[0])
+        await quiet()
+
+        assert no_place_is_left(w)
+
+
+async def test_items_of_a_map_take_places() -> None:
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        with WorkflowBuilder("flow", registry=w.registry):
+
+            @task(map=[1, 2, 3, 4, 5], limits=[Limit("gpu", total=2)])
+            async def t(context: Context, item: int) -> None:
+                await bodies(context)
+
+        program = await w.start()
+        await run_all(program, "flow")
+
+        assert len(bodies.begun) == 5
+        assert bodies.most == 2
+        assert no_place_is_left(w)
+
+
+async def test_a_key_that_is_missing_fails_the_task_at_once() -> None:
+    async with world() as w:
+        bodies = Bodies()
+
+        async def body(context: Context) -> None:
+            await bodies(context)
+
+        w.define(body, limits=[Limit("api", per_key=1).key("customer")], retry_attempts=3)
+        program = await w.start()
+
+        ended = await program.execute()
+
+        assert ended.row.status == "Failed"
+        assert "customer" in (ended.row.error_message or "")
+        assert not bodies.begun
