@@ -206,7 +206,7 @@ def test_a_workflow_that_no_live_runner_has(open_runner: OpenRunner, database_ur
         with cloaca.DefaultRunner(database_url, registry=other) as runner:
             found = runner.explain(run.id)
             assert found.code == "unserved"
-            assert found.why.endswith("not registered in this one (did you mean plains?)")
+            assert found.why.endswith("this runner has not registered it (did you mean plains?)")
             (here,) = found.runners
             assert here.may_run is False
             found = run.explain()

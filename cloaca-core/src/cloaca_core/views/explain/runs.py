@@ -344,7 +344,7 @@ def _unserved(facts: Facts, live: Sequence[RunnerState]) -> Why:
     reasons = []
     if here is not None:
         hint = "" if here.near is None else f" (did you mean {short_name(here.near)}?)"
-        reasons.append(f"this one has it not registered{hint}")
+        reasons.append(f"this runner has not registered it{hint}")
     if others == 1:
         which = "other" if here else "only live"
         reasons.append(f"the {which} one runs nothing of it now, so it may lack it")

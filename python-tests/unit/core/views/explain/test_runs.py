@@ -491,7 +491,7 @@ def test_another_runner_that_owns_runs_of_the_workflow_may_claim_it(ours: object
 
 
 def test_no_live_runner_is_known_to_have_the_workflow() -> None:
-    text = "it waits for a runner that has its workflow: this one has it not registered"
+    text = "it waits for a runner that has its workflow: this runner has not registered it"
     assert unclaimed(runners=[HERE], here=here(version=None)) == ("unserved", text)
     known = unclaimed(runners=[HERE, state("r2")], here=here(version=None))
     assert known[1] == f"{text}; the other one runs nothing of it now, so it may lack it"
