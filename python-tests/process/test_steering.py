@@ -114,7 +114,7 @@ def test_a_cancel_during_the_claim(fleet: Fleet, fate: str) -> None:
     other.tell("stop")
     other.hear("stopped")
     run_id = other.submit("chain")
-    owner = fleet.start(stop="claim.after_commit:1", lease_seconds=lease_for(fate))
+    owner = fleet.launch(stop="claim.after_commit:1", lease_seconds=lease_for(fate))
     owner.await_stop()
     assert other.steer("cancel", run_id, GRACE) == ("Cancelling", "True")
     meet(owner, fate)

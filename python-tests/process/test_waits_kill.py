@@ -121,7 +121,7 @@ def test_a_message_against_a_claim(fleet: Fleet, name: str, fate: str) -> None:
     other.tell("stop")
     other.hear("stopped")
     assert other.send(run_id, "a")
-    owner = fleet.start(stop="claim.after_commit:1", lease_seconds=SHORT, evict_after_seconds=0)
+    owner = fleet.launch(stop="claim.after_commit:1", lease_seconds=SHORT, evict_after_seconds=0)
     owner.await_stop()
     assert other.send(run_id, "b")
     other.tell("start")
