@@ -67,7 +67,10 @@ class MemorySingletons:
     async def replace(
         self, run: NewRun, key: str, act: Act, deadline: int, rows: Rows = NO_ROWS
     ) -> Joined:
-        before = [each.id for each in self.row_of_key(run.workflow, key) if each.id != run.id]
+        row = self.row_of_key(run.workflow, key)
+        if (known := self.runs.get(run.id)) is not None:  # sent again
+            row = [each for each in row if each.created_at < known.created_at]
+        before = [each.id for each in row]
         joined = await self.join(run, key, queues=True, rows=rows)
         if joined.made and before:
             await self.cancel(before, act, deadline, children=True)

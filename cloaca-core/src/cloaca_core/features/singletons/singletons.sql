@@ -74,7 +74,8 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: note_replaced
--- Note that the runs in whose place the new run was inserted are cancelled, as note_cancel does.
+-- Note that the runs in whose place the new run was inserted are cancelled, as note_cancel does. A run
+-- that came after the new run is spared: where the outcome was unknown, all this is executed again.
 INSERT INTO cloaca_act (
     id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
 )
@@ -83,7 +84,10 @@ SELECT
     CASE WHEN run.ended_at IS NULL AND run.cancel_at IS NULL THEN 1 ELSE 0 END, :now
 FROM cloaca_run AS run
 WHERE run.id IN :ids AND run.id <> :new_id
-    AND EXISTS (SELECT 1 FROM cloaca_run AS made WHERE made.id = :new_id)
+    AND EXISTS (
+        SELECT 1 FROM cloaca_run AS made
+        WHERE made.id = :new_id AND (run.created_at, run.id) < (made.created_at, made.id)
+    )
 ON CONFLICT DO NOTHING;
 
 

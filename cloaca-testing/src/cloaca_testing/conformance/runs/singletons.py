@@ -198,6 +198,21 @@ class SingletonConformance:
 
         assert await claimed(store) == ["a"]
 
+    async def test_a_run_that_takes_a_place_and_is_sent_again_spares_runs_behind_it(
+        self, store: Store
+    ) -> None:
+        await _queue(store, "a")
+        await claimed(store)
+        new = new_run("b", owner=None)
+        await store.replace(new, KEY, act("x"), LATER)
+        await _join(store, "c", queues=True)
+
+        assert await store.replace(new, KEY, act("y"), LATER) == Joined("b", made=True)
+
+        assert [(await stored(store, run_id)).ended_at for run_id in "bc"] == [None, None]
+        await record(store, ends=[_end("a")])
+        assert await claimed(store) == ["b"]
+
     # -- retry -------------------------------------------------------------------------------
 
     async def test_a_run_begins_again_only_while_its_key_is_free(self, store: Store) -> None:
