@@ -172,6 +172,20 @@ def test_a_run_is_not_begun_again_while_another_holds_its_key(
     assert submit(runner, "more").id == failed.id
 
 
+def test_of_failed_runs_of_a_key_that_are_retried_together_one_begins(
+    runner: cloaca.DefaultRunner, gate: Gate
+) -> None:
+    failed = [submit(runner, name, "queue", context={"fails": True}) for name in "ab"]
+    for run in failed:
+        gate.let_end()
+        assert ended(run) == "Failed"
+
+    result = runner.retry_many(status=["Failed"])
+
+    assert (result.changed, result.refused) == (1, 1)
+    assert sorted(run.status() == "Failed" for run in failed) == [False, True]
+
+
 def test_a_client_without_a_runner_takes_part(
     runner: cloaca.DefaultRunner, database_url: str, gate: Gate
 ) -> None:

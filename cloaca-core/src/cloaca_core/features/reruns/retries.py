@@ -217,7 +217,7 @@ class Retries:
         """These plans without those of runs whose singleton key another run has, which is under way
         or begins again before them.
         """
-        planned = [run_id for level in reversed(levels) for run_id in level]
+        planned = [each.run.run_id for level in reversed(levels) for each in _planned(level)]
         keyed = {run.run_id: run for run in await self._store.keyed_runs(planned)}
         begun: dict[tuple[str, str], tuple[str, str]] = {}
         held: dict[str, Plan] = {}
