@@ -86,8 +86,8 @@ async def mine(store: Store, postgres_server: str, postgres_schema: str) -> Asyn
         yield mine
 
 
-async def blocks(mine: Raw) -> None:
-    """Return when a session waits for this one."""
+async def blocks(mine: Raw, operation: asyncio.Task[Any]) -> None:
+    """Return when a session waits for this one, which the operation has to."""
     pid = mine.info.backend_pid
     async with await psycopg.AsyncConnection.connect(
         mine.info.dsn, password=mine.info.password, autocommit=True
@@ -95,7 +95,7 @@ async def blocks(mine: Raw) -> None:
         statement = "SELECT 1 FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
         async with asyncio.timeout(60):
             while not await (await watch.execute(statement, [pid])).fetchone():
-                pass
+                assert not operation.done(), "the operation waits for no lock"
 
 
 async def owned_runs(store: Store, owner: str) -> None:
@@ -123,7 +123,7 @@ async def test_runs_are_locked_by_id(store: Store, mine: Raw, name: str) -> None
     await lock(mine, "cloaca_run", "a")
 
     operation = asyncio.create_task((ACTS | GIVING_UP)[name](store))
-    await blocks(mine)
+    await blocks(mine, operation)
 
     for run_id in ("m", "scheduled", "z"):
         await lock(mine, "cloaca_run", run_id, wait=False)
@@ -140,7 +140,7 @@ async def test_schedules_are_locked_before_the_runner_and_runs(
     await lock(mine, "cloaca_schedule", "s")
 
     operation = asyncio.create_task((ACTS | GIVING_UP)[name](store))
-    await blocks(mine)
+    await blocks(mine, operation)
 
     await lock(mine, "cloaca_runner", owner, wait=False)
     for run_id in ALL:
@@ -166,7 +166,7 @@ async def test_turns_at_singleton_keys_are_taken_before_the_runner_and_runs(
     )
 
     operation = asyncio.create_task(AT_KEYS[name](store))
-    await blocks(mine)
+    await blocks(mine, operation)
 
     await lock(mine, "cloaca_runner", "r1", wait=False)
     for run_id in "ab":
@@ -182,7 +182,7 @@ async def test_the_runner_is_locked_before_its_runs(store: Store, mine: Raw, nam
     await lock(mine, "cloaca_runner", owner)
 
     operation = asyncio.create_task(GIVING_UP[name](store))
-    await blocks(mine)
+    await blocks(mine, operation)
 
     for run_id in ALL:
         await lock(mine, "cloaca_run", run_id, wait=False)
@@ -195,7 +195,7 @@ async def test_of_those_that_pause_or_resume_workflows_one_goes_on(store: Store,
     await mine.execute("SELECT 1 FROM cloaca_migration WHERE number = 1 FOR NO KEY UPDATE")
 
     operation = asyncio.create_task(store.pause_workflow(WORKFLOW, act(), None))
-    await blocks(mine)
+    await blocks(mine, operation)
 
     await mine.rollback()
     assert await operation
@@ -206,7 +206,7 @@ async def test_children_are_forgotten_in_the_order_of_ids(store: Store, mine: Ra
     await lock(mine, "cloaca_run", "a")
 
     operation = asyncio.create_task(store.forget_children(ALL))
-    await blocks(mine)
+    await blocks(mine, operation)
 
     await lock(mine, "cloaca_run", "z", wait=False)
     await mine.rollback()
@@ -218,7 +218,7 @@ async def test_children_are_brought_into_step_in_the_order_of_ids(store: Store, 
     await lock(mine, "cloaca_run", "a")
 
     operation = asyncio.create_task(store.bring_into_step("z", ["m", "a"], act()))
-    await blocks(mine)
+    await blocks(mine, operation)
 
     for run_id in ("m", "z"):
         await lock(mine, "cloaca_run", run_id, wait=False)
@@ -234,7 +234,7 @@ async def test_the_parent_of_a_new_run_is_locked_with_the_runs_of_its_batch(
     batch = Batch("r1", [new_run("child", parent="a")], [], [], {"z": 1})
 
     operation = asyncio.create_task(store.commit(batch))
-    await blocks(mine)
+    await blocks(mine, operation)
 
     await lock(mine, "cloaca_run", "z", wait=False)
     await mine.rollback()
@@ -272,7 +272,7 @@ async def test_a_run_that_is_begun_again_and_a_prune_take_turns(store: Store, mi
     await hide(mine)
 
     operation = asyncio.create_task(store.retry([Reopening("b", 1, {})], act()))
-    await blocks(mine)
+    await blocks(mine, operation)
     await mine.commit()
 
     assert await operation == {}
@@ -283,7 +283,7 @@ async def test_a_run_of_a_tree_and_a_prune_take_turns(store: Store, mine: Raw) -
     await hide(mine)
 
     operation = asyncio.create_task(submit(store, new_run("c", parent="b")))
-    await blocks(mine)
+    await blocks(mine, operation)
     await mine.commit()
 
     assert (await operation).orphans == {"c"}
@@ -297,7 +297,7 @@ async def test_a_prune_sees_what_was_begun_again(store: Store, mine: Raw) -> Non
     await mine.execute("UPDATE cloaca_run SET ended_at = NULL WHERE id = 'b'")
 
     operation = asyncio.create_task(store.hide_trees(shift, ["a"], LATER, LATER))
-    await blocks(mine)
+    await blocks(mine, operation)
     await mine.commit()
 
     assert await operation == 0
@@ -315,7 +315,7 @@ async def test_schedules_are_locked_before_runs_are_deleted(store: Store, mine: 
     await lock(mine, "cloaca_schedule", "s")
 
     operation = asyncio.create_task(store.erase_runs(shift, ["a"]))
-    await blocks(mine)
+    await blocks(mine, operation)
 
     await lock(mine, "cloaca_run", "a", wait=False)
     await mine.rollback()
@@ -340,7 +340,7 @@ async def test_a_change_that_comes_too_late_is_not_noted(
     await mine.execute(f"UPDATE {table} SET generation = 1".encode())
 
     operation = asyncio.create_task(change(store))
-    await blocks(mine)
+    await blocks(mine, operation)
     await mine.commit()
 
     assert await operation is False
@@ -358,7 +358,7 @@ async def test_a_schedule_that_is_put_is_compared_with_what_it_replaces(
 
     wanted = schedule(name="n")._replace(params=params)
     operation = asyncio.create_task(store.put_schedule(wanted, noted()))
-    await blocks(mine)
+    await blocks(mine, operation)
     await mine.commit()
 
     assert await operation == "s"
