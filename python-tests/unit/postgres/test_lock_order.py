@@ -381,7 +381,7 @@ async def test_a_schedule_is_locked_before_its_queue_is_noted(
     await lock(mine, "cloaca_schedule", "s")
 
     operation = asyncio.create_task(NOTED[name](store))
-    await blocks(mine)
+    await blocks(mine, operation)
 
     await mine.execute("SET LOCAL lock_timeout = '100ms'")  # a deadlock is found later
     queue = "INSERT INTO cloaca_queue (workflow, name) VALUES (%s, 'gpu') ON CONFLICT DO NOTHING"
