@@ -12,8 +12,8 @@ TOTAL = 2
 
 
 def most_at_once(fleet: Fleet, killed: int, at: int) -> int:
-    """How many bodies were under way at most, by the ledger; those of the killed process have ended
-    with its line number ``at``.
+    """How many bodies were under way at most, by the ledger; those of the killed process, which
+    were held, have ended before line number ``at``.
     """
     now: Counter[int] = Counter()
     most = 0
@@ -38,8 +38,8 @@ def test_a_killed_runner_never_lets_a_third_body_begin_and_loses_no_place(fleet:
         victim.hear("holding")
     runs += [other.submit("crowded") for _ in range(2)]
 
-    victim.kill()
     killed_at = len(fleet.ledger())
+    victim.kill()
     for _ in range(TOTAL):
         other.hear("holding")
     other.tell("release", "busy")
