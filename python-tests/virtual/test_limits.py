@@ -18,6 +18,7 @@ from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.definition.limits.limit import Limit
 from cloaca_core.definition.task import task
 from cloaca_core.engine.order import Order
+from cloaca_core.errors import StoreUnavailableError
 
 pytestmark = pytest.mark.virtual_time
 
@@ -292,3 +293,47 @@ async def test_a_key_that_is_missing_fails_the_task_at_once() -> None:
         assert ended.row.status == "Failed"
         assert "customer" in (ended.row.error_message or "")
         assert not bodies.begun
+
+
+async def test_a_runner_that_leaves_has_freed_its_places_before_its_row_goes() -> None:
+    """Nobody looks for the places of a runner without a row: they would stay taken if its process
+    died in between.
+    """
+    async with world() as w:
+        limited(w, Bodies(HOUR), Limit("gpu", total=1))
+        program = await w.start()
+        await program.submit()
+        await program.submit()
+        await quiet()
+        assert not no_place_is_left(w)
+        seen: list[bool] = []
+        removes = program.store.unregister
+
+        async def unregister(runner_id: str) -> None:
+            seen.append(no_place_is_left(w))
+            await removes(runner_id)
+
+        program.store.unregister = unregister  # type: ignore[method-assign] # to look before it
+        await program.stop()
+
+        assert seen == [True]
+
+
+async def test_a_runner_that_cannot_free_its_places_leaves_its_row_to_be_taken_over() -> None:
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        limited(w, bodies, Limit("gpu", total=1))
+        program = await w.start()
+        run_id = await program.submit()
+        await quiet()
+
+        async def free_places(_: str) -> None:
+            raise StoreUnavailableError("the database does not answer")
+
+        program.store.free_places = free_places  # type: ignore[method-assign] # it is away
+        await program.stop()
+        other = await w.start()
+        await other.wait(run_id)
+
+        assert len(bodies.begun) == 2
+        assert no_place_is_left(w)

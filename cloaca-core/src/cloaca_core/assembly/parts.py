@@ -312,6 +312,9 @@ class Parts(Kernel):
         self.firing.schedule_loop.closing = True
         self.firing.trigger_loop.drain()
 
+    async def leave(self) -> None:
+        await self.limits.desk.depart()
+
     def end_logs(self) -> None:
         if self._captures:
             self._captures = False
@@ -323,4 +326,3 @@ class Parts(Kernel):
 
     async def close(self) -> None:
         await self.firing.trigger_loop.close()
-        await self.limits.desk.close()

@@ -116,6 +116,11 @@ class Kernel:
     def drain(self) -> None:
         """The engine shuts down: start nothing more."""
 
+    async def leave(self) -> None:
+        """The runner is about to remove its row; its loops have stopped. Give back in the database
+        what others find only by that row. After a raise the row stays, to be taken over.
+        """
+
     def end_logs(self) -> None:
         """Keep no more log lines of bodies."""
 

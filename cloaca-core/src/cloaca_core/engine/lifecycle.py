@@ -126,6 +126,7 @@ class Lifecycle:
             return
         try:
             async with asyncio.timeout(LEAVING):
+                await self._parts.leave()
                 await self._base.store.unregister(self._base.runner_id.current)
         except (StoreError, TimeoutError) as error:
             reason = "shutdown: runs are left to be taken over: %r"

@@ -220,7 +220,7 @@ class PlaceDesk:
         await self._store.free_places(runner_id)
         self.runner_gone()
 
-    async def close(self) -> None:
-        """This runner has left: give back what it still has."""
+    async def depart(self) -> None:
+        """The runner leaves: give back what it still has, before its row goes."""
         if self._is_used:
             await self._store.free_places(self._runner_id.current)
