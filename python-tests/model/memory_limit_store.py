@@ -141,7 +141,10 @@ class MemoryLimits:
             return {}
         names = {name for each in back for name, _ in each.needs}
         wanted = Wanted(batch.runner_id, self.wall_clock(), OWN_FIRST_US)
+        known = self.limit_table.grants
+        held = [each for each in back if (each.name, each.number) in known]
         given = self._give(wanted, names, back if self._may_ask(batch.runner_id) else ())
+        given = given._replace(is_repeat=len(held) < len(back))
         return {} if given == Given() else {GIVEN: frozenset((given,))}
 
     def _may_ask(self, runner_id: str) -> bool:

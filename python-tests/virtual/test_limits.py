@@ -19,6 +19,9 @@ from cloaca_core.definition.limits.limit import Limit
 from cloaca_core.definition.task import task
 from cloaca_core.engine.order import Order
 from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.features.limits.records import PLACES_BACK
+from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.runs import OnCommit
 
 pytestmark = pytest.mark.virtual_time
 
@@ -338,4 +341,54 @@ async def test_a_runner_that_cannot_free_its_places_leaves_its_row_to_be_taken_o
         await other.wait(run_id)
 
         assert len(bodies.begun) == 2
+        assert no_place_is_left(w)
+
+
+async def test_places_that_a_commit_gave_in_a_lost_answer_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        limited(w, bodies, Limit("gpu", total=1))
+        program = await w.start()
+        commit = program.store.commit
+
+        async def lose_answer(batch: Batch, on_commit: OnCommit | None = None) -> Committed:
+            if not batch.of(PLACES_BACK):
+                return await commit(batch, on_commit)
+            monkeypatch.setattr(program.store, "commit", commit)
+            await commit(batch)
+            raise StoreUnavailableError("the answer was lost")
+
+        monkeypatch.setattr(program.store, "commit", lose_answer)
+        await run_all(program, "flow", "flow")
+
+        assert bodies.begun == pytest.approx([0, HOUR], abs=10)
+        assert no_place_is_left(w)
+
+
+async def test_places_that_were_given_twice_as_a_request_was_late_go_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first request is carried out after the runner has looked, and before the second."""
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        limited(w, bodies, Limit("gpu", total=2))
+        program = await w.start()
+        ask_places = program.store.ask_places
+        late: list[tuple[Any, Any]] = []
+
+        async def ask_late(*given: Any, **options: Any) -> Any:
+            if not late:
+                late.append((given, options))
+                raise StoreUnavailableError("the connection was lost")
+            monkeypatch.setattr(program.store, "ask_places", ask_places)
+            (first,) = late
+            await ask_places(*first[0], **first[1])
+            return await ask_places(*given, **options)
+
+        monkeypatch.setattr(program.store, "ask_places", ask_late)
+        await run_all(program, "flow")
+
+        assert len(bodies.begun) == 1
         assert no_place_is_left(w)

@@ -249,7 +249,8 @@ class LimitConformance:
         given = await ends(store, a, b)
 
         assert runs_of(given.grants) == "c d"
-        assert await ends(store, a) == Given()  # was given back before
+        again = await ends(store, a)
+        assert again == Given(is_repeat=True)  # was given back before, and the answer may be lost
         assert runs_of(await store.list_grants("r1", 0)) == "c d"
 
     async def test_a_place_goes_to_the_waiter_of_another_runner(self, store: Store) -> None:

@@ -66,7 +66,7 @@ class LimitCommit:
     def _decide(self, batch: Batch, names: Sequence[str]) -> _Ending | None:
         if not batch.of(PLACES_BACK):
             return None
-        return _Ending(self._giving(batch), names)
+        return _Ending(self._giving(batch), names, len(batch.of(PLACES_BACK)))
 
     def _giving(self, batch: Batch) -> Giving:
         names = {name for name, _ in _needs(batch)}
@@ -74,21 +74,24 @@ class LimitCommit:
 
 
 class _Ending:
-    """The end of one batch's transaction."""
+    """The end of the transaction of a batch that gives so many ``grants`` back."""
 
-    def __init__(self, giving: Giving, names: Sequence[str]) -> None:
+    def __init__(self, giving: Giving, names: Sequence[str], grants: int) -> None:
         self._giving = giving
+        self._grants = grants
+        self._is_repeat = False
         self._places = [names.index(name) for name in (_RETURNED, _LOCKED, _LINES)]
         self.then: Then = self._then
 
     def _then(self, now: Instant, answers: Answers) -> Generator[More, Answers, None]:
         returned, locked, lines = [answers[place] for place in self._places]
+        self._is_repeat = len(returned) < self._grants
         released = [need for (text,) in returned for need in needs_of(text)]
         return self._giving.gives(now, locked, lines, released)
 
     def decided(self) -> Decided:
         """The places that this commit has given to its own runner."""
-        given = self._giving.given
+        given = self._giving.given._replace(is_repeat=self._is_repeat)
         return NONE_DECIDED if given == Given() else {GIVEN: frozenset((given,))}
 
 

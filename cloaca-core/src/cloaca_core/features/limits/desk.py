@@ -52,7 +52,8 @@ class PlaceDesk:
     Of the waiters in ``_unasked`` the database does not know. ``_back`` and ``_left`` are places
     and waiters that the next transaction removes, ``_again`` limits of which it gives places. At
     ``_look_at`` a limit may have places because of its rate. ``_forgotten`` counts runs that have
-    left this runner.
+    left this runner. While it ``_is_unsure`` a transaction had no answer that has not been sent
+    again since.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class PlaceDesk:
         self._again: set[str] = set()
         self._names: set[str] = set()
         self._look_at: int | None = None
-        self._has_news = self._has_registered = self._is_used = False
+        self._has_news = self._has_registered = self._is_used = self._is_unsure = False
         self._forgotten = 0
         self._settled: Committed | None = None
         subjects.claimable.subscribe(self._may_have_got)
@@ -160,7 +161,8 @@ class PlaceDesk:
                 runner_id, requests, back=back, left=left, names=again
             )
         except BaseException:
-            self._has_news = True  # it may have been written: look what this runner has
+            # It may have been written, or be written later: look now, and once it was sent again.
+            self._has_news = self._is_unsure = True
             raise
         finally:
             if given is None:
@@ -171,6 +173,9 @@ class PlaceDesk:
         if given is None:
             return False
         self._take(given)
+        if self._is_unsure:
+            self._is_unsure, self._has_news = False, True
+            self._wakeup.wake()
         return True
 
     def given(self, committed: Committed) -> None:
@@ -183,6 +188,8 @@ class PlaceDesk:
     def _take(self, given: Given) -> None:
         for grant in given.grants:
             self._accept(grant)
+        if given.is_repeat:
+            self._may_have_got()
         if given.again:
             self._again |= given.again
             self._wakeup.wake()

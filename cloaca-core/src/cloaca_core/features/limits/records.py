@@ -138,12 +138,15 @@ class Given(NamedTuple):
     """What a transaction has given to the runner that made it.
 
     ``again`` are limits to give places of at once, in another transaction. At ``next_look`` places
-    may be free because of a rate; None if none waits for time.
+    may be free because of a rate; None if none waits for time. With ``is_repeat`` places that the
+    transaction was to give back were free already: it may have been sent before, and have given
+    places then in an answer that was lost.
     """
 
     grants: tuple[Grant, ...] = ()
     again: frozenset[str] = frozenset()
     next_look: Instant | None = None
+    is_repeat: bool = False
 
 
 GIVEN: Final = Kind[Given]("given places")
