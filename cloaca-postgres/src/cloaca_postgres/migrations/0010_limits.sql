@@ -64,4 +64,3 @@ CREATE TABLE cloaca_limit_grant (
     given_at BIGINT NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000);
 CREATE INDEX cloaca_limit_grant_runner ON cloaca_limit_grant (runner_id, given_at);
-CREATE INDEX cloaca_limit_grant_run ON cloaca_limit_grant (run_id);

@@ -64,4 +64,3 @@ CREATE TABLE cloaca_limit_grant (
     given_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX cloaca_limit_grant_runner ON cloaca_limit_grant (runner_id, given_at);
-CREATE INDEX cloaca_limit_grant_run ON cloaca_limit_grant (run_id);
