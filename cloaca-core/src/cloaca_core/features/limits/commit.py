@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.features.limits.giving import Wanted
 from cloaca_core.features.limits.records import (
     GIVEN,
     PLACES_BACK,
@@ -13,12 +12,13 @@ from cloaca_core.features.limits.records import (
     grant_id,
     needs_of,
 )
-from cloaca_core.features.limits.sql import Giving, LimitQueries
+from cloaca_core.features.limits.sql import LimitQueries
 from cloaca_core.store.batch import NONE_DECIDED
 from cloaca_core.store.sql.commit_part import Array, CommitPart, Steps
 from cloaca_core.store.sql.dialect import Step
 
 if TYPE_CHECKING:
+    from cloaca_core.features.limits.giving_steps import Giving
     from cloaca_core.store.batch import Batch, Decided
     from cloaca_core.store.sql.base import Queries
     from cloaca_core.store.sql.dialect import Answers, More, Then
@@ -69,6 +69,9 @@ class LimitCommit:
         return _Ending(self._giving(batch), names, len(batch.of(PLACES_BACK)))
 
     def _giving(self, batch: Batch) -> Giving:
+        from cloaca_core.features.limits.giving import Wanted  # few programs have limits
+        from cloaca_core.features.limits.giving_steps import Giving
+
         names = {name for name, _ in _needs(batch)}
         return Giving(self._q, self._array, Wanted(batch.runner_id, 0, OWN_FIRST_US), names)
 

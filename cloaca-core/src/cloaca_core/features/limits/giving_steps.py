@@ -1,0 +1,175 @@
+"""The statements by which a transaction that has locked limits gives their free places. Loaded with
+the first transaction that does: few programs have limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.features.limits.giving import Decision, FirstWaiters, Found, Reads, Wanted, decide
+from cloaca_core.features.limits.records import (
+    ALL_KEYS,
+    NEVER,
+    Given,
+    Grant,
+    Line,
+    Need,
+    Waiter,
+    grant_id,
+    line_id,
+    needs_of,
+    needs_text,
+)
+from cloaca_core.store.sql.dialect import Answers, More, Step
+from cloaca_core.values.limits.settings import LimitChanges, LimitSettings
+
+if TYPE_CHECKING:
+    from cloaca_core.features.limits.sql import LimitQueries
+    from cloaca_core.store.sql.commit_part import Array
+    from cloaca_core.store.sql.queries import Row
+    from cloaca_core.values.times.instants import Instant
+
+_MOVED: Final = ("line", "since", "units", "run_id", "task_id", "item")
+
+
+class Giving:
+    """The end of one transaction, which has given places back: locks limits, and gives their free
+    places. ``given`` is what it gave to its runner.
+    """
+
+    def __init__(
+        self, q: LimitQueries, array: Array, wanted: Wanted, names: Collection[str]
+    ) -> None:
+        self._q = q
+        self._array = array
+        self._wanted = wanted
+        self._names = frozenset(names)
+        self._moved = q.move_waiter.binder(_MOVED)
+        self.given = Given()
+
+    def locks(self, needs: Collection[Need]) -> list[Step]:
+        """The statements that lock the limits and read the lines of these needs, which come before
+        ``gives``.
+        """
+        lines = {(name, ALL_KEYS) for name in self._names} | set(needs)
+        names = self._array(sorted(self._names))
+        locks = Step(self._q.lock_limits, self._q.lock_limits.bind(names=names))
+        return [locks, self._read_lines(sorted(lines))]
+
+    def gives(
+        self, now: Instant, locked: Sequence[Row], lines: Sequence[Row], released: Sequence[Need]
+    ) -> Generator[More, Answers, None]:
+        """The statements after the locks."""
+        limits = {name: LimitSettings() for name in self._names}
+        for name, content, changes in locked:
+            settings = LimitSettings.read(content)
+            limits[name] = settings.changed_by(LimitChanges.read(changes))
+        by_time = any(each.key_rate is not None for each in limits.values())
+        names = self._array(sorted(limits))
+        if by_time:
+            yield More([Step(self._q.open_lines, self._q.open_lines.bind(names=names, now=now))])
+        wanted = self._wanted._replace(now=now, released=released)
+        deciding = decide(wanted, limits, list(map(Line._make, lines)))
+        found: Found | None = None
+        while True:
+            try:
+                reads = next(deciding) if found is None else deciding.send(found)
+            except StopIteration as end:
+                decision: Decision = end.value
+                break
+            answers = yield More(self._reads(reads))
+            found = _found(reads, answers)
+        steps = self._writes(decision)
+        if by_time:
+            steps.append(Step(self._q.next_opening, self._q.next_opening.bind(names=names)))
+        answers = yield More(steps, last=True)
+        looks = [] if decision.next_look is None else [decision.next_look]
+        if by_time and (opens_at := answers[-1][0][0]) is not None and opens_at < NEVER:
+            looks.append(opens_at)
+        own = [each for each in decision.grants if each.runner_id == wanted.runner_id]
+        self.given = Given(tuple(own), decision.again, min(looks, default=None))
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def _read_lines(self, needs: Sequence[Need]) -> Step:
+        ids = self._array([line_id(need) for need in needs])
+        return Step(self._q.read_lines, self._q.read_lines.bind(ids=ids))
+
+    def _reads(self, reads: Reads) -> list[Step]:
+        steps = [self._read_lines(reads.lines)] if reads.lines else []
+        return steps + [self._read_waiters(each) for each in reads.waiters]
+
+    def _read_waiters(self, read: FirstWaiters) -> Step:
+        statement = self._q.oldest_waiters if read.by_age else self._q.first_waiters
+        ids = self._array([line_id(need) for need in read.lines])
+        return Step(
+            statement, statement.bind(ids=ids, name=read.name, most=read.most, depth=read.depth)
+        )
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def _writes(self, decision: Decision) -> list[Step]:
+        q, array = self._q, self._array
+        own: list[Row] = []
+        others: list[Row] = []
+        for each in decision.grants:
+            (own if each.runner_id == self._wanted.runner_id else others).append(_grant_row(each))
+        lines = [(line_id(line.need), *line) for line in decision.lines]
+        asked = {each.unit for each in self._wanted.requests}
+        new = [
+            (*waiter.unit, line_id(line), *waiter[3:7], needs_text(waiter.needs))
+            for waiter, line in decision.standing
+            if waiter.unit in asked
+        ]
+        moved = [
+            self._moved((line_id(line), waiter.since, waiter.units, *waiter.unit))
+            for waiter, line in decision.standing
+            if waiter.unit not in asked
+        ]
+        steps = [
+            Step(statement, rows=rows)
+            for statement, rows in (
+                (q.remove_waiters, decision.gone),
+                (q.put_waiter, new),
+                (q.move_waiter, moved),
+                (q.put_line, lines),
+                (q.insert_grant, own),
+                (q.insert_foreign_grant, others),
+            )
+            if rows
+        ]
+        if decision.renewed:
+            ids = array([line_id(need) for need in decision.renewed])
+            steps.append(Step(q.renew_lines, q.renew_lines.bind(ids=ids)))
+        if wholes := [need for need in decision.renewed if need[1] == ALL_KEYS]:
+            ids = array([line_id(need) for need in wholes])
+            steps.append(Step(q.renew_waits, q.renew_waits.bind(ids=ids)))
+        return steps
+
+
+def _found(reads: Reads, answers: Answers) -> Found:
+    lines: list[Line] = []
+    if reads.lines:
+        rows, *answers = answers
+        lines = list(map(Line._make, rows))
+    return Found(lines, list(map(_lines_read, answers)))
+
+
+def _lines_read(rows: Sequence[Row]) -> list[tuple[Line, list[Waiter]]]:
+    found: dict[Need, tuple[Line, list[Waiter]]] = {}
+    width = len(Line._fields)
+    for row in rows:
+        line = Line(*row[:width])
+        _, waiters = found.setdefault(line.need, (line, []))
+        run_id, task_id, item, runner_id, rank, since, units, needs = row[width:]
+        if run_id is not None:
+            waiters.append(
+                Waiter(run_id, task_id, item, runner_id, rank, since, units, needs_of(needs))
+            )
+    return list(found.values())
+
+
+def _grant_row(grant: Grant) -> tuple[object, ...]:
+    key = grant_id(grant.name, grant.number)
+    return (key, *grant[:6], needs_text(grant.needs), grant.given_at)
