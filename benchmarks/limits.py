@@ -14,7 +14,7 @@ from psycopg import sql
 
 from benchmarks import measuring
 from cloaca_core.features.limits.records import ALL_KEYS, NEVER, LimitDefinition, line_id
-from cloaca_core.features.limits.sql import LimitQueries
+from cloaca_core.features.limits.statements import LimitQueries
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.base import Queries
 from cloaca_core.store.sql.queries import Statement

@@ -12,7 +12,7 @@ from cloaca_core.features.limits.records import (
     grant_id,
     needs_of,
 )
-from cloaca_core.features.limits.sql import LimitQueries
+from cloaca_core.features.limits.statements import LimitQueries
 from cloaca_core.store.batch import NONE_DECIDED
 from cloaca_core.store.sql.commit_part import Array, CommitPart, Steps
 from cloaca_core.store.sql.dialect import Step

@@ -25,7 +25,7 @@ from cloaca_core.store.sql.dialect import Answers, More, Step
 from cloaca_core.values.limits.settings import LimitChanges, LimitSettings
 
 if TYPE_CHECKING:
-    from cloaca_core.features.limits.sql import LimitQueries
+    from cloaca_core.features.limits.statements import LimitQueries
     from cloaca_core.store.sql.commit_part import Array
     from cloaca_core.store.sql.queries import Row
     from cloaca_core.values.times.instants import Instant

@@ -16,50 +16,16 @@ from cloaca_core.features.limits.records import (
     need_of,
     needs_of,
 )
-from cloaca_core.store.changes import Change
-from cloaca_core.store.sql.base import Queries, SqlPart, Statements
+from cloaca_core.features.limits.statements import LimitQueries
+from cloaca_core.store.sql.base import Queries, SqlPart
 from cloaca_core.store.sql.dialect import Answers, More, Step
 
 if TYPE_CHECKING:
     from cloaca_core.features.limits.records import LimitDefinition, Unit
     from cloaca_core.store.sql.dialect import Dialect
-    from cloaca_core.store.sql.queries import Row, Statement
+    from cloaca_core.store.sql.queries import Row
     from cloaca_core.values.limits.settings import LimitChanges
     from cloaca_core.values.times.instants import Instant
-
-
-class LimitQueries(Statements, file="limits.sql", news={"insert_foreign_grant": Change.RUNS}):
-    """Statements on limits, their places and those that wait for them."""
-
-    lock_runner: Statement
-    lock_gone: Statement
-    give_back: Statement
-    give_back_all: Statement
-    list_waiting_needs: Statement
-    leave_waiters: Statement
-    remove_waiters: Statement
-    leave_lines: Statement
-    lock_limits: Statement
-    read_lines: Statement
-    open_lines: Statement
-    next_opening: Statement
-    put_line: Statement
-    renew_lines: Statement
-    renew_waits: Statement
-    put_waiter: Statement
-    move_waiter: Statement
-    insert_grant: Statement
-    insert_foreign_grant: Statement
-    list_grants: Statement
-    record_limit: Statement
-    join_families: Statement
-    change_limit: Statement
-    open_all_lines: Statement
-    list_limits: Statement
-    limit_waits: Statement
-    list_holders: Statement
-    first_waiters: Statement
-    oldest_waiters: Statement
 
 
 class SqlLimits(SqlPart):

@@ -1,0 +1,45 @@
+"""The statements of limits, by their names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloaca_core.store.changes import Change
+from cloaca_core.store.sql.base import Statements
+
+if TYPE_CHECKING:
+    from cloaca_core.store.sql.queries import Statement
+
+
+class LimitQueries(Statements, file="limits.sql", news={"insert_foreign_grant": Change.RUNS}):
+    """Statements on limits, their places and those that wait for them."""
+
+    lock_runner: Statement
+    lock_gone: Statement
+    give_back: Statement
+    give_back_all: Statement
+    list_waiting_needs: Statement
+    leave_waiters: Statement
+    remove_waiters: Statement
+    leave_lines: Statement
+    lock_limits: Statement
+    read_lines: Statement
+    open_lines: Statement
+    next_opening: Statement
+    put_line: Statement
+    renew_lines: Statement
+    renew_waits: Statement
+    put_waiter: Statement
+    move_waiter: Statement
+    insert_grant: Statement
+    insert_foreign_grant: Statement
+    list_grants: Statement
+    record_limit: Statement
+    join_families: Statement
+    change_limit: Statement
+    open_all_lines: Statement
+    list_limits: Statement
+    limit_waits: Statement
+    list_holders: Statement
+    first_waiters: Statement
+    oldest_waiters: Statement
