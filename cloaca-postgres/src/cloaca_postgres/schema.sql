@@ -27,7 +27,7 @@ SELECT pg_backend_pid();
 -- Set up a session. Names are looked up in the schema only; a commit returns when it is durable
 -- (unless :durable is 0); the server cancels statements and idle transactions after a limit, as it
 -- may not notice that a client is gone, and neither limit counts while it waits for the rest of a
--- transaction that has come in part: it asks the client's machine whether that is there; and rows are found by indexes, whether or not PostgreSQL
+-- transaction that has come in part: it asks whether the client's machine still answers; and rows are found by indexes, whether or not PostgreSQL
 -- has statistics on the tables. :plan_cache_mode lets sessions that write plan a statement once
 -- (see runs.sql), and those that read plan it each time. Where another process answers than :pid,
 -- nothing is set: a pooler stands before the server, and may give the session to another client.

@@ -5,7 +5,7 @@
 --   locks, of which there are 64 for all keys: a transaction that ends thousands of runs takes no more,
 --   and always in one order. Only transactions of cloaca take them, and those take moments.
 -- * insert_singleton: an idempotency key that a user's transaction says it is writing is passed over, as
---   in insert_run: whoever waited for that transaction would keep others from their turns.
+--   in insert_run: a wait for that transaction would keep other submissions from their turns.
 
 
 -- name: lock_singletons

@@ -774,7 +774,7 @@ class Client:
     def run_schedule(self, schedule: str, *, by: str | None = None) -> RunHandle:
         """Make a run of a schedule at once, with its context, time limit and queue.
 
-        ``schedule`` is its id or its name; one that is disabled runs as well. The run begins with
+        ``schedule`` is its id or its name; it may be disabled. The run begins with
         the keys of a tick at this moment, and stands in the schedule's history; the next tick stays
         as it is, and ``overlap_policy`` counts for nothing. Each call makes a run. ``actions()``
         tells who asked: ``by``, or this user at this host. Errors are ``ScheduleError`` (a

@@ -10,7 +10,7 @@ from typing import Final
 
 _ENDED: Final = frozenset((errno.ESRCH, errno.EINVAL, errno.ENOENT))
 """Answers of the system about a number that is no process's any more. The last two (before Linux
-6.15 and since) are about one that is being freed, or is still a group's or a thread's.
+6.15 and since) mean a number that is being freed, or that a group or a thread still has.
 """
 
 

@@ -268,7 +268,7 @@ class _Giving:
         return min(own, key=lambda each: _place(each[0], by_age=False), default=first)
 
     def _is_open(self, line: Need) -> bool:
-        """Whether the key of a line has a place, whatever the limit as a whole has."""
+        """Whether the key of a line has a place; the limit as a whole is not looked at."""
         return line[1] == ALL_KEYS or self._has_room(line)
 
     def _has_room(self, need: Need) -> bool:

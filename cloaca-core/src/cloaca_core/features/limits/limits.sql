@@ -5,8 +5,8 @@
 
 
 -- name: lock_runner
--- Whoever frees the places of the runner waits until the transaction ends (see lock_gone). There is no row if
--- the runner is fenced already.
+-- Transactions that free the places of the runner wait until this one ends (see lock_gone). There is no row
+-- if the runner is fenced already.
 SELECT id FROM cloaca_runner WHERE id = :runner_id AND fenced = 0
 FOR KEY SHARE;
 

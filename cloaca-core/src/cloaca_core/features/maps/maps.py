@@ -286,8 +286,6 @@ class Maps:
 
     def _withdraw_limited(self, run: ActiveRun, opened: OpenMap, units: Sequence[Unit]) -> None:
         """Withdraw the items that wait for places of limits."""
-        if not run.graph.has_limits:
-            return
         fresh = [unit for unit in units if not _has_begun(run, unit)]
         for unit in self._control.ports.limits.take_units(run, fresh):
             opened.here.discard(item_of(unit))

@@ -16,7 +16,7 @@ class SingletonStore(KernelStore, Protocol):
     """Runs with a singleton key, of which one for each (workflow, key) is under way.
 
     The runs of a key that have not ended stand in a row, by ``created_at`` and id. Each waits
-    *behind* the run before it; whenever that ends, whoever ends it, the run waits behind the newest
+    *behind* the run before it. When that run ends, in any way, the next waits behind the newest
     run before it that has not ended, and if there is none it may start. So one of them waits
     behind none: it is under way.
 

@@ -25,8 +25,8 @@ class News:
     def of(self, steps: Sequence[Step]) -> Change | None:
         """``ANYTHING`` if a runner was added or removed, took or released work, if runs or a runner
         were steered, or if a schedule or a trigger may be due sooner; ``MOVES`` if runs have moved
-        to other queues, whatever else; ``RUNS`` if runs have ended or may be claimed; otherwise
-        None.
+        to other queues, also beside other changes of runs; ``RUNS`` if runs have ended or may be
+        claimed; otherwise None.
         """
         found: Change | None = None
         for each in steps:

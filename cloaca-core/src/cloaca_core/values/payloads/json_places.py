@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 class Place(NamedTuple):
-    """A place in a context, as messages write it, and the value there. ``fault`` says what is there
-    in place of a value; None if there is a value.
+    """A place in a context, as messages write it, and the value there. ``fault`` says what
+    stands in place of a value; None if there is a value.
     """
 
     path: str

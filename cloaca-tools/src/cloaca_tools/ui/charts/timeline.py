@@ -189,7 +189,7 @@ def folded(row: FoldRow, scale: Axis) -> Drawn:
 
 
 def _beside(words: str, mark: Mark) -> Note | None:
-    """All states, else the one that matters most, where it fits whole beside the mark."""
+    """A note beside the mark: all states if they fit there whole, otherwise the first state."""
     for each in (words, words.partition(" · ")[0]):
         note = _placed(each, [mark])
         if note is not None and note.text == each and not note.is_over:

@@ -25,8 +25,8 @@ _WHOLE: Final = 20_000
 
 class Fact(NamedTuple):
     """A key of the context, as words, and its value; ``code`` is true for lists and objects.
-    ``whole`` is there for a value of which ``text`` has only the beginning, ``parts`` for an object
-    and a list of objects that are small enough to be read as rows.
+    ``whole`` is the value where ``text`` has only its beginning; ``parts`` are the rows of an
+    object or a list of objects that is small enough to be read so.
     """
 
     label: str
