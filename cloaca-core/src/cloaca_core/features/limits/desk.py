@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 MOST_REQUESTS: Final = 500
 """Waiters for which one transaction asks."""
-FENCED_PAUSE: Final = 0.5
-"""Seconds. The runner was declared dead, and is about to register again."""
 LEAST_PAUSE: Final = 0.001
 """Seconds by which a timer may fire too early."""
 
@@ -139,14 +137,15 @@ class PlaceDesk:
             self._look_at = None
             self._again |= self._names
         while self._unasked or self._back or self._left or self._again:
-            if not await self._transact():
-                return FENCED_PAUSE
+            await self._transact()
         if self._look_at is None:
             return None
         return max(LEAST_PAUSE, (self._look_at - self._clock.wall()) / SECOND)
 
-    async def _transact(self) -> bool:
-        """Returns False if this runner was fenced."""
+    async def _transact(self) -> None:
+        """Say what there is to say. If this runner was fenced there is nothing: who fences it gives
+        its places to others, and its runs leave this runner before it has another id.
+        """
         runner_id = self._runner_id.current
         units = list(self._unasked)[:MOST_REQUESTS]
         waiters = [each for unit in units if (each := self._waiting.waiter(unit)) is not None]
@@ -155,7 +154,6 @@ class PlaceDesk:
         for unit in units:
             del self._unasked[unit]
         self._back, self._left, self._again = [], {}, set()
-        given: Given | None = None
         try:
             given = await self._store.ask_places(
                 runner_id, requests, back=back, left=left, names=again
@@ -163,20 +161,16 @@ class PlaceDesk:
         except BaseException:
             # It may have been written, or be written later: look now, and once it was sent again.
             self._has_news = self._is_unsure = True
+            self._unasked |= dict.fromkeys(units)
+            self._back, self._again = back + self._back, again | self._again
+            self._left = dict.fromkeys([*left, *self._left])
             raise
-        finally:
-            if given is None:
-                waits = self._waiting.waiter
-                self._unasked |= {unit: None for unit in units if waits(unit) is not None}
-                self._back, self._again = back + self._back, again | self._again
-                self._left = dict.fromkeys([*left, *self._left])
         if given is None:
-            return False
+            return
         self._take(given)
         if self._is_unsure:
             self._is_unsure, self._has_news = False, True
             self._wakeup.wake()
-        return True
 
     def given(self, committed: Committed) -> None:
         """A commit of this runner has given places."""
