@@ -141,6 +141,35 @@ def test_explain_names_the_limit_its_key_and_who_holds_the_place(open_runner: Op
     assert second.result(20).status == "Completed"
 
 
+@pytest.mark.backend("sqlite", reason="what is said of a limit, not what the database does")
+def test_a_limit_that_is_full_is_said_with_all_holders_also_where_people_look(
+    open_runner: OpenRunner,
+) -> None:
+    begun, done = threading.Event(), threading.Event()
+    api = cloaca.Limit("api", total=1, per_key=1)
+    with cloaca.WorkflowBuilder("calls"):
+
+        @cloaca.task(limits=[api.key("customer")])
+        def call(context: cloaca.Context) -> None:
+            begun.set()
+            done.wait(20)
+
+    runner = open_runner()
+    first = runner.submit("calls", {"customer": "ann"})
+    begun.wait(20)
+    second = runner.submit("calls", {"customer": "bob"})
+    until(lambda: second.explain().tasks[0].waits_for == cloaca.Wait("limit", "api"))
+
+    explained = second.explain()
+    seen = cloaca.Observer(runner).inspect(second.id).wait().explanation
+    done.set()
+
+    why = f"waits for a place of limit api, which call of run {first.id} holds"
+    assert explained.tasks[0].why == why
+    assert explained.why.startswith("tasks that wait for places of limits: call")
+    assert [each.why for each in seen.tasks] == [why]
+
+
 def define_limited(registry: cloaca.Registry) -> None:
     one = cloaca.Limit("one", total=1)
     with cloaca.WorkflowBuilder("work", registry=registry):

@@ -89,25 +89,26 @@ class Explainer:
         if recorded is None:
             raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
         newest = await store.newest_definitions([recorded.row.workflow])
-        facts = await self.facts_of(recorded, newest)
-        if recorded.row.ended_at is None and any(each.limits for each in facts.tasks or ()):
-            facts = replace(facts, limits=await awaited_limits(store, run_id))
-        return facts
+        return await self.facts_of(recorded, newest, store)
 
-    async def facts_of(self, recorded: RecordedRun, newest: Sequence[DefinitionName]) -> Facts:
+    async def facts_of(
+        self, recorded: RecordedRun, newest: Sequence[DefinitionName], store: ExplainStore
+    ) -> Facts:
         """The same for rows that were just read: the run, and the newest version of its workflow,
-        if any is recorded.
+        if any is recorded. Only for a run whose tasks have limits more is read.
         """
         now, row = self._store.wall(), recorded.row
         tasks, version, queues = await self._tasks(row)
         active = self._runs.get(row.id)
         if active is not None and active.epoch != row.epoch:
             active = None  # it is on its way here, or away
+        has_limits = row.ended_at is None and any(each.limits for each in tasks or ())
         return Facts(
             now=now,
             recorded=self._with_running(recorded, row.id),
             runners=[self._state(each, now) for each in recorded.runners],
             tasks=tasks,
+            limits=await awaited_limits(store, row.id) if has_limits else {},
             known_version=version,
             newest=await self._tasks_of(newest),
             here=await self._here(row),

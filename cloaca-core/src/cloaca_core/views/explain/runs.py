@@ -165,6 +165,8 @@ def _under_way(facts: Facts, tasks: Sequence[TaskExplanation]) -> Why:
         ("ready", "tasks that run already, or wait for a free slot of their runner: {}"),
     ):
         if found := [each for each in tasks if each.code == code]:
+            if any(each.task_id in facts.limits for each in found):
+                text = "tasks that wait for places of limits: {}"
             named = listed([each.task_id for each in found])
             return Why(code, text.format(named) + end, found[0].waits_for)
     if (waiting := _waits(tasks)) is not None:

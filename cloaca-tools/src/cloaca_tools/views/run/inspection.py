@@ -119,7 +119,7 @@ async def _read(engine: Looks, kin: Kin) -> Evidence:
     if recorded is None:
         raise RunNotFoundError(f"no run with id {row.id!r}", run_id=row.id)
     alone = facts_alone(engine, recorded.row, *made_of, recorded.waits)
-    facts = await engine.explainer.facts_of(recorded, newest)
+    facts = await engine.explainer.facts_of(recorded, newest, store)
     return Evidence(kin, family_of(engine, kin, views), alone, facts, acts, schedule)
 
 
