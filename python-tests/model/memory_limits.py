@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from cloaca_core.features.limits.giving import (
-    Decision,
-    FirstWaiters,
-    Found,
-    LinesRead,
-    Reads,
-    Wanted,
-    decide,
-)
+from cloaca_core.features.limits.giving import Decision, Wanted, decide
 from cloaca_core.features.limits.records import ALL_KEYS, Grant, Line, Need, Unit, Waiter
+from cloaca_core.features.limits.waiters_read import FirstWaiters, Found, LinesRead, Reads
 from cloaca_core.values.limits.settings import LimitSettings
 
 

@@ -11,11 +11,21 @@ reads on before it would pass that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from cloaca_core.features.limits.rates import allowed_at, full_at, taken
 from cloaca_core.features.limits.records import ALL_KEYS, NEVER, Grant, Line, Need, Unit, Waiter
+from cloaca_core.features.limits.waiters_read import (
+    LAST,
+    FirstWaiters,
+    Found,
+    LinesRead,
+    Place,
+    Reads,
+    WaitersRead,
+    place_of,
+)
 from cloaca_core.values.limits.settings import LimitSettings
 
 if TYPE_CHECKING:
@@ -28,42 +38,6 @@ MOST_AT_ONCE: Final = 200
 """Places that one transaction gives. If more are free, the next transaction follows at once."""
 _SPARE: Final = 3
 """Lines and waiters that are read beyond the number of places, to choose among."""
-
-_Place: TypeAlias = tuple[int, int, str, str, int]
-"""Where a waiter stands in an order; the lowest is the first."""
-_LAST: Final[_Place] = (2**62, 0, "", "", 0)
-
-
-class FirstWaiters(NamedTuple):
-    """The first waiters of lines of a limit, by rank or by age: ``depth`` of each of ``lines``, and
-    of the first ``most`` lines with keys that have places.
-    """
-
-    name: str
-    lines: Sequence[Need]
-    most: int
-    depth: int
-    by_age: bool
-
-
-class Reads(NamedTuple):
-    """What the decision has to know: rows of ``lines``, and waiters."""
-
-    lines: Sequence[Need] = ()
-    waiters: Sequence[FirstWaiters] = ()
-
-
-LinesRead: TypeAlias = Sequence[tuple[Line, Sequence[Waiter]]]
-"""The lines that a read of waiters found, each once, with the waiters in their order. Lines with
-keys come in the order by which they were chosen.
-"""
-
-
-class Found(NamedTuple):
-    """The answers to ``Reads``: the rows that exist, and one answer for each read of waiters."""
-
-    lines: Sequence[Line] = ()
-    waiters: Sequence[LinesRead] = ()
 
 
 class Standing(NamedTuple):
@@ -134,7 +108,11 @@ class _Giving:
         self._seen: set[Unit] = set(self._known)
         freed = {need for need in wanted.released if need[1] != ALL_KEYS}
         self._queues = {
-            name: _Queue(name, limits[name], sorted(need for need in freed if need[0] == name))
+            name: WaitersRead(
+                name,
+                sorted(need for need in freed if need[0] == name),
+                is_by_key=_is_by_key(limits[name]),
+            )
             for name in sorted(limits)
         }
         self._grants: list[Grant] = []
@@ -186,7 +164,7 @@ class _Giving:
         """Read on until no unread waiter can come before the known ones."""
         while True:
             reads: list[FirstWaiters] = []
-            asked: list[_Queue] = []
+            asked: list[WaitersRead] = []
             for name, queue in self._queues.items():
                 whole = name, ALL_KEYS
                 if not (self._before[whole].waits and self._has_room(whole)):
@@ -220,11 +198,11 @@ class _Giving:
         """Whether the next place of a limit is for the waiter that arrived first."""
         return (self._lines[name, ALL_KEYS].given + 1) % OLDEST == 0
 
-    def _first_of(self, name: str) -> _Place:
+    def _first_of(self, name: str) -> Place:
         """The place of the first known waiter of a limit, in the order that counts now."""
         by_age = self._is_for_oldest(name)
-        places = [_place(each, by_age=by_age) for each, _ in self._waiters_of(name)]
-        return min(places, default=_LAST)
+        places = [place_of(each, by_age=by_age) for each, _ in self._waiters_of(name)]
+        return min(places, default=LAST)
 
     def _is_awaited(self, name: str) -> bool:
         """Whether a known waiter stands in a line of this limit."""
@@ -242,7 +220,7 @@ class _Giving:
     def _next(self) -> tuple[Waiter, Need | None] | None:
         """The next waiter to look at, and the line in which it stands."""
         firsts = [first for name in self._names() if (first := self._next_of(name)) is not None]
-        return min(firsts, key=lambda each: _place(each[0], by_age=False), default=None)
+        return min(firsts, key=lambda each: place_of(each[0], by_age=False), default=None)
 
     def _names(self) -> set[str]:
         return {
@@ -253,7 +231,7 @@ class _Giving:
         if not (waiters := self._waiters_of(name)):
             return None
         by_age = self._is_for_oldest(name)
-        first = min(waiters, key=lambda each: _place(each[0], by_age=by_age))
+        first = min(waiters, key=lambda each: place_of(each[0], by_age=by_age))
         runner = self._wanted.runner_id
         if by_age or runner is None or not self._wanted.released:
             return first
@@ -265,7 +243,7 @@ class _Giving:
             and each[0].rank == first[0].rank
             and each[0].since <= until
         ]
-        return min(own, key=lambda each: _place(each[0], by_age=False), default=first)
+        return min(own, key=lambda each: place_of(each[0], by_age=False), default=first)
 
     def _is_open(self, line: Need) -> bool:
         """Whether the key of a line has a place; the limit as a whole is not looked at."""
@@ -365,51 +343,6 @@ class _Giving:
             waiting = max(1, sum(each.units for each in known))
             looks.append(full_at(settings.rate, whole.tat, self._now, waiting))
         return min(looks, default=None)
-
-
-class _Queue:
-    """What is known of the lines of one limit, in each of the two orders. The rows of the lines in
-    ``freed`` do not say yet that their keys have places.
-    """
-
-    def __init__(self, name: str, settings: LimitSettings, freed: Sequence[Need]) -> None:
-        self.name = name
-        self._by_key = _is_by_key(settings)
-        self._single = [(name, ALL_KEYS), *freed]
-        self._asked = {False: 0, True: 0}
-        self._unread: dict[bool, dict[Need | None, _Place]] = {False: {}, True: {}}
-
-    def covers(self, best: _Place, is_open: Callable[[Need], bool], *, by_age: bool) -> bool:
-        """Whether each waiter that was not read comes after this place."""
-        if not self._asked[by_age]:
-            return False
-        unread = self._unread[by_age].items()
-        return all(best < place for line, place in unread if line is None or is_open(line))
-
-    def read(self, expected: int, *, by_age: bool) -> FirstWaiters:
-        """Read for the first time, or twice as far as before."""
-        most = self._asked[by_age] = max(expected, 2 * self._asked[by_age])
-        return FirstWaiters(self.name, self._single, most if self._by_key else 0, most, by_age)
-
-    def learn(self, read: FirstWaiters, rows: LinesRead) -> None:
-        """Note where unread waiters can be at best."""
-        by_age = read.by_age
-        unread = self._unread[by_age]
-        unread.pop(None, None)
-        for line, waiters in rows:
-            unread.pop(line.need, None)
-            if len(waiters) == read.depth:
-                unread[line.need] = _place(waiters[-1], by_age=by_age)
-        chosen = [line for line, _ in rows if line.is_open]
-        if read.most and len(chosen) == read.most:
-            last = chosen[-1]
-            since = last.oldest_at if by_age else last.first_at
-            rank = 0 if by_age else last.first_rank
-            unread[None] = (rank or 0, since or 0, "", "", -2)
-
-
-def _place(waiter: Waiter, *, by_age: bool) -> _Place:
-    return (0 if by_age else waiter.rank, waiter.since, *waiter.unit)
 
 
 def _bounds(settings: LimitSettings, key: str) -> tuple[int | None, Rate | None]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.features.limits.giving import Decision, FirstWaiters, Found, Reads, Wanted, decide
+from cloaca_core.features.limits.giving import Decision, Wanted, decide
 from cloaca_core.features.limits.records import (
     ALL_KEYS,
     NEVER,
@@ -21,6 +21,7 @@ from cloaca_core.features.limits.records import (
     needs_of,
     needs_text,
 )
+from cloaca_core.features.limits.waiters_read import FirstWaiters, Found, Reads
 from cloaca_core.store.sql.dialect import Answers, More, Step
 from cloaca_core.values.limits.settings import LimitChanges, LimitSettings
 
