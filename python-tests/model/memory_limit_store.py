@@ -135,16 +135,20 @@ class MemoryLimits:
         self._give(Wanted(runner_id, self.wall_clock(), 0), {name}, ())
         return True
 
-    def places_back(self, batch: Batch) -> Decided:
-        """Give back the places of a batch, and the free ones to the next waiters."""
+    def places_back(self, batch: Batch, current: Collection[str]) -> Decided:
+        """Give back the places of a batch, and the free ones to the next waiters. ``current`` are
+        the runs that the runner still owns.
+        """
         if not (back := [each.grant for each in batch.of(PLACES_BACK)]):
             return {}
         names = {name for each in back for name, _ in each.needs}
         wanted = Wanted(batch.runner_id, self.wall_clock(), OWN_FIRST_US)
         known = self.limit_table.grants
-        held = [each for each in back if (each.name, each.number) in known]
+        is_repeat = any(
+            each.run_id in current and (each.name, each.number) not in known for each in back
+        )
         given = self._give(wanted, names, back if self._may_ask(batch.runner_id) else ())
-        given = given._replace(is_repeat=len(held) < len(back))
+        given = given._replace(is_repeat=is_repeat)
         return {} if given == Given() else {GIVEN: frozenset((given,))}
 
     def _may_ask(self, runner_id: str) -> bool:

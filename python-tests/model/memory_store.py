@@ -158,7 +158,7 @@ class MemoryStore(
         self.park(batch, current)
         self.make_way(batch)
         self.start_next()
-        given = self.places_back(batch)
+        given = self.places_back(batch, current)
         owned = {
             run.id
             for run in batch.new_runs

@@ -66,7 +66,7 @@ class LimitCommit:
     def _decide(self, batch: Batch, names: Sequence[str]) -> _Ending | None:
         if not batch.of(PLACES_BACK):
             return None
-        return _Ending(self._giving(batch), names, len(batch.of(PLACES_BACK)))
+        return _Ending(self._giving(batch), names, [each.run_id for each in batch.of(PLACES_BACK)])
 
     def _giving(self, batch: Batch) -> Giving:
         from cloaca_core.features.limits.giving import Wanted  # few programs have limits
@@ -77,18 +77,22 @@ class LimitCommit:
 
 
 class _Ending:
-    """The end of the transaction of a batch that gives so many ``grants`` back."""
+    """The end of the transaction of a batch that gives back grants of these runs, each named once
+    for each grant.
+    """
 
-    def __init__(self, giving: Giving, names: Sequence[str], grants: int) -> None:
+    def __init__(self, giving: Giving, names: Sequence[str], runs: Sequence[str]) -> None:
         self._giving = giving
-        self._grants = grants
+        self._runs = runs
+        self._fence = names.index("fence") if "fence" in names else None
         self._is_repeat = False
         self._places = [names.index(name) for name in (_RETURNED, _LOCKED, _LINES)]
         self.then: Then = self._then
 
     def _then(self, now: Instant, answers: Answers) -> Generator[More, Answers, None]:
         returned, locked, lines = [answers[place] for place in self._places]
-        self._is_repeat = len(returned) < self._grants
+        ours = {row[0] for row in answers[self._fence]} if self._fence is not None else set()
+        self._is_repeat = len(returned) < sum(run_id in ours for run_id in self._runs)
         released = [need for (text,) in returned for need in needs_of(text)]
         return self._giving.gives(now, locked, lines, released)
 
