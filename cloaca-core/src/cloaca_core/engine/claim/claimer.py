@@ -203,19 +203,21 @@ class Claimer:
 
     async def _stop_with_parents(self, past: Mapping[str, PastRows]) -> None:
         """Cancel or pause claimed children whose parent is being cancelled with its children, was
-        cancelled so, or is paused; then release them, like orphans. Only children of which no task
-        has begun are checked, since otherwise an earlier owner has checked them. A child that was
-        restarted by itself is resumed.
+        cancelled so, or is paused; then release them, like orphans. Not checked are children of
+        which a task has begun, unless a runner died that had them: an earlier owner has checked
+        them, and the cancel may have been on its way to the one that died. A child that was
+        restarted by itself is resumed. Children of those that are stopped now are looked at again.
         """
         new = [
             row.id
             for row in self._claimed
             if row.parent_id is not None
             and row.round == 1
-            and not past.get(row.id, NO_PAST).attempts
+            and (row.recoveries or not past.get(row.id, NO_PAST).attempts)
         ]
-        if new and (stopped := await self._stop_if_parent_stopped(new)):
+        while new and (stopped := await self._stop_if_parent_stopped(new)):
             self._drop(stopped)
+            new = [run_id for run_id in new if run_id not in stopped]
 
     def _drop(self, run_ids: Collection[str]) -> None:
         """Do not start these claimed runs. Those that this runner still owns are released."""

@@ -34,6 +34,7 @@ from cloaca_core.run.rows import NewRun, RunRow
 from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows
 from cloaca_core.store.runner_rows import RunnerName, RunnerRow
 from cloaca_core.store.runs import OnCommit
+from cloaca_core.values.states import TaskStatus
 from cloaca_testing.conformance.commits import record, submit
 from cloaca_testing.conformance.rows import LATER, act, attempt, new_run, runner
 
@@ -417,6 +418,41 @@ async def test_so_does_one_that_was_begun_again_by_itself() -> None:
         await engine.resume()
 
         assert (await engine.wait("c", None)).row.status == "Completed"
+
+
+async def test_children_whose_runner_died_before_the_cancel_came_do_not_begin_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor does a child of a child that is stopped so."""
+    async with engine_with() as (engine, store, _, gate):
+        workflow = "public::embedded::gate"
+        await store.register(runner("old"))
+        for run_id, parent in (("p", None), ("c", "p"), ("g", "c")):
+            new = new_run(run_id, owner="old", parent=parent, workflow=workflow)
+            await submit(store, new, runner_id="old")
+            begun = attempt(run_id, "only", status=TaskStatus.RUNNING)
+            await record(store, [begun], runner_id="old")
+        await store.cancel(["p"], act(), LATER, children=True)
+        await store.fence("old", 0)
+        while await store.take_over("old", 9):
+            continue
+        under_way, comes = store.children_under_way, asyncio.Event()
+
+        async def late(parent_ids: Collection[str], limit: int) -> list[tuple[str, str]]:
+            await comes.wait()
+            return await under_way(parent_ids, limit)
+
+        monkeypatch.setattr(store, "children_under_way", late)
+        gate.open.set()
+        store.free.set()
+        await engine.resume()
+        await quiet()
+        comes.set()
+
+        ends = [await engine.wait(run_id, None) for run_id in ("c", "g")]
+
+        assert [each.row.status for each in ends] == ["Cancelled"] * 2
+        assert {each.epoch for each in await store.load_attempts(["c", "g"])} == {1}
 
 
 async def child_of_cancelled(store: Store, claims: int, *, children: bool = True) -> None:
