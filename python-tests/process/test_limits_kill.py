@@ -112,12 +112,12 @@ async def _story(url: str, query: Query) -> None:
             process.start()
             alive.append((f"p{number}", process))
             if len(alive) > PROCESSES:
-                await _sampled(query, taken, at_least=alive[0][0])
+                await _sampled(query, taken, {alive[0][0]})
                 name, process = alive.pop(0)
                 process.kill()
                 process.join()
                 await _taken_over(store, query, name)
-        await _sampled(query, taken, at_least=alive[-1][0])
+        await _sampled(query, taken, {name for name, _ in alive})
     finally:
         for _, process in alive:
             process.kill()
@@ -130,10 +130,10 @@ async def _story(url: str, query: Query) -> None:
     await store.close()
 
 
-async def _sampled(query: Query, taken: set[str], at_least: str | None = None) -> None:
-    """Look at the rows for a while, and until this process has got a place."""
+async def _sampled(query: Query, taken: set[str], names: set[str]) -> None:
+    """Look at the rows for a while, and until each of these processes has got a place."""
     until = time.monotonic() + BETWEEN_S
-    while time.monotonic() < until or (at_least is not None and at_least not in taken):
+    while time.monotonic() < until or not names <= taken:
         rows = await asyncio.to_thread(query, _SAMPLE)
         taken |= {row[1] for row in rows if row[0] == "grant"}
         _check(rows)
