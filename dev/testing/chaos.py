@@ -16,7 +16,7 @@ from dev.databases.programs import VARIABLE
 from dev.project import BACKENDS, ROOT, backend_named
 from dev.testing.unit import command, variables
 
-FILE = "process/test_storms.py"
+FILES = ("process/test_storms.py", "process/test_limit_storms.py")
 SEED = "CLOACA_TEST_SEED"
 """The variable from which the tests have their seed."""
 
@@ -41,12 +41,9 @@ def chaos(minutes: float, seed: int | None = None, backend: str | None = None) -
 
 def _storm(backend: str, seed: int, url: str) -> None:
     step(f"storms on {backend}, seed {seed}")
-    done = subprocess.run(
-        command(FILE, None),
-        cwd=ROOT,
-        env={**variables(backend), VARIABLE: url, SEED: str(seed)},
-        check=False,  # pytest has printed the reason
-    )
-    if done.returncode:
-        say(f"again: invoke chaos --minutes 0 --seed {seed} --backend {backend}")
-        raise TaskFailed(f"a storm with the seed {seed} has failed on {backend}")
+    variable = {**variables(backend), VARIABLE: url, SEED: str(seed)}
+    for file in FILES:
+        # pytest has printed the reason
+        if subprocess.run(command(file, None), cwd=ROOT, env=variable, check=False).returncode:
+            say(f"again: invoke chaos --minutes 0 --seed {seed} --backend {backend}")
+            raise TaskFailed(f"a storm with the seed {seed} has failed on {backend}")

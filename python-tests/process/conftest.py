@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,3 +27,10 @@ def fleet(own_databases: OwnDatabases, database_url: str, tmp_path: Path) -> Ite
     fleet = Fleet(own_databases, database_url, tmp_path)
     yield fleet
     fleet.close()
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """What chooses in storms, for each test otherwise."""
+    seed = os.environ.get("CLOACA_TEST_SEED", "33")
+    return random.Random(f"{seed} {request.node.name}")  # noqa: S311 - no secret

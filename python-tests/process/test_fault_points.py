@@ -33,6 +33,8 @@ NEVER_REACHED_ALONE = {
     "body.left",
     "run.before_move",
     "run.after_park",
+    "places.before_ask",
+    "places.after_ask",
     "takeover.after_fence",
     "steer.after_level",
     "send.before_commit",

@@ -9,10 +9,9 @@ import json
 import multiprocessing
 import random
 import time
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from own_database import OwnDatabases
 
@@ -31,8 +30,8 @@ from cloaca_core.store.batch import Batch
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.limits.settings import LimitSettings
 from cloaca_testing.conformance.rows import runner
+from process.limited_runs import SAMPLE, Rows, check_rows
 
-Rows: TypeAlias = list[tuple[Any, ...]]
 Query: TypeAlias = Callable[[str], Rows]
 
 TOTAL = 5
@@ -43,10 +42,6 @@ KILLED = 4
 """Processes that are killed one after another, each followed by a new one."""
 BETWEEN_S = 0.4
 _WAITER = "run_id, task_id, item, rank, since, units, needs"
-_SAMPLE = (
-    "SELECT 'line', name, key, held FROM cloaca_limit_line"
-    " UNION ALL SELECT 'grant', runner_id, needs, 1 FROM cloaca_limit_grant"
-)
 
 
 def caller(url: str, name: str) -> None:
@@ -126,7 +121,7 @@ async def _story(url: str, query: Query) -> None:
     for name, _ in alive:
         await _taken_over(store, query, name)
     assert await asyncio.to_thread(query, "SELECT needs FROM cloaca_limit_waiter") == []
-    assert [row for row in await asyncio.to_thread(query, _SAMPLE) if row[3]] == []
+    assert [row for row in await asyncio.to_thread(query, SAMPLE) if row[3]] == []
     await store.close()
 
 
@@ -134,24 +129,9 @@ async def _sampled(query: Query, taken: set[str], names: set[str]) -> None:
     """Look at the rows for a while, and until each of these processes has got a place."""
     until = time.monotonic() + BETWEEN_S
     while time.monotonic() < until or not names <= taken:
-        rows = await asyncio.to_thread(query, _SAMPLE)
+        rows = await asyncio.to_thread(query, SAMPLE)
         taken |= {row[1] for row in rows if row[0] == "grant"}
-        _check(rows)
-
-
-def _check(rows: Rows) -> None:
-    """The counts of lines are the places of grants, and no more than the limits have."""
-    counted: Counter[Need] = Counter()
-    for kind, _, text, _ in rows:
-        if kind == "grant":
-            needs = needs_of(text)
-            counted.update(set(needs) | {(name, "") for name, _ in needs})
-    held = {(name, key): number for kind, name, key, number in rows if kind == "line" and number}
-    assert held == dict(counted)
-    for (name, key), number in held.items():
-        settings = LIMITS[name]
-        most = settings.per_key if key else settings.total
-        assert most is None or number <= most
+        check_rows(rows, LIMITS)
 
 
 async def _taken_over(store: Store, query: Query, name: str) -> None:
@@ -178,7 +158,7 @@ async def _ended(store: Store) -> None:
 
 async def _is_free(query: Query) -> None:
     """Each waiter lacks a place that a body has."""
-    rows = await asyncio.to_thread(query, _SAMPLE)
+    rows = await asyncio.to_thread(query, SAMPLE)
     held = {(name, key): number for kind, name, key, number in rows if kind == "line"}
     for (text,) in await asyncio.to_thread(query, "SELECT needs FROM cloaca_limit_waiter"):
         assert any(_is_full(need, held) for need in needs_of(text)), text

@@ -7,7 +7,6 @@ that chance chooses, by a seed: always the same, but where ``CLOACA_TEST_SEED`` 
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 from collections import Counter
@@ -17,10 +16,9 @@ from typing import Any
 import pytest
 
 from process import trees
+from process.chance import SHORT, place
 from process.fleet import Fleet, Worker
 
-SHORT = 0.6
-"""Seconds of a lease that is to be lost."""
 LONG = 60.0
 """Seconds of a lease that is kept, on a busy machine too."""
 GRACE = 0.1
@@ -49,19 +47,6 @@ POINTS = {
 }
 """Points of the engine, and up to which time of them a tree comes there."""
 FATES = ["goes on", "is killed", "stands still"]
-
-
-@pytest.fixture
-def chance(request: pytest.FixtureRequest) -> random.Random:
-    """What chooses, for each test otherwise."""
-    seed = os.environ.get("CLOACA_TEST_SEED", "33")
-    return random.Random(f"{seed} {request.node.name}")  # noqa: S311 - no secret
-
-
-def place(chance: random.Random) -> str:
-    """A point, and which time of it."""
-    point = chance.choice(list(POINTS))
-    return f"{point}:{chance.randint(1, POINTS[point])}"
 
 
 def await_standing(fleet: Fleet) -> None:
@@ -97,7 +82,7 @@ def test_a_storm_of_kills_loses_and_doubles_nothing_of_whole_trees(
     sleepers: list[Worker] = []
     for _ in range(WAVES):
         evict = chance.choice([0, 10])
-        armed = fleet.launch(fault=place(chance), evict_after_seconds=evict, **settings)
+        armed = fleet.launch(fault=place(chance, POINTS), evict_after_seconds=evict, **settings)
         sleepers.append(fleet.start(queues=["default"], evict_after_seconds=evict, **settings))
         tree = sleepers[-1].submit("tree")
         with suppress(BrokenPipeError):  # it has died at the runs of others
@@ -148,7 +133,7 @@ class Race:
         self._fate = fate
         self.other = fleet.start(lease_seconds=SHORT, max_concurrent_tasks=2)
         self._owner = fleet.launch(
-            stop=place(chance),
+            stop=place(chance, POINTS),
             lease_seconds=LONG if fate == "goes on" else SHORT,
             evict_after_seconds=chance.choice([0, 10]),
         )

@@ -37,7 +37,7 @@ from cloaca_core.engine.runtime import failpoints
 sys.path.append(str(Path(__file__).parents[1]))  # a worker is started as a program of its own
 from model.plain_life import judged_lives
 
-from process import trees
+from process import limited_runs, trees
 
 FAN_WIDTH = 50
 
@@ -175,6 +175,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _mended(registry)
     _caring(runner, registry)
     trees.define(note, registry)
+    limited_runs.define(note, registry)
 
 
 def _traced(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Final, Protocol
 
+from cloaca_core.engine.runtime import failpoints
 from cloaca_core.engine.runtime.supervisor import Wakeup
 from cloaca_core.features.limits.records import GIVEN, Given, Grant, Unit, Waiter
 from cloaca_core.values.times.instants import SECOND
@@ -154,10 +155,12 @@ class PlaceDesk:
         for unit in units:
             del self._unasked[unit]
         self._back, self._left, self._again = [], {}, set()
+        failpoints.hit("places.before_ask")
         try:
             given = await self._store.ask_places(
                 runner_id, requests, back=back, left=left, names=again
             )
+            failpoints.hit("places.after_ask")
         except BaseException:
             # It may have been written, or be written later: look now, and once it was sent again.
             self._has_news = self._is_unsure = True

@@ -1,0 +1,15 @@
+"""What storms leave to chance."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+
+SHORT = 0.6
+"""Seconds of a lease that is to be lost."""
+
+
+def place(chance: random.Random, points: Mapping[str, int]) -> str:
+    """A point of the engine, and which time of it."""
+    point = chance.choice(list(points))
+    return f"{point}:{chance.randint(1, points[point])}"
