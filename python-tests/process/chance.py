@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 SHORT = 0.6
 """Seconds of a lease that is to be lost."""
+LONG = 60.0
+"""Seconds of a lease that is kept, on a busy machine too."""
 
 
 def place(chance: random.Random, points: Mapping[str, int]) -> str:

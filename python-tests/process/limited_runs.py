@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import cloaca
@@ -135,24 +135,31 @@ class Sampler:
             self._broken.append(error)
 
 
-def most_at_once(ledger: Collection[Entry], left_out: Mapping[int | str, int]) -> Counter[str]:
-    """How many bodies used each limit at once, at most, by what they have noted. ``left_out`` are
-    processes that were stopped or killed and runs that were cancelled, each with the number of a
-    line up to which it was surely not: their bodies are not counted after that.
+def too_many(ledger: Sequence[Entry], left_out: Mapping[int | str, int]) -> list[str]:
+    """The first moment, in words, at which more bodies used a limit than it has places, by what
+    they have noted. ``left_out`` are processes that were stopped or killed and runs that were
+    cancelled, each with the number of a line up to which it was surely not: their bodies are not
+    counted after that.
     """
-    under_way: dict[tuple[int, str, str], Collection[str]] = {}
-    most: Counter[str] = Counter()
+    under_way: dict[tuple[int, str, str], int] = {}
     for number, entry in enumerate(ledger):
         gone = {each for each, last in left_out.items() if last < number}
         for body in [body for body in under_way if not gone.isdisjoint(body)]:
             del under_way[body]
         body = entry.pid, entry.run_id, entry.task_id[1:]
         if entry.task_id[0] == "+" and gone.isdisjoint(body):
-            under_way[body] = TASKS[entry.task_id[1:].partition(":")[0]]
+            under_way[body] = number
         elif entry.task_id[0] == "-":
             under_way.pop(body, None)
-        most |= Counter(name for names in under_way.values() for name in names)
-    return most
+        used = Counter(limit for _, _, unit in under_way for limit in _limits_of(unit))
+        if any(number > (LIMITS[limit].total or 0) for limit, number in used.items()):
+            first = min(under_way.values())
+            return [str(under_way), *map(str, ledger[first : number + 1])]
+    return []
+
+
+def _limits_of(unit: str) -> Collection[str]:
+    return TASKS[unit.partition(":")[0]]
 
 
 def check_nothing_is_left(fleet: Fleet) -> None:

@@ -12,9 +12,9 @@ import signal
 from contextlib import suppress
 from typing import Any
 
-from process.chance import SHORT, place
+from process.chance import LONG, SHORT, place
 from process.fleet import Fleet, Worker
-from process.limited_runs import API, GPU, Sampler, check_nothing_is_left, most_at_once
+from process.limited_runs import Sampler, check_nothing_is_left, too_many
 
 WAVES = 3
 RUNS = 4
@@ -47,15 +47,23 @@ def last_line(fleet: Fleet, worker: Worker) -> int:
 def test_a_storm_never_gives_more_places_than_there_are_and_loses_none(
     fleet: Fleet, chance: random.Random
 ) -> None:
-    settings: dict[str, Any] = {"lease_seconds": SHORT, "max_recovery_attempts": 50}
+    """The bodies of a process with a short lease are not counted: it may lose that at any time on a
+    busy machine, and hear of it later.
+    """
     left_out: dict[int | str, int] = {}
     sleepers: list[Worker] = []
-    steady = fleet.start(**settings)
+    steady = fleet.start(lease_seconds=LONG, max_recovery_attempts=50)
+    rescuer = fleet.start(lease_seconds=SHORT, max_recovery_attempts=50)
+    left_out[rescuer.pid] = -1
     with Sampler(fleet) as sampler:
         for _ in range(WAVES):
-            evict = chance.choice([0, 10])
-            armed = fleet.launch(fault=place(chance, POINTS), evict_after_seconds=evict, **settings)
-            sleepers.append(fleet.start(evict_after_seconds=evict, **settings))
+            settings: dict[str, Any] = {
+                "evict_after_seconds": chance.choice([0, 10]),
+                "max_recovery_attempts": 50,
+            }
+            armed = fleet.launch(fault=place(chance, POINTS), lease_seconds=LONG, **settings)
+            sleepers.append(fleet.start(lease_seconds=SHORT, **settings))
+            left_out[sleepers[-1].pid] = -1
             for worker in (steady, sleepers[-1]):
                 worker.submit("shares", RUNS, chance.choice("abc"))
             with suppress(BrokenPipeError):  # it has died at the runs of others
@@ -63,8 +71,7 @@ def test_a_storm_never_gives_more_places_than_there_are_and_loses_none(
             runs = under_way(fleet)
             for run_id in chance.sample(runs, len(runs) // 3):
                 left_out[run_id] = len(fleet.ledger())
-                steady.steer("cancel", run_id, 0)
-            left_out[sleepers[-1].pid] = len(fleet.ledger())
+                rescuer.steer("cancel", run_id, 0)
             sleepers[-1].freeze()
             if runs:
                 armed.result_or_death(chance.choice(runs))
@@ -72,9 +79,9 @@ def test_a_storm_never_gives_more_places_than_there_are_and_loses_none(
             left_out[armed.pid] = last_line(fleet, armed)
             for sleeper in sleepers[:-1]:
                 sleeper.signal(signal.SIGCONT)
-        left_out[steady.pid] = len(fleet.ledger())
-        for worker in (steady, *sleepers):
+        for worker in (steady, rescuer, *sleepers):
             worker.kill()
+            left_out.setdefault(worker.pid, last_line(fleet, worker))
         last = fleet.start()
         for run_id in under_way(fleet):
             last.result(run_id)
@@ -85,6 +92,4 @@ def test_a_storm_never_gives_more_places_than_there_are_and_loses_none(
     check_nothing_is_left(fleet)
     statuses = {status for (status,) in fleet.query("SELECT status FROM cloaca_run")}
     assert statuses == {"Completed", "Cancelled"}
-    most = most_at_once(fleet.ledger(), left_out)
-    assert most["api"] <= API
-    assert most["gpu"] <= GPU
+    assert too_many(fleet.ledger(), left_out) == []

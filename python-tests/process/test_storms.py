@@ -16,11 +16,9 @@ from typing import Any
 import pytest
 
 from process import trees
-from process.chance import SHORT, place
+from process.chance import LONG, SHORT, place
 from process.fleet import Fleet, Worker
 
-LONG = 60.0
-"""Seconds of a lease that is kept, on a busy machine too."""
 GRACE = 0.1
 SLOTS = 16
 """Enough for all bodies that are held."""
