@@ -1,4 +1,4 @@
-"""A transaction that decides about its last steps is one transaction."""
+"""A transaction that decides about its last steps, on a server."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Generator, Sequence
 
 import pytest
 import pytest_asyncio
+from deciding import LIST, DecidingContract, put
 
-from cloaca_core.errors import StoreError
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.dialect import Answers, More, Step
 from cloaca_core.store.sql.queries import Statement
@@ -18,18 +18,10 @@ from cloaca_postgres.url import parse
 
 pytestmark = pytest.mark.asyncio
 
-PUT = Statement("put", "INSERT INTO cloaca_queue VALUES (%s, %s)", ("workflow", "name"))
-LIST = Statement("list", "SELECT workflow FROM cloaca_queue ORDER BY workflow", ())
 PAUSE = Step(Statement("pause", "SELECT CAST(pg_sleep(0.05) AS TEXT)", ()))
 CONFLICT = Step(
     Statement("conflict", "DO 'BEGIN RAISE EXCEPTION USING ERRCODE = ''40001''; END'", ())
 )
-BROKEN = Statement("broken", "SELECT nothing FROM cloaca_queue", ())
-
-
-def put(name: str) -> Step:
-    """A step that writes one row."""
-    return Step(PUT, (name, "q"))
 
 
 @pytest_asyncio.fixture
@@ -39,47 +31,8 @@ async def dialect(postgres_url: str) -> AsyncIterator[PostgresDialect]:
     await dialect.close()
 
 
-async def test_it_decides_by_what_it_has_read(dialect: PostgresDialect) -> None:
-    known: list[Answers] = []
-    found: list[object] = []
-
-    def then(now: int, answers: Answers) -> Generator[More, Answers, None]:
-        found.append((now > 0, answers))
-        found.append((yield More([put("b"), Step(LIST)])))
-        found.append((yield More([put("c"), Step(LIST)], last=True)))
-
-    answers = await dialect.write([put("a"), Step(LIST)], on_commit=known.append, then=then)
-
-    assert answers == [[], [("a",)]]
-    assert known == [answers]
-    ab, abc = [("a",), ("b",)], [("a",), ("b",), ("c",)]
-    assert found == [(True, answers), [[], ab], [[], abc]]
-    assert await dialect.read([Step(LIST)]) == [abc]
-
-
-async def test_an_error_in_the_middle_undoes_it(dialect: PostgresDialect) -> None:
-    def then(_: int, __: Answers) -> Generator[More, Answers, None]:
-        yield More([put("b")])
-        yield More([Step(BROKEN)])
-
-    known: list[Answers] = []
-    with pytest.raises(StoreError):
-        await dialect.write([put("a")], on_commit=known.append, then=then)
-
-    assert known == []
-    assert await dialect.read([Step(LIST)]) == [[]]
-    await dialect.write([put("c")])
-
-
-async def test_an_error_of_the_decision_undoes_it(dialect: PostgresDialect) -> None:
-    def then(_: int, __: Answers) -> Generator[More, Answers, None]:
-        yield More([put("b")])
-        raise LookupError
-
-    with pytest.raises(LookupError):
-        await dialect.write([put("a")], then=then)
-
-    assert await dialect.read([Step(LIST)]) == [[]]
+class TestDeciding(DecidingContract):
+    """The contract, on a server."""
 
 
 async def test_it_is_decided_again_after_a_conflict(dialect: PostgresDialect) -> None:
@@ -88,10 +41,10 @@ async def test_it_is_decided_again_after_a_conflict(dialect: PostgresDialect) ->
 
     def then(_: int, answers: Answers) -> Generator[More, Answers, None]:
         decided.append(answers)
-        yield More([put("b")])
-        yield More([CONFLICT] if len(decided) == 1 else [put("c")], last=True)
+        yield More([put(dialect, "b")])
+        yield More([CONFLICT] if len(decided) == 1 else [put(dialect, "c")], last=True)
 
-    await dialect.write([put("a"), Step(LIST)], on_commit=known.append, then=then)
+    await dialect.write([put(dialect, "a"), Step(LIST)], on_commit=known.append, then=then)
 
     assert decided == [[[], [("a",)]]] * 2
     assert known == [decided[-1]]
@@ -106,12 +59,12 @@ async def test_a_caller_that_is_cancelled_leaves_nothing(dialect: PostgresDialec
         while True:
             yield More([PAUSE])
 
-    writing = asyncio.create_task(dialect.write([put("a")], then=then))
+    writing = asyncio.create_task(dialect.write([put(dialect, "a")], then=then))
     await reached.wait()
     writing.cancel()
     await asyncio.wait([writing])
 
-    await dialect.write([put("a")])  # waits until the row is free
+    await dialect.write([put(dialect, "a")])  # waits until the row is free
     assert await dialect.read([Step(LIST)]) == [[("a",)]]
 
 
@@ -127,9 +80,9 @@ async def test_news_of_later_steps_are_told(dialect: PostgresDialect) -> None:
     dialect._wakeups.wrote = noted  # type: ignore[method-assign]  # what is announced
 
     def then(_: int, __: Answers) -> Generator[More, Answers, None]:
-        yield More([put("b")])
-        yield More([put("c")], last=True)
+        yield More([put(dialect, "b")])
+        yield More([put(dialect, "c")], last=True)
 
-    await dialect.write([put("a")], then=then)
+    await dialect.write([put(dialect, "a")], then=then)
 
     assert [[step.params[0] for step in steps] for steps in told] == [["a", "b", "c"]]
