@@ -37,7 +37,6 @@ AS_OF: Final[Mapping[str, str]] = {
     "insert_plain_run": "created_at",
     "insert_run": "created_at",
     "insert_unowned_run": "created_at",
-    "insert_singleton": "created_at",
     "insert_tick_run": "created_at",
     "insert_event_run": "created_at",
     "insert_node_child": "created_at",

@@ -22,55 +22,31 @@ SELECT id FROM cloaca_run
 WHERE owner = :runner_id AND ended_at IS NULL AND cancel_at IS NOT NULL AND singleton_key IS NOT NULL;
 
 
--- name: insert_singleton
--- Add a run without an owner behind the last run of its key that has not ended. With :queues 0 only if
--- there is none; with :replaces 1 only if those are all among :ids. Executed again, or with an
--- idempotency key that another run has, it changes nothing; nor if the tree of its parent is hidden.
-INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
-    priority, due_at, detached, time_limit, deadline_at, start_by, trace, child_kind, queue, asked_queue,
-    singleton_key, behind, epoch, status
+-- name: share_key
+-- Keep programs' own transactions off an idempotency key until this one ends. There is no row if one of
+-- them says that it is writing the key. Where one transaction writes at a time there are none.
+SELECT 1 WHERE CAST(:workflow AS TEXT) IS NOT NULL AND CAST(:idempotency_key AS TEXT) IS NOT NULL;
+
+
+-- name: last_under_way
+-- Find the last run of a key that has not ended, and whether there is such a run beside :ids.
+SELECT run.id, run.created_at, EXISTS (
+    SELECT 1 FROM cloaca_run AS other
+    WHERE other.workflow = :workflow AND other.singleton_key = :singleton_key
+        AND other.singleton_key IS NOT NULL AND other.ended_at IS NULL AND NOT other.id IN :ids
 )
-SELECT
-    :id, :workflow, :version, :input, :tags, CAST(:idempotency_key AS TEXT),
-    CAST(:parent_id AS TEXT), (
-        SELECT coalesce(parent.root_id, parent.id) FROM cloaca_run AS parent
-        WHERE parent.id = CAST(:parent_id AS TEXT) AND :detached = 0
-    ),
-    CASE WHEN last.created_at >= :created_at THEN last.created_at + 1 ELSE :created_at END,
-    coalesce(CAST(:due_at AS BIGINT), :created_at), :priority,
-    CAST(:due_at AS BIGINT), :detached, CAST(:time_limit AS BIGINT),
-    CAST(:deadline_at AS BIGINT), CAST(:start_by AS BIGINT), CAST(:trace AS TEXT),
-    CAST(:child_kind AS TEXT), :queue, CAST(:asked_queue AS TEXT),
-    CAST(:singleton_key AS TEXT), last.id, 0, 'Pending'
-FROM (SELECT 1) AS one
-LEFT JOIN cloaca_run AS last ON last.id = (
-    SELECT run.id FROM cloaca_run AS run
-    WHERE run.workflow = :workflow AND run.singleton_key = :singleton_key
-        AND run.singleton_key IS NOT NULL AND run.ended_at IS NULL
-    ORDER BY run.created_at DESC, run.id DESC LIMIT 1
-)
-WHERE (last.id IS NULL OR :queues = 1)
-    AND (
-        :replaces = 0
-        OR NOT EXISTS (
-            SELECT 1 FROM cloaca_run AS before
-            WHERE before.workflow = :workflow AND before.singleton_key = :singleton_key
-                AND before.singleton_key IS NOT NULL AND before.ended_at IS NULL
-                AND NOT before.id IN :ids
-        )
-    )
-    AND (
-        CAST(:parent_id AS TEXT) IS NULL OR :detached = 1
-        OR EXISTS (
-            SELECT 1 FROM cloaca_run AS parent
-            WHERE parent.id = CAST(:parent_id AS TEXT) AND NOT EXISTS (
-                SELECT 1 FROM cloaca_tombstone AS gone
-                WHERE gone.root_id = coalesce(parent.root_id, parent.id)
-            )
-        )
-    )
-ON CONFLICT DO NOTHING;
+FROM cloaca_run AS run
+WHERE run.workflow = :workflow AND run.singleton_key = :singleton_key
+    AND run.singleton_key IS NOT NULL AND run.ended_at IS NULL
+ORDER BY run.created_at DESC, run.id DESC LIMIT 1;
+
+
+-- name: give_key
+-- Put a run that this transaction has inserted behind the last run of its key. Executed again, it changes
+-- nothing.
+UPDATE cloaca_run
+SET singleton_key = :singleton_key, behind = CAST(:behind AS TEXT), created_at = :created_at
+WHERE id = :id AND singleton_key IS NULL;
 
 
 -- name: note_replaced

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Generator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import StoreUnavailableError, lost_parent
@@ -13,8 +13,9 @@ from cloaca_core.store.batch import NO_ROWS, Rows
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.base import Queries, SqlPart, Statements, pair, steps_of
 from cloaca_core.store.sql.batch import BatchSteps, orphans_of
-from cloaca_core.store.sql.dialect import Dialect, Step
+from cloaca_core.store.sql.dialect import Answers, Dialect, More, Step
 from cloaca_core.store.sql.queries import Statement
+from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.states import ReasonCode
 
 if TYPE_CHECKING:
@@ -28,14 +29,16 @@ _NO_CANCELS: Final[Sequence[Step]] = ()
 class SingletonQueries(
     Statements,
     file="singletons.sql",
-    news={"insert_singleton": Change.RUNS, "note_replaced": Change.ANYTHING},
+    news={"note_replaced": Change.ANYTHING},
 ):
     """Runs with a singleton key."""
 
     lock_singletons: Statement
     lock_singletons_of: Statement
     lock_singletons_of_owned: Statement
-    insert_singleton: Statement
+    share_key: Statement
+    last_under_way: Statement
+    give_key: Statement
     note_replaced: Statement
     singletons_under_way: Statement
     singleton_made: Statement
@@ -100,33 +103,41 @@ class SqlSingletons(SqlPart):
         """
         q, array = self._singletons, self._dialect.array
         known: dict[str, object] = {
+            **run._asdict(),
             "singleton_key": key,
-            "queues": int(queues),
-            "replaces": int(ids is not None),
-            "ids": array([pair(run.workflow, key)]),
-            "workflow": run.workflow,
-            "id": run.id,
+            "ids": array(ids or ()),
             "limit": 1,
         }
-        (turn,) = steps_of([q.lock_singletons], known)
-        known["ids"] = array(ids or ())
+        before = [Step(q.lock_singletons, (array([pair(run.workflow, key)]),))]
+        if ids:
+            before.append(Step.of(self._runs.lock_steered, known))
+        if is_shared := _is_shared(run):
+            before.append(Step.of(q.share_key, known))
+        before.append(Step.of(q.last_under_way, known))
+        names: list[str] = []
+        found: Answers = []
 
-        def insert(row: NewRun) -> Step:
-            return Step.of(q.insert_singleton, {**row._asdict(), **known})
+        def then(_: int, answers: Answers) -> Generator[More, Answers, None]:
+            nonlocal names, found
+            last, created_at, are_others = answers[-1][0] if answers[-1] else (None, 0, False)
+            is_free = last is None or (queues and not (ids is not None and are_others))
+            known["behind"], known["created_at"] = last, max(run.created_at, created_at + 1)
+            steps = self._batch_steps.of_one(run, rows, Step.of(q.give_key, known))
+            if not is_free or (is_shared and not answers[-2]):
+                del steps["run"]
+            names = list(steps)
+            seen = steps_of([q.singleton_made, q.singletons_under_way], known)
+            found = yield More([*steps.values(), *cancels, *seen], last=True)
 
-        steps = self._batch_steps.of_one(run, rows, insert)
-        seen = steps_of([q.singleton_made, q.singletons_under_way], known)
-        locks = steps_of([self._runs.lock_steered], known) if ids else []
-        answers = await self._dialect.write([turn, *locks, *steps.values(), *cancels, *seen])
-        inserted = answers[1 + len(locks) : 1 + len(locks) + len(steps)]
-        found = dict(zip(steps, inserted, strict=True))
-        if orphans_of([run], found.get("parents")):
+        await self._dialect.write(before, then=then)
+        of_run = dict(zip(names, found, strict=False))
+        if orphans_of([run], of_run.get("parents")):
             raise lost_parent(run.parent_id)
-        made, first = answers[-2:]
+        made, first = found[-2:]
         if made:
             return Joined(run.id, made=True)
-        if run.idempotency_key is not None and found["keys"]:
-            return Joined(str(found["keys"][0][2]), made=False)
+        if run.idempotency_key is not None and of_run["keys"]:
+            return Joined(str(of_run["keys"][0][2]), made=False)
         return Joined(first[0][0], False, first[0][1]) if first else None
 
     def _cancelling(
@@ -146,3 +157,11 @@ class SqlSingletons(SqlPart):
             "reason_code": ReasonCode.CANCELLED.value,
         }
         return steps_of([self._singletons.note_replaced, *ending], known)
+
+
+def _is_shared(run: NewRun) -> bool:
+    """Whether programs' own transactions may write the run's idempotency key: they write none that
+    the engine has made for the body of its parent.
+    """
+    key = run.idempotency_key
+    return key is not None and not (run.parent_id and key.startswith(f"{run.parent_id}{SEPARATOR}"))

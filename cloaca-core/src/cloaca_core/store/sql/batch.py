@@ -119,20 +119,17 @@ class BatchSteps:
             decided=decided,
         )
 
-    def of_one(
-        self, run: NewRun, rows: Rows = NO_ROWS, insert: Callable[[NewRun], Step] | None = None
-    ) -> Steps:
-        """The statements that insert one run that has a key and no owner, with these rows.
-        ``insert`` makes the statement for its row if that is not the usual one.
+    def of_one(self, run: NewRun, rows: Rows = NO_ROWS, after: Step | None = None) -> Steps:
+        """The statements that insert one run that has a key and no owner, with these rows. The
+        step ``after`` comes right after the insert of its row.
         """
         q = self._runs
         (in_row,), inputs = self._payloads.split_inputs([run], _ID)
         parents = _parents_of([run])
         steps = self._parent_steps(parents, q.lock_roots, "roots")
-        if insert is None:
-            steps["run"] = Step(q.insert_unowned_run, self._unowned_row(in_row))
-        else:
-            steps["run"] = insert(in_row)
+        steps["run"] = Step(q.insert_unowned_run, self._unowned_row(in_row))
+        if after is not None:
+            steps["after"] = after
         if inputs is not None:
             steps["input"] = inputs
         if tags := _tag_rows([run]):

@@ -11,7 +11,7 @@ from typing import Protocol
 import pytest
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.errors import RunEndedError
+from cloaca_core.errors import RunEndedError, StoreUnavailableError
 from cloaca_core.features.waits.records import TIMEOUTS
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.messages import Sent
@@ -341,6 +341,19 @@ class OutboxConformance(MessageOutboxConformance):
 
         async with asyncio.timeout(_SOON_S):
             assert await waiting == ("first" if commits else "second")
+
+    async def test_a_run_with_a_singleton_key_does_not_wait_for_a_key(
+        self, store: Store, outbox: Outbox, mine: Transactional
+    ) -> None:
+        outbox.submit(mine, new_run("first", key="k"))
+        second = new_run("second", owner=None, key="k")
+
+        async with asyncio.timeout(_SOON_S):
+            with pytest.raises(StoreUnavailableError, match="another transaction writes a run"):
+                await store.join(second, "customer 7", queues=True)
+
+        mine.rollback()
+        assert (await store.join(second, "customer 7", queues=True)).made
 
     async def test_who_gives_up_makes_no_run_later(
         self, store: Store, outbox: Outbox, mine: Transactional

@@ -14,7 +14,16 @@ from cloaca_core.features.steering.records import Reopening
 from cloaca_core.run.rows import RunEnd
 from cloaca_core.values.states import RunStatus
 from cloaca_testing.conformance.commits import claimed, record, stored, submit
-from cloaca_testing.conformance.rows import LATER, NOW, WORKFLOW, act, new_run, run_end, runner
+from cloaca_testing.conformance.rows import (
+    LATER,
+    NOW,
+    WORKFLOW,
+    act,
+    new_run,
+    overdue,
+    run_end,
+    runner,
+)
 
 KEY = "customer 7"
 
@@ -51,11 +60,14 @@ class SingletonConformance:
         assert (await store.join(new_run("c", owner=None), "customer 8", queues=False)).made
 
     async def test_sent_again_it_changes_nothing(self, store: Store) -> None:
-        await _join(store, "a")
-        await _join(store, "b", queues=True)
+        await _queue(store, "a", "b")
 
         assert await _join(store, "b", queues=True) == Joined("b", made=True)
         assert await _join(store, "a") == Joined("a", made=True)
+
+        assert await claimed(store) == ["a"]
+        await record(store, ends=[_end("a")])
+        assert await claimed(store) == ["b"]
 
     async def test_a_run_with_the_idempotency_key_comes_first(self, store: Store) -> None:
         await submit(store, new_run("a", owner=None, key="k"))
@@ -135,8 +147,7 @@ class SingletonConformance:
         self, store: Store
     ) -> None:
         await store.register(runner())
-        late = new_run("a", owner=None, start_by=NOW + 1)
-        await store.join(late, KEY, queues=True)
+        await store.join(overdue("a"), KEY, queues=True)
         await _join(store, "b", queues=True)
 
         await store.expire(["a"], act("x", now=LATER))
@@ -197,6 +208,22 @@ class SingletonConformance:
         assert await store.replace(new, KEY, act("x"), LATER) == Joined("a", made=True)
 
         assert await claimed(store) == ["a"]
+
+    async def test_of_runs_that_take_one_place_at_once_one_is_left(self, store: Store) -> None:
+        await _queue(store, "a")
+
+        joined = await asyncio.gather(
+            *[
+                store.replace(new_run(f"r{n}", owner=None), KEY, act(f"x{n}"), LATER)
+                for n in range(5)
+            ]
+        )
+
+        assert [each.made for each in joined] == [True] * 5
+        ended = [
+            (await stored(store, each)).ended_at for each in ("a", "r0", "r1", "r2", "r3", "r4")
+        ]
+        assert ended.count(None) == 1
 
     async def test_a_run_that_takes_a_place_and_is_sent_again_spares_runs_behind_it(
         self, store: Store

@@ -94,11 +94,18 @@ def test_a_file_is_cut_at_its_name_lines() -> None:
         ("-- name: one\nSELECT 1;\n-- name: one\nSELECT 2;", "one is defined twice"),
         ("-- name: One Two\nSELECT 1;", "not a statement name: 'One Two'"),
         ("-- name:\nSELECT 1;", "not a statement name: ''"),
+        ("-- part: a\nSELECT 1\n-- name: one\n:part(b)", "without its '-- part:' line"),
     ],
 )
 def test_a_wrong_file_is_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse(text)
+
+
+def test_statements_of_a_file_share_parts() -> None:
+    text = "-- part: a\nFROM a\n\n-- name: one\nSELECT 1 :part(a);\n-- name: two\n:part(a)"
+
+    assert parse(text) == {"one": "SELECT 1 FROM a;", "two": "FROM a"}
 
 
 def test_a_statement_without_sql_is_refused() -> None:
