@@ -10,10 +10,11 @@ import asyncio
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Generator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cloaca_core.errors import StoreError
 from cloaca_core.store.changes import Change
@@ -68,19 +69,28 @@ class SqliteDialect:
         """A JSON array, which statements unpack with ``json_each``."""
         return encode(list(values))
 
-    async def write(
+    def write(
         self,
         steps: Sequence[Step],
         *,
         urgent: bool = False,  # noqa: ARG002 - one connection writes; its queue is short
         on_commit: Callable[[Answers], None] | None = None,
         then: Then | None = None,
-    ) -> Answers:
-        wakeups = self._wakeups
+    ) -> Coroutine[Any, Any, Answers]:
+        # No coroutine of its own, for speed: each step of a run comes here.
         if then is not None:
-            return await self._write_more(steps, then, on_commit)
-        if wakeups is None or wakeups.has_no_part_in(steps):
-            return await self._writer.transact(lambda raw: run_steps(raw, steps), on_commit)
+            return self._write_more(steps, then, on_commit)
+        if self._wakeups is None or self._wakeups.has_no_part_in(steps):
+            return self._writer.transact(partial(run_steps, steps=steps), on_commit)
+        return self._write_noted(self._wakeups, steps, on_commit)
+
+    async def _write_noted(
+        self,
+        wakeups: Wakeups,
+        steps: Sequence[Step],
+        on_commit: Callable[[Answers], None] | None,
+    ) -> Answers:
+        """Run a transaction of which other processes are notified."""
         added, added_answers = wakeups.within(steps), Answers()
 
         def work(raw: sqlite3.Connection) -> Answers:

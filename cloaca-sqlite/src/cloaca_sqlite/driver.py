@@ -12,13 +12,14 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
-from typing import Final, TypeVar, TypeVarTuple
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 import aiosqlite
-from aiosqlite.core import _STOP_RUNNING_SENTINEL, _connection_worker_thread, _TxQueue
+from aiosqlite.core import _STOP_RUNNING_SENTINEL, _TxQueue, set_exception, set_result
 
 from cloaca_core.errors import StoreError, StoreUnavailableError
 from cloaca_core.store.sql.dialect import Step
@@ -101,7 +102,6 @@ class Connection(aiosqlite.Connection):
     def stop(self) -> asyncio.Future[object] | None:
         """Tell the thread to close and end; the future is done when it has."""
         self._stopped = super().stop()
-        self._tx.put((None, lambda: _STOP_RUNNING_SENTINEL))  # see ``_work``
         return self._stopped
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -113,11 +113,11 @@ class Connection(aiosqlite.Connection):
 
         return await self._hop(attempts)
 
-    async def transact(
+    def transact(
         self,
         work: Callable[[sqlite3.Connection], T],
         on_commit: Callable[[T], None] | None = None,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Run a function in one immediate transaction.
 
         ``on_commit`` is called on the connection's thread, with the function's result, once the
@@ -138,7 +138,7 @@ class Connection(aiosqlite.Connection):
                 on_commit(result)
             return result
 
-        return await self._hop(transaction)
+        return self._hop(transaction)
 
     async def _hop(self, function: Callable[[FileConnection], T]) -> T:
         for _ in range(_RENEWALS):
@@ -257,18 +257,24 @@ class Connection(aiosqlite.Connection):
 
 
 def _work(tasks: _TxQueue) -> None:
-    """Work on a connection's thread as aiosqlite does, also where nobody can be answered any more.
-
-    aiosqlite's worker ends, with a traceback, when it answers to a loop that has closed; a loop may
-    close before the disk answers, see ``Connection.close``. So it begins again: the connection is
-    still to be closed, or, if that was the answer, the next task is to end.
+    """Work on a connection's thread as aiosqlite does, but log nothing, and go on where a caller
+    cannot be answered any more: its loop may close before the disk answers, see
+    ``Connection.close``, and the connection is still to be closed.
     """
+    answer: Callable[..., None]
     while True:
+        future, function = tasks.get()
         try:
-            _connection_worker_thread(tasks)
-        except RuntimeError:  # from ``call_soon_threadsafe``; errors of tasks are caught before
-            continue
-        return
+            result = function()
+            answer = set_result
+        except BaseException as error:  # noqa: BLE001 - the caller raises it
+            result, answer = error, set_exception
+        if future is not None:
+            with suppress(RuntimeError):  # its loop is closed
+                future.get_loop().call_soon_threadsafe(answer, future, result)
+        if result is _STOP_RUNNING_SENTINEL:
+            return
+        del future, function, result  # the thread keeps nothing alive while it waits
 
 
 async def hop(connection: aiosqlite.Connection, function: Callable[[sqlite3.Connection], T]) -> T:

@@ -413,7 +413,7 @@ class TestDamagedTexts:
             decode(shown)
 
 
-async def test_debug_logging_never_shows_a_value(
+async def test_debug_logging_says_nothing_of_a_transaction(
     connection: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG", logger="aiosqlite")
@@ -421,5 +421,4 @@ async def test_debug_logging_never_shows_a_value(
 
     assert await _run(connection, Step(statement, ("hunter2",))) == [[("hunter2",)]]
 
-    assert caplog.text
-    assert "hunter2" not in caplog.text
+    assert caplog.text == ""

@@ -13,8 +13,8 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cloaca_core.engine.calls.waiting import wait_parked
-from cloaca_core.engine.runtime.thread_calls import ParkedCall
+from cloaca_core.engine.calls.waiting import no_end
+from cloaca_core.engine.runtime.thread_calls import ParkedCall, UnansweredError
 from cloaca_core.errors import SHUT_DOWN, RunnerClosedError, RunnerUsageError
 from cloaca_core.values.this_process import THIS_PROCESS
 
@@ -77,7 +77,13 @@ class EngineCalls(ABC):
         call = ParkedCall[T]()
         thread.park(call, partial(_ask, ask, engine, call))
         try:
-            return wait_parked(call, timeout)
+            return call.result(timeout)
+        except UnansweredError:
+            call.is_withdrawn = True
+            raise no_end(timeout, call.run) from None
+        except BaseException:
+            call.is_withdrawn = True
+            raise
         finally:
             thread.unpark(call)
 

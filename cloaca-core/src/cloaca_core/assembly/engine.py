@@ -215,7 +215,8 @@ class Engine:
 
     def execute_parked(self, request: Request, call: ParkedCall[Ended]) -> None:
         """Submit one run for a thread that waits for its end."""
-        self._lifecycle.check_open()
+        if self._lifecycle.closing:
+            self._lifecycle.check_open()
         plain = self._base.works and request.is_plain
         if not (plain and self._submission.parked.begin(request, call)):
             end = self.execute(request, None, call.accept)

@@ -16,7 +16,7 @@ from cloaca_core.definition.context import ContextLike, input_text, items_of
 from cloaca_core.definition.registry import Unregistered
 from cloaca_core.definition.submission import NO_OPTIONS, StartOptions, Submissions
 from cloaca_core.engine.calls.user_code import calling_work
-from cloaca_core.engine.submit.start import checked_start
+from cloaca_core.engine.submit.start import AT_ONCE, checked_start
 from cloaca_core.errors import (
     ConfigError,
     ConfigTypeError,
@@ -101,7 +101,7 @@ class Requests:
     ) -> Request:
         """A checked request; with ``by_name``, also for a name that is not registered."""
         workflow = self._workflow(workflow_name, by_name=by_name)
-        asked = checked_start(start)
+        asked = AT_ONCE if start is NO_OPTIONS else checked_start(start)
         limit = None if time_limit is None else checked_time_limit(time_limit)
         inputs = self._inputs((None, context) for context in contexts)
         key = None if idempotency_key is None else checked_text("idempotency_key", idempotency_key)

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from cloaca_core.engine.calls.user_code import calling_work
 from cloaca_core.engine.runtime.loop_care import wake_timer
-from cloaca_core.engine.runtime.thread_calls import CallFuture, ParkedCall, UnansweredError
+from cloaca_core.engine.runtime.thread_calls import CallFuture
 from cloaca_core.errors import (
     SHUT_DOWN,
     BodyCancelled,
@@ -52,22 +52,9 @@ def wait_for(
             return future.result()
         if calling_work() is not None and isinstance(future, CallFuture):
             future.join()
-        raise _no_end(timeout, run) from None
+        raise no_end(timeout, run) from None
     finally:
         future.cancel()
-
-
-def wait_parked(call: ParkedCall[T], timeout: float | None) -> T:
-    """The answer to a call for which only this thread waits, with the rules of ``wait_for``."""
-    try:
-        answer = call.result(timeout)
-    except UnansweredError:
-        call.is_withdrawn = True
-        raise _no_end(timeout, call.run) from None
-    except BaseException:
-        call.is_withdrawn = True
-        raise
-    return answer
 
 
 async def awaited(
@@ -85,7 +72,7 @@ async def awaited(
     except TimeoutError:
         if not limit.expired():
             raise
-        raise _no_end(timeout, run) from None
+        raise no_end(timeout, run) from None
     except BodyCancelled as signal:
         raise asyncio.CancelledError(str(signal)) from None
     except asyncio.CancelledError:
@@ -94,7 +81,7 @@ async def awaited(
         raise RunnerClosedError(SHUT_DOWN) from None
 
 
-def _no_end(timeout: float | None, run: Sequence[str]) -> PipelineTimeoutError:
+def no_end(timeout: float | None, run: Sequence[str]) -> PipelineTimeoutError:
     """The error for a wait that ended before the run."""
     waited = f"after {timeout} s of waiting"
     if not run:

@@ -397,7 +397,7 @@ class _Submitted:
         """The run is durable, and has begun if this runner owns it."""
         assert found is not None, "only a run with a key is held back"
         (run_id,), _ = found
-        self._call.accept(run_id)
+        self._call.run = (run_id,)  # as by ``accept``
         if not self._completion.park(run_id, self._call):
             end = self._completion.of(run_id)
             self._call.follow(asyncio.get_running_loop().create_task(end))

@@ -32,6 +32,8 @@ class RunLimits:
         self._usual = usual
         self._passed = passed
         self._timers = Deadlines(self._time_is_up)
+        self.forget: Callable[[ActiveRun], None] = self._timers.discard
+        """The run has ended, or this runner no longer owns it."""
 
     def start(self, run: ActiveRun) -> None:
         """Start the timer of a run that this runner has adopted. A new run has its whole time."""
@@ -62,10 +64,6 @@ class RunLimits:
         """Restart the clock of the limit."""
         run.limit.go_on(self._clock.wall())
         self.start(run)
-
-    def forget(self, run: ActiveRun) -> None:
-        """The run has ended, or this runner no longer owns it."""
-        self._timers.discard(run)
 
     def _time_is_up(self, run: ActiveRun) -> None:
         """The timer of a run has ended. End the run, unless its deadline is still ahead."""

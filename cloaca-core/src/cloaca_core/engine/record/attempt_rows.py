@@ -290,22 +290,25 @@ class StartMarks:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
+        self.are_coming: bool = False
 
     def running(self) -> list[Attempt]:
         """The attempts whose bodies run right now."""
         return [work for work in self._executor.running() if isinstance(work, Attempt)]
 
     def take(self) -> list[AttemptRow]:
-        """The marks of running bodies that have none yet. They count as written from now on."""
-        if not (running := self.running()):
+        """The marks of running bodies that have none yet. They count as written from now on.
+        ``are_coming`` then says whether a body is about to begin, so that its mark is due soon.
+        """
+        running, self.are_coming = self._executor.begun()
+        if not running:
             return []
-        due = [a for a in running if a.holds_slot and not (a.marked or a.abandoned)]
+        due = [
+            work
+            for work in running
+            if isinstance(work, Attempt) and work.holds_slot and not (work.marked or work.abandoned)
+        ]
         rows = [start_mark(attempt) for attempt in due]
         for attempt in due:  # last: none is lost if its row cannot be made
             attempt.marked = True
         return rows
-
-    @property
-    def are_coming(self) -> bool:
-        """Whether a body is about to begin, so that its mark is due soon."""
-        return self._executor.is_starting

@@ -240,6 +240,7 @@ class TestMarks:
         scene.begin()
         scene.executor.is_starting = True
 
+        scene.start_marks.take()
         assert scene.start_marks.are_coming
 
     async def test_one_that_waits_or_was_given_up_is_not(self, scene: Scene) -> None:
