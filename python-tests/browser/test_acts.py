@@ -311,17 +311,22 @@ def test_many_runs_begin_again_with_a_reason(
 
 
 def test_a_run_is_started(visit: Visit, program: cloaca.DefaultRunner) -> None:
-    program.execute("price_list", {"good": True})
+    program.execute("price_list", {"good": True, "shops": ["no"]})
     page = visit.open("/workflow?name=price_list")
 
     page.get_by_role("link", name="Start a run").click()
-    expect(page.get_by_label("Context")).to_have_value('{\n  "good": true\n}')
-    page.get_by_role("button", name="Start run").click()
+    expect(page.get_by_role("checkbox", name="Good")).to_be_checked()
+    page.get_by_role("button", name="Add a row to Shops").click()
+    expect(page.get_by_role("textbox", name="Shops 3")).to_be_focused()
+    page.get_by_role("textbox", name="Shops 3").fill("se")
+    page.keyboard.press("Enter")
 
     head(page, "Completed")
     assert program.count_runs() == 2
     page.get_by_role("link", name="Start again").click()
-    expect(page.get_by_label("Context")).to_have_value('{\n  "good": true\n}')
+    expect(page.get_by_role("textbox", name="Shops 2")).to_have_value("se")
+    page.get_by_role("button", name="JSON").click()
+    expect(page.get_by_label("JSON object")).to_have_value(re.compile(r'"good": true,\s+"shops"'))
 
 
 def test_a_context_that_is_no_object_is_told_and_stays(
@@ -331,7 +336,7 @@ def test_a_context_that_is_no_object_is_told_and_stays(
     page = visit.open("/runs")
     page.locator(".page-head").get_by_role("link", name="Start a run").click()
     page.get_by_role("link", name="price_list").click()
-    context = page.get_by_label("Context")
+    context = page.get_by_label("JSON object")
 
     context.fill("[1]")
     page.get_by_role("button", name="Start run").click()

@@ -275,11 +275,11 @@ def test_a_run_is_started_as_another_one_was(web: Web, runner: cloaca.DefaultRun
     runner.get_run(tick.run_ids[0]).result(WAIT)
 
     last = unescape(web.get("/workflow/start", name="order").text)
-    assert '"amount": 8' in last
+    assert 'name="data.amount" type="number" value="8"' in last
     assert "scheduled_time" not in last
     assert "Start again…" in web.get(f"/runs/{first.id}").text
     same = unescape(web.get("/workflow/start", name="order", like=first.id).text)
-    assert '"token": "***"' in same
+    assert 'name="data.card.token" type="text" value="***"' in same
     assert "shop=no" in same
     assert "s3cret" not in same
 
@@ -293,6 +293,59 @@ def test_a_run_is_started_as_another_one_was(web: Web, runner: cloaca.DefaultRun
     assert "hidden value" in lost.text
     other = web.act("start", name="another", context=sent, like=first.id)
     assert (other.status_code, "It is a run of order." in other.text) == (422, True)
+
+
+def test_a_run_is_started_from_the_fields_of_the_last_one(
+    web: Web, runner: cloaca.DefaultRunner
+) -> None:
+    """What a person has not changed stays, also what is hidden; JSON is a switch."""
+    order()
+    known = {
+        "amount": 7,
+        "card": {"token": "s3cret"},
+        "lines": [{"sku": 1}, {"sku": 2}],
+        "no": None,
+    }
+    first = runner.submit("order", known)
+    shape = '{"amount": 7, "card": {"token": "***"}, "lines": [{"sku": 1}, {"sku": 2}], "no": null}'
+    filled = {
+        "shape": shape,
+        "data.amount": "9",
+        "data.card.token": "***",
+        "data.lines.0": "",
+        "data.lines.0.sku": "1",
+        "data.lines.1": "",
+        "data.lines.1.sku": "3",
+        "data.no": "",
+        "more": '{"new": [1]}',
+    }
+    sent = {"name": "order", "like": first.id, **filled}
+
+    fewer = web.act("start", **sent, remove="data.lines.0")
+    assert ('value="data.lines.0"' in fewer.text, 'value="data.lines.1"' in fewer.text) == (
+        False,
+        True,
+    )
+    told = unescape(web.act("start", **sent, **{"as": "json"}).text)
+    assert '"lines": [\n    {\n      "sku": 1\n    },\n    {\n      "sku": 3\n    }\n  ]' in told
+    assert (
+        'name="data.amount"'
+        in web.act("start", name="order", context=shape, **{"as": "fields"}).text
+    )
+    wrong = web.act("start", **{**sent, "data.amount": "many"})
+    assert (wrong.status_code, "Amount must be a number" in wrong.text) == (422, True)
+    assert runner.count_runs() == 1
+
+    answer = web.act("start", **sent)
+    run = runner.get_run(answer.headers["location"].removeprefix("/runs/"))
+    context = run.result(WAIT).final_context
+    assert {key: context[key] for key in ("amount", "card", "lines", "no", "new")} == {
+        "amount": 9,
+        "card": {"token": "s3cret"},
+        "lines": [{"sku": 1}, {"sku": 3}],
+        "no": None,
+        "new": [1],
+    }
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,13 @@ from cloaca_core.operations.submissions import Submit
 from cloaca_core.values.namespace import short_name
 from cloaca_tools.duration_texts import seconds_of
 from cloaca_tools.masking import unmasked
-from cloaca_tools.ui.forms.form_texts import given_to, object_of
+from cloaca_tools.ui.forms.context_input import (
+    ContextInput,
+    context_input,
+    entered_context,
+    other_inputs,
+)
+from cloaca_tools.ui.forms.form_texts import given_to
 from cloaca_tools.ui.forms.start_texts import start_texts
 from cloaca_tools.ui.refusals import RefusedError
 from cloaca_tools.ui.visit import Address, Visit
@@ -70,7 +76,7 @@ async def start_form(visit: Visit) -> Response:
     else:
         found = await observer.last_start(graph.workflow)
     given = {} if found is None else start_texts(found, visit.site.redact, whole=bool(like))
-    return await _start_page(visit, name, given)
+    return await _start_page(visit, name, given, context_input(given.get("context", "")))
 
 
 async def _same_workflow(visit: Visit, run_id: str, name: str) -> RunStart:
@@ -85,11 +91,16 @@ async def _same_workflow(visit: Visit, run_id: str, name: str) -> RunStart:
 
 
 async def start(visit: Visit) -> Response:
-    """Start a run, and go on to it."""
+    """Start a run, and go on to it; or show its context in other inputs, as the form asks."""
     given = await given_to(visit)
     name, like = given.get("name", ""), given.get("like", "")
+    if (other := other_inputs(given)) is not None:
+        return await _start_page(visit, name, given, other, other.error)
+    box = entered_context(given)
+    if not box.is_right:
+        return await _start_page(visit, name, given, box, box.error)
     try:
-        context = object_of(given.get("context", ""), "context")
+        context = box.value
         if like and context:
             kept = (await _same_workflow(visit, like, name)).context
             context = unmasked(context, kept, visit.site.redact)
@@ -108,7 +119,7 @@ async def start(visit: Visit) -> Response:
     except (WorkflowNotFoundError, RunnerClosedError, StoreError):
         raise
     except (CloacaError, ValueError) as error:
-        return await _start_page(visit, name, given, str(error))
+        return await _start_page(visit, name, given, box, str(error))
     return visit.back_to(visit.paths.run(run_id))
 
 
@@ -129,11 +140,17 @@ async def _pause_page(
 
 
 async def _start_page(
-    visit: Visit, name: str, given: Mapping[str, str], error: str = ""
+    visit: Visit, name: str, given: Mapping[str, str], box: ContextInput, error: str = ""
 ) -> Response:
     graph = await visit.site.observer.workflow_graph(name)
     return await visit.page(
-        "workflow_start.html", 422 if error else 200, of=graph, given=given, error=error, still=True
+        "workflow_start.html",
+        422 if error or not box.is_right else 200,
+        of=graph,
+        given=given,
+        box=box,
+        error=error,
+        still=True,
     )
 
 

@@ -75,10 +75,25 @@ def rearranged(
     if not add and not remove:
         return None
     kept = {name: text for name, text in given.items() if not is_within(name, remove)}
+    place = remove.rpartition(".")[0]
     if add:
         rows = rows_given(kept, add)
-        kept[f"{add}.{max(rows, default=-1) + 1}"] = ""
-    return _without_errors(entered(schema, kept).fields)
+        place = f"{add}.{max(rows, default=-1) + 1}"
+        kept[place] = ""
+    return _focused(_without_errors(entered(schema, kept).fields), place)
+
+
+def _focused(fields: Sequence[Field], name: str) -> tuple[Field, ...]:
+    """The fields, of which the one of this name has the focus, or the first in its group."""
+    return tuple([_with_focus(each, name) for each in fields])
+
+
+def _with_focus(field: Field, name: str) -> Field:
+    if field.kind == "group" and field.name == name and field.parts:
+        first, *others = field.parts
+        return replace(field, parts=(_with_focus(first, first.name), *others))
+    is_here = field.name == name
+    return replace(field, has_focus=is_here, parts=_focused(field.parts, name))
 
 
 def _without_errors(fields: Sequence[Field]) -> tuple[Field, ...]:
@@ -168,8 +183,8 @@ def _read(root: Schema, field: Field, text: str) -> _Read:
 def _left_empty(root: Schema, field: Field) -> _Read:
     if field.required:
         return _Read(error=_NEEDED)
-    if field.kind in ("text", "area") and field.value:
-        return _Read("", _reason(root, field, ""))  # a person has removed the default
+    if field.kind in ("text", "area") and (field.value or field.form.get("default") == ""):
+        return _Read("", _reason(root, field, ""))  # a person has removed the default, or left it
     return _left_out(root, field)
 
 

@@ -39,7 +39,8 @@ class Field:
     value, empty). ``value`` is as the input shows it: of a ``check`` "on" or nothing, of a
     ``choice`` one of ``choices``, pairs of a value and its label. ``least``, ``most`` and ``step``
     are attributes of a number's input, or empty. ``parts`` are the fields of a group, or the rows
-    of a list. The key must be there if it is ``needed``; ``form`` is the schema of its value.
+    of a list. What was asked for last ``has_focus``: of a list the button that adds a row. The key
+    must be there if it is ``needed``; ``form`` is the schema of its value.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Field:
     most: str = ""
     step: str = ""
     parts: tuple[Field, ...] = ()
+    has_focus: bool = False
     needed: bool = of_dataclass(default=False, compare=False)
     form: Schema = of_dataclass(default_factory=dict, compare=False, repr=False)
 
