@@ -140,6 +140,31 @@ def test_on_a_phone_a_failure_stands_above_the_tasks_and_all_of_it_in_the_sheet(
     expect(error).to_be_in_viewport()
 
 
+def test_on_a_phone_a_run_that_waits_for_a_person_has_the_decision_at_hand(
+    look: Look, shop: Shop
+) -> None:
+    page = look.open(f"/runs/{shop.asks}", width=PHONE)
+    send = page.get_by_role("button", name="Send", exact=True)
+    expect(send).not_to_be_in_viewport()
+
+    page.get_by_role("button", name="Decide…").click()
+
+    expect(send).to_be_in_viewport()
+
+
+def test_beside_a_pane_an_error_in_the_table_has_the_room_of_other_columns(
+    look: Look, shop: Shop
+) -> None:
+    page = look.open(f"/runs/{shop.failed}?view=table")
+    row = page.locator("#run-tasks [data-task=publish]")
+
+    expect(row.locator(".after")).to_be_hidden()
+    error, name = row.locator(".err").bounding_box(), row.locator(".mid-cut").bounding_box()
+    assert error is not None
+    assert name is not None
+    assert error["width"] > 250 > name["width"] > 30
+
+
 def test_the_pane_becomes_the_page_and_narrow_again(look: Look, shop: Shop) -> None:
     page = look.open(f"/runs/{shop.failed}")
 
