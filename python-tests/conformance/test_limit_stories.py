@@ -10,15 +10,24 @@ from model.plain_limits import PlainLimits
 from cloaca_core.assembly.open_store import open_store
 from cloaca_core.assembly.store import Store
 from cloaca_core.features.limits.records import Grant, LimitDefinition, Waiter
+from cloaca_core.store.acts import ActRow
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import StoreOptions
-from cloaca_core.values.limits.settings import LimitSettings
+from cloaca_core.values.limits.settings import LimitChanges, LimitSettings
+from cloaca_core.values.times.no_limit import NO_LIMIT
 from cloaca_testing.conformance.rows import runner
 
 pytestmark = pytest.mark.asyncio
 
 SETTINGS = LimitSettings(total=5, per_key=2)
 ACTS = 60
+CHANGES = (
+    LimitChanges(total=3),
+    LimitChanges(total=8, per_key=1),
+    LimitChanges(total=NO_LIMIT),
+    LimitChanges(per_key=NO_LIMIT),
+    None,
+)
 
 
 class Story:
@@ -28,7 +37,8 @@ class Story:
         self._store = store
         self._plain = PlainLimits({"api": SETTINGS})
         self._chance = random.Random(seed)  # noqa: S311 - no secret
-        self._number = 0
+        self._number = self._acts = 0
+        self._changes = LimitChanges()
 
     async def ask(self) -> None:
         """Bodies ask for places."""
@@ -52,12 +62,27 @@ class Story:
             del self._plain.waiting[unit]
             await self._store.ask_places("me", [], left=[unit])
 
+    async def set(self) -> None:
+        """Somebody changes the limit, or takes all changes away."""
+        changes = self._chance.choice(CHANGES)
+        self._acts += 1
+        act = ActRow(f"act{self._acts}", "", "", 0, "set_limit", "ann", "api", 1, self._acts)
+        self._changes = LimitChanges() if changes is None else self._changes.then(changes)
+        self._plain.settings["api"] = SETTINGS.changed_by(self._changes)
+        await self._store.set_limit("api", changes, act)
+        held = await self._store.list_grants("me", 0)
+        self._plain.give(max([each.given_at for each in held], default=0))
+        await self._holds()
+
     async def _gives(self, asked: list[Waiter], ended: list[Grant]) -> None:
         given = await self._store.ask_places("me", asked, back=ended, names=["api"])
         assert given is not None
         now = given.grants[0].given_at if given.grants else 0
         units = [(each.run_id, each.task_id, each.item) for each in given.grants]
         assert units == self._plain.give(now)
+        await self._holds()
+
+    async def _holds(self) -> None:
         held = await self._store.list_grants("me", 0)
         assert sorted(each.needs for each in held) == sorted(self._plain.held)
 
@@ -78,6 +103,6 @@ async def test_a_database_gives_what_plain_limits_give(database_url: str, seed: 
     story, chance = Story(store, seed), random.Random(seed)  # noqa: S311 - no secret
     try:
         for _ in range(ACTS):
-            await chance.choice([story.ask, story.end, story.end, story.leave])()
+            await chance.choice([story.ask, story.end, story.end, story.leave, story.set])()
     finally:
         await store.close()

@@ -9,6 +9,7 @@ from model.memory_upkeep import Noted
 
 from cloaca_core.features.limits.commit import OWN_FIRST_US
 from cloaca_core.features.limits.giving import Wanted
+from cloaca_core.features.limits.looks.records import COUNTED, LimitLoad, LimitLook, Load
 from cloaca_core.features.limits.records import (
     ALL_KEYS,
     GIVEN,
@@ -19,6 +20,7 @@ from cloaca_core.features.limits.records import (
     LimitDefinition,
     LimitRow,
     LimitWait,
+    Line,
     Need,
     Unit,
     Waiter,
@@ -26,6 +28,7 @@ from cloaca_core.features.limits.records import (
     line_id,
 )
 from cloaca_core.features.upkeep.records import Shift
+from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch, Decided
 from cloaca_core.store.runner_rows import RunnerRow
 from cloaca_core.values.limits.settings import LimitChanges, LimitSettings
@@ -37,11 +40,13 @@ class MemoryLimits:
     registered: dict[str, RunnerRow]
     wall_clock: Callable[[], int]
     noted_upkeep: Noted
+    note_act: Callable[[ActRow | None], None]
 
     def __init__(self) -> None:
         self.limit_table = LimitTable()
         self.defined_limits: dict[str, LimitSettings] = {}
         self.limit_changes: dict[str, LimitChanges] = {}
+        self.changed_limits: dict[str, tuple[int, str]] = {}
         self.families: dict[str, str] = {}
 
     async def ask_places(
@@ -86,14 +91,22 @@ class MemoryLimits:
     async def record_limits(
         self, definitions: Sequence[LimitDefinition], together: Sequence[Collection[str]]
     ) -> None:
+        others = set()
         for each in definitions:
-            self.defined_limits[each.name] = LimitSettings.read(each.content)
+            settings = LimitSettings.read(each.content)
+            if self.defined_limits.get(each.name, settings) != settings:
+                others.add(each.name)
+                self.note_act(each.act)
+                self._open_keys(each.name)
+            self.defined_limits[each.name] = settings
             self.families.setdefault(each.name, each.name)
         for names in together:
             families = {self.families[name] for name in names if name in self.families}
             for name, family in self.families.items():
                 if family in families:
                     self.families[name] = min(families)
+        if others:
+            self._give(Wanted(None, self.wall_clock(), 0), others, ())
 
     async def limit_waits(self, run_id: str, limit: int) -> list[LimitWait]:
         found = [
@@ -111,29 +124,77 @@ class MemoryLimits:
         return grants[:limit]
 
     async def list_limits(self) -> list[LimitRow]:
-        return [
-            LimitRow(name, each.content(), self._changes(name).content(), 0, None, None)
-            for name, each in sorted(self.defined_limits.items())
-        ]
+        return [self._limit_row(name) for name in sorted(self.defined_limits)]
+
+    def _limit_row(self, name: str) -> LimitRow:
+        content = self.defined_limits[name].content()
+        return LimitRow(name, content, self._changes(name).content(), 0, *self.who_changed(name))
+
+    def who_changed(self, name: str) -> tuple[int | None, str | None]:
+        """When the settings of a limit were set last, and by whom."""
+        return self.changed_limits.get(name, (None, None))
 
     def _changes(self, name: str) -> LimitChanges:
         return self.limit_changes.get(name, LimitChanges())
 
-    async def set_limit(
-        self,
-        name: str,
-        changes: LimitChanges,
-        asked_by: str,  # noqa: ARG002 - shown to people only
-        runner_id: str | None = None,
-    ) -> bool:
+    async def set_limit(self, name: str, changes: LimitChanges | None, act: ActRow) -> bool | None:
         if name not in self.defined_limits:
+            return None
+        before = self._changes(name)
+        after = LimitChanges() if changes is None else before.then(changes)
+        if after == before:
             return False
-        self.limit_changes[name] = self.limit_changes.get(name, LimitChanges()).then(changes)
+        self.limit_changes[name] = after
+        self.changed_limits[name] = (self.wall_clock(), act.asked_by)
+        if changes is None:
+            del self.changed_limits[name]
+        self.note_act(act)
+        self._open_keys(name)
+        self._give(Wanted(None, self.wall_clock(), 0), {name}, ())
+        return True
+
+    def _open_keys(self, name: str) -> None:
         for need, line in self.limit_table.lines.items():
             if need[0] == name and need[1] != ALL_KEYS:
                 self.limit_table.lines[need] = line._replace(opens_at=0)
-        self._give(Wanted(runner_id, self.wall_clock(), 0), {name}, ())
-        return True
+
+    async def limit_loads(self, most: int) -> list[LimitLoad]:
+        return [
+            LimitLoad(each, self._load((each.name, ALL_KEYS), most))
+            for each in await self.list_limits()
+        ]
+
+    def _load(self, need: Need, most: int) -> Load:
+        """The use of a key, or of a limit with all its keys."""
+        line = self.limit_table.lines.get(need, Line(*need))
+        waiters = [
+            waiter
+            for waiter, where in self.limit_table.waiters.values()
+            if where == need or need == (where[0], ALL_KEYS)
+        ]
+        waiting = sum(each.units for each in waiters[:most])
+        return Load(line.held, line.tat, waiting, min((w.since for w in waiters), default=None))
+
+    async def look_at_limit(self, name: str, key: str | None, limit: int) -> LimitLook | None:
+        if name not in self.defined_limits:
+            return None
+        table = self.limit_table
+        wanted = (name, ALL_KEYS if key is None else key)
+        holders = [
+            each
+            for each in await self.list_holders(len(table.grants))
+            if any(wanted in (need, (need[0], ALL_KEYS)) for need in each.needs)
+        ][:limit]
+        in_order = sorted(table.waiters.values(), key=lambda each: (each[0].since, each[0].unit))
+        of_limit = [(each, where) for each, where in in_order if where[0] == name]
+        own = [each for each, where in of_limit if key is None or where == wanted]
+        needs = [where for _, where in of_limit]
+        needs += [need for each in holders for need in each.needs if need[0] == name]
+        keys = [each for each in dict.fromkeys(needs) if each[1] != ALL_KEYS][:limit]
+        keys = keys if key is None else [wanted]
+        load = LimitLoad(self._limit_row(name), self._load((name, ALL_KEYS), COUNTED))
+        loads = [(each[1], self._load(each, COUNTED)) for each in keys]
+        return LimitLook(load, loads, holders, own[:limit])
 
     def places_back(self, batch: Batch, current: Collection[str]) -> Decided:
         """Give back the places of a batch, and the free ones to the next waiters. ``current`` are

@@ -37,7 +37,7 @@ class Bucket:
 
 
 class PlainLimits:
-    """Who holds places and who waits. Settings do not change."""
+    """Who holds places and who waits. Settings may change, but for rates."""
 
     def __init__(self, settings: dict[str, LimitSettings]) -> None:
         self.settings = settings

@@ -34,7 +34,7 @@ from cloaca_core.engine.execute.executor import Executor, Pools
 from cloaca_core.engine.execute.work import COROUTINES, THREADS, Stage, Work
 from cloaca_core.engine.observe.completion import Ended
 from cloaca_core.engine.submit.request import Request
-from cloaca_core.features.limits.records import Given, Grant, Unit, Waiter
+from cloaca_core.features.limits.records import Given, Grant, LimitDefinition, Unit, Waiter
 from cloaca_core.features.schedules.operations.schedule_table import ScheduleSpec, ScheduleTable
 from cloaca_core.features.schedules.records import ScheduleRow, TickRow
 from cloaca_core.features.steering.noted_acts import NotedActs
@@ -48,6 +48,7 @@ from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows, Waiting
 from cloaca_core.store.changes import Change
 from cloaca_core.store.runner_rows import RunnerName, RunnerRow, Sharing
 from cloaca_core.store.runs import OnCommit
+from cloaca_core.values.limits.settings import LimitChanges
 from cloaca_core.values.times.clock import Clock
 from cloaca_core.values.times.instants import to_datetime
 from cloaca_core.values.times.no_limit import NO_LIMIT, NoLimit
@@ -241,6 +242,17 @@ class VirtualStore(MemoryStore):
     async def free_places(self, runner_id: str) -> None:
         await self._answer()
         await super().free_places(runner_id)
+        self._changed(True)
+
+    async def set_limit(self, name: str, changes: LimitChanges | None, act: ActRow) -> bool | None:
+        await self._answer()
+        return self._changed(await super().set_limit(name, changes, act))
+
+    async def record_limits(
+        self, definitions: Sequence[LimitDefinition], together: Sequence[Collection[str]]
+    ) -> None:
+        await self._answer()
+        await super().record_limits(definitions, together)
         self._changed(True)
 
     async def make_due_claimable(self, workflows: Collection[str], now: int, limit: int) -> int:

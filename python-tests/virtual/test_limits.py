@@ -16,16 +16,21 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.definition.limits.limit import Limit
+from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.engine.order import Order
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.features.limits.records import PLACES_BACK
+from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.runs import OnCommit
+from cloaca_core.values.limits.rates import Rate
+from cloaca_core.values.limits.settings import LimitChanges
 
 pytestmark = pytest.mark.virtual_time
 
 HOUR = 3600.0
+MINUTE = 60_000_000
 LEASE = 15.0
 CANCEL = Order("cancel", "ann", None)
 PAUSE = Order("pause", "ann", None)
@@ -392,3 +397,75 @@ async def test_places_that_were_given_twice_as_a_request_was_late_go_back(
 
         assert len(bodies.begun) == 1
         assert no_place_is_left(w)
+
+
+def an_act(number: int) -> ActRow:
+    return ActRow(f"act{number}", "", "", 0, "set_limit", "ann", "api", 1, number)
+
+
+async def test_a_rate_that_another_program_raises_counts_at_once() -> None:
+    async with world() as w:
+        bodies = Bodies()
+        limited(w, bodies, Limit("api", rate="1/h"))
+        program, other = await w.start(), await w.start()
+        ids = [await program.submit() for _ in range(3)]
+        await quiet()
+
+        await other.store.set_limit("api", LimitChanges(rate=Rate(1, MINUTE, 1)), an_act(1))
+        for each in ids:
+            await program.wait(each)
+
+        assert bodies.begun == pytest.approx([0, 60, 120], abs=0.01)
+        assert no_place_is_left(w)
+
+
+async def test_a_rate_that_the_own_program_raises_counts_at_once() -> None:
+    async with world() as w:
+        bodies = Bodies()
+        limited(w, bodies, Limit("api", rate="1/h"))
+        program = await w.start()
+        ids = [await program.submit() for _ in range(3)]
+        await quiet()
+
+        await program.store.set_limit("api", LimitChanges(rate=Rate(1, MINUTE, 1)), an_act(1))
+        program.engine.subjects.limits.publish()
+        for each in ids:
+            await program.wait(each)
+
+        assert bodies.begun == pytest.approx([0, 60, 120], abs=0.01)
+
+
+async def test_a_definition_of_a_newer_program_counts_at_once() -> None:
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        limited(w, bodies, Limit("gpu", total=1))
+        program = await w.start()
+        ids = [await program.submit() for _ in range(3)]
+        await quiet()
+        newer = Registry()
+        newer.register_limit(Limit("gpu", total=3))
+
+        await w.start(registry=newer)
+        for each in ids:
+            await program.wait(each)
+
+        assert bodies.begun == pytest.approx([0, 0, 0], abs=0.1)
+        assert no_place_is_left(w)
+
+
+async def test_a_program_asks_nothing_for_a_limit_that_stays_as_it_is() -> None:
+    async with world() as w:
+        limited(w, Bodies(HOUR), Limit("gpu", total=1))
+        limited(w, Bodies(), Limit("api", total=1), "other")
+        program, other = await w.start(), await w.start()
+        for _ in range(2):
+            await program.submit()
+        await quiet()
+        await other.store.set_limit("api", LimitChanges(total=2), an_act(1))
+        await quiet()
+        asked = len(program.store.asked)
+
+        await other.store.set_limit("api", LimitChanges(total=3), an_act(2))
+        await quiet()
+
+        assert len(program.store.asked) == asked

@@ -20,6 +20,7 @@
     │   ├── WorkflowNotFoundError       (KeyError)
     │   └── AmbiguousWorkflowError      a short name that several workflows have
     ├── TaskNotFoundError               (KeyError)
+    ├── LimitNotFoundError              (KeyError)
     ├── RunNotFoundError                (KeyError)
     │   └── AmbiguousRunError           the beginning of the ids of several runs
     ├── RunFailedError                  (RuntimeError) from raise_for_status()
@@ -231,6 +232,14 @@ class TaskNotFoundError(_PlainKeyError):
     def __init__(self, message: str, *, task_id: str) -> None:
         super().__init__(message)
         self.task_id = task_id
+
+
+class LimitNotFoundError(_PlainKeyError):
+    """No program has recorded a limit of this name."""
+
+    def __init__(self, message: str, *, limit: str) -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 class RunNotFoundError(_PlainKeyError):

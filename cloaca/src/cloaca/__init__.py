@@ -94,6 +94,7 @@ from cloaca_core.errors import (
     FilterError as FilterError,
     ForeignDatabaseError as ForeignDatabaseError,
     LimitKeyError as LimitKeyError,
+    LimitNotFoundError as LimitNotFoundError,
     LoopError as LoopError,
     MailboxFullError as MailboxFullError,
     MapError as MapError,
@@ -224,6 +225,13 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     )
     from cloaca_core.definition.when_ended import (
         WhenEnded as WhenEnded,
+    )
+    from cloaca_core.features.limits.looks.views import (
+        LimitDetails as LimitDetails,
+        LimitHolder as LimitHolder,
+        LimitInfo as LimitInfo,
+        LimitKeyInfo as LimitKeyInfo,
+        LimitWaiter as LimitWaiter,
     )
     from cloaca_core.features.reruns.results import Plan as Plan, PlanItem as PlanItem
     from cloaca_core.features.schedules.results import Backfill as Backfill
@@ -374,6 +382,11 @@ __all__ = [
     "Progress",
     "Action",
     "OpenApproval",
+    "LimitInfo",
+    "LimitDetails",
+    "LimitKeyInfo",
+    "LimitHolder",
+    "LimitWaiter",
     "ui",
     "ui_without_auth",
     "UiRequest",
@@ -449,6 +462,7 @@ __all__ = [
     "MapError",
     "MapFailedError",
     "LimitKeyError",
+    "LimitNotFoundError",
     "BodySignal",
     "BodyCancelled",
     "BodySuspended",
@@ -505,6 +519,11 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "ChildHandle": "cloaca_core.definition.handles.child_handle",
         "SqliteTenants": "cloaca_core.client.sqlite_tenants",
         "OpenApproval": "cloaca_core.features.waits.approvals",
+        "LimitInfo": "cloaca_core.features.limits.looks.views",
+        "LimitDetails": "cloaca_core.features.limits.looks.views",
+        "LimitKeyInfo": "cloaca_core.features.limits.looks.views",
+        "LimitHolder": "cloaca_core.features.limits.looks.views",
+        "LimitWaiter": "cloaca_core.features.limits.looks.views",
         "Backfill": "cloaca_core.features.schedules.results",
         "BulkResult": "cloaca_core.features.steering.results",
         "PipelineResult": "cloaca_core.views.results",

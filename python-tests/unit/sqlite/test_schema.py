@@ -91,6 +91,10 @@ _SMALL_IN = {
     "queue_loads": {"waiting", "lines", "counted", "first"},  # for each line at most as many
     "list_limits": {"cloaca_limit"},  # a row for each limit
     "list_holders": {"cloaca_limit_grant"},  # a row for each body under way that has limits
+    "limit_waiting": {"counted", "own", "open_lines", "full_lines"},  # as far as it is counted
+    "awaited_lines": {"open_lines", "full_lines", "own"},  # lines that wait longest
+    "waiting_in_lines": {"counted"},  # as far as it is counted
+    "limit_holders": {"cloaca_limit_grant"},  # as list_holders
     "first_waiters": {"line"},  # the lines that were chosen by index
     "oldest_waiters": {"line"},  # as above
     "longest_claimable": {"waiting", "lines", "levels"},  # a row for each workflow, queue, priority

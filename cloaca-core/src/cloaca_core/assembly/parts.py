@@ -251,7 +251,7 @@ class Parts(Kernel):
         control = orchestrator.control
         opened = OpenedNodes(nodes, places, orchestrator, control.records, base.clock)
         control.ports.open_nodes = opened.follow
-        self.limit_recorder: LimitRecorder = LimitRecorder(self.store, base.registry)
+        self.limit_recorder: LimitRecorder = LimitRecorder(self.store, base.ids, base.registry)
         self.limits: LimitedUnits = LimitedUnits(
             self.store,
             orchestrator,

@@ -46,7 +46,9 @@ from cloaca_core.values.times.no_limit import NoLimit
 from cloaca_core.views.results import PipelineResult, RunInfo
 
 if TYPE_CHECKING:
+    from cloaca_core.features.limits.looks.views import LimitDetails, LimitInfo
     from cloaca_core.features.waits.approvals import OpenApproval
+    from cloaca_core.values.limits.rates import RateLike
     from cloaca_core.views.explain.explanation import Explanation
     from cloaca_core.views.history import Action
 
@@ -509,6 +511,53 @@ class AsyncClient:
         from cloaca_core.operations.claiming import DrainRunner
 
         return await self._do(DrainRunner(runner_id, by))
+
+    # -- limits ------------------------------------------------------------------------------
+
+    async def limits(self) -> list[LimitInfo]:
+        """All limits that programs have recorded, by name: the settings that count, who has
+        changed them, how many places are used, and how many bodies wait, and since when.
+        """
+        from cloaca_core.features.limits.operations import ListLimits
+
+        return await self._do(ListLimits())
+
+    async def limit(
+        self, name: str, *, key: str | int | bool | None = None, limit: int = 100
+    ) -> LimitDetails:
+        """One limit closely: its keys in use, who holds its places and who waits, at most
+        ``limit`` of each; those of one ``key``, if it is given. See ``Client.limit``.
+        """
+        from cloaca_core.features.limits.operations import ShowLimit
+
+        return await self._do(ShowLimit(name, key, limit))
+
+    async def set_limit(
+        self,
+        name: str,
+        *,
+        total: int | NoLimit | None = None,
+        per_key: int | NoLimit | None = None,
+        rate: RateLike | NoLimit | None = None,
+        burst: int | None = None,
+        rate_per_key: RateLike | NoLimit | None = None,
+        burst_per_key: int | None = None,
+        by: str | None = None,
+    ) -> bool:
+        """Change a limit, at once and for all programs of this database. See
+        ``Client.set_limit``.
+        """
+        from cloaca_core.features.limits.operations import SetLimit
+
+        return await self._do(
+            SetLimit(name, total, per_key, rate, burst, rate_per_key, burst_per_key, by)
+        )
+
+    async def clear_limit(self, name: str, *, by: str | None = None) -> bool:
+        """Let the settings of the code count again; False if none was changed."""
+        from cloaca_core.features.limits.operations import ClearLimit
+
+        return await self._do(ClearLimit(name, by))
 
     # -- schedules ---------------------------------------------------------------------------
 

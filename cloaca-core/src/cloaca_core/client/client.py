@@ -45,7 +45,9 @@ from cloaca_core.values.times.no_limit import NoLimit
 from cloaca_core.views.results import PipelineResult, RunInfo
 
 if TYPE_CHECKING:
+    from cloaca_core.features.limits.looks.views import LimitDetails, LimitInfo
     from cloaca_core.features.waits.approvals import OpenApproval
+    from cloaca_core.values.limits.rates import RateLike
     from cloaca_core.views.explain.explanation import Explanation
     from cloaca_core.views.history import Action
 
@@ -586,7 +588,8 @@ class Client:
 
         An act is a cancel, pause, resume, retry or fork, also one that found it done already; a
         message that a run got after its submission; a submission, if it was said who asks; that a
-        run has expired; or what has changed a schedule, a trigger or a runner. See ``Action``.
+        run has expired; or what has changed a schedule, a trigger, a limit or a runner. See
+        ``Action``.
         """
         from cloaca_core.operations.history import Actions
 
@@ -632,6 +635,61 @@ class Client:
         from cloaca_core.operations.claiming import DrainRunner
 
         return self._do(DrainRunner(runner_id, by))
+
+    # -- limits ------------------------------------------------------------------------------
+
+    def limits(self) -> list[LimitInfo]:
+        """All limits that programs have recorded, by name: the settings that count, who has
+        changed them, how many places are used, and how many bodies wait, and since when.
+        """
+        from cloaca_core.features.limits.operations import ListLimits
+
+        return self._do(ListLimits())
+
+    def limit(
+        self, name: str, *, key: str | int | bool | None = None, limit: int = 100
+    ) -> LimitDetails:
+        """One limit closely: its keys in use, who holds its places and who waits, at most ``limit``
+        of each; those of one ``key``, if it is given. ``LimitNotFoundError`` (a KeyError) if no
+        program has recorded it.
+        """
+        from cloaca_core.features.limits.operations import ShowLimit
+
+        return self._do(ShowLimit(name, key, limit))
+
+    def set_limit(
+        self,
+        name: str,
+        *,
+        total: int | NoLimit | None = None,
+        per_key: int | NoLimit | None = None,
+        rate: RateLike | NoLimit | None = None,
+        burst: int | None = None,
+        rate_per_key: RateLike | NoLimit | None = None,
+        burst_per_key: int | None = None,
+        by: str | None = None,
+    ) -> bool:
+        """Change a limit, at once and for all programs of this database. What is set here wins over
+        the code until ``clear_limit``, also when a program with another definition opens.
+
+        The settings are those of ``Limit``. None leaves a setting as it is, ``cloaca.NO_LIMIT``
+        lifts it. ``total=0`` stops everything that needs the limit. If more is under way than the
+        new setting allows, nothing is cut, and nothing begins until less is. Returns False, and
+        changes nothing, if all of it is set already. ``by`` is who asks, for ``actions()``; this
+        user at this host by default. ``LimitNotFoundError`` (a KeyError) if no program has recorded
+        the limit, ``DefinitionError`` (a ValueError) for a setting that cannot be.
+        """
+        from cloaca_core.features.limits.operations import SetLimit
+
+        return self._do(
+            SetLimit(name, total, per_key, rate, burst, rate_per_key, burst_per_key, by)
+        )
+
+    def clear_limit(self, name: str, *, by: str | None = None) -> bool:
+        """Let the settings of the code count again; False if none was changed."""
+        from cloaca_core.features.limits.operations import ClearLimit
+
+        return self._do(ClearLimit(name, by))
 
     # -- schedules ---------------------------------------------------------------------------
 

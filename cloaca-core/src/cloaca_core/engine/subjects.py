@@ -66,6 +66,8 @@ class Subjects:
         """A schedule may be due sooner, be deleted, or name a workflow that no runner has."""
         self.triggers: Subject[()] = Subject()
         """A trigger was switched on or off."""
+        self.limits: Subject[()] = Subject()
+        """The settings of a limit have changed here."""
         self.definitions: Subject[()] = Subject()
         """The program has registered a workflow, or another definition."""
         self.anything: Subject[()] = Subject()

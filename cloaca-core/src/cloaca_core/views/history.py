@@ -114,14 +114,16 @@ class Action:
     ``expire`` for a run that had not begun in time. Or a request about a schedule
     (``add_schedule``, ``change_schedule``, ``enable_schedule``, ``disable_schedule``,
     ``backfill_schedule``, ``run_schedule``, ``delete_schedule``), a trigger (``enable_trigger``,
-    ``disable_trigger``) or a runner (``drain_runner``), or the runs that a call of ``prune`` has
-    deleted.
+    ``disable_trigger``), a limit (``set_limit``, ``clear_limit``, and ``define_limit`` if a program
+    defines it in another way than before) or a runner (``drain_runner``), or the runs that a call
+    of ``prune`` has deleted.
 
     ``by`` is the caller; ``changed`` is False if the request changed nothing. For schedules,
-    triggers and runners only requests that changed something are listed. Runs that one call has
-    cancelled, paused, resumed or retried share an ``id``. ``at`` is RFC 3339 in UTC. ``reason`` is
-    the event of a ``send``, ``TASK: CHOICE`` of an ``approve``, and names the schedule, trigger or
-    runner. ``workflow_name`` is empty for a runner, and for a trigger without a workflow.
+    triggers, limits and runners only requests that changed something are listed. Runs that one call
+    has cancelled, paused, resumed or retried share an ``id``. ``at`` is RFC 3339 in UTC. ``reason``
+    is the event of a ``send``, ``TASK: CHOICE`` of an ``approve``, and names the schedule, trigger,
+    limit or runner. ``workflow_name`` is empty for a limit and a runner, and for a trigger without
+    a workflow.
     """
 
     id: str

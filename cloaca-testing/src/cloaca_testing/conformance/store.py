@@ -10,7 +10,8 @@ import pytest
 
 from cloaca_testing.conformance.child_runs import ChildRunConformance
 from cloaca_testing.conformance.definitions import DefinitionConformance
-from cloaca_testing.conformance.limits import LimitConformance
+from cloaca_testing.conformance.limits.places import LimitConformance
+from cloaca_testing.conformance.limits.settings import LimitSettingsConformance
 from cloaca_testing.conformance.maps import MapConformance
 from cloaca_testing.conformance.recorded_runs import RecordedRunConformance
 from cloaca_testing.conformance.runs.batches import CommitConformance
@@ -57,6 +58,7 @@ class StoreConformance(
     GaugeConformance,
     MapConformance,
     LimitConformance,
+    LimitSettingsConformance,
     LeaseConformance,
     ObserveConformance,
     SearchConformance,

@@ -50,9 +50,9 @@ class PlaceDesk:
 
     Of the waiters in ``_unasked`` the database does not know. ``_back`` and ``_left`` are places
     and waiters that the next transaction removes, ``_again`` limits of which it gives places. At
-    ``_look_at`` a limit may have places because of its rate. ``_forgotten`` counts runs that have
-    left this runner. While it ``_is_unsure`` a transaction had no answer that has not been sent
-    again since.
+    ``_look_at`` a limit may have places because of its rate. ``_settings`` are those of all limits
+    at the last look. ``_forgotten`` counts runs that have left this runner. While it
+    ``_is_unsure`` a transaction had no answer that has not been sent again since.
     """
 
     def __init__(
@@ -77,10 +77,15 @@ class PlaceDesk:
         self._names: set[str] = set()
         self._look_at: int | None = None
         self._has_news = self._has_registered = self._is_used = self._is_unsure = False
+        self._may_differ = False
+        self._settings: dict[str, tuple[str, str]] = {}
         self._forgotten = 0
         self._settled: Committed | None = None
         subjects.claimable.subscribe(self._may_have_got)
         subjects.definitions.subscribe(self._registered)
+        subjects.limits.subscribe(self._may_have_got)
+        subjects.limits.subscribe(self._settings_may_differ)
+        subjects.anything.subscribe(self._settings_may_differ)
 
     # -- what there is to say ----------------------------------------------------------------
 
@@ -117,6 +122,14 @@ class PlaceDesk:
             self._has_news = True
             self._wakeup.wake()
 
+    def _settings_may_differ(self) -> None:
+        """Somebody may have changed a limit: who did gave its free places, but may not have waited
+        for the next ones.
+        """
+        if self._waiting.names():
+            self._may_differ = True
+            self._wakeup.wake()
+
     def _registered(self) -> None:
         """The program may have defined a limit."""
         self._has_registered = True
@@ -132,6 +145,8 @@ class PlaceDesk:
         if self._has_registered:
             self._has_registered = False
             await self._record()
+        if self._may_differ:
+            await self._look_at_settings()
         if self._has_news:
             await self._look()
         if self._look_at is not None and self._look_at <= self._clock.wall():
@@ -218,6 +233,19 @@ class PlaceDesk:
         for grant in grants:
             if (grant.name, grant.number) not in known:
                 self._accept(grant)
+
+    async def _look_at_settings(self) -> None:
+        """Ask again for places of limits whose settings are others than at the last look."""
+        self._may_differ = False
+        try:
+            rows = await self._store.list_limits()
+        except BaseException:
+            self._may_differ = True
+            raise
+        settings = {each.name: (each.content, each.changes) for each in rows}
+        others = {name for name, each in settings.items() if self._settings.get(name) != each}
+        self._settings = settings
+        self._again.update(others.intersection(self._waiting.names()))
 
     async def free(self, runner_id: str) -> None:
         """A runner was fenced: give its places to others."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from cloaca_core.features.limits.rates import allowed_at, full_at, taken
+from cloaca_core.features.limits.rates import allowed_at, bounded, full_at, taken
 from cloaca_core.features.limits.records import ALL_KEYS, NEVER, Grant, Line, Need, Unit, Waiter
 from cloaca_core.features.limits.waiters_read import (
     LAST,
@@ -111,7 +111,6 @@ class _Giving:
             name: WaitersRead(
                 name,
                 sorted(need for need in freed if need[0] == name),
-                is_by_key=_is_by_key(limits[name]),
             )
             for name in sorted(limits)
         }
@@ -319,7 +318,9 @@ class _Giving:
             self._lines[whole] = self._lines[whole]._replace(waits=1)
         changed: list[Line] = []
         for need, line in sorted(self._lines.items()):
-            row = line._replace(opens_at=self._opens_at(line))
+            _, rate = _bounds(self._limits.get(line.name, LimitSettings()), line.key)
+            tat = line.tat if rate is None else bounded(rate, line.tat, self._now)
+            row = line._replace(tat=tat, opens_at=self._opens_at(line))
             if row != self._before[need]:
                 changed.append(row)
         return Decision(

@@ -182,9 +182,18 @@ WHERE family IN (SELECT own.family FROM cloaca_limit AS own WHERE own.name IN :n
     AND family <> (SELECT min(own.family) FROM cloaca_limit AS own WHERE own.name IN :names);
 
 
+-- name: note_limit_act
+-- Note what has changed the settings of a limit, whose runners are told.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+VALUES (:act_id, '', :act_workflow, 0, :act_kind, :asked_by, CAST(:act_reason AS TEXT), 1, :acted_at)
+ON CONFLICT DO NOTHING;
+
+
 -- name: change_limit
--- Put settings over those of the definition.
-UPDATE cloaca_limit SET changes = :changes, changed_at = :now, changed_by = :changed_by
+-- Put settings over those of the definition; without :changed_by there are none.
+UPDATE cloaca_limit SET changes = :changes, changed_at = :changed_at, changed_by = :changed_by
 WHERE name = :name;
 
 
@@ -207,5 +216,82 @@ LIMIT :limit;
 -- name: list_holders
 -- The places that are taken, as far as :limit: each is of a body under way.
 SELECT name, number, run_id, task_id, item, runner_id, needs, given_at FROM cloaca_limit_grant
+ORDER BY given_at, id
+LIMIT :limit;
+
+
+-- name: limit_waiting
+-- How many wait for places of a limit, up to :most waiters, and since when the first of the lines that wait
+-- longest. The ids of its lines begin with the same text, from :first_line to :last_line.
+SELECT
+    (
+        SELECT CAST(coalesce(sum(counted.units), 0) AS BIGINT)
+        FROM (
+            SELECT units FROM cloaca_limit_waiter WHERE line >= :first_line AND line < :last_line
+            LIMIT :most
+        ) AS counted
+    ),
+    (
+        SELECT min((
+            SELECT min(waiter.since) FROM cloaca_limit_waiter AS waiter WHERE waiter.line = own.id
+        ))
+        FROM (
+            SELECT id FROM cloaca_limit_line WHERE id = :whole AND first_at IS NOT NULL
+            UNION ALL
+            SELECT id FROM (
+                SELECT id FROM cloaca_limit_line
+                WHERE name = :name AND first_at IS NOT NULL AND opens_at = 0 AND key <> ''
+                ORDER BY oldest_at
+                LIMIT 100
+            ) AS open_lines
+            UNION ALL
+            SELECT id FROM (
+                SELECT id FROM cloaca_limit_line
+                WHERE name = :name AND first_at IS NOT NULL AND opens_at > 0 AND key <> ''
+                ORDER BY oldest_at
+                LIMIT 100
+            ) AS full_lines
+        ) AS own
+    );
+
+
+-- name: awaited_lines
+-- The keys of a limit for which waiters stand in line, those first that have waited longest.
+SELECT id FROM (
+    SELECT id, oldest_at FROM (
+        SELECT id, oldest_at FROM cloaca_limit_line
+        WHERE name = :name AND first_at IS NOT NULL AND opens_at = 0 AND key <> ''
+        ORDER BY oldest_at
+        LIMIT :limit
+    ) AS open_lines
+    UNION ALL
+    SELECT id, oldest_at FROM (
+        SELECT id, oldest_at FROM cloaca_limit_line
+        WHERE name = :name AND first_at IS NOT NULL AND opens_at > 0 AND key <> ''
+        ORDER BY oldest_at
+        LIMIT :limit
+    ) AS full_lines
+) AS own
+ORDER BY oldest_at, id
+LIMIT :limit;
+
+
+-- name: waiting_in_lines
+-- The same as limit_waiting, for each of these lines.
+SELECT
+    own.id,
+    (
+        SELECT CAST(coalesce(sum(counted.units), 0) AS BIGINT)
+        FROM (SELECT units FROM cloaca_limit_waiter WHERE line = own.id LIMIT :most) AS counted
+    ),
+    (SELECT min(waiter.since) FROM cloaca_limit_waiter AS waiter WHERE waiter.line = own.id)
+FROM cloaca_limit_line AS own WHERE own.id IN :ids;
+
+
+-- name: limit_holders
+-- The places of a limit, or of a key, that are taken, as far as :limit. :need is how the needs of a grant
+-- write it.
+SELECT name, number, run_id, task_id, item, runner_id, needs, given_at FROM cloaca_limit_grant
+WHERE replace(needs, :need, '') <> needs
 ORDER BY given_at, id
 LIMIT :limit;

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from cloaca_core.store.protocol import KernelStore
 
 if TYPE_CHECKING:
+    from cloaca_core.features.limits.looks.records import LimitLoad, LimitLook
     from cloaca_core.features.limits.records import (
         Given,
         Grant,
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
         Unit,
         Waiter,
     )
+    from cloaca_core.store.acts import ActRow
     from cloaca_core.values.limits.settings import LimitChanges
     from cloaca_core.values.times.instants import Instant
 
@@ -32,6 +34,17 @@ class LimitReads(KernelStore, Protocol):
 
     async def list_holders(self, limit: int) -> list[Grant]:
         """Return all places that are taken, those first that were given first."""
+
+    async def limit_loads(self, most: int) -> list[LimitLoad]:
+        """Return all limits by name, each with its use. Up to ``most`` waiters of each are counted;
+        the oldest of them is found among the lines that wait longest.
+        """
+
+    async def look_at_limit(self, name: str, key: str | None, limit: int) -> LimitLook | None:
+        """Return one limit closely: up to ``limit`` keys, of which those come first that wait
+        longest, holders and waiters, the first first. With a ``key`` its own, as JSON text. None if
+        no program has recorded the limit.
+        """
 
 
 class LimitStore(LimitReads, Protocol):
@@ -71,11 +84,13 @@ class LimitStore(LimitReads, Protocol):
         self, definitions: Sequence[LimitDefinition], together: Sequence[Collection[str]]
     ) -> None:
         """Record the limits of a program, the newest definition counts; each of ``together`` are
-        names of limits that one task needs.
+        names of limits that one task needs. Where another definition was recorded, its act is
+        noted, and the places are given that are free by the new one.
         """
 
-    async def set_limit(self, name: str, changes: LimitChanges, asked_by: str) -> bool:
+    async def set_limit(self, name: str, changes: LimitChanges | None, act: ActRow) -> bool | None:
         """Put settings over those of the definition of a limit, beside those that were put earlier,
-        and give the places that are free by them. Nothing that is held is cut. Returns False if no
-        program has recorded the limit.
+        or (None) take all of these away; note the act, and give the places that are free by it.
+        Nothing that is held is cut. Returns whether it has changed anything: if not, nothing is
+        noted. None if no program has recorded the limit.
         """

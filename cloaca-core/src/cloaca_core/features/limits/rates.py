@@ -20,22 +20,22 @@ def interval(rate: Rate) -> int:
 
 def allowed_at(rate: Rate, tat: Instant, now: Instant) -> Instant:
     """The first instant from ``now`` on at which one more is allowed."""
-    return max(now, _bounded(rate, tat, now) - (rate.burst - 1) * interval(rate))
+    return max(now, bounded(rate, tat, now) - (rate.burst - 1) * interval(rate))
 
 
 def taken(rate: Rate, tat: Instant, now: Instant) -> Instant:
     """The state after one more, which comes at ``now``."""
-    return max(_bounded(rate, tat, now), now) + interval(rate)
+    return max(bounded(rate, tat, now), now) + interval(rate)
 
 
 def full_at(rate: Rate, tat: Instant, now: Instant, waiting: int) -> Instant:
     """The first instant from ``now`` on at which as many are allowed as wait, or a whole burst."""
     together = min(waiting, rate.burst)
-    return max(now, _bounded(rate, tat, now) - (rate.burst - together) * interval(rate))
+    return max(now, bounded(rate, tat, now) - (rate.burst - together) * interval(rate))
 
 
-def _bounded(rate: Rate, tat: Instant, now: Instant) -> Instant:
+def bounded(rate: Rate, tat: Instant, now: Instant) -> Instant:
     """The state, as far as this rate can have led to it: it may have been another rate, or another
-    clock.
+    clock. Where it differs it is to be kept, else it would be bounded anew at each later look.
     """
     return min(tat, now + rate.burst * interval(rate))

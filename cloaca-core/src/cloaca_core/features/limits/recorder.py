@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.features.limits.part import LimitStore
+    from cloaca_core.store.acts import ActRow
+    from cloaca_core.values.ids import RunIds
 
 
 class LimitRecorder:
     """Belongs to the engine's loop."""
 
-    def __init__(self, store: LimitStore, registry: Registry) -> None:
+    def __init__(self, store: LimitStore, ids: RunIds, registry: Registry) -> None:
         self._store = store
+        self._ids = ids
         self._registry = registry
         self._recorded: dict[str, str] = {}
         self._joined: set[frozenset[str]] = set()
@@ -49,10 +52,21 @@ class LimitRecorder:
         together = joined - self._joined
         if not new and not together:
             return
-        definitions = [LimitDefinition(name, text) for name, text in sorted(new.items())]
+        definitions = [
+            LimitDefinition(name, text, self._act(name, text)) for name, text in sorted(new.items())
+        ]
         await self._store.record_limits(definitions, sorted(map(sorted, together)))
         self._recorded |= new
         self._joined |= together
+
+    def _act(self, name: str, text: str) -> ActRow:
+        """It is noted if another definition was recorded."""
+        from cloaca_core.engine.calls.orders import asker  # few programs have limits
+        from cloaca_core.features.steering.noted_acts import NotedActs
+        from cloaca_core.values.limits.settings import LimitSettings
+
+        acts = NotedActs(self._store, self._ids, asker(None))
+        return acts.row("define_limit", f"{name}: {LimitSettings.read(text).words()}")
 
 
 def _uses_limits(workflow: Workflow) -> bool:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from cloaca_core.store.batch import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloaca_core.store.acts import ActRow
     from cloaca_core.values.times.instants import Instant
 
 ALL_KEYS: Final = ""
@@ -25,10 +28,13 @@ without items, and for all items of a map that wait for the same.
 
 
 class LimitDefinition(NamedTuple):
-    """A limit as a program defines it; ``content`` are its settings (see ``LimitSettings``)."""
+    """A limit as a program defines it; ``content`` are its settings (see ``LimitSettings``). The
+    act is noted if another definition was recorded.
+    """
 
     name: str
     content: str
+    act: ActRow | None = None
 
 
 class LimitRow(NamedTuple):
@@ -177,3 +183,9 @@ def needs_text(needs: tuple[Need, ...]) -> str:
 def needs_of(text: str) -> tuple[Need, ...]:
     """The inverse of ``needs_text``."""
     return tuple([(name, key) for name, key in json.loads(text)])
+
+
+def read_grant(row: Sequence[Any]) -> Grant:
+    """A grant of its row."""
+    name, number, run_id, task_id, item, runner_id, needs, given_at = row
+    return Grant(name, number, run_id, task_id, item, runner_id, needs_of(needs), given_at)

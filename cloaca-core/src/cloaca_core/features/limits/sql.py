@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cloaca_core.features.limits.records import (
     Given,
@@ -15,13 +15,16 @@ from cloaca_core.features.limits.records import (
     grant_id,
     need_of,
     needs_of,
+    read_grant,
 )
 from cloaca_core.features.limits.statements import LimitQueries
 from cloaca_core.store.sql.base import Queries, SqlPart
 from cloaca_core.store.sql.dialect import Answers, More, Step
 
 if TYPE_CHECKING:
+    from cloaca_core.features.limits.looks.records import LimitLoad, LimitLook
     from cloaca_core.features.limits.records import LimitDefinition, Unit
+    from cloaca_core.store.acts import ActRow
     from cloaca_core.store.sql.dialect import Dialect
     from cloaca_core.store.sql.queries import Row
     from cloaca_core.values.limits.settings import LimitChanges
@@ -76,7 +79,7 @@ class SqlLimits(SqlPart):
 
     async def list_grants(self, runner_id: str, since: Instant) -> list[Grant]:
         rows = await self._read(self._limits.list_grants, runner_id=runner_id, since=since)
-        return [_grant(row) for row in rows]
+        return [read_grant(row) for row in rows]
 
     async def free_places(self, runner_id: str) -> None:
         q = self._limits
@@ -109,57 +112,35 @@ class SqlLimits(SqlPart):
     async def record_limits(
         self, definitions: Sequence[LimitDefinition], together: Sequence[Collection[str]]
     ) -> None:
-        q, now = self._limits, await self._dialect.now()
-        steps = [
-            Step.of(q.record_limit, {"name": each.name, "content": each.content, "now": now})
-            for each in sorted(definitions)
-        ]
-        for names in together:
-            bound = q.join_families.bind(names=self._dialect.array(sorted(names)))
-            steps.append(Step(q.join_families, bound))
-        await self._dialect.write(steps)
+        from cloaca_core.features.limits.settings_sql import recorded  # few programs have limits
+
+        await recorded(self._dialect, self._limits, definitions, together)
 
     async def limit_waits(self, run_id: str, limit: int) -> list[LimitWait]:
         rows = await self._read(self._limits.limit_waits, run_id=run_id, limit=limit)
         return [LimitWait(task, item, need_of(line), since) for task, item, line, since in rows]
 
     async def list_holders(self, limit: int) -> list[Grant]:
-        return [_grant(row) for row in await self._read(self._limits.list_holders, limit=limit)]
+        return [read_grant(row) for row in await self._read(self._limits.list_holders, limit=limit)]
 
     async def list_limits(self) -> list[LimitRow]:
         return [LimitRow(*row) for row in await self._read(self._limits.list_limits)]
 
-    async def set_limit(
-        self, name: str, changes: LimitChanges, asked_by: str, runner_id: str | None = None
-    ) -> bool:
-        """Put settings over those of the definition, and give the places that are free by them."""
-        from cloaca_core.features.limits.giving import Wanted  # few programs have limits
-        from cloaca_core.features.limits.giving_steps import Giving
-        from cloaca_core.values.limits.settings import LimitChanges
+    async def limit_loads(self, most: int) -> list[LimitLoad]:
+        from cloaca_core.features.limits.looks.sql import Looks  # few look
 
-        q = self._limits
-        giving = Giving(q, self._dialect.array, Wanted(runner_id, 0, 0), (name,))
+        return await Looks(self._dialect, self._limits).loads(most)
 
-        def then(now: Instant, answers: Answers) -> Generator[More, Answers, None]:
-            locked = {each: (content, known) for each, content, known in answers[0]}
-            if name not in locked:
-                return
-            content, known = locked[name]
-            locked[name] = content, LimitChanges.read(known).then(changes).content()
-            bound: dict[str, Any] = {"name": name, "changes": locked[name][1], "now": now}
-            change = q.change_limit.bind(**bound, changed_by=asked_by)
-            yield More([Step(q.change_limit, change), Step(q.open_all_lines, (name,))])
-            rows = [(each, *texts) for each, texts in locked.items()]
-            yield from giving.gives(now, rows, answers[1], ())
+    async def look_at_limit(self, name: str, key: str | None, limit: int) -> LimitLook | None:
+        from cloaca_core.features.limits.looks.sql import Looks  # few look
 
-        answers = await self._dialect.write(giving.locks(()), then=then)
-        return any(row[0] == name for row in answers[0])
+        return await Looks(self._dialect, self._limits).look(name, key, limit)
+
+    async def set_limit(self, name: str, changes: LimitChanges | None, act: ActRow) -> bool | None:
+        from cloaca_core.features.limits.settings_sql import changed  # few change any
+
+        return await changed(self._dialect, self._limits, name, changes, act)
 
 
 def _needs_in(rows: Sequence[Row]) -> list[Need]:
     return [need for (text,) in rows for need in needs_of(text)]
-
-
-def _grant(row: Row) -> Grant:
-    name, number, run_id, task_id, item, runner_id, needs, given_at = row
-    return Grant(name, number, run_id, task_id, item, runner_id, needs_of(needs), given_at)

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from cloaca_core.store.sql.queries import Statement
 
 
-class LimitQueries(Statements, file="limits.sql", news={"insert_foreign_grant": Change.RUNS}):
+class LimitQueries(
+    Statements,
+    file="limits.sql",
+    news={"insert_foreign_grant": Change.RUNS, "note_limit_act": Change.ANYTHING},
+):
     """Statements on limits, their places and those that wait for them."""
 
     lock_runner: Statement
@@ -36,10 +40,15 @@ class LimitQueries(Statements, file="limits.sql", news={"insert_foreign_grant": 
     list_grants: Statement
     record_limit: Statement
     join_families: Statement
+    note_limit_act: Statement
     change_limit: Statement
     open_all_lines: Statement
     list_limits: Statement
     limit_waits: Statement
     list_holders: Statement
+    limit_waiting: Statement
+    awaited_lines: Statement
+    waiting_in_lines: Statement
+    limit_holders: Statement
     first_waiters: Statement
     oldest_waiters: Statement

@@ -46,12 +46,12 @@ class Found(NamedTuple):
 
 class WaitersRead:
     """What is known of the lines of one limit, in each of the two orders. The rows of the lines in
-    ``freed`` do not say yet that their keys have places.
+    ``freed`` do not say yet that their keys have places. Waiters may stand in lines of keys also
+    where keys have no bounds any more.
     """
 
-    def __init__(self, name: str, freed: Sequence[Need], *, is_by_key: bool) -> None:
+    def __init__(self, name: str, freed: Sequence[Need]) -> None:
         self.name = name
-        self._by_key = is_by_key
         self._single = [(name, ALL_KEYS), *freed]
         self._asked = {False: 0, True: 0}
         self._unread: dict[bool, dict[Need | None, Place]] = {False: {}, True: {}}
@@ -66,7 +66,7 @@ class WaitersRead:
     def read(self, expected: int, *, by_age: bool) -> FirstWaiters:
         """Read for the first time, or twice as far as before."""
         most = self._asked[by_age] = max(expected, 2 * self._asked[by_age])
-        return FirstWaiters(self.name, self._single, most if self._by_key else 0, most, by_age)
+        return FirstWaiters(self.name, self._single, most, most, by_age)
 
     def learn(self, read: FirstWaiters, rows: LinesRead) -> None:
         """Note where unread waiters can be at best."""

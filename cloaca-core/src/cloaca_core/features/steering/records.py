@@ -171,6 +171,9 @@ ACT_KINDS: Final = (
     "delete_schedule",
     "enable_trigger",
     "disable_trigger",
+    "set_limit",
+    "clear_limit",
+    "define_limit",
     "drain_runner",
 )
 """The kinds of acts that are recorded."""

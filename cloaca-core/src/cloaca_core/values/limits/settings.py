@@ -43,6 +43,10 @@ class LimitSettings:
         """The inverse of ``content``. Members that this version does not know are left out."""
         return cls(**_read(content))
 
+    def words(self) -> str:
+        """Its settings for people: ``total 20, rate 100/m, burst 10``."""
+        return _words(self) or "no limit"
+
     def changed_by(self, changes: LimitChanges) -> LimitSettings:
         """These settings where the changes leave them, and the changes' own elsewhere."""
         return LimitSettings(
@@ -72,6 +76,10 @@ class LimitChanges:
     def read(cls, content: str) -> LimitChanges:
         """The inverse of ``content``. Members that this version does not know are left out."""
         return cls(**_read(content))
+
+    def words(self) -> str:
+        """What is set, for people: ``total 5, rate none``."""
+        return _words(self)
 
     def then(self, later: LimitChanges) -> LimitChanges:
         """These changes, and the later ones over them."""
@@ -156,6 +164,27 @@ def _places(name: str, given: object, *, least: int) -> int:
             f"{name} must be {least} to {MOST_PLACES}, got {shown_number(number)}"
         )
     return number
+
+
+def shown_settings(settings: LimitSettings | LimitChanges) -> dict[str, int | str]:
+    """The settings that are given, by the names of the arguments; a lifted one is ``none``."""
+    shown: dict[str, int | str] = {}
+    for name, burst, setting in (
+        ("total", "", settings.total),
+        ("per_key", "", settings.per_key),
+        ("rate", "burst", settings.rate),
+        ("rate_per_key", "burst_per_key", settings.key_rate),
+    ):
+        if isinstance(setting, Rate):
+            shown |= {name: setting.text, burst: setting.burst}
+        elif setting is not None:
+            shown[name] = WORD if isinstance(setting, NoLimit) else setting
+    return shown
+
+
+def _words(settings: LimitSettings | LimitChanges) -> str:
+    parts = [f"{name} {each}" for name, each in shown_settings(settings).items()]
+    return ", ".join(parts)
 
 
 # -- JSON ----------------------------------------------------------------------------------------

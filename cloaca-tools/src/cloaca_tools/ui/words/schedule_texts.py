@@ -58,12 +58,16 @@ ACTS: Final[Mapping[str, str]] = {
     "delete_schedule": "schedule deleted",
     "enable_trigger": "trigger enabled",
     "disable_trigger": "trigger disabled",
+    "set_limit": "limit set",
+    "clear_limit": "limit back to its code",
+    "define_limit": "limit defined anew",
     "drain_runner": "runner asked to leave",
 }
 """The kinds of acts as people read them."""
 ACTS_ON: Final[Mapping[str, str]] = {
     "schedules": "_schedule",
     "triggers": "_trigger",
+    "limits": "_limit",
     "runners": "_runner",
 }
 """Groups of kinds that are chosen together, by the ends of their names."""

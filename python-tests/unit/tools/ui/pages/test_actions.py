@@ -22,6 +22,7 @@ def act(by: str, kind: str) -> Action:
         ("", None),
         ("cancel", ["cancel"]),
         ("triggers", ["enable_trigger", "disable_trigger"]),
+        ("limits", ["set_limit", "clear_limit", "define_limit"]),
         ("runners", ["drain_runner"]),
         ("no such kind", ["no such kind"]),
     ],

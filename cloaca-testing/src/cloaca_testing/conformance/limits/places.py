@@ -21,8 +21,7 @@ from cloaca_core.features.limits.records import (
 from cloaca_core.features.upkeep.records import Shift
 from cloaca_core.store.batch import Batch
 from cloaca_core.values.limits.rates import Rate
-from cloaca_core.values.limits.settings import LimitChanges, LimitSettings
-from cloaca_core.values.times.no_limit import NO_LIMIT
+from cloaca_core.values.limits.settings import LimitSettings
 from cloaca_testing.conformance.commits import stored, submit
 from cloaca_testing.conformance.rows import NOW, attempt, new_run, runner
 
@@ -330,42 +329,6 @@ class LimitConformance:
         assert await gives(store, given[0], runner_id="r2") == "f"
         assert await gives(store, given[1], runner_id="r2") == ""
         assert await store.list_grants("r1", 0) == []  # c is the waiter of no runner
-
-    # -- settings ----------------------------------------------------------------------------
-
-    async def test_the_newest_definition_counts(self, store: Store) -> None:
-        await limited(store, api=LimitSettings(total=1))
-        await limited(store, api=LimitSettings(total=3))
-
-        assert await got(store, *[waiter(each) for each in "abcd"]) == "a b c"
-
-    async def test_what_is_set_wins_over_the_definition(self, store: Store) -> None:
-        await limited(store, api=LimitSettings(total=1))
-        places = list((await ask(store, *[waiter(each) for each in "abcdefg"])).grants)
-
-        assert await store.set_limit("api", LimitChanges(total=3), "ann")
-        await limited(store, api=LimitSettings(total=1))
-        places = await store.list_grants("r1", 0)
-        assert runs_of(places) == "a b c"
-
-        await store.set_limit("api", LimitChanges(total=1), "ann")
-        assert await gives(store, *places[:2]) == ""
-        assert await gives(store, places[2]) == "d"
-
-        await store.set_limit("api", LimitChanges(total=0), "ann")
-        assert await gives(store, *await store.list_grants("r1", 0)) == ""
-
-        await store.set_limit("api", LimitChanges(total=NO_LIMIT), "ann")
-        assert runs_of(await store.list_grants("r1", 0)) == "e f g"
-        assert not await store.set_limit("none", LimitChanges(total=1), "ann")
-
-    async def test_a_key_has_the_places_that_are_set(self, store: Store) -> None:
-        await limited(store, api=LimitSettings(per_key=1))
-        await ask(store, *[waiter(each, ANN) for each in "abc"], waiter("d", BOB))
-
-        await store.set_limit("api", LimitChanges(per_key=2), "ann")
-
-        assert sorted(each.run_id for each in await store.list_grants("r1", 0)) == ["a", "b", "d"]
 
     # -- upkeep ------------------------------------------------------------------------------
 

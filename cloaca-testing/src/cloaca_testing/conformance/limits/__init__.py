@@ -1,0 +1,1 @@
+"""Contract of limits: who gets places, and what people see and change."""
