@@ -1270,6 +1270,35 @@ def test_queues_are_listed_with_who_serves_them(database_url: str, command: Comm
         assert "queues must be names" in command("worker", "--queues", wrong, code=2).stderr
 
 
+def test_limits_are_listed_shown_and_changed(database_url: str, command: Command) -> None:
+    assert "No limits." in command("limits", "list").stderr
+    registry = cloaca.Registry()
+    registry.register_limit(cloaca.Limit("openai", total=20, per_key=2))
+    with cloaca.DefaultRunner(database_url, registry=registry):
+        pass
+    changed = command("limits", "set", "openai", "--total", "none", "--rate", "5/s", "--by", "ann")
+    assert "set         total none, rate 5/s, burst 1" in changed.stdout
+    assert "total 20 → none, rate none → 5/s" in changed.stderr
+
+    (listed,) = answer(command("limits", "list", "--json"))["limits"]
+    assert [listed[name] for name in ("total", "per_key", "rate")] == [None, 2, "5/s"]
+    shown = answer(command("limits", "show", "openai", "--key", "7", "--json"))["limit"]
+    assert (shown["changed_by"], shown["changes"]["total"]) == ("ann", "none")
+    assert (shown["holders"], shown["waiters"]) == ([], [])
+    assert [each["key"] for each in shown["keys"]] == [7]
+
+    cleared = command("limits", "clear", "openai", "--by", "bob", "--json")
+    assert answer(cleared)["limit"]["total"] == 20
+    assert "nothing changes" in command("limits", "clear", "openai").stderr
+    acts = answer(command("actions", "list", "--json", "--kind", "clear_limit"))["actions"]
+    assert [(act["by"], act["reason"]) for act in acts] == [("bob", "openai")]
+
+    assert "nothing to set" in command("limits", "set", "openai", code=2).stderr
+    assert "total must be" in command("limits", "set", "openai", "--total=-1", code=2).stderr
+    assert "rate must be" in command("limits", "set", "openai", "--rate", "x", code=2).stderr
+    assert "known are 'openai'" in command("limits", "show", "gpu", code=1).stderr
+
+
 def test_a_runner_that_died_elsewhere_is_alive_for_nobody(
     database_url: str, command: Command, tmp_path: Path
 ) -> None:

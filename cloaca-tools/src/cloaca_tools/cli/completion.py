@@ -82,6 +82,12 @@ def _runners(where: Where, word: str) -> Iterator[Item]:
     yield from _named(zip([each.id for each in lines], states, strict=True), word)
 
 
+def _limits(where: Where, word: str) -> Iterator[Item]:
+    with where.looking() as client:
+        found = client.limits()
+    yield from _named([(each.name, None) for each in found], word)
+
+
 def _named(found: Iterable[tuple[str, str | None]], word: str) -> Iterator[Item]:
     """Those whose names begin with the word."""
     for name, help_ in found:
@@ -182,5 +188,6 @@ WORKFLOWS: Final[Complete] = _from(_workflows)
 SCHEDULES: Final[Complete] = _from(_schedules)
 TRIGGERS: Final[Complete] = _from(_triggers)
 RUNNERS: Final[Complete] = _from(_runners)
+LIMITS: Final[Complete] = _from(_limits)
 TERMS: Final[Complete] = _from(_terms)
 RUNS_AND_TERMS: Final[Complete] = _from(_runs_and_terms)

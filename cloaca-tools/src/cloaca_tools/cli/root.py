@@ -35,6 +35,7 @@ COMMANDS = {
     "triggers": _group("workflows.triggers", "List, show, enable and disable triggers."),
     "runners": _group("services.runners", "List the runners of a database, and let one leave."),
     "queues": _group("services.queues", "List the queues of a database."),
+    "limits": _group("services.limits", "List, show, set and clear the limits of a database."),
     "actions": _group("database.actions", "List who has asked what of runs and workflows."),
     "tenants": _group("database.tenants", "List, create and remove tenants."),
     "db": _group("database.db", "Look at the database itself; upgrade, check, copy and prune it."),
