@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from model.memory_limits import LimitTable
+from model.memory_steering import MemorySteering
 from model.memory_upkeep import Noted
 
 from cloaca_core.features.limits.commit import OWN_FIRST_US
@@ -13,8 +14,11 @@ from cloaca_core.features.limits.looks.records import COUNTED, LimitLoad, LimitL
 from cloaca_core.features.limits.records import (
     ALL_KEYS,
     GIVEN,
+    IN_LINE,
     NEVER,
     PLACES_BACK,
+    THE_RUN,
+    Adopted,
     Given,
     Grant,
     LimitDefinition,
@@ -22,6 +26,7 @@ from cloaca_core.features.limits.records import (
     LimitWait,
     Line,
     Need,
+    Unclaimed,
     Unit,
     Waiter,
     grant_id,
@@ -32,9 +37,10 @@ from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch, Decided
 from cloaca_core.store.runner_rows import RunnerRow
 from cloaca_core.values.limits.settings import LimitChanges, LimitSettings
+from cloaca_core.values.states import RunStatus
 
 
-class MemoryLimits:
+class MemoryLimits(MemorySteering):
     """Part of ``MemoryStore``."""
 
     registered: dict[str, RunnerRow]
@@ -70,13 +76,80 @@ class MemoryLimits:
         wanted = Wanted(runner_id, self.wall_clock(), beat, requests)
         return self._give(wanted, {name for name, _ in needs} | set(names), back)
 
+    async def adopt_places(self, runner_id: str, run_ids: Collection[str]) -> dict[str, Adopted]:
+        found = {run_id: Adopted([], {}) for run_id in run_ids}
+        if not self._may_ask(runner_id):
+            return {}
+        for key, grant in self.limit_table.grants.items():
+            run = self.runs.get(grant.run_id) if grant.run_id in found else None
+            if run is None or run.owner != runner_id or run.ended_at is not None:
+                continue
+            if grant.task_id == THE_RUN or grant.runner_id is None:
+                mine = self.limit_table.grants[key] = grant._replace(runner_id=runner_id)
+                found[grant.run_id].grants.append(mine)
+        for waiter, _ in self.limit_table.waiters.values():
+            if waiter.run_id in found and waiter.runner_id is None:
+                found[waiter.run_id].waiting[waiter.unit] = waiter.since
+        return {run_id: each for run_id, each in found.items() if any(each)}
+
+    async def tend_places(self, before: int) -> Unclaimed:
+        grants = self.limit_table.grants.values()
+        found = [each for each in grants if each.runner_id is None or self._is_stale(each)]
+        free = [each for each in found if self._is_stale(each) or each.given_at < before]
+        woken = 0
+        for each in found:
+            run = self.runs.get(each.run_id)
+            if run is not None and run.owner is None and run.due_at is not None:
+                self.make_claimable(run, self.wall_clock())
+                run = self.runs[each.run_id]
+                if run.status == RunStatus.RUNNING and run.started_at is None:
+                    self.runs[each.run_id] = run._replace(status=RunStatus.PENDING)
+                woken += 1
+        names = {name for each in free for name, _ in each.needs}
+        freed = [each._replace(runner_id=None) for each in free]
+        for each in freed:
+            self.limit_table.grants[each.name, each.number] = each
+        given = self._give(Wanted(None, self.wall_clock(), 0), names, freed)
+        timed = frozenset(
+            name
+            for name in self.defined_limits
+            if (known := self._settings(name)).rate is not None or known.key_rate is not None
+            if (line := self.limit_table.lines.get((name, ALL_KEYS))) is not None and line.waits
+        )
+        is_left = len(free) < len(found) or given.to_claim
+        return Unclaimed(woken, len(free), is_left, timed)
+
+    def _is_stale(self, grant: Grant) -> bool:
+        """Whether a run has ended of which this is the place, or to which it was given."""
+        run = self.runs.get(grant.run_id)
+        is_of_run = grant.task_id == THE_RUN or grant.runner_id is None
+        return is_of_run and (run is None or run.ended_at is not None)
+
+    def leave_lines_of(self, run_id: str) -> None:
+        """A run without an owner has ended: nothing of it waits any more."""
+        for unit in [each for each in self.limit_table.waiters if each[0] == run_id]:
+            self.limit_table.withdraw(unit)
+
+    def stay_in_line(self, batch: Batch) -> None:
+        """What these runs wait for, which have been given back, waits without a runner."""
+        for unit in [unit for each in batch.of(IN_LINE) for unit in each.units]:
+            if (run := self.runs.get(unit[0])) is None or run.owner is not None:
+                continue
+            table = self.limit_table
+            if (known := table.waiters.get(unit)) and known[0].runner_id == batch.runner_id:
+                table.waiters[unit] = known[0]._replace(runner_id=None), known[1]
+            for key, grant in table.grants.items():
+                place = (grant.run_id, grant.task_id, grant.item)
+                if (place, grant.runner_id) == (unit, batch.runner_id):
+                    table.grants[key] = grant._replace(runner_id=None)
+
     async def list_grants(self, runner_id: str, since: int) -> list[Grant]:
         grants = self.limit_table.grants.values()
         return sorted(g for g in grants if g.runner_id == runner_id and g.given_at >= since)
 
     async def free_places(self, runner_id: str) -> None:
         table = self.limit_table
-        back = await self.list_grants(runner_id, 0)
+        back = [each for each in await self.list_grants(runner_id, 0) if each.task_id != THE_RUN]
         table.waiters = {
             unit: (waiter, line)
             for unit, (waiter, line) in table.waiters.items()
@@ -235,8 +308,13 @@ class MemoryLimits:
             if by_time and line.name in limits and line.key != ALL_KEYS
             if line.first_at is not None and 0 < line.opens_at < NEVER
         ]
-        own = tuple(each for each in decision.grants if each.runner_id == wanted.runner_id)
-        return Given(own, decision.again, min(looks, default=None))
+        own = tuple(
+            each
+            for each in decision.grants
+            if each.runner_id is not None and each.runner_id == wanted.runner_id
+        )
+        to_claim = any(each.runner_id is None for each in decision.grants)
+        return Given(own, decision.again, min(looks, default=None), to_claim=to_claim)
 
     def _settings(self, name: str) -> LimitSettings:
         settings = self.defined_limits.get(name, LimitSettings())

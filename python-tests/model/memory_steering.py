@@ -102,6 +102,10 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         """Insert what follows a run that has ended."""
         raise NotImplementedError
 
+    def leave_lines_of(self, run_id: str) -> None:
+        """Nothing of a run that has ended waits for places of limits."""
+        raise NotImplementedError
+
     def tell_parent(self, run_id: str) -> None:
         """Tell the parent of a run that it has ended, if the parent may wait for that."""
         raise NotImplementedError
@@ -217,6 +221,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         code: ReasonCode = ReasonCode.CANCELLED,
     ) -> None:
         self.behind.pop(run.id, None)
+        self.leave_lines_of(run.id)
         self.runs[run.id] = run._replace(
             status=RunStatus.CANCELLED,
             owner=None,

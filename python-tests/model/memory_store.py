@@ -57,6 +57,7 @@ FINAL = {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus
 
 
 class MemoryStore(
+    MemoryLimits,
     MemoryChildRuns,
     MemoryFollowUps,
     MemorySchedules,
@@ -66,7 +67,6 @@ class MemoryStore(
     MemoryUpkeep,
     MemoryMaps,
     MemorySingletons,
-    MemoryLimits,
 ):
     """A store for property tests."""
 
@@ -158,6 +158,7 @@ class MemoryStore(
         self.park(batch, current)
         self.make_way(batch)
         self.start_next()
+        self.stay_in_line(batch)
         given = self.places_back(batch, current)
         owned = {
             run.id

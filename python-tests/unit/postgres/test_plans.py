@@ -201,6 +201,8 @@ _FILL = (
         SELECT 'g' || n, 'n1', n, 'r' || n, 'load', -1,
             CASE WHEN n <= 9 THEN 'mine' ELSE 'other' END, '[]', n
         FROM generate_series(1, %(finished)s) AS n""",
+    """INSERT INTO cloaca_limit_grant SELECT 'u' || n, 'n1', n, 'u' || n, '', -1, NULL, '[]', n
+        FROM generate_series(1, 9) AS n""",
     """INSERT INTO cloaca_when_ended SELECT 'full' || n, 'v', 0, 'Cancelled', 'full1', '{}'
         FROM generate_series(1, %(finished)s) AS n""",
 )
@@ -577,6 +579,11 @@ _VALUES |= {
     "give_back": {"ids": ["g1"], "runner_id": "mine"},
     "give_back_all": {"runner_id": "mine"},
     "list_grants": {"runner_id": "mine", "since": 0},
+    "adopt_grants": {"ids": ["r1"], "runner_id": "mine"},
+    "list_waiting_of": {"ids": ["w1"]},
+    "list_unclaimed": {"limit": LIMIT},
+    "wake_granted": {"ids": ["few"], "now": 1},
+    "leave_ended": {"ids": ["w1"]},
 }
 
 _PAGE: dict[str, object] = {"before": "\U0010ffff", "after": "", "most": LIMIT}
@@ -644,6 +651,8 @@ _READ = frozenset(
             "next_due",
             "due_schedules",
             "list_grants",
+            "list_waiting_of",
+            "list_unclaimed",
         ),
         *("get_schedule", "get_schedule_named", "list_schedules", "list_ticks", "count_ticks"),
         *("list_under_way", "find_ticks", "schedules_ahead", "list_waiting"),

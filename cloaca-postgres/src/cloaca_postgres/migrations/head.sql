@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 10, digest 3718e5370aa984aa33207ae11e217dbed0bdf23db2af27a115d2dfa35d3b6335
+-- Made from migrations 1 to 11, digest 01729f200f9e446b08d29ef87d3ac17675b1f8a192ee805e2f851b00a8ab0b76
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -620,6 +620,8 @@ CREATE INDEX cloaca_limit_waiter_age ON cloaca_limit_waiter USING btree (line, s
 CREATE INDEX cloaca_limit_waiter_runner ON cloaca_limit_waiter USING btree (runner_id);
 
 CREATE INDEX cloaca_limit_grant_runner ON cloaca_limit_grant USING btree (runner_id, given_at);
+
+CREATE INDEX cloaca_limit_grant_run ON cloaca_limit_grant USING btree (run_id) WHERE task_id = ''::text OR runner_id IS NULL;
 
 CREATE VIEW cloaca_run_readable AS
 SELECT cloaca_run.id,

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 10, digest 26a176eb23fd82a92ffc1ac42299a861abcfdc5ca9281d71f754d803f9c7eb0b
+-- Made from migrations 1 to 11, digest 78b592509bd838d11d59830e5b1b774dfb85ceb72b5242f7696bdaf4cedc989f
 
 PRAGMA application_id = 1668050785;
 
@@ -695,6 +695,9 @@ CREATE TABLE cloaca_limit_grant (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX cloaca_limit_grant_runner ON cloaca_limit_grant (runner_id, given_at);
+
+CREATE INDEX cloaca_limit_grant_run ON cloaca_limit_grant (run_id)
+WHERE task_id = '' OR runner_id IS NULL;
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);

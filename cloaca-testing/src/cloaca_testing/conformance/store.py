@@ -10,6 +10,7 @@ import pytest
 
 from cloaca_testing.conformance.child_runs import ChildRunConformance
 from cloaca_testing.conformance.definitions import DefinitionConformance
+from cloaca_testing.conformance.limits.of_runs import RunLimitConformance
 from cloaca_testing.conformance.limits.places import LimitConformance
 from cloaca_testing.conformance.limits.settings import LimitSettingsConformance
 from cloaca_testing.conformance.maps import MapConformance
@@ -59,6 +60,7 @@ class StoreConformance(
     MapConformance,
     LimitConformance,
     LimitSettingsConformance,
+    RunLimitConformance,
     LeaseConformance,
     ObserveConformance,
     SearchConformance,

@@ -1,4 +1,6 @@
-"""What limits write with a batch: places of bodies that have ended go to the next waiters."""
+"""What limits write with a batch: places of bodies and runs that have ended go to the next waiters,
+and what waits of runs that are given back waits without a runner.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.features.limits.records import (
     GIVEN,
+    IN_LINE,
     PLACES_BACK,
     Given,
     grant_id,
@@ -34,8 +37,9 @@ _LINES: Final = "lines of limits"
 
 
 class LimitCommit:
-    """Grants are removed with the records of their bodies. The limits are locked after all runs, as
-    the last thing of the transaction.
+    """Grants are removed with the records of their bodies and runs. The limits are locked after all
+    runs, as the last thing of the transaction. So is what stays in line: who gives places reads
+    waiters under the same lock, and finds that they have no runner.
     """
 
     def __init__(self, queries: Queries, array: Array) -> None:
@@ -44,10 +48,11 @@ class LimitCommit:
 
     def part(self) -> CommitPart:
         return CommitPart(
-            kinds=frozenset((PLACES_BACK,)),
+            kinds=frozenset((PLACES_BACK, IN_LINE)),
             record=self._record,
             succession=self._succession,
             decide=self._decide,
+            ended=[self._q.leave_ended],
         )
 
     def _record(self, batch: Batch) -> Steps:
@@ -58,10 +63,13 @@ class LimitCommit:
         return {_RETURNED: Step(self._q.give_back, params)}
 
     def _succession(self, batch: Batch) -> Steps:
-        if not batch.of(PLACES_BACK):
-            return {}
         locked, lines = self._giving(batch).locks(_needs(batch))
-        return {_LOCKED: locked, _LINES: lines}
+        steps = {_LOCKED: locked, _LINES: lines}
+        if kept := batch.of(IN_LINE):
+            rows = [(*unit, batch.runner_id) for each in kept for unit in each.units]
+            stay, keep = self._q.stay_in_line, self._q.keep_grants
+            steps |= {each.name: Step(each, rows=rows) for each in (stay, keep)}
+        return steps
 
     def _decide(self, batch: Batch, names: Sequence[str]) -> _Ending | None:
         if not batch.of(PLACES_BACK):
@@ -73,6 +81,8 @@ class LimitCommit:
         from cloaca_core.features.limits.giving_steps import Giving
 
         names = {name for name, _ in _needs(batch)}
+        for each in batch.of(IN_LINE):
+            names |= {name for needs in each.units.values() for name, _ in needs}
         return Giving(self._q, self._array, Wanted(batch.runner_id, 0, OWN_FIRST_US), names)
 
 

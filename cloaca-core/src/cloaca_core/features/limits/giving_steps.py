@@ -88,8 +88,14 @@ class Giving:
         looks = [] if decision.next_look is None else [decision.next_look]
         if by_time and (opens_at := answers[-1][0][0]) is not None and opens_at < NEVER:
             looks.append(opens_at)
-        own = [each for each in decision.grants if each.runner_id == wanted.runner_id]
-        self.given = Given(tuple(own), decision.again, min(looks, default=None))
+        own = [
+            each
+            for each in decision.grants
+            if each.runner_id is not None and each.runner_id == wanted.runner_id
+        ]
+        to_claim = any(each.runner_id is None for each in decision.grants)
+        look = min(looks, default=None)
+        self.given = Given(tuple(own), decision.again, look, to_claim=to_claim)
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -115,7 +121,8 @@ class Giving:
         own: list[Row] = []
         others: list[Row] = []
         for each in decision.grants:
-            (own if each.runner_id == self._wanted.runner_id else others).append(_grant_row(each))
+            is_told = each.runner_id in (None, self._wanted.runner_id)  # claims are told apart
+            (own if is_told else others).append(_grant_row(each))
         lines = [(line_id(line.need), *line) for line in decision.lines]
         asked = {each.unit for each in self._wanted.requests}
         new = [

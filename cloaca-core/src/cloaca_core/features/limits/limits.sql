@@ -25,9 +25,98 @@ RETURNING needs;
 
 
 -- name: give_back_all
--- Remove all grants of a runner that is fenced or has ended.
-DELETE FROM cloaca_limit_grant WHERE runner_id = :runner_id
+-- Remove all grants of bodies of a runner that is fenced or has ended. The place of a run stays with the run.
+DELETE FROM cloaca_limit_grant WHERE runner_id = :runner_id AND task_id <> ''
 RETURNING needs;
+
+
+-- name: stay_in_line
+-- Units of runs that have been given back wait without a runner. The limits are locked: who gives places
+-- next sees it.
+UPDATE cloaca_limit_waiter AS waiter SET runner_id = NULL
+FROM :rows AS kept
+WHERE waiter.run_id IN [:kept.run_id] AND waiter.task_id = :kept.task_id AND waiter.item = :kept.item
+    AND waiter.runner_id = :kept.runner_id
+    AND (SELECT run.owner FROM cloaca_run AS run WHERE run.id = waiter.run_id LIMIT 1) IS NULL;
+
+
+-- name: keep_grants
+-- The same for units that have got places which the runner had not heard of.
+UPDATE cloaca_limit_grant AS place SET runner_id = NULL
+FROM :rows AS kept
+WHERE place.run_id IN [:kept.run_id] AND place.task_id = :kept.task_id AND place.item = :kept.item
+    AND place.runner_id = :kept.runner_id
+    AND (SELECT run.owner FROM cloaca_run AS run WHERE run.id = place.run_id LIMIT 1) IS NULL;
+
+
+-- name: adopt_grants
+-- A runner that has claimed these runs takes the places that they have. Those of bodies of an earlier owner
+-- are not theirs.
+UPDATE cloaca_limit_grant SET runner_id = :runner_id
+WHERE run_id IN :ids AND (task_id = '' OR runner_id IS NULL)
+    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
+    AND EXISTS (
+        SELECT 1 FROM cloaca_run AS run
+        WHERE run.id = cloaca_limit_grant.run_id AND run.owner = :runner_id AND run.ended_at IS NULL
+    )
+RETURNING name, number, run_id, task_id, item, runner_id, needs, given_at;
+
+
+-- name: list_waiting_of
+-- What waits in line of these runs, without a runner.
+SELECT run_id, task_id, item, since FROM cloaca_limit_waiter
+WHERE run_id IN :ids AND runner_id IS NULL;
+
+
+-- name: list_unclaimed
+-- The grants that no runner has taken, with whether the run is still to be made claimable, and the places of
+-- runs that have ended.
+SELECT
+    place.id, place.run_id, place.needs, place.given_at,
+    CASE WHEN run.ended_at IS NULL AND run.id IS NOT NULL THEN 0 ELSE 1 END AS is_over,
+    CASE WHEN run.owner IS NULL AND run.due_at IS NOT NULL THEN 1 ELSE 0 END AS is_asleep
+FROM cloaca_limit_grant AS place
+LEFT JOIN cloaca_run AS run ON run.id = place.run_id
+WHERE (place.task_id = '' OR place.runner_id IS NULL)
+    AND (place.runner_id IS NULL OR run.id IS NULL OR run.ended_at IS NOT NULL)
+ORDER BY place.given_at, place.id
+LIMIT :limit;
+
+
+-- name: wake_granted
+-- Let those of these runs be claimed that have no owner and have got places.
+UPDATE cloaca_run
+SET due_at = NULL, claimable_at = :now, came_due = 0,
+    status = CASE
+        WHEN paused_at IS NOT NULL THEN 'Paused' WHEN started_at IS NULL THEN 'Pending' ELSE 'Running'
+    END
+WHERE id IN :ids AND owner IS NULL AND +ended_at IS NULL AND due_at IS NOT NULL AND EXISTS (
+    SELECT 1 FROM cloaca_limit_grant AS place
+    WHERE place.run_id = cloaca_run.id AND (place.task_id = '' OR place.runner_id IS NULL)
+        AND place.runner_id IS NULL
+);
+
+
+-- name: free_unclaimed
+-- Remove those of these grants that no runner has taken, and those of runs that have ended. Their runs are
+-- locked.
+DELETE FROM cloaca_limit_grant
+WHERE id IN :ids AND (
+    runner_id IS NULL
+    OR NOT EXISTS (
+        SELECT 1 FROM cloaca_run AS run
+        WHERE run.id = cloaca_limit_grant.run_id AND run.ended_at IS NULL
+    )
+)
+RETURNING needs;
+
+
+-- name: leave_ended
+-- What waits of runs that have ended without an owner leaves its line. No limit is locked.
+DELETE FROM cloaca_limit_waiter
+WHERE run_id IN :ids AND (
+    SELECT run.ended_at FROM cloaca_run AS run WHERE run.id = cloaca_limit_waiter.run_id LIMIT 1
+) IS NOT NULL;
 
 
 -- name: list_waiting_needs

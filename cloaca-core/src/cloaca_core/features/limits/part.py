@@ -10,11 +10,13 @@ from cloaca_core.store.protocol import KernelStore
 if TYPE_CHECKING:
     from cloaca_core.features.limits.looks.records import LimitLoad, LimitLook
     from cloaca_core.features.limits.records import (
+        Adopted,
         Given,
         Grant,
         LimitDefinition,
         LimitRow,
         LimitWait,
+        Unclaimed,
         Unit,
         Waiter,
     )
@@ -50,7 +52,14 @@ class LimitReads(KernelStore, Protocol):
 class LimitStore(LimitReads, Protocol):
     """Places of limits. A place is given once, to a waiter whose needs all have places, in the
     order of ``giving``. ``commit`` gives back the places of its rows ``PLACES_BACK``, and gives all
-    free ones, in the same transaction.
+    free ones, in the same transaction; what its rows ``IN_LINE`` name waits without a runner from
+    then on.
+
+    A place of a run counts from the grant until the run has ended, whichever runner has the run.
+    Its grant is a row like another, of the task ``THE_RUN``. A unit of a run without an owner has a
+    waiter without a runner, and so has the grant that it gets. Two transactions follow, neither of
+    which locks a run after a limit: the giver, and again each beat of any runner, makes the run
+    claimable (``tend_places``), and the claimant makes the grant its own (``adopt_places``).
     """
 
     async def ask_places(
@@ -70,14 +79,25 @@ class LimitStore(LimitReads, Protocol):
         fenced.
         """
 
+    async def adopt_places(self, runner_id: str, run_ids: Collection[str]) -> dict[str, Adopted]:
+        """Return what these runs have, which the runner has claimed. Places that were given while
+        a run had no owner are the runner's from now on. Nothing if the runner is fenced.
+        """
+
+    async def tend_places(self, before: Instant) -> Unclaimed:
+        """Make the runs without an owner claimable that have got places. Free the places of those
+        that no runner has claimed since ``before``, and the places of runs that have ended.
+        """
+
     async def list_grants(self, runner_id: str, since: Instant) -> list[Grant]:
         """Return the grants that a runner has, as far as they were given since an instant. Only
         reads.
         """
 
     async def free_places(self, runner_id: str) -> None:
-        """Give back all places of a runner that was fenced or has ended, and give them to others.
-        Its waiters leave; the runners that take its runs over ask again.
+        """Give back all places of bodies of a runner that was fenced or has ended, and give them to
+        others. Its waiters leave; the runners that take its runs over ask again. The place of a run
+        stays with the run.
         """
 
     async def record_limits(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from cloaca_core.store.batch import Kind
@@ -20,6 +21,9 @@ NEVER: Final = 2**62
 
 Need: TypeAlias = tuple[str, str]
 """The name of a limit and a key of it, or ``ALL_KEYS``. Also names the line that waits for it."""
+
+THE_RUN: Final = ""
+"""In the place of a task: the run as a whole."""
 
 Unit: TypeAlias = tuple[str, str, int]
 """Run, task and item of a body. The task is empty for a limit of the run; the item is -1 for a task
@@ -128,6 +132,37 @@ class Grant(NamedTuple):
     given_at: Instant
 
 
+class Unclaimed(NamedTuple):
+    """What was done about places that no runner uses: see ``LimitStore.tend_places``. ``is_left``
+    says whether some are left; ``timed`` are limits with a rate for which something waits, so that
+    some runner has to look at them when it allows more.
+    """
+
+    woken: int = 0
+    freed: int = 0
+    is_left: bool = False
+    timed: frozenset[str] = frozenset()
+
+
+class Adopted(NamedTuple):
+    """What a claimed run has of limits: its own place and the places that were given to it while
+    no runner had it, and since when what of it waits in line.
+    """
+
+    grants: list[Grant]
+    waiting: dict[Unit, Instant]
+
+
+class InLine(NamedTuple):
+    """Units of a run that keep their places in line while the run has no owner."""
+
+    run_id: str
+    units: Mapping[Unit, tuple[Need, ...]]
+
+
+IN_LINE: Final = Kind[InLine]("waiters in line")
+
+
 class PlacesBack(NamedTuple):
     """The places of a body that has ended, or leaves the process to wait: they are given back with
     the rows of its attempt.
@@ -146,13 +181,15 @@ class Given(NamedTuple):
     ``again`` are limits to give places of at once, in another transaction. At ``next_look`` places
     may be free because of a rate; None if none waits for time. With ``is_repeat`` places that the
     transaction was to give back were free already: it may have been sent before, and have given
-    places then in an answer that was lost.
+    places then in an answer that was lost. With ``to_claim`` places went to runs without an owner:
+    they are to be made claimable, see ``LimitStore.tend_places``.
     """
 
     grants: tuple[Grant, ...] = ()
     again: frozenset[str] = frozenset()
     next_look: Instant | None = None
     is_repeat: bool = False
+    to_claim: bool = False
 
 
 GIVEN: Final = Kind[Given]("given places")

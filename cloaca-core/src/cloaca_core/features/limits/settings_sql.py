@@ -27,8 +27,8 @@ async def recorded(
     q: LimitQueries,
     definitions: Sequence[LimitDefinition],
     together: Sequence[Collection[str]],
-) -> None:
-    """See ``LimitStore.record_limits``."""
+) -> bool:
+    """See ``LimitStore.record_limits``. Returns whether places went to runs without an owner."""
     names = {each.name for each in definitions}.union(*together)
     giving = Giving(q, dialect.array, Wanted(None, 0, 0), names)
     joining = [
@@ -58,12 +58,13 @@ async def recorded(
         yield from giving.gives(now, rows, answers[1], ())
 
     await dialect.write(giving.locks(()), then=then)
+    return giving.given.to_claim
 
 
 async def changed(
     dialect: Dialect, q: LimitQueries, name: str, changes: LimitChanges | None, act: ActRow
-) -> bool | None:
-    """See ``LimitStore.set_limit``."""
+) -> tuple[bool | None, bool]:
+    """See ``LimitStore.set_limit``. Returns also whether places went to runs without an owner."""
     giving = Giving(q, dialect.array, Wanted(None, 0, 0), (name,))
     found: bool | None = None
 
@@ -87,7 +88,7 @@ async def changed(
         yield from giving.gives(now, rows, answers[1], ())
 
     await dialect.write(giving.locks(()), then=then)
-    return found
+    return found, giving.given.to_claim
 
 
 def _opened(q: LimitQueries, name: str, act: ActRow | None) -> list[Step]:

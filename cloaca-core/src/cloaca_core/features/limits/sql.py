@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core.features.limits.records import (
+    ALL_KEYS,
+    Adopted,
     Given,
     Grant,
     LimitRow,
     LimitWait,
+    Line,
     Need,
+    Unclaimed,
     Waiter,
     grant_id,
+    line_id,
     need_of,
     needs_of,
     read_grant,
 )
 from cloaca_core.features.limits.statements import LimitQueries
-from cloaca_core.store.sql.base import Queries, SqlPart
+from cloaca_core.store.sql.base import Queries, RunQueries, SqlPart
 from cloaca_core.store.sql.dialect import Answers, More, Step
 
 if TYPE_CHECKING:
@@ -31,12 +36,17 @@ if TYPE_CHECKING:
     from cloaca_core.values.times.instants import Instant
 
 
+MOST_TENDED: Final = 500
+"""Places that one transaction makes claimable or frees."""
+
+
 class SqlLimits(SqlPart):
     """The operations on limits. Contracts: see ``LimitStore``."""
 
     def __init__(self, dialect: Dialect, queries: Queries) -> None:
         super().__init__(dialect, queries)
         self._limits = queries.of(LimitQueries)
+        self._runs = queries.of(RunQueries)
 
     async def ask_places(
         self,
@@ -77,6 +87,73 @@ class SqlLimits(SqlPart):
         await self._dialect.write(steps, then=then)
         return giving.given if is_ours else None
 
+    async def adopt_places(self, runner_id: str, run_ids: Collection[str]) -> dict[str, Adopted]:
+        q, ids = self._limits, self._dialect.array(run_ids)
+        steps = [
+            Step(q.lock_runner, (runner_id,)),
+            Step(q.adopt_grants, q.adopt_grants.bind(ids=ids, runner_id=runner_id)),
+            Step(q.list_waiting_of, q.list_waiting_of.bind(ids=ids)),
+        ]
+        _, grants, waiting = await self._dialect.write(steps)
+        found = {run_id: Adopted([], {}) for run_id in run_ids}
+        for grant in map(read_grant, grants):
+            found[grant.run_id].grants.append(grant)
+        for run_id, task_id, item, since in waiting:
+            found[run_id].waiting[run_id, task_id, item] = since
+        return {run_id: each for run_id, each in found.items() if any(each)}
+
+    async def tend_places(self, before: Instant) -> Unclaimed:
+        q, array = self._limits, self._dialect.array
+        rows = await self._read(q.list_unclaimed, limit=MOST_TENDED)
+        asleep = {run_id for _, run_id, _, _, is_over, is_asleep in rows if is_asleep > is_over}
+        free = [row for row in rows if row[4] or row[3] < before]
+        timed = await self._timed()
+        if not asleep and not free:
+            return Unclaimed(is_left=bool(rows), timed=timed)
+        released = [need for row in free for need in needs_of(row[2])]
+        now = await self._dialect.now()
+        runs = array(sorted(asleep.union([row[1] for row in free])))
+        steps = [
+            Step(self._runs.lock_steered, (runs,)),
+            Step(q.wake_granted, q.wake_granted.bind(ids=runs, now=now)),
+        ]
+        if not free:
+            await self._dialect.write(steps)
+            return Unclaimed(len(asleep), is_left=True, timed=timed)
+        from cloaca_core.features.limits.giving import Wanted  # few programs have limits
+        from cloaca_core.features.limits.giving_steps import Giving
+
+        giving = Giving(q, array, Wanted(None, 0, 0), {name for name, _ in released})
+        ids = array([row[0] for row in free])
+        steps += giving.locks(released)
+
+        def then(now: Instant, answers: Answers) -> Generator[More, Answers, None]:
+            locked, lines = answers[-2:]
+            (freed,) = yield More([Step(q.free_unclaimed, q.free_unclaimed.bind(ids=ids))])
+            yield from giving.gives(now, locked, lines, _needs_in(freed))
+
+        await self._dialect.write(steps, then=then)
+        is_left = len(free) < len(rows) or giving.given.to_claim
+        return Unclaimed(len(asleep), len(free), is_left, timed)
+
+    async def _timed(self) -> frozenset[str]:
+        """The limits with a rate for which something waits."""
+        from cloaca_core.values.limits.settings import (  # few programs have limits
+            LimitChanges,
+            LimitSettings,
+        )
+
+        timed: dict[str, str] = {}
+        for each in await self.list_limits():
+            changes = LimitChanges.read(each.changes)
+            settings = LimitSettings.read(each.content).changed_by(changes)
+            if settings.rate is not None or settings.key_rate is not None:
+                timed[line_id((each.name, ALL_KEYS))] = each.name
+        if not timed:
+            return frozenset()
+        lines = await self._read(self._limits.read_lines, ids=self._dialect.array(list(timed)))
+        return frozenset([line.name for line in map(Line._make, lines) if line.waits])
+
     async def list_grants(self, runner_id: str, since: Instant) -> list[Grant]:
         rows = await self._read(self._limits.list_grants, runner_id=runner_id, since=since)
         return [read_grant(row) for row in rows]
@@ -114,7 +191,8 @@ class SqlLimits(SqlPart):
     ) -> None:
         from cloaca_core.features.limits.settings_sql import recorded  # few programs have limits
 
-        await recorded(self._dialect, self._limits, definitions, together)
+        if await recorded(self._dialect, self._limits, definitions, together):
+            await self.tend_places(0)
 
     async def limit_waits(self, run_id: str, limit: int) -> list[LimitWait]:
         rows = await self._read(self._limits.limit_waits, run_id=run_id, limit=limit)
@@ -139,7 +217,10 @@ class SqlLimits(SqlPart):
     async def set_limit(self, name: str, changes: LimitChanges | None, act: ActRow) -> bool | None:
         from cloaca_core.features.limits.settings_sql import changed  # few change any
 
-        return await changed(self._dialect, self._limits, name, changes, act)
+        is_other, to_claim = await changed(self._dialect, self._limits, name, changes, act)
+        if to_claim:
+            await self.tend_places(0)
+        return is_other
 
 
 def _needs_in(rows: Sequence[Row]) -> list[Need]:

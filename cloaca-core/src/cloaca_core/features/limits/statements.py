@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.base import Statements
@@ -11,17 +11,28 @@ if TYPE_CHECKING:
     from cloaca_core.store.sql.queries import Statement
 
 
-class LimitQueries(
-    Statements,
-    file="limits.sql",
-    news={"insert_foreign_grant": Change.RUNS, "note_limit_act": Change.ANYTHING},
-):
+_NEWS: Final = {
+    "insert_foreign_grant": Change.RUNS,
+    "wake_granted": Change.RUNS,
+    "note_limit_act": Change.ANYTHING,
+}
+
+
+class LimitQueries(Statements, file="limits.sql", news=_NEWS):
     """Statements on limits, their places and those that wait for them."""
 
     lock_runner: Statement
     lock_gone: Statement
     give_back: Statement
     give_back_all: Statement
+    stay_in_line: Statement
+    keep_grants: Statement
+    adopt_grants: Statement
+    list_waiting_of: Statement
+    list_unclaimed: Statement
+    wake_granted: Statement
+    free_unclaimed: Statement
+    leave_ended: Statement
     list_waiting_needs: Statement
     leave_waiters: Statement
     remove_waiters: Statement
