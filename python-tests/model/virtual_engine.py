@@ -24,6 +24,7 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.handles.child_calls import BegunChild, ChildCall
+from cloaca_core.definition.limits.limit import LimitLike
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.trigger import trigger
@@ -34,7 +35,15 @@ from cloaca_core.engine.execute.executor import Executor, Pools
 from cloaca_core.engine.execute.work import COROUTINES, THREADS, Stage, Work
 from cloaca_core.engine.observe.completion import Ended
 from cloaca_core.engine.submit.request import Request
-from cloaca_core.features.limits.records import Given, Grant, LimitDefinition, Unit, Waiter
+from cloaca_core.features.limits.records import (
+    Adopted,
+    Given,
+    Grant,
+    LimitDefinition,
+    Unclaimed,
+    Unit,
+    Waiter,
+)
 from cloaca_core.features.schedules.operations.schedule_table import ScheduleSpec, ScheduleTable
 from cloaca_core.features.schedules.records import ScheduleRow, TickRow
 from cloaca_core.features.steering.noted_acts import NotedActs
@@ -255,6 +264,16 @@ class VirtualStore(MemoryStore):
         await super().record_limits(definitions, together)
         self._changed(True)
 
+    async def adopt_places(self, runner_id: str, run_ids: Collection[str]) -> dict[str, Adopted]:
+        await self._answer()
+        return await super().adopt_places(runner_id, run_ids)
+
+    async def tend_places(self, before: int) -> Unclaimed:
+        await self._answer()
+        found = await super().tend_places(before)
+        self._changed(found.woken or found.freed)
+        return found
+
     async def make_due_claimable(self, workflows: Collection[str], now: int, limit: int) -> int:
         await self._answer()
         return self._changed(await super().make_due_claimable(workflows, now, limit))
@@ -435,17 +454,21 @@ class Program:
         """The name under which it owns runs at present."""
         return self.engine._parts.base.runner_id.current
 
-    def request(self, workflow: str = "flow", **options: Any) -> Request:
-        """A run without input."""
-        return self._requests.request(workflow, [{}], **options)
+    def request(
+        self, workflow: str = "flow", given: dict[str, Any] | None = None, **options: Any
+    ) -> Request:
+        """A run, by default without input."""
+        return self._requests.request(workflow, [given or {}], **options)
 
     async def execute(self, workflow: str = "flow", **options: Any) -> Ended:
         """Submit a run and wait for its end."""
         return await self.engine.execute(self.request(workflow, **options), None)
 
-    async def submit(self, workflow: str = "flow", **options: Any) -> str:
+    async def submit(
+        self, workflow: str = "flow", given: dict[str, Any] | None = None, **options: Any
+    ) -> str:
         """Submit a run; its id."""
-        (run_id,) = await self.engine.submit(self.request(workflow, **options))
+        (run_id,) = await self.engine.submit(self.request(workflow, given, **options))
         return run_id
 
     async def wait(self, run_id: str) -> Ended:
@@ -490,10 +513,14 @@ class World:
         name: str = "flow",
         *,
         time_limit: timedelta | NoLimit | None = None,
+        of_runs: Sequence[LimitLike] = (),
         **options: Any,
     ) -> None:
-        """A workflow of one task ``t`` with these options of ``task``."""
+        """A workflow of one task ``t`` with these options of ``task``; ``of_runs`` are limits of
+        its runs.
+        """
         with WorkflowBuilder(name, registry=self.registry) as builder:
+            builder.limits(*of_runs)
             if time_limit is not None:
                 builder.time_limit(time_limit)
             task(id="t", **options)(body)

@@ -21,6 +21,7 @@ from cloaca_core.features.child_runs.places import ChildPlaces
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
 from cloaca_core.features.executors.lazy_pools import LazyPools
+from cloaca_core.features.limits.adopted import AdoptedPlaces, read_places
 from cloaca_core.features.limits.limited_units import LimitedUnits
 from cloaca_core.features.limits.recorder import LimitRecorder
 from cloaca_core.features.maps.past import read_maps
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from cloaca_core.assembly.store import Store
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
+    from cloaca_core.engine.claim.claimer import ReadPast
     from cloaca_core.engine.execute.executor import Executor
     from cloaca_core.engine.stages import Base
     from cloaca_core.features.executors.supply import Supply
@@ -205,11 +207,13 @@ class Parts(Kernel):
         )
         came = self.bodies.waits.came
         self.messages: Messages = Messages(store, reading.reader, base.ids, came, base.subjects)
+        self.adopted_places: AdoptedPlaces = AdoptedPlaces()
+        past: list[ReadPast] = [
+            partial(read, store) for read in (read_forks, read_replacements, read_maps, read_waits)
+        ]
+        past.append(partial(read_places, store, base.runner_id, self.adopted_places))
         return FeatureHooks(
-            past=[
-                partial(read, store)
-                for read in (read_forks, read_replacements, read_maps, read_waits)
-            ],
+            past=past,
             stop_with_parents=steering.children.stop_with_parents,
             act_now=steering.loop.act_now,
             child_keys=steering.children.keys,
@@ -259,6 +263,9 @@ class Parts(Kernel):
             base.clock,
             base.subjects,
             self.limit_recorder.record,
+            self.limit_recorder.uses_limits,
+            self.adopted_places,
+            base.config.evict_after_seconds,
         )
         control.ports.limits = self.limits
         self.claims.takeover.fenced = self.limits.desk.free

@@ -226,11 +226,6 @@ class _Known:
     def with_workflow(self, workflow: Workflow) -> _Known:
         namespace = workflow.namespace
         self._check_limits(f"workflow {namespace}", workflow.defined_limits, but=namespace)
-        if workflow.limits:
-            raise DefinitionError(
-                f"workflow {namespace} has limits of its runs (builder.limits), which no runner "
-                "can hold to yet: give the limits to its tasks"
-            )
         replaced = self.workflows.get(namespace)
         before = self if replaced is None else self._giving_way(namespace, replaced)
         named = dict(before.named)

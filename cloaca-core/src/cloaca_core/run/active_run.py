@@ -170,7 +170,7 @@ class ActiveRunFactory:
                 has_queues=any(task.queue is not None for task in workflow.tasks),
                 has_child_nodes=any(isinstance(task.wait, Child) for task in workflow.tasks),
                 limits=workflow.limits,
-                has_limits=any(task.limits for task in workflow.tasks),
+                has_limits=bool(workflow.limits) or any(task.limits for task in workflow.tasks),
             )
             self._graphs[workflow] = graph
         return graph

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core.definition.queues import queues_of
@@ -20,11 +21,20 @@ if TYPE_CHECKING:
 class UnderWay(NamedTuple):
     """What this process has under way of a run. ``bodies``: for each attempt, by the index of its
     task, the number of waits that its body is in. ``retries``: the instants (µs) at which retries
-    are due, by task.
+    are due, by task. ``in_line``: the units that wait for places of limits, with the instants (µs)
+    since when that is known.
     """
 
     bodies: Mapping[int, int]
     retries: Mapping[int, int]
+    in_line: Mapping[int, int] = MappingProxyType({})
+
+
+def awaits_place(now: int, *, idle: bool, never_evicts: bool) -> Remaining:
+    """What remains of a run that may not begin before it has a place of its limits. Once it is
+    known to wait it leaves at once, as nothing of it is here.
+    """
+    return Remaining(now, False, False, idle, NEVER, None, never_evicts)
 
 
 def remaining_of(
@@ -46,6 +56,10 @@ def remaining_of(
         due_at = min(due_at, waits.next_due() or NEVER)
         if evict_after is not None and (since := waits.newest_for_event()) is not None:
             evict_at = since + evict_after
+    if here.in_line:
+        idle |= here.in_line.keys()
+        if evict_after is not None:
+            evict_at = max(here.in_line.values()) + evict_after
     if run.limit.deadline is not None and not rests:
         due_at = min(due_at, run.limit.deadline.at)
     is_idle = is_certain and bool(idle) and len(idle) >= len(ready)  # otherwise some run, or start

@@ -67,6 +67,7 @@ class ReasonCode(StrEnum):
     ELSEWHERE = "elsewhere"
     ALONE_ELSEWHERE = "alone_elsewhere"
     MAP = "map"
+    LIMIT_KEY = "limit_key"
 
 
 LOST: Final = (ReasonCode.WORKER_LOST, ReasonCode.POOL_BROKE)

@@ -21,7 +21,7 @@ from cloaca_core.engine.runtime.deadlines import Deadlines
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.life import Acts, CutOffAt, Do, End, GiveBack, Remaining, State
 from cloaca_core.run.reasons import Reason, overdue
-from cloaca_core.run.remaining import UnderWay, remaining_of
+from cloaca_core.run.remaining import UnderWay, awaits_place, remaining_of
 from cloaca_core.values.events import RUN_CANCEL_REQUESTED, RUN_PAUSED
 from cloaca_core.values.times.instants import SECOND
 
@@ -155,6 +155,11 @@ class Control:
     def _remaining(self, run: ActiveRun) -> Remaining:
         bodies = {attempt.index: attempt.waits for attempt in self._runs.attempts(run)}
         here = UnderWay(bodies, self.launcher.back_offs.due(run))
+        if run.graph.has_limits:
+            if run.graph.limits and not self.ports.limits.has_place(run):
+                idle = self.ports.limits.is_denied(run)
+                return awaits_place(self._clock.wall(), idle=idle, never_evicts=self._never_evicts)
+            here = here._replace(in_line=self.ports.limits.denied(run))
         evict_after = (
             self._evict_after
             if self._runs.may_release_place(run, self._config.max_active_runs)

@@ -69,8 +69,10 @@ class Departures:
     ) -> None:
         """Write that a run has no owner, with the ``rows`` that have led to that."""
         now, due_at = self._clock.wall(), act.due_at
+        in_line = self._ports.limits.leaves(run) if run.graph.has_limits else ()
         if due_at is not None:
-            until = "a message" if due_at == NEVER else instant_text(due_at)
+            other = "a place of a limit" if in_line else "a message"
+            until = other if due_at == NEVER else instant_text(due_at)
             ids = {"run_id": run.id, "workflow": run.row.workflow}
             log.info("run %s waits until %s", run.id, until, extra=ids)
         queue = queue_of_what_is_left(run) if act.queue is None else act.queue
@@ -79,11 +81,13 @@ class Departures:
             log.info("run %s moves to queue %s", run.id, queue, extra=ids)
         seen = run.row.messages if run.waits is None else run.waits.seen
         begun = bool(not act.is_surplus or run.latest or run.recovered or run.row.round > 1)
+        if run.graph.limits:
+            begun = begun and self._ports.limits.has_place(run)
         rests, rested = int(act.rests), run.limit.rested(now)
         is_plain = queue is None and run.row.queue == DEFAULT_QUEUE
         overdue_at = None if is_plain or act.rests or not begun else _limit_of(run)
         parked = Park(run.id, due_at, now, seen, rests, rested, int(begun), queue, overdue_at)
-        self._records.park(run, parked, rows, beside)
+        self._records.park(run, parked, rows, (*beside, *in_line))
 
     def end(
         self, run: ActiveRun, end: End, rows: Sequence[AttemptRow], beside: Sequence[Beside]

@@ -113,6 +113,8 @@ class Orchestrator:
     def adopt(self, run: ActiveRun) -> None:
         """Start or resume a run that this runner owns from now on."""
         self.runs.add(run)
+        if run.graph.limits and not self._ports.limits.admits(run):
+            return  # it is adopted once more when it has its place
         if self._ports.routes is not None:
             self._ports.routes.enter(run)
         if log.answers.get(logging.INFO, True):

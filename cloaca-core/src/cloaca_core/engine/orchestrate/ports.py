@@ -138,7 +138,32 @@ class RoutePort(Protocol):
 
 
 class LimitPort(Protocol):
-    """Asks for places of limits, and gives them back. Asked only of tasks that have limits."""
+    """Asks for places of limits, and gives them back. Asked only of tasks and runs that have
+    limits.
+    """
+
+    def admits(self, run: ActiveRun) -> bool:
+        """Whether a run whose workflow has limits may begin. Otherwise it is adopted again once it
+        has its place.
+        """
+
+    def has_place(self, run: ActiveRun) -> bool:
+        """Whether a run whose workflow has limits has begun, or may begin."""
+
+    def is_denied(self, run: ActiveRun) -> bool:
+        """Whether a run that may not begin yet has asked for its place, and waits in line."""
+
+    def over(self, run: ActiveRun) -> Sequence[Beside]:
+        """The end of the run is about to be written. Returns rows to be written with it."""
+
+    def denied(self, run: ActiveRun) -> Mapping[int, int]:
+        """The units of the run that wait in line, and since when that is known."""
+
+    def leaves(self, run: ActiveRun) -> Sequence[Beside]:
+        """The run is about to be given back. Returns rows to be written with that."""
+
+    def left(self, run: ActiveRun) -> None:
+        """The run was given back."""
 
     def enter(self, run: ActiveRun, unit: int, resume: Resume) -> None:
         """A task or an item is ready: it begins once it has its places."""
@@ -183,6 +208,27 @@ class LimitPort(Protocol):
 
 class _NoLimits:
     """No task has limits."""
+
+    def admits(self, run: ActiveRun) -> bool:
+        raise NotImplementedError(f"run {run.id} has limits, for which this engine has no part")
+
+    def has_place(self, _: ActiveRun) -> bool:
+        return False
+
+    def is_denied(self, _: ActiveRun) -> bool:
+        return False
+
+    def over(self, _: ActiveRun) -> Sequence[Beside]:
+        return ()
+
+    def denied(self, _: ActiveRun) -> Mapping[int, int]:
+        return {}
+
+    def leaves(self, _: ActiveRun) -> Sequence[Beside]:
+        return ()
+
+    def left(self, run: ActiveRun) -> None:
+        """There is nothing to note."""
 
     def enter(self, run: ActiveRun, unit: int, _: Resume) -> None:
         task = run.graph.tasks[unit & TASK]

@@ -110,6 +110,8 @@ class RecordOutcomes:
     def _gave_back(self, entry: RunEntry, park: Park) -> None:
         run, stop_request = entry.run, entry.stop_request
         failpoints.hit("run.after_park")
+        if run.graph.has_limits and stop_request != RunStatus.CANCELLED:
+            self._control.ports.limits.left(run)
         self._control.tell(
             run, run.life.gave_back, None if stop_request is None else RunStatus(stop_request)
         )

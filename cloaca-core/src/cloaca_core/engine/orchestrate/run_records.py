@@ -170,6 +170,8 @@ class RunRecords:
             with_end = self._ports.with_end(run, end)
         if run.waits is not None:
             beside = [*beside, *self._ports.waits.over(run)]
+        if run.graph.limits:
+            beside = [*beside, *self._ports.limits.over(run)]
         self._journal.add(
             RunEntry(self.listener, run, attempts, end, with_end=with_end, beside=beside)
         )

@@ -1,9 +1,11 @@
 """Speaks with the database about places of limits: asks for places, gives them back, and hears what
 this runner was given.
 
-What comes while a transaction is under way goes into the next one. Nothing is asked in intervals:
-the loop acts when there is something to say, at an instant that the database has named, and when
-another runner may have given places to this one.
+What comes while a transaction is under way goes into the next one. No place is asked for in
+intervals: the loop acts when there is something to say, at an instant that the database has named,
+and when another runner may have given places to this one. Once a beat it looks for runs without an
+owner that have got places, in case their giver died before it made them claimable; a program
+without limits does not.
 """
 
 from __future__ import annotations
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
 
 MOST_REQUESTS: Final = 500
 """Waiters for which one transaction asks."""
+BEAT: Final = 5 * SECOND
+IDLE_BEAT: Final = 60 * SECOND
+"""µs between two looks at the places of runs that no runner has: while something waits, and
+otherwise.
+"""
+LAPSE: Final = 2 * BEAT
+"""µs after which a place is given to another if no runner has claimed its run."""
 LEAST_PAUSE: Final = 0.001
 """Seconds by which a timer may fire too early."""
 
@@ -40,6 +49,9 @@ class Waiting(Protocol):
 
     def accept(self, grant: Grant) -> None:
         """A waiter has got its places."""
+
+    def deny(self, units: Collection[Unit]) -> None:
+        """These units have asked, and wait in line from now on."""
 
     def known(self) -> Collection[tuple[str, int]]:
         """The places that bodies have, or that are on their way back, by name and number."""
@@ -63,7 +75,12 @@ class PlaceDesk:
         clock: Clock,
         subjects: Subjects,
         record: Callable[[], Awaitable[None]],
+        uses_limits: Callable[[], bool],
     ) -> None:
+        self._subjects = subjects
+        self._uses_limits = uses_limits
+        self._tends_at: int | None = None
+        self._has_to_claim = False
         self._store = store
         self._waiting = waiting
         self._runner_id = runner_id
@@ -112,7 +129,10 @@ class PlaceDesk:
         self._forgotten += 1
 
     def runner_gone(self) -> None:
-        """Another runner is gone, which may have been about to look at a limit."""
+        """Another runner is gone, which may have been about to look at a limit, or to make runs
+        claimable that have got places.
+        """
+        self._has_to_claim = self._has_to_claim or self._uses_limits()
         if names := self._waiting.names():
             self._again.update(names)
             self._may_have_got()
@@ -149,14 +169,42 @@ class PlaceDesk:
             await self._look_at_settings()
         if self._has_news:
             await self._look()
+        if self._has_to_claim or self._is_time_to_tend():
+            await self._tend()
         if self._look_at is not None and self._look_at <= self._clock.wall():
             self._look_at = None
             self._again |= self._names
         while self._unasked or self._back or self._left or self._again:
             await self._transact()
-        if self._look_at is None:
+        looks = [at for at in (self._look_at, self._tends_at) if at is not None]
+        if not looks:
             return None
-        return max(LEAST_PAUSE, (self._look_at - self._clock.wall()) / SECOND)
+        return max(LEAST_PAUSE, (min(looks) - self._clock.wall()) / SECOND)
+
+    def _is_time_to_tend(self) -> bool:
+        if self._tends_at is None:  # the runner has just opened, or its program has no limits
+            return self._uses_limits()
+        return self._tends_at <= self._clock.wall()
+
+    async def _tend(self) -> None:
+        """Make runs claimable that no runner has and that have got places, also those for which the
+        giver could not do it, and free places that no runner claims.
+        """
+        self._has_to_claim = False
+        try:
+            found = await self._store.tend_places(self._clock.wall() - LAPSE)
+        except BaseException:
+            self._has_to_claim = True
+            raise
+        if found.woken:
+            self._subjects.claimable.publish()
+        if found.freed:
+            self._may_have_got()
+        if not found.timed <= self._names or (found.timed and self._look_at is None):
+            self._names |= found.timed
+            self._again |= found.timed
+        is_busy = found.is_left or bool(self._waiting.names() or self._waiting.known())
+        self._tends_at = self._clock.wall() + (BEAT if is_busy else IDLE_BEAT)
 
     async def _transact(self) -> None:
         """Say what there is to say. If this runner was fenced there is nothing: who fences it gives
@@ -186,6 +234,9 @@ class PlaceDesk:
         if given is None:
             return
         self._take(given)
+        asked = [each.unit for each in requests if given.again.isdisjoint(names_of(each))]
+        if denied := [unit for unit in asked if self._waiting.waiter(unit) is not None]:
+            self._waiting.deny(denied)
         if self._is_unsure:
             self._is_unsure, self._has_news = False, True
             self._wakeup.wake()
@@ -202,6 +253,9 @@ class PlaceDesk:
             self._accept(grant)
         if given.is_repeat:
             self._may_have_got()
+        if given.to_claim or given.is_repeat:
+            self._has_to_claim = True
+            self._wakeup.wake()
         if given.again:
             self._again |= given.again
             self._wakeup.wake()
@@ -256,3 +310,9 @@ class PlaceDesk:
         """The runner leaves: give back what it still has, before its row goes."""
         if self._is_used:
             await self._store.free_places(self._runner_id.current)
+            await self._store.tend_places(0)
+
+
+def names_of(waiter: Waiter) -> set[str]:
+    """The limits of which a waiter needs places."""
+    return {name for name, _ in waiter.needs}

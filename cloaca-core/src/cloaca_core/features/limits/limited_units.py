@@ -17,16 +17,20 @@ from cloaca_core.engine.execute.outcome import raised
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.errors import LimitKeyError
 from cloaca_core.features.limits.desk import PlaceDesk
+from cloaca_core.features.limits.in_line import InLineUnits, key_of_unit, unit_of_key
+from cloaca_core.features.limits.limited_runs import LimitedRuns
 from cloaca_core.features.limits.records import (
     ALL_KEYS,
     PLACES_BACK,
+    THE_RUN,
     Grant,
     Need,
     PlacesBack,
     Unit,
     Waiter,
 )
-from cloaca_core.run.items.units import BITS, TASK
+from cloaca_core.run.items.units import TASK
+from cloaca_core.run.life import State
 from cloaca_core.values.missing import MISSING
 
 if TYPE_CHECKING:
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.engine.recover.runner_id import RunnerId
     from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.features.limits.adopted import AdoptedPlaces
     from cloaca_core.features.limits.part import LimitStore
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.restore import Resume
@@ -80,9 +85,12 @@ class LimitedUnits:
     """A ``LimitPort``, whose ``desk`` speaks with the database. Belongs to the engine's loop.
 
     ``_waiting`` are the waiters, ``_bodies`` those of them that are bodies which continue with
-    their places. ``_held`` are the places of attempts, ``_on_way`` those that a record gives back
-    which is not durable yet. ``_of_run`` has the units of each run that have waited here, with the
-    numbers of the last places that they have had.
+    their places. ``_runs`` are the runs that wait as a whole, ``_adopted`` has what was read with
+    claimed runs, ``_in_line`` the waiters that may leave with their runs. ``_held`` are the places
+    of attempts, ``_on_way`` those that a record gives back which is not durable yet. ``_of_run``
+    has the units of each run that have waited here, with the numbers of the last places that they
+    have had. A run may stay for ``evict_after`` seconds after all of it that is left has begun to
+    wait.
     """
 
     def __init__(
@@ -93,6 +101,9 @@ class LimitedUnits:
         clock: Clock,
         subjects: Subjects,
         record: Callable[[], Awaitable[None]],
+        uses_limits: Callable[[], bool],
+        adopted: AdoptedPlaces,
+        evict_after: float,
     ) -> None:
         self._kernel = kernel
         self._runner_id = runner_id
@@ -103,7 +114,19 @@ class LimitedUnits:
         self._bodies: dict[Attempt, tuple[Unit, asyncio.Future[None]]] = {}
         self._held: dict[Attempt, Grant] = {}
         self._on_way: dict[ActiveRun, dict[tuple[str, int], Grant]] = {}
-        self.desk: PlaceDesk = PlaceDesk(store, self, runner_id, clock, subjects, record)
+        self._in_line = InLineUnits()
+        self._adopted = adopted
+        self._evict_after = evict_after
+        self.desk: PlaceDesk = PlaceDesk(
+            store, self, runner_id, clock, subjects, record, uses_limits
+        )
+        self._runs: LimitedRuns = LimitedRuns(kernel, runner_id, adopted, self.desk)
+        self.admits: Callable[[ActiveRun], bool] = self._runs.admits
+        self.has_place: Callable[[ActiveRun], bool] = self._runs.has_place
+        self.is_denied: Callable[[ActiveRun], bool] = self._runs.is_denied
+        self.denied: Callable[[ActiveRun], Mapping[int, int]] = self._in_line.denied_units
+        self.leaves: Callable[[ActiveRun], Sequence[Beside]] = self._in_line.rows
+        self.left: Callable[[ActiveRun], None] = self._in_line.left
 
     # -- begin -------------------------------------------------------------------------------
 
@@ -114,7 +137,14 @@ class LimitedUnits:
         except LimitKeyError as error:
             self._refuse(run, unit, resume, error)
             return
-        since = self._clock.wall() if run.latest else run.row.claimable_at
+        key = key_of_unit(run, unit)
+        if (grant := self._adopted.take(run, key)) is not None:
+            if grant.needs == needs:
+                self._begin(run, unit, resume, grant)
+                return
+            self.desk.give_back(grant)
+        usual = self._clock.wall() if run.latest else run.row.claimable_at
+        since = self._adopted.since(run, key) or usual
         self._ask(run, unit, needs, since, partial(self._begin, run, unit, resume), resume)
 
     def _needs(self, run: ActiveRun, unit: int) -> tuple[Need, ...]:
@@ -137,6 +167,7 @@ class LimitedUnits:
 
     def _begin(self, run: ActiveRun, unit: int, resume: Resume, grant: Grant) -> None:
         attempts = self._kernel.attempts
+        run.life.ready(())  # it may have waited without a place of ``max_active_runs``
         if attempts.draining:
             self.desk.give_back(grant)
             return
@@ -157,10 +188,11 @@ class LimitedUnits:
         begin: Callable[[Grant], None],
         resume: Resume | None = None,
     ) -> Unit:
-        key = _key(run, unit)
+        key = key_of_unit(run, unit)
         waiter = Waiter(*key, self._runner_id.current, -run.row.priority, since, 1, needs)
         last = self._of_run.setdefault(run, {}).setdefault(key, 0)
         self._waiting[key] = Waits(run, waiter, begin, resume, last)
+        self._in_line.discard(run, key)
         self.desk.ask(key, [name for name, _ in needs])
         return key
 
@@ -210,6 +242,13 @@ class LimitedUnits:
         self._on_way.setdefault(attempt.owner, {})[grant.name, grant.number] = grant
         return (PlacesBackRow(PlacesBack(attempt.owner.id, grant)),)
 
+    def over(self, run: ActiveRun) -> Sequence[Beside]:
+        """See ``LimitPort``."""
+        if (grant := self._runs.over(run)) is None:
+            return ()
+        self._on_way.setdefault(run, {})[grant.name, grant.number] = grant
+        return (PlacesBackRow(PlacesBack(run.id, grant)),)
+
     def recorded(self, run: ActiveRun, beside: Iterable[Beside]) -> None:
         """See ``LimitPort``."""
         if (on_way := self._on_way.get(run)) is None:
@@ -236,28 +275,40 @@ class LimitedUnits:
     def take(self, run: ActiveRun) -> Mapping[int, Resume]:
         """See ``LimitPort``."""
         found: dict[int, Resume] = {}
+        kept = dict(self._runs.take(run, self.desk.leave))
+        denied = self._in_line.denied(run) if run.life.state is State.LEAVING else ()
         for key in self._of_run.get(run, ()):
             waits = self._waiting.get(key)
             if waits is not None and waits.resume is not None:
-                found[_unit(run, key)] = waits.resume
+                found[unit_of_key(run, key)] = waits.resume
+                if key in denied:
+                    kept[key] = self._waiting.pop(key).waiter.needs
+        self._in_line.keep(run, kept)
         self.take_units(run, found)
         return found
 
     def take_units(self, run: ActiveRun, units: Collection[int]) -> list[int]:
         """See ``LimitPort``."""
-        found = [unit for unit in units if _key(run, unit) in self._waiting]
+        found = [unit for unit in units if key_of_unit(run, unit) in self._waiting]
         for unit in found:
-            self._withdraw(_key(run, unit))
+            self._withdraw(key_of_unit(run, unit))
         return found
 
     def forget(self, run: ActiveRun) -> None:
         """See ``LimitPort``."""
         self.take(run)
+        units, late = self._in_line.forget(run)
+        for key in units:
+            self.desk.leave(key)
+        for grant in (*late, *self._adopted.forget(run)):
+            if grant.task_id != THE_RUN:
+                self.desk.give_back(grant)
         self._of_run.pop(run, None)
         self.desk.forget_run()
 
     def _withdraw(self, key: Unit) -> None:
-        if self._waiting.pop(key, None) is not None:
+        if (waits := self._waiting.pop(key, None)) is not None:
+            self._in_line.discard(waits.run, key)
             self.desk.leave(key)
 
     # -- the desk ----------------------------------------------------------------------------
@@ -265,15 +316,33 @@ class LimitedUnits:
     def waiter(self, unit: Unit) -> Waiter | None:
         """See ``Waiting``."""
         waits = self._waiting.get(unit)
-        return None if waits is None else waits.waiter
+        return self._runs.waiter(unit) if waits is None else waits.waiter
 
     def names(self) -> Collection[str]:
         """See ``Waiting``."""
-        return {name for each in self._waiting.values() for name, _ in each.waiter.needs}
+        names = {name for each in self._waiting.values() for name, _ in each.waiter.needs}
+        return names.union(self._runs.names())
+
+    def deny(self, units: Collection[Unit]) -> None:
+        """See ``Waiting``. A run whose ready units all wait leaves memory, at once or later."""
+        now = self._clock.wall()
+        runs: dict[ActiveRun, None] = {}
+        for unit in units:
+            if (run := self._runs.deny(unit)) is not None:
+                runs[run] = None
+            elif (waits := self._waiting.get(unit)) is not None and waits.resume is not None:
+                runs[waits.run] = None
+                self._in_line.deny(waits.run, unit, now)
+        for run in runs:
+            self._kernel.guarded(run, self._kernel.review, run)
+            if run.life.state is State.IDLE:
+                review = self._kernel.review
+                self._loop.call_later(self._evict_after, self._kernel.guarded, run, review, run)
 
     def known(self) -> Collection[tuple[str, int]]:
         """See ``Waiting``."""
-        found = {(each.name, each.number) for each in self._held.values()}
+        held = (*self._held.values(), *self._runs.places())
+        found = {(each.name, each.number) for each in held}
         return found.union(*self._on_way.values())
 
     def given(self, committed: Committed) -> None:
@@ -283,20 +352,18 @@ class LimitedUnits:
     def accept(self, grant: Grant) -> None:
         """See ``Waiting``. It may be that nothing waits for these places any more."""
         key = (grant.run_id, grant.task_id, grant.item)
+        if grant.task_id == THE_RUN:
+            self._runs.accept(grant)
+            return
         waits = self._waiting.get(key)
+        if waits is None and self._in_line.is_late(grant):
+            return
         if waits is None or grant.needs != waits.waiter.needs:
             self.desk.give_back(grant)
             return
         if grant.number <= waits.last:
             return  # it had these before, and they are on their way back
         del self._waiting[key]
+        self._in_line.discard(waits.run, key)
         self._of_run[waits.run][key] = grant.number
         self._kernel.guarded(waits.run, waits.begin, grant)
-
-
-def _key(run: ActiveRun, unit: int) -> Unit:
-    return run.id, run.graph.tasks[unit & TASK].id, (unit >> BITS) - 1
-
-
-def _unit(run: ActiveRun, key: Unit) -> int:
-    return run.graph.position[key[1]] + ((key[2] + 1) << BITS)

@@ -44,6 +44,10 @@ class LimitRecorder:
         if unknown := tuple([each for each in unknown if each.name not in recorded]):
             raise refused_limits(unknown, sorted(recorded | {each.name for each in defined}))
 
+    def uses_limits(self) -> bool:
+        """Whether a task or a workflow of this program has limits."""
+        return any(_uses_limits(each) for each in self._registry.workflows())
+
     async def record(self) -> None:
         """Record the limits of this program that it has not recorded yet."""
         limits = {each.name: each.settings.content() for each in self._registry.limits()}
@@ -74,9 +78,6 @@ def _uses_limits(workflow: Workflow) -> bool:
 
 
 def _taken_together(workflow: Workflow) -> list[frozenset[str]]:
-    """The names of the limits of each task that has several."""
-    return [
-        frozenset([use.name for use in task.limits])
-        for task in workflow.tasks
-        if len(task.limits) > 1
-    ]
+    """The names of the limits of each task that has several, and of the runs."""
+    taken = [workflow.limits, *[task.limits for task in workflow.tasks]]
+    return [frozenset([use.name for use in uses]) for uses in taken if len(uses) > 1]

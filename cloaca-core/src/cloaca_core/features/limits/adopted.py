@@ -1,0 +1,67 @@
+"""What claimed runs have of limits: places that were given while no runner had them, the places of
+the runs themselves, and how long what waits has waited.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cloaca_core.engine.orchestrate.adoption import PastRows
+    from cloaca_core.engine.recover.runner_id import RunnerId
+    from cloaca_core.features.limits.part import LimitStore
+    from cloaca_core.features.limits.records import Adopted, Grant, Unit
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.values.times.instants import Instant
+
+
+class AdoptedPlaces:
+    """By run. Belongs to the engine's loop."""
+
+    def __init__(self) -> None:
+        self._runs: dict[ActiveRun, Adopted] = {}
+
+    def put(self, adopted: Adopted, run: ActiveRun, _: Instant | None) -> None:
+        """A run is about to resume."""
+        self._runs[run] = adopted
+
+    def take(self, run: ActiveRun, unit: Unit) -> Grant | None:
+        """The places that a unit of the run has; it has them once."""
+        if (adopted := self._runs.get(run)) is None:
+            return None
+        for grant in adopted.grants:
+            if (grant.run_id, grant.task_id, grant.item) == unit:
+                adopted.grants.remove(grant)
+                return grant
+        return None
+
+    def since(self, run: ActiveRun, unit: Unit) -> Instant | None:
+        """Since when a unit of the run has waited in line; None if it has not."""
+        adopted = self._runs.get(run)
+        return None if adopted is None else adopted.waiting.get(unit)
+
+    def forget(self, run: ActiveRun) -> list[Grant]:
+        """The run is over, or is not ours any more. Returns the places of it that were not used."""
+        adopted = self._runs.pop(run, None)
+        return [] if adopted is None else adopted.grants
+
+
+async def read_places(
+    store: LimitStore, runner_id: RunnerId, places: AdoptedPlaces, past: Mapping[str, PastRows]
+) -> None:
+    """Read the places of claimed runs whose workflows have limits. See ``ReadPast``."""
+    limited = [run_id for run_id, rows in past.items() if _has_limits(rows)]
+    if not limited:
+        return
+    for run_id, adopted in (await store.adopt_places(runner_id.current, limited)).items():
+        past[run_id].adopt.append(partial(places.put, adopted))
+
+
+def _has_limits(rows: PastRows) -> bool:
+    workflow = rows.workflow
+    return workflow is not None and bool(
+        workflow.limits or any(task.limits for task in workflow.tasks)
+    )

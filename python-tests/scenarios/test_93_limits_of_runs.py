@@ -1,0 +1,109 @@
+"""Limits of whole runs: a run has its place from its first start to its end; until then it is
+Pending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from scenarios.steering import Gate, until
+
+import cloaca
+
+OpenRunner = Callable[..., cloaca.DefaultRunner]
+
+
+def wait_for(status: str, *runs: Any) -> None:
+    """Wait until these runs have this status."""
+    until(lambda: all(each.info().status == status for each in runs))
+
+
+def gated(gate: Gate, *limits: Any, name: str = "nightly", **options: Any) -> None:
+    """A workflow with one task, which is held, and limits of its runs."""
+    with cloaca.WorkflowBuilder(name) as builder:
+        builder.limits(*limits)
+
+        @cloaca.task(**options)
+        def work(context: cloaca.Context) -> None:
+            gate.hold(context)
+            gate.seen.append(context["who"])
+
+
+@pytest.mark.each_backend
+def test_a_run_begins_when_it_has_its_place(open_runner: OpenRunner) -> None:
+    gate = Gate()
+    gated(gate, cloaca.Limit("nightly", total=1))
+    runner = open_runner()
+
+    first = runner.submit("nightly", {"who": "first"})
+    assert gate.begun.wait(60)
+    second = runner.submit("nightly", {"who": "second"})
+    wait_for("Pending", second)
+    until(lambda: second.info().started_at is None)
+
+    gate.open.set()
+    assert first.result(60).status == "Completed"
+    assert second.result(60).status == "Completed"
+    assert gate.seen == ["first", "second"]
+
+
+@pytest.mark.each_backend
+def test_runs_of_one_key_begin_one_after_the_other(open_runner: OpenRunner) -> None:
+    gate = Gate()
+    gated(gate, cloaca.Limit("nightly", per_key=1).key("who"))
+    runner = open_runner()
+    ann = [runner.submit("nightly", {"who": "ann"}) for _ in range(2)]
+    bob = runner.submit("nightly", {"who": "bob"})
+
+    wait_for("Running", bob)
+    wait_for("Pending", ann[1])
+    gate.open.set()
+
+    assert [run.result(60).status for run in (*ann, bob)] == ["Completed"] * 3
+
+
+@pytest.mark.each_backend
+def test_a_retried_run_waits_for_its_place_anew(open_runner: OpenRunner) -> None:
+    gate, fails = Gate(), [True]
+    with cloaca.WorkflowBuilder("nightly") as builder:
+        builder.limits(cloaca.Limit("nightly", total=1))
+
+        @cloaca.task(retry_attempts=1)
+        def work(context: cloaca.Context) -> None:
+            if fails:
+                fails.pop()
+                raise OSError("no connection")
+            gate.hold(context)
+            gate.seen.append(context["who"])
+
+    runner = open_runner()
+    first = runner.submit("nightly", {"who": "first"})
+    assert first.result(60).status == "Failed"
+    second = runner.submit("nightly", {"who": "second"})
+    assert gate.begun.wait(60)
+
+    first.retry()
+    wait_for("Pending", first)
+    gate.open.set()
+
+    assert second.result(60).status == "Completed"
+    assert first.result(60).status == "Completed"
+    assert gate.seen == ["second", "first"]
+
+
+def test_runs_of_a_client_without_the_code_wait_too(
+    open_runner: OpenRunner, database_url: str
+) -> None:
+    gate = Gate()
+    gated(gate, cloaca.Limit("nightly", total=1))
+    runner = open_runner()
+    with cloaca.Client(database_url) as client:
+        runs = [client.submit("nightly", {"who": who}) for who in ("ann", "bob")]
+        assert gate.begun.wait(60)
+        until(lambda: sorted(each.info().status for each in runs) == ["Pending", "Running"])
+
+        gate.open.set()
+        assert [each.result(60).status for each in runs] == ["Completed"] * 2
+    runner.shutdown()
