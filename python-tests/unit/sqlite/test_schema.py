@@ -90,6 +90,7 @@ _SMALL_IN = {
     "kinds_of_person": {"known"},  # a row for each kind of act
     "queue_loads": {"waiting", "lines", "counted", "first"},  # for each line at most as many
     "list_limits": {"cloaca_limit"},  # a row for each limit
+    "list_unclaimed": {"place"},  # by the index of the places of runs
     "list_holders": {"cloaca_limit_grant"},  # a row for each body under way that has limits
     "limit_waiting": {"counted", "own", "open_lines", "full_lines"},  # as far as it is counted
     "awaited_lines": {"open_lines", "full_lines", "own"},  # lines that wait longest

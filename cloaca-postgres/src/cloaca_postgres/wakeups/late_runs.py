@@ -46,6 +46,7 @@ AS_OF: Final[Mapping[str, str]] = {
     "reopen_run": "now",
     "resume_runs": "now",
     "wake_waiting": "now",
+    "wake_granted": "now",
     "make_claimable_after_set_back": "now",
     "bring_overdue": "now",
 }
