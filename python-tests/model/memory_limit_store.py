@@ -273,8 +273,13 @@ class MemoryLimits(MemorySteering):
         """Give back the places of a batch, and the free ones to the next waiters. ``current`` are
         the runs that the runner still owns.
         """
+        kept = {each.run_id for each in batch.of(IN_LINE)}
+        to_claim = any(
+            each.runner_id is None and each.run_id in kept
+            for each in self.limit_table.grants.values()
+        )
         if not (back := [each.grant for each in batch.of(PLACES_BACK)]):
-            return {}
+            return {GIVEN: frozenset((Given(to_claim=True),))} if to_claim else {}
         names = {name for each in back for name, _ in each.needs}
         wanted = Wanted(batch.runner_id, self.wall_clock(), OWN_FIRST_US)
         known = self.limit_table.grants
@@ -282,7 +287,7 @@ class MemoryLimits(MemorySteering):
             each.run_id in current and (each.name, each.number) not in known for each in back
         )
         given = self._give(wanted, names, back if self._may_ask(batch.runner_id) else ())
-        given = given._replace(is_repeat=is_repeat)
+        given = given._replace(is_repeat=is_repeat, to_claim=given.to_claim or to_claim)
         return {} if given == Given() else {GIVEN: frozenset((given,))}
 
     def _may_ask(self, runner_id: str) -> bool:

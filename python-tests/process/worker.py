@@ -165,6 +165,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _stepped(registry)
     _mapped(registry)
     _crowded(registry)
+    _nightly(registry)
     _mailed(registry)
     _waiting(registry)
     _asking(registry)
@@ -413,6 +414,17 @@ def _crowded(registry: cloaca.Registry) -> None:
     with cloaca.WorkflowBuilder("crowded", registry=registry):
 
         @cloaca.task(id="busy", limits=[cloaca.Limit("crowd", total=2)])
+        def body(_: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            note(handle)
+            note(handle, "done")
+
+
+def _nightly(registry: cloaca.Registry) -> None:
+    """The same with one body; of the runs one may be under way."""
+    with cloaca.WorkflowBuilder("nightly", registry=registry) as builder:
+        builder.limits(cloaca.Limit("nights", total=1))
+
+        @cloaca.task(id="busy")
         def body(_: cloaca.Context, handle: cloaca.TaskHandle) -> None:
             note(handle)
             note(handle, "done")

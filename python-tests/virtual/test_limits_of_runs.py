@@ -26,7 +26,8 @@ from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.definition.limits.limit import Limit, LimitLike
 from cloaca_core.definition.submission import StartOptions
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.features.limits.records import PLACES_BACK
+from cloaca_core.features.limits.records import IN_LINE, PLACES_BACK
+from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.limits.settings import LimitChanges
@@ -229,7 +230,8 @@ async def test_a_limit_that_is_raised_begins_what_no_runner_has() -> None:
         runs = [await program.submit() for _ in range(2)]
         await quiet()
 
-        await w.store.set_limit("nightly", LimitChanges(total=2), "ann")
+        act = ActRow("act", "", "", 0, "set_limit", "ann", "nightly", 1, 1)
+        await w.store.set_limit("nightly", LimitChanges(total=2), act)
         for each in runs:
             await program.wait(each)
 
@@ -250,6 +252,32 @@ async def test_a_rate_of_runs_is_kept_by_another_runner_when_the_first_is_gone()
             await second.wait(each)
 
         assert bodies.begun == pytest.approx([0, HOUR, 2 * HOUR], abs=1)
+        assert no_place_is_left(w)
+
+
+async def test_a_place_that_comes_as_the_run_is_given_back_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        nightly(w, bodies)
+        program = await w.start()
+        first = await program.submit()
+        await quiet()
+        commit = program.store.commit
+
+        async def give_before(batch: Batch, on_commit: OnCommit | None = None) -> Committed:
+            if batch.of(IN_LINE):
+                act = ActRow("act", "", "", 0, "set_limit", "ann", "nightly", 1, 1)
+        await w.store.set_limit("nightly", LimitChanges(total=2), act)
+            return await commit(batch, on_commit)
+
+        monkeypatch.setattr(program.store, "commit", give_before)
+        second = await program.submit()
+        for each in (first, second):
+            await program.wait(each)
+
+        assert bodies.begun == pytest.approx([0, 0], abs=1)
         assert no_place_is_left(w)
 
 

@@ -4,7 +4,7 @@ and what waits of runs that are given back waits without a runner.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.features.limits.records import (
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cloaca_core.store.batch import Batch, Decided
     from cloaca_core.store.sql.base import Queries
     from cloaca_core.store.sql.dialect import Answers, More, Then
+    from cloaca_core.store.sql.queries import Row
     from cloaca_core.values.times.instants import Instant
 
 OWN_FIRST_US: Final = 5_000_000
@@ -34,6 +35,7 @@ beat.
 _RETURNED: Final = "places back"
 _LOCKED: Final = "locked limits"
 _LINES: Final = "lines of limits"
+_UNCLAIMED: Final = "unclaimed grants"
 
 
 class LimitCommit:
@@ -52,6 +54,7 @@ class LimitCommit:
             record=self._record,
             succession=self._succession,
             decide=self._decide,
+            answer=_answer,
             ended=[self._q.leave_ended],
         )
 
@@ -69,6 +72,8 @@ class LimitCommit:
             rows = [(*unit, batch.runner_id) for each in kept for unit in each.units]
             stay, keep = self._q.stay_in_line, self._q.keep_grants
             steps |= {each.name: Step(each, rows=rows) for each in (stay, keep)}
+            ids = self._array([each.run_id for each in kept])
+            steps[_UNCLAIMED] = Step(self._q.find_unclaimed, self._q.find_unclaimed.bind(ids=ids))
         return steps
 
     def _decide(self, batch: Batch, names: Sequence[str]) -> _Ending | None:
@@ -95,7 +100,8 @@ class _Ending:
         self._giving = giving
         self._runs = runs
         self._fence = names.index("fence") if "fence" in names else None
-        self._is_repeat = False
+        self._is_repeat = self._to_claim = False
+        self._unclaimed = names.index(_UNCLAIMED) if _UNCLAIMED in names else None
         self._places = [names.index(name) for name in (_RETURNED, _LOCKED, _LINES)]
         self.then: Then = self._then
 
@@ -103,13 +109,22 @@ class _Ending:
         returned, locked, lines = [answers[place] for place in self._places]
         ours = {row[0] for row in answers[self._fence]} if self._fence is not None else set()
         self._is_repeat = len(returned) < sum(run_id in ours for run_id in self._runs)
+        self._to_claim = self._unclaimed is not None and bool(answers[self._unclaimed])
         released = [need for (text,) in returned for need in needs_of(text)]
         return self._giving.gives(now, locked, lines, released)
 
     def decided(self) -> Decided:
         """The places that this commit has given to its own runner."""
-        given = self._giving.given._replace(is_repeat=self._is_repeat)
+        given = self._giving.given
+        to_claim = given.to_claim or self._to_claim
+        given = given._replace(is_repeat=self._is_repeat, to_claim=to_claim)
         return NONE_DECIDED if given == Given() else {GIVEN: frozenset((given,))}
+
+
+def _answer(_: Batch, answers: Mapping[str, Sequence[Row]], __: Collection[str]) -> Decided:
+    """What was given back has got places meanwhile."""
+    to_claim = bool(answers.get(_UNCLAIMED))
+    return {GIVEN: frozenset((Given(to_claim=True),))} if to_claim else NONE_DECIDED
 
 
 def _needs(batch: Batch) -> list[tuple[str, str]]:

@@ -103,6 +103,7 @@ class PlaceDesk:
         subjects.limits.subscribe(self._may_have_got)
         subjects.limits.subscribe(self._settings_may_differ)
         subjects.anything.subscribe(self._settings_may_differ)
+        subjects.ended_elsewhere.subscribe(self._tend_soon)
 
     # -- what there is to say ----------------------------------------------------------------
 
@@ -132,10 +133,16 @@ class PlaceDesk:
         """Another runner is gone, which may have been about to look at a limit, or to make runs
         claimable that have got places.
         """
-        self._has_to_claim = self._has_to_claim or self._uses_limits()
+        self._tend_soon()
         if names := self._waiting.names():
             self._again.update(names)
             self._may_have_got()
+
+    def _tend_soon(self) -> None:
+        """Runs may have ended without an owner, or have got places."""
+        if self._uses_limits():
+            self._has_to_claim = True
+            self._wakeup.wake()
 
     def _may_have_got(self) -> None:
         if self._waiting.names():

@@ -49,6 +49,13 @@ WHERE place.run_id IN [:kept.run_id] AND place.task_id = :kept.task_id AND place
     AND (SELECT run.owner FROM cloaca_run AS run WHERE run.id = place.run_id LIMIT 1) IS NULL;
 
 
+-- name: find_unclaimed
+-- Whether such a unit has got places: its run is to be made claimable.
+SELECT id FROM cloaca_limit_grant
+WHERE run_id IN :ids AND (task_id = '' OR runner_id IS NULL) AND runner_id IS NULL
+LIMIT 1;
+
+
 -- name: adopt_grants
 -- A runner that has claimed these runs takes the places that they have. Those of bodies of an earlier owner
 -- are not theirs.

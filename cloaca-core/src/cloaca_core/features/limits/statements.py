@@ -27,6 +27,7 @@ class LimitQueries(Statements, file="limits.sql", news=_NEWS):
     give_back_all: Statement
     stay_in_line: Statement
     keep_grants: Statement
+    find_unclaimed: Statement
     adopt_grants: Statement
     list_waiting_of: Statement
     list_unclaimed: Statement

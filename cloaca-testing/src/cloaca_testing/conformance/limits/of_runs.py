@@ -18,7 +18,7 @@ from cloaca_core.features.limits.records import (
 )
 from cloaca_core.run.rows import Park
 from cloaca_core.store.batch import Batch
-from cloaca_core.values.limits.settings import LimitChanges, LimitSettings
+from cloaca_core.values.limits.settings import LimitSettings
 from cloaca_core.values.waits import NEVER
 from cloaca_testing.conformance.commits import stored, submit
 from cloaca_testing.conformance.limits.places import (
@@ -31,6 +31,7 @@ from cloaca_testing.conformance.limits.places import (
     runs_of,
     waiter,
 )
+from cloaca_testing.conformance.limits.settings import set_to
 from cloaca_testing.conformance.rows import NOW, WORKFLOW, act, new_run, run_end
 
 ONE = LimitSettings(total=1)
@@ -42,22 +43,26 @@ def of_run(run_id: str, *needs: Need, since: int = NOW, runner_id: str | None = 
     return Waiter(run_id, THE_RUN, -1, runner_id, 0, since, 1, needs or (API,))
 
 
-async def parked(store: Store, *waiters: Waiter, runner_id: str = "r1", epoch: int = 1) -> None:
+async def parked(store: Store, *waiters: Waiter, runner_id: str = "r1", epoch: int = 1) -> Given:
     """Give the runs of these waiters back; nothing of them has begun."""
     parks = [Park(run_id, NEVER, NOW, begun=0) for run_id in {each.run_id for each in waiters}]
     lines = IN_LINE.rows([InLine(each.run_id, {each.unit: each.needs}) for each in waiters])
     fences = {each.id: epoch for each in parks}
-    await store.commit(Batch(runner_id, [], [], [], fences, parks=parks, rows=lines))
+    return await decided(store, Batch(runner_id, [], [], [], fences, parks=parks, rows=lines))
+
+
+async def decided(store: Store, batch: Batch) -> Given:
+    """Commit a batch: what it has given."""
+    (given,) = (await store.commit(batch)).decided.get(GIVEN, frozenset((Given(),)))
+    assert isinstance(given, Given)
+    return given
 
 
 async def ended(store: Store, grant: Grant, *, epoch: int = 1, runner_id: str = "r1") -> Given:
     """Commit the end of a run with its place."""
     rows = PLACES_BACK.rows([PlacesBack(grant.run_id, grant)])
     end = run_end(grant.run_id, epoch=epoch)
-    batch = Batch(runner_id, [], [], [end], {grant.run_id: epoch}, rows=rows)
-    (given,) = (await store.commit(batch)).decided.get(GIVEN, frozenset((Given(),)))
-    assert isinstance(given, Given)
-    return given
+    return await decided(store, Batch(runner_id, [], [], [end], {grant.run_id: epoch}, rows=rows))
 
 
 async def claimed(store: Store, *, runner_id: str = "r1") -> str:
@@ -74,7 +79,7 @@ class RunLimitConformance:
         await limited(store, api=ONE)
         await submit(store, new_run("a"), new_run("b"))
         (place,) = (await ask(store, of_run("a"), of_run("b"))).grants
-        await parked(store, of_run("b"))
+        assert await parked(store, of_run("b")) == Given()
         return place
 
     async def test_a_run_gives_its_place_to_one_that_no_runner_has(self, store: Store) -> None:
@@ -143,7 +148,7 @@ class RunLimitConformance:
         await submit(store, new_run("b"))
         (place,) = (await ask(store, of_run("b"))).grants
 
-        await parked(store, of_run("b"))
+        assert (await parked(store, of_run("b"))).to_claim
 
         assert await store.list_grants("r1", 0) == []
         assert await gives(store, place) == ""
@@ -202,7 +207,7 @@ class RunLimitConformance:
     async def test_a_changed_limit_wakes_runs_that_no_runner_has(self, store: Store) -> None:
         await self._two_runs(store)
 
-        await store.set_limit("api", LimitChanges(total=2), "ann")
+        await set_to(store, total=2)
         await store.tend_places(0)
 
         assert await claimed(store) == "b"
