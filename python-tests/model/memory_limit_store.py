@@ -112,9 +112,8 @@ class MemoryLimits(MemorySteering):
         given = self._give(Wanted(None, self.wall_clock(), 0), names, freed)
         timed = frozenset(
             name
-            for name in self.defined_limits
+            for _, (name, _) in self.limit_table.waiters.values()
             if (known := self._settings(name)).rate is not None or known.key_rate is not None
-            if (line := self.limit_table.lines.get((name, ALL_KEYS))) is not None and line.waits
         )
         is_left = len(free) < len(found) or given.to_claim
         return Unclaimed(woken, len(free), is_left, timed)
@@ -170,7 +169,7 @@ class MemoryLimits(MemorySteering):
             if self.defined_limits.get(each.name, settings) != settings:
                 others.add(each.name)
                 self.note_act(each.act)
-                self._open_keys(each.name)
+                self.limit_table.reopen(each.name)
             self.defined_limits[each.name] = settings
             self.families.setdefault(each.name, each.name)
         for names in together:
@@ -222,14 +221,9 @@ class MemoryLimits(MemorySteering):
         if changes is None:
             del self.changed_limits[name]
         self.note_act(act)
-        self._open_keys(name)
+        self.limit_table.reopen(name)
         self._give(Wanted(None, self.wall_clock(), 0), {name}, ())
         return True
-
-    def _open_keys(self, name: str) -> None:
-        for need, line in self.limit_table.lines.items():
-            if need[0] == name and need[1] != ALL_KEYS:
-                self.limit_table.lines[need] = line._replace(opens_at=0)
 
     async def limit_loads(self, most: int) -> list[LimitLoad]:
         return [

@@ -269,7 +269,7 @@ async def test_a_place_that_comes_as_the_run_is_given_back_is_used(
         async def give_before(batch: Batch, on_commit: OnCommit | None = None) -> Committed:
             if batch.of(IN_LINE):
                 act = ActRow("act", "", "", 0, "set_limit", "ann", "nightly", 1, 1)
-        await w.store.set_limit("nightly", LimitChanges(total=2), act)
+                await w.store.set_limit("nightly", LimitChanges(total=2), act)
             return await commit(batch, on_commit)
 
         monkeypatch.setattr(program.store, "commit", give_before)

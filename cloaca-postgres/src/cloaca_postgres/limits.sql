@@ -1,20 +1,76 @@
--- The first waiters of a line are a LATERAL join, in the order of an index.
+-- The first waiters of a line are a LATERAL join, in the order of an index. So is the newest row of a line:
+-- the last version in the order of its key. Each change writes another one, so that the earlier ones, which an
+-- old snapshot keeps, are not read.
+
+
+-- name: read_lines
+SELECT
+    line.name, line.key, line.held, line.tat, line.given, line.opens_at, line.first_rank, line.first_at,
+    line.oldest_at, line.version, line.keys_rank, line.keys_at, line.keys_oldest, line.looked_at
+FROM (
+    SELECT latest.* FROM :ids AS wanted
+    CROSS JOIN LATERAL (
+        SELECT * FROM cloaca_limit_line AS each WHERE each.id = wanted.value
+        ORDER BY each.version DESC
+        LIMIT 1
+    ) AS latest
+) AS line;
+
+
+-- name: put_line
+-- A line as it is known: the row of this version becomes the next one. The first and the oldest waiter are
+-- found again, from the places that the rows name as the lowest.
+INSERT INTO cloaca_limit_line (
+    id, name, key, held, tat, given, opens_at, first_rank, first_at, oldest_at, version, keys_rank, keys_at,
+    keys_oldest, looked_at
+)
+SELECT
+    :new.id, :new.name, :new.key, :new.held, :new.tat, :new.given, :new.opens_at, first.rank, first.since,
+    oldest.since, :new.version, :new.keys_rank, :new.keys_at, :new.keys_oldest, :new.looked_at
+FROM :rows(
+    key:text, held:int, tat:int, given:int, opens_at:int, version:int, keys_rank:int, keys_at:int,
+    keys_oldest:int, looked_at:int, first_rank:int, first_at:int, oldest_at:int
+) AS new
+LEFT JOIN LATERAL (
+    SELECT waiter.rank, waiter.since FROM cloaca_limit_waiter AS waiter
+    WHERE waiter.line = :new.id AND (waiter.rank, waiter.since) >= (:new.first_rank, :new.first_at)
+    ORDER BY waiter.rank, waiter.since
+    LIMIT 1
+) AS first ON TRUE
+LEFT JOIN LATERAL (
+    SELECT waiter.since FROM cloaca_limit_waiter AS waiter
+    WHERE waiter.line = :new.id AND waiter.since >= :new.oldest_at
+    ORDER BY waiter.since
+    LIMIT 1
+) AS oldest ON TRUE
+WHERE TRUE
+ON CONFLICT (id, version) DO UPDATE SET
+    held = excluded.held, tat = excluded.tat, given = excluded.given, opens_at = excluded.opens_at,
+    first_rank = excluded.first_rank, first_at = excluded.first_at, oldest_at = excluded.oldest_at,
+    version = excluded.version + 1, keys_rank = excluded.keys_rank, keys_at = excluded.keys_at,
+    keys_oldest = excluded.keys_oldest, looked_at = excluded.looked_at;
 
 
 -- name: first_waiters
 -- The first :depth waiters of each of these lines, and of the first :most lines of a limit whose keys have
--- places. A line without waiters is one row without one.
+-- places, none of which comes before :rank and :since. A line without waiters is one row without one.
 SELECT
     line.name, line.key, line.held, line.tat, line.given, line.opens_at, line.first_rank, line.first_at,
-    line.oldest_at, line.waits,
+    line.oldest_at, line.version, line.keys_rank, line.keys_at, line.keys_oldest, line.looked_at,
     waiter.run_id, waiter.task_id, waiter.item, waiter.runner_id, waiter.rank, waiter.since,
     waiter.units, waiter.needs
 FROM (
-    SELECT * FROM cloaca_limit_line WHERE id IN :ids
+    SELECT latest.* FROM :ids AS wanted
+    CROSS JOIN LATERAL (
+        SELECT * FROM cloaca_limit_line AS each WHERE each.id = wanted.value
+        ORDER BY each.version DESC
+        LIMIT 1
+    ) AS latest
     UNION
     SELECT * FROM (
         SELECT * FROM cloaca_limit_line
         WHERE name = :name AND first_at IS NOT NULL AND opens_at = 0 AND key <> ''
+            AND (first_rank, first_at) >= (:rank, :since)
         ORDER BY first_rank, first_at
         LIMIT :most
     ) AS chosen
@@ -31,18 +87,23 @@ ORDER BY
 
 
 -- name: oldest_waiters
--- The same by age: the waiters that arrived first, and the lines that have them.
+-- The same by age: the waiters that arrived first, and the lines that have them, none before :since.
 SELECT
     line.name, line.key, line.held, line.tat, line.given, line.opens_at, line.first_rank, line.first_at,
-    line.oldest_at, line.waits,
+    line.oldest_at, line.version, line.keys_rank, line.keys_at, line.keys_oldest, line.looked_at,
     waiter.run_id, waiter.task_id, waiter.item, waiter.runner_id, waiter.rank, waiter.since,
     waiter.units, waiter.needs
 FROM (
-    SELECT * FROM cloaca_limit_line WHERE id IN :ids
+    SELECT latest.* FROM :ids AS wanted
+    CROSS JOIN LATERAL (
+        SELECT * FROM cloaca_limit_line AS each WHERE each.id = wanted.value
+        ORDER BY each.version DESC
+        LIMIT 1
+    ) AS latest
     UNION
     SELECT * FROM (
         SELECT * FROM cloaca_limit_line
-        WHERE name = :name AND first_at IS NOT NULL AND opens_at = 0 AND key <> ''
+        WHERE name = :name AND first_at IS NOT NULL AND opens_at = 0 AND key <> '' AND oldest_at >= :since
         ORDER BY oldest_at
         LIMIT :most
     ) AS chosen

@@ -191,7 +191,7 @@ _FILL = (
         FROM generate_series(1, %(finished)s) AS n""",
     """INSERT INTO cloaca_limit_line
         SELECT '["n1", "' || n || '"]', 'n1', n::text, 1, 0, 1,
-            CASE WHEN mod(n, 2) = 0 THEN 0 ELSE n END, 0, n, n, 0
+            CASE WHEN mod(n, 2) = 0 THEN 0 ELSE n END, 0, n, n, 0, NULL, NULL, NULL, 0
         FROM generate_series(1, %(finished)s) AS n""",
     """INSERT INTO cloaca_limit_waiter
         SELECT 'w' || n, 'load', -1, '["n1", "1"]', CASE WHEN n <= 9 THEN 'mine' ELSE 'other' END,
@@ -563,15 +563,13 @@ _VALUES |= {
 }
 
 _LINES: dict[str, object] = {"ids": ['["n1", "1"]']}
-_FIRST_WAITERS = _LINES | {"name": "n1", "most": LIMIT, "depth": LIMIT}
+_FIRST_WAITERS = _LINES | {"name": "n1", "since": 0, "most": LIMIT, "depth": LIMIT}
 _VALUES |= {
     "lock_limits": {"names": ["n1", "n2"]},
     "read_lines": _LINES,
-    "open_lines": {"names": ["n1"], "now": 2 * LIMIT},
-    "next_opening": {"names": ["n1"]},
-    "renew_lines": _LINES,
-    "renew_waits": _LINES,
-    "first_waiters": _FIRST_WAITERS,
+    "open_lines": {"names": ["n1"], "after": 0, "now": 2 * LIMIT},
+    "next_opening": {"names": ["n1"], "now": 2 * LIMIT},
+    "first_waiters": _FIRST_WAITERS | {"rank": 0},
     "oldest_waiters": _FIRST_WAITERS,
     "leave_waiters": {"runner_id": "mine"},
     "list_waiting_needs": {"runner_id": "mine"},

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 11, digest 01729f200f9e446b08d29ef87d3ac17675b1f8a192ee805e2f851b00a8ab0b76
+-- Made from migrations 1 to 12, digest a5ca56963d251a107c86b36acbb5d1b59f273bab723dc1723e82dcc03a9962a5
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -479,8 +479,12 @@ CREATE TABLE cloaca_limit_line (
     first_rank bigint,
     first_at bigint,
     oldest_at bigint,
-    waits bigint NOT NULL,
-    PRIMARY KEY (id)
+    version bigint NOT NULL,
+    keys_rank bigint,
+    keys_at bigint,
+    keys_oldest bigint,
+    looked_at bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (id, version)
 ) WITH (
     fillfactor=50,
     autovacuum_vacuum_scale_factor=0.02,

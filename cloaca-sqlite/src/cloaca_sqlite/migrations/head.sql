@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 11, digest 78b592509bd838d11d59830e5b1b774dfb85ceb72b5242f7696bdaf4cedc989f
+-- Made from migrations 1 to 12, digest ed903fe53f26f3f12c786b8169b088231a52ffdfafae2e5e07d5404f2fa1a924
 
 PRAGMA application_id = 1668050785;
 
@@ -649,8 +649,8 @@ CREATE TABLE cloaca_limit_line (
     first_rank INTEGER,
     first_at INTEGER,
     oldest_at INTEGER,
-    waits INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+    version INTEGER NOT NULL
+, keys_rank INTEGER, keys_at INTEGER, keys_oldest INTEGER, looked_at INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE INDEX cloaca_limit_line_rank ON cloaca_limit_line (name, first_rank, first_at)
 WHERE first_at IS NOT NULL AND opens_at = 0 AND key <> '';

@@ -14,8 +14,25 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from cloaca_core.features.limits.lines import (
+    all_needs,
+    bounds,
+    is_by_key,
+    with_open_line,
+    with_open_lines,
+    with_waiter,
+    without_waiters,
+)
 from cloaca_core.features.limits.rates import allowed_at, bounded, full_at, taken
-from cloaca_core.features.limits.records import ALL_KEYS, NEVER, Grant, Line, Need, Unit, Waiter
+from cloaca_core.features.limits.records import (
+    ALL_KEYS,
+    NEVER,
+    Grant,
+    Line,
+    Need,
+    Unit,
+    Waiter,
+)
 from cloaca_core.features.limits.waiters_read import (
     LAST,
     FirstWaiters,
@@ -29,7 +46,6 @@ from cloaca_core.features.limits.waiters_read import (
 from cloaca_core.values.limits.settings import LimitSettings
 
 if TYPE_CHECKING:
-    from cloaca_core.values.limits.rates import Rate
     from cloaca_core.values.times.instants import Instant
 
 OLDEST: Final = 10
@@ -50,9 +66,9 @@ class Standing(NamedTuple):
 class Decision(NamedTuple):
     """The rows to write.
 
-    ``gone`` leave their lines, as they have got their places. Of the lines in ``renewed`` the first
-    and the oldest waiter are to be read again after all other writes; ``lines`` has lower bounds
-    for them. ``again`` are limits that another transaction has to look at together, at once: this
+    ``gone`` leave their lines, as they have got their places. ``lines`` have lower bounds of their
+    first and their oldest waiter: these are to be read again when they are written, after the
+    waiters. ``again`` are limits that another transaction has to look at together, at once: this
     one has given ``MOST_AT_ONCE`` places, or did not lock all of them. At ``next_look`` a limit as
     a whole has places for those that wait for its rate; None if none of them waits for time.
     """
@@ -61,14 +77,25 @@ class Decision(NamedTuple):
     standing: Sequence[Standing]
     gone: Sequence[Unit]
     lines: Sequence[Line]
-    renewed: Sequence[Need]
     again: frozenset[str]
     next_look: Instant | None
 
 
+class Opened(NamedTuple):
+    """A line of a limit with waiters that time, or other settings, have opened. Its first and its
+    oldest waiter are as in ``Line``.
+    """
+
+    name: str
+    first_rank: int
+    first_at: Instant
+    oldest_at: Instant
+
+
 class Wanted(NamedTuple):
     """What a transaction wants: places for ``requests``. ``released`` are the needs of the places
-    that it has given back, each once for each place. ``beat`` is in µs.
+    that it has given back, each once for each place. ``opened`` are lines that it has opened.
+    ``beat`` is in µs.
     """
 
     runner_id: str | None
@@ -76,6 +103,7 @@ class Wanted(NamedTuple):
     beat: int
     requests: Sequence[Waiter] = ()
     released: Sequence[Need] = ()
+    opened: Sequence[Opened] = ()
 
 
 Deciding: TypeAlias = Generator[Reads, Found, Decision]
@@ -108,21 +136,19 @@ class _Giving:
         self._seen: set[Unit] = set(self._known)
         freed = {need for need in wanted.released if need[1] != ALL_KEYS}
         self._queues = {
-            name: WaitersRead(
-                name,
-                sorted(need for need in freed if need[0] == name),
-            )
+            name: WaitersRead(name, sorted(need for need in freed if need[0] == name))
             for name in sorted(limits)
         }
         self._grants: list[Grant] = []
         self._standing: dict[Unit, Standing] = {}
         self._gone: list[Unit] = []
+        self._passed: set[Need | None] = set()
         self._renewed: set[Need] = set()
         self._again: set[str] = set()
 
     def decide(self) -> Deciding:
         """See ``decide`` of this module."""
-        needs = {need for each in self._wanted.requests for need in _all_needs(each)}
+        needs = {need for each in self._wanted.requests for need in all_needs(each)}
         needs |= {(name, ALL_KEYS) for name in self._limits}
         for need in self._wanted.released:
             needs |= {need, (need[0], ALL_KEYS)}
@@ -131,6 +157,10 @@ class _Giving:
             for each in {need, (need[0], ALL_KEYS)}:
                 row = self._lines[each]
                 self._lines[each] = row._replace(held=max(0, row.held - 1))
+        for opened in self._wanted.opened:
+            whole = opened.name, ALL_KEYS
+            first = opened.first_rank, opened.first_at
+            self._lines[whole] = with_open_line(self._lines[whole], first, opened.oldest_at)
         while len(self._grants) < MOST_AT_ONCE:
             yield from self._read_waiters()
             if (found := self._next()) is None:
@@ -138,9 +168,10 @@ class _Giving:
             waiter, line = found
             if not self._limits.keys() >= {name for name, _ in waiter.needs}:
                 self._again.update(name for name, _ in waiter.needs)
+                self._passed.add(line)
                 del self._known[waiter.unit]
                 continue
-            yield from self._read_lines(_all_needs(waiter))
+            yield from self._read_lines(all_needs(waiter))
             if (blocked := self._blocked(waiter)) is None:
                 self._grant(waiter, line)
             else:
@@ -165,13 +196,13 @@ class _Giving:
             reads: list[FirstWaiters] = []
             asked: list[WaitersRead] = []
             for name, queue in self._queues.items():
-                whole = name, ALL_KEYS
-                if not (self._before[whole].waits and self._has_room(whole)):
+                if not (self._has_room((name, ALL_KEYS)) and self._may_wait(queue)):
                     continue
                 by_age = self._is_for_oldest(name)
                 if not queue.covers(self._first_of(name), self._is_open, by_age=by_age):
-                    expected = len(self._wanted.released) + _SPARE
-                    reads.append(queue.read(expected, by_age=by_age))
+                    most = len(self._wanted.released)
+                    expected = 1 + most // OLDEST if by_age else most + _SPARE
+                    reads.append(queue.read(self._whole(name), expected, by_age=by_age))
                     asked.append(queue)
             if not reads:
                 return
@@ -184,28 +215,32 @@ class _Giving:
         for line, waiters in rows:
             if line.need not in self._lines:
                 self._lines[line.need] = self._before[line.need] = line
-            if not waiters:
-                self._renewed.add(line.need)  # all have left that its heads are of
             for waiter in waiters:
                 if waiter.unit not in self._seen:
                     self._seen.add(waiter.unit)
                     self._known[waiter.unit] = waiter, line.need
 
+    def _may_wait(self, queue: WaitersRead) -> bool:
+        """Whether a waiter of a limit may stand in a line whose key has places."""
+        whole = self._whole(queue.name)
+        if whole.first is not None or whole.keys_first is not None:
+            return True
+        return any(self._lines[need].first is not None for need in queue.freed)
+
+    def _whole(self, name: str) -> Line:
+        return self._lines[name, ALL_KEYS]
+
     # -- choosing ----------------------------------------------------------------------------
 
     def _is_for_oldest(self, name: str) -> bool:
         """Whether the next place of a limit is for the waiter that arrived first."""
-        return (self._lines[name, ALL_KEYS].given + 1) % OLDEST == 0
+        return (self._whole(name).given + 1) % OLDEST == 0
 
     def _first_of(self, name: str) -> Place:
         """The place of the first known waiter of a limit, in the order that counts now."""
         by_age = self._is_for_oldest(name)
         places = [place_of(each, by_age=by_age) for each, _ in self._waiters_of(name)]
         return min(places, default=LAST)
-
-    def _is_awaited(self, name: str) -> bool:
-        """Whether a known waiter stands in a line of this limit."""
-        return any(line is not None and line[0] == name for _, line in self._known.values())
 
     def _waiters_of(self, name: str) -> list[tuple[Waiter, Need | None]]:
         """The known waiters to look at for this limit, with the lines in which they stand."""
@@ -253,7 +288,7 @@ class _Giving:
 
     def _opens_at(self, line: Line) -> Instant:
         """When the limit or the key has a place, as far as it is a matter of time."""
-        most, rate = _bounds(self._limits.get(line.name, LimitSettings()), line.key)
+        most, rate = bounds(self._limits.get(line.name, LimitSettings()), line.key)
         if most is not None and line.held >= most:
             return NEVER
         if rate is None or (free_at := allowed_at(rate, line.tat, self._now)) <= self._now:
@@ -266,19 +301,19 @@ class _Giving:
             if not self._has_room(need):
                 return need
             if not self._has_room(whole := (need[0], ALL_KEYS)):
-                return need if _is_by_key(self._limits[need[0]]) else whole
+                return need if is_by_key(self._limits[need[0]]) else whole
         return None
 
     # -- changing ----------------------------------------------------------------------------
 
     def _grant(self, waiter: Waiter, line: Need | None) -> None:
-        for need in _all_needs(waiter):
+        for need in all_needs(waiter):
             row = self._lines[need]
-            _, rate = _bounds(self._limits[row.name], row.key)
+            _, rate = bounds(self._limits[row.name], row.key)
             tat = row.tat if rate is None else taken(rate, row.tat, self._now)
             self._lines[need] = row._replace(held=row.held + 1, tat=tat, given=row.given + 1)
         name = waiter.needs[0][0]
-        number = self._lines[name, ALL_KEYS].given
+        number = self._whole(name).given
         grant = Grant(name, number, *waiter.unit, waiter.runner_id, waiter.needs, self._now)
         self._grants.append(grant)
         if line is not None:
@@ -296,7 +331,7 @@ class _Giving:
 
     def _may_stand(self, waiter: Waiter) -> bool:
         """Whether a request may have a row already: it is asked for again, by another runner."""
-        return any(self._before[name, ALL_KEYS].waits for name, _ in waiter.needs)
+        return any(self._before[need].first is not None for need in all_needs(waiter))
 
     def _stand(self, waiter: Waiter, line: Need | None, blocked: Need) -> None:
         """Let a waiter stand in the line of the first of its needs without a place."""
@@ -308,68 +343,54 @@ class _Giving:
     # -- the end -----------------------------------------------------------------------------
 
     def _decision(self) -> Decision:
-        for name in self._queues:
-            whole = name, ALL_KEYS
-            if self._before[whole].waits and self._has_room(whole) and not self._is_awaited(name):
-                self._renewed.add(whole)  # to find out whether any of its lines has a waiter
+        self._empty_lines()
         for waiter, in_line in self._standing.values():
-            self._lines[in_line] = _with_waiter(self._lines[in_line], waiter)
-            whole = in_line[0], ALL_KEYS
-            self._lines[whole] = self._lines[whole]._replace(waits=1)
-        changed: list[Line] = []
-        for need, line in sorted(self._lines.items()):
-            _, rate = _bounds(self._limits.get(line.name, LimitSettings()), line.key)
+            self._lines[in_line] = with_waiter(self._lines[in_line], waiter)
+        for need, line in self._lines.items():
+            _, rate = bounds(self._limits.get(line.name, LimitSettings()), line.key)
             tat = line.tat if rate is None else bounded(rate, line.tat, self._now)
-            row = line._replace(tat=tat, opens_at=self._opens_at(line))
-            if row != self._before[need]:
-                changed.append(row)
+            self._lines[need] = line._replace(tat=tat, opens_at=self._opens_at(line))
+        for name, queue in self._queues.items():
+            self._lines[name, ALL_KEYS] = self._with_open_lines(queue)
+        changed = [
+            line
+            for need, line in sorted(self._lines.items())
+            if need in self._renewed or line != self._before[need]
+        ]
         return Decision(
             self._grants,
             list(self._standing.values()),
             self._gone,
             changed,
-            sorted(self._renewed),
             frozenset(self._again),
             self._next_look(),
         )
+
+    def _empty_lines(self) -> None:
+        """Lines in which no waiter stands any more say so."""
+        standing = {line for _, line in self._known.values()} | self._passed
+        for need in {each for queue in self._queues.values() for each in queue.complete} - standing:
+            self._lines[need] = without_waiters(self._lines[need])
+
+    def _with_open_lines(self, queue: WaitersRead) -> Line:
+        """A limit as a whole that says where its open lines begin."""
+        whole = self._whole(queue.name)
+        row = with_open_lines(whole, self._lines.values(), queue)
+        is_new = row != self._before[whole.need] or row.looked_at > self._now
+        if is_new and self._limits[queue.name].key_rate is not None:
+            return row._replace(looked_at=self._now)
+        return row
 
     def _next_look(self) -> Instant | None:
         """When a limit with a rate has places for all known waiters, or a whole burst of them."""
         looks: list[Instant] = []
         for name, settings in self._limits.items():
-            whole = self._lines[name, ALL_KEYS]
-            if settings.rate is None or not whole.waits or self._opens_at(whole) in (0, NEVER):
+            whole = self._whole(name)
+            if settings.rate is None or whole.opens_at in (0, NEVER):
+                continue
+            if whole.first is None and whole.keys_first is None:
                 continue
             known = [waiter for waiter, line in self._known.values() if line and line[0] == name]
             waiting = max(1, sum(each.units for each in known))
             looks.append(full_at(settings.rate, whole.tat, self._now, waiting))
         return min(looks, default=None)
-
-
-def _bounds(settings: LimitSettings, key: str) -> tuple[int | None, Rate | None]:
-    """How many at once, and in a time: of the limit as a whole, or of a key."""
-    if key == ALL_KEYS:
-        return settings.total, settings.rate
-    return settings.per_key, settings.key_rate
-
-
-def _is_by_key(settings: LimitSettings | None) -> bool:
-    """Whether keys of a limit have bounds of their own: then waiters stand in lines by key."""
-    return settings is not None and (settings.per_key is not None or settings.key_rate is not None)
-
-
-def _with_waiter(line: Line, waiter: Waiter) -> Line:
-    """The line with lower bounds for the places of its first and its oldest waiter, with this
-    one.
-    """
-    first, oldest = (waiter.rank, waiter.since), waiter.since
-    if line.first_rank is not None and line.first_at is not None:
-        first = min(first, (line.first_rank, line.first_at))
-    if line.oldest_at is not None:
-        oldest = min(oldest, line.oldest_at)
-    return line._replace(first_rank=first[0], first_at=first[1], oldest_at=oldest)
-
-
-def _all_needs(waiter: Waiter) -> set[Need]:
-    """The needs of a waiter, and its limits as wholes."""
-    return {(name, ALL_KEYS) for name, _ in waiter.needs} | set(waiter.needs)

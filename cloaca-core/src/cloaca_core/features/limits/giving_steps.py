@@ -7,10 +7,9 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.features.limits.giving import Decision, Wanted, decide
+from cloaca_core.features.limits.giving import Decision, Opened, Wanted, decide
 from cloaca_core.features.limits.records import (
     ALL_KEYS,
-    NEVER,
     Given,
     Grant,
     Line,
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from cloaca_core.store.sql.queries import Row
     from cloaca_core.values.times.instants import Instant
 
+_LINE: Final = ("id", *Line._fields)
 _MOVED: Final = ("line", "since", "units", "run_id", "task_id", "item")
 
 
@@ -47,6 +47,7 @@ class Giving:
         self._wanted = wanted
         self._names = frozenset(names)
         self._moved = q.move_waiter.binder(_MOVED)
+        self._put = q.put_line.binder(_LINE)
         self.given = Given()
 
     def locks(self, needs: Collection[Need]) -> list[Step]:
@@ -59,19 +60,32 @@ class Giving:
         return [locks, self._read_lines(sorted(lines))]
 
     def gives(
-        self, now: Instant, locked: Sequence[Row], lines: Sequence[Row], released: Sequence[Need]
+        self,
+        now: Instant,
+        locked: Sequence[Row],
+        lines: Sequence[Row],
+        released: Sequence[Need] = (),
+        opened: Sequence[Row] = (),
     ) -> Generator[More, Answers, None]:
-        """The statements after the locks."""
+        """The statements after the locks. ``opened`` are lines that have been opened since then."""
         limits = {name: LimitSettings() for name in self._names}
         for name, content, changes in locked:
             settings = LimitSettings.read(content)
             limits[name] = settings.changed_by(LimitChanges.read(changes))
-        by_time = any(each.key_rate is not None for each in limits.values())
-        names = self._array(sorted(limits))
+        known = list(map(Line._make, lines))
+        by_time = {name for name, each in limits.items() if each.key_rate is not None}
+        names = self._array(sorted(by_time))
         if by_time:
-            yield More([Step(self._q.open_lines, self._q.open_lines.bind(names=names, now=now))])
-        wanted = self._wanted._replace(now=now, released=released)
-        deciding = decide(wanted, limits, list(map(Line._make, lines)))
+            looked = {each.name: each.looked_at for each in known if each.key == ALL_KEYS}
+            after = min([looked.get(name, 0) for name in by_time])
+            after = after if after <= now else 0  # the clock was set back
+            bound = self._q.open_lines.bind(names=names, after=after, now=now)
+            (by_now,) = yield More([Step(self._q.open_lines, bound)])
+            opened = [*opened, *by_now]
+        wanted = self._wanted._replace(
+            now=now, released=released, opened=list(map(Opened._make, opened))
+        )
+        deciding = decide(wanted, limits, known)
         found: Found | None = None
         while True:
             try:
@@ -83,10 +97,11 @@ class Giving:
             found = _found(reads, answers)
         steps = self._writes(decision)
         if by_time:
-            steps.append(Step(self._q.next_opening, self._q.next_opening.bind(names=names)))
+            opening = self._q.next_opening
+            steps.append(Step(opening, opening.bind(names=names, now=now)))
         answers = yield More(steps, last=True)
         looks = [] if decision.next_look is None else [decision.next_look]
-        if by_time and (opens_at := answers[-1][0][0]) is not None and opens_at < NEVER:
+        if by_time and (opens_at := answers[-1][0][0]) is not None:
             looks.append(opens_at)
         own = [
             each
@@ -110,20 +125,20 @@ class Giving:
     def _read_waiters(self, read: FirstWaiters) -> Step:
         statement = self._q.oldest_waiters if read.by_age else self._q.first_waiters
         ids = self._array([line_id(need) for need in read.lines])
-        return Step(
-            statement, statement.bind(ids=ids, name=read.name, most=read.most, depth=read.depth)
-        )
+        start = {"since": read.start[1]} | ({} if read.by_age else {"rank": read.start[0]})
+        bound = statement.bind(ids=ids, name=read.name, most=read.most, depth=read.depth, **start)
+        return Step(statement, bound)
 
     # -- writing -----------------------------------------------------------------------------
 
     def _writes(self, decision: Decision) -> list[Step]:
-        q, array = self._q, self._array
+        q = self._q
         own: list[Row] = []
         others: list[Row] = []
         for each in decision.grants:
             is_told = each.runner_id in (None, self._wanted.runner_id)  # claims are told apart
             (own if is_told else others).append(_grant_row(each))
-        lines = [(line_id(line.need), *line) for line in decision.lines]
+        lines = [self._put((line_id(line.need), *line)) for line in decision.lines]
         asked = {each.unit for each in self._wanted.requests}
         new = [
             (*waiter.unit, line_id(line), *waiter[3:7], needs_text(waiter.needs))
@@ -135,7 +150,7 @@ class Giving:
             for waiter, line in decision.standing
             if waiter.unit not in asked
         ]
-        steps = [
+        return [
             Step(statement, rows=rows)
             for statement, rows in (
                 (q.remove_waiters, decision.gone),
@@ -147,13 +162,6 @@ class Giving:
             )
             if rows
         ]
-        if decision.renewed:
-            ids = array([line_id(need) for need in decision.renewed])
-            steps.append(Step(q.renew_lines, q.renew_lines.bind(ids=ids)))
-        if wholes := [need for need in decision.renewed if need[1] == ALL_KEYS]:
-            ids = array([line_id(need) for need in wholes])
-            steps.append(Step(q.renew_waits, q.renew_waits.bind(ids=ids)))
-        return steps
 
 
 def _found(reads: Reads, answers: Answers) -> Found:

@@ -157,70 +157,24 @@ ORDER BY name
 FOR UPDATE;
 
 
--- name: read_lines
-SELECT name, key, held, tat, given, opens_at, first_rank, first_at, oldest_at, waits
-FROM cloaca_limit_line WHERE id IN :ids;
-
-
 -- name: open_lines
--- Keys whose rate allows one more by now have places again.
-UPDATE cloaca_limit_line SET opens_at = 0
-WHERE name IN :names AND opens_at > 0 AND opens_at <= :now AND first_at IS NOT NULL AND key <> '';
+-- Keys whose rate allows one more by now have places again. Earlier ones were opened at :after.
+UPDATE cloaca_limit_line SET opens_at = 0, version = version + 1
+WHERE name IN :names AND opens_at > :after AND opens_at <= :now AND opens_at > 0 AND first_at IS NOT NULL
+    AND key <> ''
+RETURNING name, first_rank, first_at, oldest_at;
 
 
 -- name: next_opening
--- The first instant at which a key for which a waiter stands in line may have a place.
+-- The first instant at which a key for which a waiter stands in line may have a place. All that open by now
+-- are open. The number is that of keys which have one when a place is given back.
 SELECT min((
     SELECT line.opens_at FROM cloaca_limit_line AS line
-    WHERE line.name = wanted.value AND line.opens_at > 0 AND line.first_at IS NOT NULL AND line.key <> ''
+    WHERE line.name = wanted.value AND line.opens_at > :now AND line.opens_at < 4611686018427387904
+        AND line.opens_at > 0 AND line.first_at IS NOT NULL AND line.key <> ''
     ORDER BY line.opens_at
     LIMIT 1
 )) FROM :names AS wanted;
-
-
--- name: put_line
-INSERT INTO cloaca_limit_line :rows(
-    id, name, key:text, held:int, tat:int, given:int, opens_at:int, first_rank:int, first_at:int, oldest_at:int,
-    waits:int
-)
-ON CONFLICT (id) DO UPDATE SET
-    held = excluded.held, tat = excluded.tat, given = excluded.given, opens_at = excluded.opens_at,
-    first_rank = excluded.first_rank, first_at = excluded.first_at, oldest_at = excluded.oldest_at,
-    waits = excluded.waits;
-
-
--- name: renew_lines
--- Find the first and the oldest waiter of lines again, from the places that the rows name as the lowest.
-UPDATE cloaca_limit_line SET
-    (first_rank, first_at) = (
-        SELECT waiter.rank, waiter.since FROM cloaca_limit_waiter AS waiter
-        WHERE waiter.line = cloaca_limit_line.id
-            AND (waiter.rank, waiter.since) >= (cloaca_limit_line.first_rank, cloaca_limit_line.first_at)
-        ORDER BY waiter.rank, waiter.since
-        LIMIT 1
-    ),
-    oldest_at = (
-        SELECT waiter.since FROM cloaca_limit_waiter AS waiter
-        WHERE waiter.line = cloaca_limit_line.id AND waiter.since >= cloaca_limit_line.oldest_at
-        ORDER BY waiter.since
-        LIMIT 1
-    )
-WHERE id IN :ids;
-
-
--- name: renew_waits
--- Find out whether waiters stand in any line of these limits: of the limit as a whole, of keys that have
--- places, of keys that have none.
-UPDATE cloaca_limit_line SET waits = CASE WHEN first_at IS NOT NULL OR EXISTS (
-    SELECT 1 FROM cloaca_limit_line AS line
-    WHERE line.name = cloaca_limit_line.name AND line.first_at IS NOT NULL AND line.opens_at = 0
-        AND line.key <> ''
-) OR EXISTS (
-    SELECT 1 FROM cloaca_limit_line AS line
-    WHERE line.name = cloaca_limit_line.name AND line.first_at IS NOT NULL AND line.opens_at > 0
-        AND line.key <> ''
-) THEN 1 ELSE 0 END
-WHERE id IN :ids AND key = '';
 
 
 -- name: put_waiter
@@ -295,8 +249,9 @@ WHERE name = :name;
 
 -- name: open_all_lines
 -- Other settings hold: which keys have places is found out anew, of a key without waiters when one comes.
-UPDATE cloaca_limit_line SET opens_at = 0
-WHERE name = :name AND opens_at > 0 AND first_at IS NOT NULL AND key <> '';
+UPDATE cloaca_limit_line SET opens_at = 0, version = version + 1
+WHERE name = :name AND opens_at > 0 AND first_at IS NOT NULL AND key <> ''
+RETURNING name, first_rank, first_at, oldest_at;
 
 
 -- name: list_limits
@@ -314,6 +269,14 @@ LIMIT :limit;
 SELECT name, number, run_id, task_id, item, runner_id, needs, given_at FROM cloaca_limit_grant
 ORDER BY given_at, id
 LIMIT :limit;
+
+
+-- name: awaited_limits
+-- Those of these limits for which something waits, each named by how the ids of its lines begin.
+SELECT wanted.value FROM :begins AS wanted WHERE EXISTS (
+    SELECT 1 FROM cloaca_limit_waiter AS waiter
+    WHERE waiter.line >= wanted.value || '"' AND waiter.line < wanted.value || '#'
+);
 
 
 -- name: limit_waiting

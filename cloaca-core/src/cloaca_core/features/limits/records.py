@@ -25,6 +25,9 @@ Need: TypeAlias = tuple[str, str]
 THE_RUN: Final = ""
 """In the place of a task: the run as a whole."""
 
+Position: TypeAlias = tuple[int, int]
+"""Rank and arrival of a waiter. By age the rank is 0."""
+
 Unit: TypeAlias = tuple[str, str, int]
 """Run, task and item of a body. The task is empty for a limit of the run; the item is -1 for a task
 without items, and for all items of a map that wait for the same.
@@ -68,8 +71,12 @@ class Line(NamedTuple):
     ``given`` the number of all places that were ever given. No place can be given before
     ``opens_at``: 0, an instant, or ``NEVER``. ``first_rank`` and ``first_at`` are rank and arrival
     of the first in line, ``oldest_at`` is the earliest arrival; None if the line is empty. These
-    are lower bounds: the first waiter may have left. ``waits`` of a limit as a whole is 1 while
-    waiters may stand in any of its lines.
+    are lower bounds: the first waiter may have left.
+
+    ``version`` tells the row from its earlier ones, which old snapshots keep. The others are of a
+    limit as a whole. None of its lines that is open comes before ``keys_rank`` and ``keys_at`` in
+    order, nor before ``keys_oldest`` by age; None if no line is open. Lines that open by
+    ``looked_at`` have been opened.
     """
 
     name: str
@@ -81,7 +88,11 @@ class Line(NamedTuple):
     first_rank: int | None = None
     first_at: Instant | None = None
     oldest_at: Instant | None = None
-    waits: int = 0
+    version: int = 0
+    keys_rank: int | None = None
+    keys_at: Instant | None = None
+    keys_oldest: Instant | None = None
+    looked_at: Instant = 0
 
     @property
     def need(self) -> Need:
@@ -92,6 +103,26 @@ class Line(NamedTuple):
     def is_open(self) -> bool:
         """Whether it is the line of a key that had a place as the row was written, and waiters."""
         return self.key != ALL_KEYS and self.first_at is not None and not self.opens_at
+
+    @property
+    def first(self) -> Position | None:
+        """Where its first waiter stands, at best."""
+        return _position(self.first_rank, self.first_at)
+
+    @property
+    def oldest(self) -> Position | None:
+        """The same by age."""
+        return _position(0, self.oldest_at)
+
+    @property
+    def keys_first(self) -> Position | None:
+        """Where the first waiter of an open line stands, at best."""
+        return _position(self.keys_rank, self.keys_at)
+
+    @property
+    def keys_first_by_age(self) -> Position | None:
+        """The same by age."""
+        return _position(0, self.keys_oldest)
 
 
 class Waiter(NamedTuple):
@@ -196,6 +227,10 @@ GIVEN: Final = Kind[Given]("given places")
 """Never in a batch: what its commit has given to its own runner."""
 
 
+def _position(rank: int | None, since: Instant | None) -> Position | None:
+    return None if rank is None or since is None else (rank, since)
+
+
 def line_id(need: Need) -> str:
     """The key of a line's row."""
     return json.dumps(need)
@@ -220,6 +255,11 @@ def needs_text(needs: tuple[Need, ...]) -> str:
 def needs_of(text: str) -> tuple[Need, ...]:
     """The inverse of ``needs_text``."""
     return tuple([(name, key) for name, key in json.loads(text)])
+
+
+def lines_begin(name: str) -> str:
+    """How the ids of all lines of a limit begin, before the quote of the key."""
+    return json.dumps([name])[:-1] + ", "
 
 
 def read_grant(row: Sequence[Any]) -> Grant:

@@ -4,6 +4,7 @@ with the first change.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from cloaca_core.features.limits.giving import Wanted
@@ -47,15 +48,16 @@ async def recorded(
             Step.of(q.record_limit, {"name": each.name, "content": each.content, "now": now})
             for each in sorted(definitions)
         ]
-        for each in others:
-            steps += _opened(q, each.name, each.act)
-            locked[each.name] = each.content, locked[each.name][1]
         if not others:
             yield More(steps + joining, last=True)
             return
-        yield More(steps + joining)
+        steps += [_noted(q, each.act) for each in others if each.act is not None]
+        for each in others:
+            locked[each.name] = each.content, locked[each.name][1]
+        reopening = [Step(q.open_all_lines, (each.name,)) for each in others]
+        opened = (yield More(steps + joining + reopening))[-len(others) :]
         rows = [(name, *texts) for name, texts in locked.items()]
-        yield from giving.gives(now, rows, answers[1], ())
+        yield from giving.gives(now, rows, answers[1], opened=list(chain.from_iterable(opened)))
 
     await dialect.write(giving.locks(()), then=then)
     return giving.given.to_claim
@@ -83,15 +85,14 @@ async def changed(
         who = (None, None) if after == LimitChanges() else (now, act.asked_by)
         bound = {"name": name, "changes": after.content()}
         change = q.change_limit.bind(**bound, changed_at=who[0], changed_by=who[1])
-        yield More([Step(q.change_limit, change), *_opened(q, name, act)])
+        reopening = Step(q.open_all_lines, (name,))
+        *_, opened = yield More([Step(q.change_limit, change), _noted(q, act), reopening])
         rows = [(each, *texts) for each, texts in locked.items()]
-        yield from giving.gives(now, rows, answers[1], ())
+        yield from giving.gives(now, rows, answers[1], opened=opened)
 
     await dialect.write(giving.locks(()), then=then)
     return found, giving.given.to_claim
 
 
-def _opened(q: LimitQueries, name: str, act: ActRow | None) -> list[Step]:
-    """The steps of other settings: their act, and keys that may have places by them."""
-    noted = [] if act is None else [Step.of(q.note_limit_act, of_act(act))]
-    return [*noted, Step(q.open_all_lines, (name,))]
+def _noted(q: LimitQueries, act: ActRow) -> Step:
+    return Step.of(q.note_limit_act, of_act(act))

@@ -6,18 +6,16 @@ from collections.abc import Collection, Generator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.features.limits.records import (
-    ALL_KEYS,
     Adopted,
     Given,
     Grant,
     LimitRow,
     LimitWait,
-    Line,
     Need,
     Unclaimed,
     Waiter,
     grant_id,
-    line_id,
+    lines_begin,
     need_of,
     needs_of,
     read_grant,
@@ -148,11 +146,12 @@ class SqlLimits(SqlPart):
             changes = LimitChanges.read(each.changes)
             settings = LimitSettings.read(each.content).changed_by(changes)
             if settings.rate is not None or settings.key_rate is not None:
-                timed[line_id((each.name, ALL_KEYS))] = each.name
+                timed[lines_begin(each.name)] = each.name
         if not timed:
             return frozenset()
-        lines = await self._read(self._limits.read_lines, ids=self._dialect.array(list(timed)))
-        return frozenset([line.name for line in map(Line._make, lines) if line.waits])
+        begins = self._dialect.array(list(timed))
+        rows = await self._read(self._limits.awaited_limits, begins=begins)
+        return frozenset([timed[begin] for (begin,) in rows])
 
     async def list_grants(self, runner_id: str, since: Instant) -> list[Grant]:
         rows = await self._read(self._limits.list_grants, runner_id=runner_id, since=since)

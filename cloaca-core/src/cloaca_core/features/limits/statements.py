@@ -43,8 +43,6 @@ class LimitQueries(Statements, file="limits.sql", news=_NEWS):
     open_lines: Statement
     next_opening: Statement
     put_line: Statement
-    renew_lines: Statement
-    renew_waits: Statement
     put_waiter: Statement
     move_waiter: Statement
     insert_grant: Statement
@@ -58,6 +56,7 @@ class LimitQueries(Statements, file="limits.sql", news=_NEWS):
     list_limits: Statement
     limit_waits: Statement
     list_holders: Statement
+    awaited_limits: Statement
     limit_waiting: Statement
     awaited_lines: Statement
     waiting_in_lines: Statement

@@ -284,6 +284,7 @@ class LimitConformance:
         given = await ask(store, waiter("b"), back=[place])
 
         assert runs_of(given.grants) == "b"
+        assert await store.limit_waits("b", 1) == []
         assert await gives(store, *given.grants) == ""
         assert await store.list_grants("r2", 0) == []
 

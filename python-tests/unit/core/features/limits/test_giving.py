@@ -14,7 +14,7 @@ from cloaca_core.values.limits.rates import Rate
 from cloaca_core.values.limits.settings import LimitSettings
 
 SECOND = 1_000_000
-BEAT = 5 * SECOND
+NOW = 1_000 * SECOND
 
 
 class Both:
@@ -24,7 +24,7 @@ class Both:
         self.limits = limits
         self.plain = PlainLimits(limits)
         self.table = LimitTable()
-        self.now = 1_000 * SECOND
+        self.now = NOW
         self.number = 0
 
     def asks(self, *asked: tuple[tuple[Need, ...], int, int]) -> None:
@@ -105,6 +105,19 @@ def needs(chance: random.Random, names: list[str]) -> tuple[Need, ...]:
     return tuple((name, chance.choice(["", *"12345678"])) for name in chosen)
 
 
+def needs_of(*names: str) -> tuple[Need, ...]:
+    return tuple((name, "") for name in names)
+
+
+def ask(
+    table: LimitTable, limits: dict[str, LimitSettings], run_id: str, needs: tuple[Need, ...]
+) -> None:
+    """A body asks after all others."""
+    number = len(table.waiters) + len(table.grants)
+    waiter = Waiter(f"{run_id}{number:02}", "task", -1, "me", 0, NOW + number, 1, needs)
+    table.transact(Wanted("me", NOW, 0, [waiter]), limits)
+
+
 def tell(both: Both, chance: random.Random, acts: int) -> None:
     """Let bodies ask, end and leave, and time pass."""
     names = list(both.limits)
@@ -135,3 +148,30 @@ def test_several_limits_are_taken_together_or_not_at_all(seed: int) -> None:
     chance = chance_of(seed)
     names = chance.sample(sorted(SETTINGS), 3)
     tell(Both({name: SETTINGS[name] for name in names}), chance, 40)
+
+
+def test_a_waiter_for_other_limits_keeps_standing() -> None:
+    """A transaction that has not locked all limits leaves it to another one."""
+    both, full = needs_of("api", "gpu"), LimitSettings(total=1)
+    table, limits = LimitTable(), {"api": full, "gpu": full}
+    ask(table, limits, "a", needs_of("api"))
+    ask(table, limits, "b", both)
+
+    decision = table.transact(Wanted("me", NOW, 0), {"api": full}, [("api", 1)])
+
+    assert (decision.again, units_of(decision.grants)) == (frozenset(limits), [])
+    decision = table.transact(Wanted("me", NOW, 0), limits)
+    assert units_of(decision.grants) == [("b01", "task", -1)]
+
+
+def test_a_line_that_is_read_besides_does_not_hide_others() -> None:
+    """The key of a place that is given back has another one, and comes after all that are read."""
+    limits = {"api": LimitSettings(per_key=2, rate=Rate(10, SECOND, 6))}
+    table = LimitTable()
+    for key in ["z", *"uvwxy", *"bcdef", "z"]:
+        ask(table, limits, key, (("api", key),))
+
+    later = Wanted("me", NOW + SECOND, 0)
+    decision = table.transact(later, limits, [("api", 1)])
+
+    assert [run_id[0] for run_id, *_ in units_of(decision.grants)] == [*"bcdefz"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from cloaca_core.features.limits.looks.records import (
@@ -18,6 +17,7 @@ from cloaca_core.features.limits.records import (
     Need,
     Waiter,
     line_id,
+    lines_begin,
     need_of,
     needs_of,
     read_grant,
@@ -48,7 +48,7 @@ class Looks:
     async def look(self, name: str, key: str | None, limit: int) -> LimitLook | None:
         """See ``LimitReads.look_at_limit``."""
         q = self._q
-        need = _begun(name) if key is None else line_id((name, key))
+        need = lines_begin(name) if key is None else line_id((name, key))
         listed, awaited, held = await self._dialect.read(
             [
                 Step(q.list_limits),
@@ -72,7 +72,7 @@ class Looks:
         whole = {each.name: line_id((each.name, ALL_KEYS)) for each in rows}
         steps = [self._read_lines(whole.values())]
         for name, line in whole.items():
-            begun = _begun(name)
+            begun = lines_begin(name)
             bounds = {"first_line": begun + '"', "last_line": begun + "#"}
             known = {"name": name, "whole": line, "most": most, **bounds}
             steps.append(Step.of(self._q.limit_waiting, known))
@@ -99,18 +99,14 @@ class Looks:
 
     async def _waiters(self, needs: Sequence[Need], limit: int) -> list[Waiter]:
         ids = self._dialect.array([line_id(need) for need in needs])
-        known = {"ids": ids, "name": "", "most": 0, "depth": limit}
+        known = {"ids": ids, "name": "", "most": 0, "depth": limit, "since": 0}
         (rows,) = await self._dialect.read([Step.of(self._q.oldest_waiters, known)])
-        waiters = [_waiter(row[10:]) for row in rows if row[10] is not None]
+        begin = len(Line._fields)
+        waiters = [_waiter(row[begin:]) for row in rows if row[begin] is not None]
         return sorted(waiters, key=lambda each: (each.since, each.unit))[:limit]
 
     def _read_lines(self, ids: Iterable[str]) -> Step:
         return Step(self._q.read_lines, self._q.read_lines.bind(ids=self._dialect.array(list(ids))))
-
-
-def _begun(name: str) -> str:
-    """The beginning of the ids of all lines of a limit, before the quote of the key."""
-    return json.dumps([name])[:-1] + ", "
 
 
 def _needs_of(holders: Sequence[Grant], name: str) -> list[Need]:
