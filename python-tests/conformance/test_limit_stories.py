@@ -49,7 +49,7 @@ class Story:
 
     async def end(self) -> None:
         """Bodies end."""
-        held = await self._store.list_grants("me", 0)
+        held = await self._store.list_grants("me", {"api": 0})
         ended = self._chance.sample(held, min(len(held), self._chance.choice([1, 1, 4])))
         for each in ended:
             self._plain.release(each.needs)
@@ -70,7 +70,7 @@ class Story:
         self._changes = LimitChanges() if changes is None else self._changes.then(changes)
         self._plain.settings["api"] = SETTINGS.changed_by(self._changes)
         await self._store.set_limit("api", changes, act)
-        held = await self._store.list_grants("me", 0)
+        held = await self._store.list_grants("me", {"api": 0})
         self._plain.give(max([each.given_at for each in held], default=0))
         await self._holds()
 
@@ -83,7 +83,7 @@ class Story:
         await self._holds()
 
     async def _holds(self) -> None:
-        held = await self._store.list_grants("me", 0)
+        held = await self._store.list_grants("me", {"api": 0})
         assert sorted(each.needs for each in held) == sorted(self._plain.held)
 
     def _waiter(self) -> Waiter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from model.memory_limits import LimitTable
 from model.memory_steering import MemorySteering
@@ -142,13 +142,16 @@ class MemoryLimits(MemorySteering):
                 if (place, grant.runner_id) == (unit, batch.runner_id):
                     table.grants[key] = grant._replace(runner_id=None)
 
-    async def list_grants(self, runner_id: str, since: int) -> list[Grant]:
-        grants = self.limit_table.grants.values()
-        return sorted(g for g in grants if g.runner_id == runner_id and g.given_at >= since)
+    async def list_grants(self, runner_id: str, after: Mapping[str, int]) -> list[Grant]:
+        own = [each for each in self._grants_of(runner_id) if each.name in after]
+        return [each for each in own if each.number > after[each.name]]
+
+    def _grants_of(self, runner_id: str) -> list[Grant]:
+        return sorted(g for g in self.limit_table.grants.values() if g.runner_id == runner_id)
 
     async def free_places(self, runner_id: str) -> None:
         table = self.limit_table
-        back = [each for each in await self.list_grants(runner_id, 0) if each.task_id != THE_RUN]
+        back = [each for each in self._grants_of(runner_id) if each.task_id != THE_RUN]
         table.waiters = {
             unit: (waiter, line)
             for unit, (waiter, line) in table.waiters.items()

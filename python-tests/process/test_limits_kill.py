@@ -55,7 +55,7 @@ async def _call(url: str, name: str) -> None:
     await store.register(runner(name))
     number, waiting = 0, dict[str, Waiter]()
     while True:
-        held = await store.list_grants(name, 0)
+        held = await store.list_grants(name, dict.fromkeys(LIMITS, 0))
         for each in held:
             waiting.pop(each.run_id, None)
         match chance.choice(["ask", "ask", "leave", "end", "commit"]):
@@ -146,13 +146,13 @@ async def _taken_over(store: Store, query: Query, name: str) -> None:
     ]
     await store.ask_places("last", asked)
     await store.free_places(name)
-    assert await store.list_grants(name, 0) == []
+    assert await store.list_grants(name, dict.fromkeys(LIMITS, 0)) == []
     await _ended(store)
 
 
 async def _ended(store: Store) -> None:
     """The bodies of the last runner end."""
-    while grants := await store.list_grants("last", 0):
+    while grants := await store.list_grants("last", dict.fromkeys(LIMITS, 0)):
         await store.ask_places("last", [], back=grants)
 
 

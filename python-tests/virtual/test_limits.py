@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -20,7 +21,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.engine.order import Order
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.features.limits.records import PLACES_BACK
+from cloaca_core.features.limits.records import PLACES_BACK, Grant
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.runs import OnCommit
@@ -101,6 +102,28 @@ async def test_a_total_holds_over_two_runners_and_places_go_from_one_to_the_othe
         assert bodies.begun == pytest.approx([0, 0, HOUR, HOUR, 2 * HOUR, 2 * HOUR], abs=0.1)
         assert bodies.most == 2
         assert no_place_is_left(w)
+
+
+async def test_a_runner_looks_only_for_places_behind_those_that_it_has_seen() -> None:
+    """An old snapshot keeps the rows of all places that were given back."""
+    async with world() as w:
+        limited(w, Bodies(HOUR), Limit("gpu", total=1))
+        first, second = await w.start(), await w.start()
+        looks: list[tuple[int, list[int]]] = []
+        list_grants = second.store.list_grants
+
+        async def noted(runner_id: str, after: Mapping[str, int]) -> list[Grant]:
+            found = await list_grants(runner_id, after)
+            looks.append((after["gpu"], [each.number for each in found]))
+            return found
+
+        second.store.list_grants = noted  # type: ignore[method-assign] # to see what is asked
+        ids = [await program.submit() for program in (first, second, first, second, second)]
+        for each in ids:
+            await first.wait(each)
+
+        # places go to a run of the other runner first, then to the second runner, which learns it
+        assert looks[-2:] == [(0, [3]), (3, [])]
 
 
 async def test_a_retry_holds_no_place_while_it_waits_for_its_time() -> None:

@@ -576,7 +576,7 @@ _VALUES |= {
     "remove_waiters": {"run_id": ["w1"], "task_id": ["load"], "item": [-1]},
     "give_back": {"ids": ["g1"], "runner_id": "mine"},
     "give_back_all": {"runner_id": "mine"},
-    "list_grants": {"runner_id": "mine", "since": 0},
+    "list_grants": {"runner_id": "mine", "name": "n1", "after": 0},
     "adopt_grants": {"ids": ["r1"], "runner_id": "mine"},
     "list_waiting_of": {"ids": ["w1"]},
     "list_unclaimed": {"limit": LIMIT},

@@ -12,3 +12,7 @@ ALTER TABLE cloaca_limit_line
 ALTER TABLE cloaca_limit_line DROP CONSTRAINT cloaca_limit_line_pkey;
 ALTER TABLE cloaca_limit_line ADD PRIMARY KEY (id, version);
 UPDATE cloaca_limit_line SET keys_rank = -4611686018427387904, keys_at = 0, keys_oldest = 0 WHERE key = '';
+
+-- Grants of a runner are found by limit and number, behind those that it has seen.
+DROP INDEX cloaca_limit_grant_runner;
+CREATE INDEX cloaca_limit_grant_runner ON cloaca_limit_grant (runner_id, name, number);

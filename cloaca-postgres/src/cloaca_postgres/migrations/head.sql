@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 12, digest a5ca56963d251a107c86b36acbb5d1b59f273bab723dc1723e82dcc03a9962a5
+-- Made from migrations 1 to 12, digest 243b83e55f0da0bb51dd4cd9eb70ad0faf096418a9382b043ccb470714b61979
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -623,9 +623,9 @@ CREATE INDEX cloaca_limit_waiter_age ON cloaca_limit_waiter USING btree (line, s
 
 CREATE INDEX cloaca_limit_waiter_runner ON cloaca_limit_waiter USING btree (runner_id);
 
-CREATE INDEX cloaca_limit_grant_runner ON cloaca_limit_grant USING btree (runner_id, given_at);
-
 CREATE INDEX cloaca_limit_grant_run ON cloaca_limit_grant USING btree (run_id) WHERE task_id = ''::text OR runner_id IS NULL;
+
+CREATE INDEX cloaca_limit_grant_runner ON cloaca_limit_grant USING btree (runner_id, name, number);
 
 CREATE VIEW cloaca_run_readable AS
 SELECT cloaca_run.id,

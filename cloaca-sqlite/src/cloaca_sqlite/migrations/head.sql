@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 12, digest ed903fe53f26f3f12c786b8169b088231a52ffdfafae2e5e07d5404f2fa1a924
+-- Made from migrations 1 to 12, digest c83c1f70e50af1a605fa72d4696d8ba1b879ef3d0920f4b9f2a5ced2b0f4b10d
 
 PRAGMA application_id = 1668050785;
 
@@ -694,10 +694,10 @@ CREATE TABLE cloaca_limit_grant (
     given_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX cloaca_limit_grant_runner ON cloaca_limit_grant (runner_id, given_at);
-
 CREATE INDEX cloaca_limit_grant_run ON cloaca_limit_grant (run_id)
 WHERE task_id = '' OR runner_id IS NULL;
+
+CREATE INDEX cloaca_limit_grant_runner ON cloaca_limit_grant (runner_id, name, number);
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);

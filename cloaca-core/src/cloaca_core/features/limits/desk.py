@@ -64,7 +64,9 @@ class PlaceDesk:
     and waiters that the next transaction removes, ``_again`` limits of which it gives places. At
     ``_look_at`` a limit may have places because of its rate. ``_settings`` are those of all limits
     at the last look. ``_forgotten`` counts runs that have left this runner. While it
-    ``_is_unsure`` a transaction had no answer that has not been sent again since.
+    ``_is_unsure`` a transaction had no answer that has not been sent again since. Of each limit
+    this runner has been given places up to the number in ``_given``, as far as it knows, and it has
+    looked for all up to the one in ``_looked``.
     """
 
     def __init__(
@@ -92,6 +94,8 @@ class PlaceDesk:
         self._left: dict[Unit, None] = {}
         self._again: set[str] = set()
         self._names: set[str] = set()
+        self._given: dict[str, int] = {}
+        self._looked: dict[str, int] = {}
         self._look_at: int | None = None
         self._has_news = self._has_registered = self._is_used = self._is_unsure = False
         self._may_differ = False
@@ -272,6 +276,7 @@ class PlaceDesk:
             self._wakeup.wake()
 
     def _accept(self, grant: Grant) -> None:
+        self._given[grant.name] = max(grant.number, self._given.get(grant.name, 0))
         self._unasked.pop((grant.run_id, grant.task_id, grant.item), None)
         self._waiting.accept(grant)
 
@@ -280,9 +285,10 @@ class PlaceDesk:
     async def _look(self) -> None:
         """Find the places that other runners have given to this one."""
         self._has_news = False
-        forgotten = self._forgotten
+        forgotten, before = self._forgotten, dict(self._given)
+        after = {name: self._looked.get(name, 0) for name in self._names}
         try:
-            grants = await self._store.list_grants(self._runner_id.current, 0)
+            grants = await self._store.list_grants(self._runner_id.current, after)
         except BaseException:
             self._has_news = True
             raise
@@ -294,6 +300,8 @@ class PlaceDesk:
         for grant in grants:
             if (grant.name, grant.number) not in known:
                 self._accept(grant)
+            before[grant.name] = max(grant.number, before.get(grant.name, 0))
+        self._looked |= before
 
     async def _look_at_settings(self) -> None:
         """Ask again for places of limits whose settings are others than at the last look."""

@@ -210,9 +210,9 @@ INSERT INTO cloaca_limit_grant :rows(
 
 
 -- name: list_grants
--- The grants of a runner that are not older than this.
+-- The grants of a runner of a limit behind this one.
 SELECT name, number, run_id, task_id, item, runner_id, needs, given_at FROM cloaca_limit_grant
-WHERE runner_id = :runner_id AND given_at >= :since;
+WHERE runner_id = :runner_id AND name = :name AND number > :after;
 
 
 -- name: record_limit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from cloaca_core.store.protocol import KernelStore
@@ -89,9 +89,9 @@ class LimitStore(LimitReads, Protocol):
         that no runner has claimed since ``before``, and the places of runs that have ended.
         """
 
-    async def list_grants(self, runner_id: str, since: Instant) -> list[Grant]:
-        """Return the grants that a runner has, as far as they were given since an instant. Only
-        reads.
+    async def list_grants(self, runner_id: str, after: Mapping[str, int]) -> list[Grant]:
+        """Return the grants that a runner has of each of these limits, the first of their needs,
+        as far as their numbers are higher. A higher number is given later. Only reads.
         """
 
     async def free_places(self, runner_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.features.limits.records import (
@@ -153,9 +153,14 @@ class SqlLimits(SqlPart):
         rows = await self._read(self._limits.awaited_limits, begins=begins)
         return frozenset([timed[begin] for (begin,) in rows])
 
-    async def list_grants(self, runner_id: str, since: Instant) -> list[Grant]:
-        rows = await self._read(self._limits.list_grants, runner_id=runner_id, since=since)
-        return [read_grant(row) for row in rows]
+    async def list_grants(self, runner_id: str, after: Mapping[str, int]) -> list[Grant]:
+        q = self._limits.list_grants
+        steps = [
+            Step(q, q.bind(runner_id=runner_id, name=name, after=number))
+            for name, number in sorted(after.items())
+        ]
+        answers = await self._dialect.read(steps) if steps else []
+        return [read_grant(row) for rows in answers for row in rows]
 
     async def free_places(self, runner_id: str) -> None:
         q = self._limits

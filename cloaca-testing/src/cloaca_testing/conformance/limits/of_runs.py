@@ -27,6 +27,7 @@ from cloaca_testing.conformance.limits.places import (
     ask,
     ends,
     gives,
+    held,
     limited,
     runs_of,
     waiter,
@@ -99,7 +100,7 @@ class RunLimitConformance:
         (mine,) = (await store.adopt_places("r2", ["b"]))["b"].grants
         assert (mine.run_id, mine.task_id, mine.runner_id) == ("b", THE_RUN, "r2")
         assert await store.tend_places(LATER) == Unclaimed()
-        assert await store.list_grants("r2", 0) == [mine]
+        assert await held(store, "r2") == [mine]
 
     async def test_a_place_lapses_that_no_runner_claims(self, store: Store) -> None:
         place = await self._two_runs(store)
@@ -118,7 +119,7 @@ class RunLimitConformance:
 
         assert await store.tend_places(LATER) == Unclaimed(1, 1)
 
-        assert runs_of(await store.list_grants("r2", 0)) == "c"
+        assert runs_of(await held(store, "r2")) == "c"
 
     async def test_a_waiter_without_a_runner_keeps_its_place_in_line(self, store: Store) -> None:
         place = await self._two_runs(store)
@@ -150,7 +151,7 @@ class RunLimitConformance:
 
         assert (await parked(store, of_run("b"))).to_claim
 
-        assert await store.list_grants("r1", 0) == []
+        assert await held(store, "r1") == []
         assert await gives(store, place) == ""
         assert await store.tend_places(0) == Unclaimed(1, 0, is_left=True)
         assert await claimed(store) == "b"
@@ -165,7 +166,7 @@ class RunLimitConformance:
         await parked(store, of_run("b"))
 
         assert not (await ended(store, place)).to_claim
-        assert runs_of(await store.list_grants("r1", 0)) == "b"
+        assert runs_of(await held(store, "r1")) == "b"
 
     async def test_a_run_keeps_its_place_when_its_runner_is_gone(self, store: Store) -> None:
         await limited(store, api=ONE)
@@ -193,7 +194,7 @@ class RunLimitConformance:
         await store.cancel(["a"], act(), NOW, children=False)
         assert await store.tend_places(0) == Unclaimed(0, 1)
 
-        assert runs_of(await store.list_grants("r1", 0)) == "c"
+        assert runs_of(await held(store, "r1")) == "c"
 
     async def test_a_run_that_is_cancelled_leaves_its_line(self, store: Store) -> None:
         place = await self._two_runs(store)
@@ -229,4 +230,4 @@ class RunLimitConformance:
         (mine,) = (await store.adopt_places("r1", ["b"]))["b"].grants
         assert (mine.task_id, mine.runner_id) == ("load", "r1")
         await store.free_places("r1")
-        assert await store.list_grants("r1", 0) == []
+        assert await held(store, "r1") == []

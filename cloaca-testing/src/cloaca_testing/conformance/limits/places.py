@@ -72,6 +72,11 @@ async def ask(
     return given
 
 
+async def held(store: Store, runner_id: str) -> list[Grant]:
+    """The places that a runner has."""
+    return [each for each in await store.list_holders(1_000) if each.runner_id == runner_id]
+
+
 def runs_of(grants: Collection[Grant]) -> str:
     """The runs that have got places, in their order."""
     return " ".join([each.run_id for each in grants])
@@ -113,11 +118,13 @@ class LimitConformance:
         assert [each.number for each in given.grants] == [1, 2]
         assert [each.runner_id for each in given.grants] == ["r1", "r1"]
         assert (given.again, given.next_look) == (frozenset(), None)
-        assert runs_of(await store.list_grants("r1", 0)) == "a b"
-        assert await store.list_grants("r2", 0) == []
-        assert await store.list_grants("r1", given.grants[0].given_at + 1) == []
+        assert runs_of(await held(store, "r1")) == "a b"
+        assert await held(store, "r2") == []
+        assert runs_of(await store.list_grants("r1", {"api": 0})) == "a b"
+        assert runs_of(await store.list_grants("r1", {"api": 1, "gpu": 0})) == "b"
+        assert await store.list_grants("r1", {"gpu": 0}) == []
         assert await gives(store, given.grants[1]) == "c"
-        assert runs_of(await store.list_grants("r1", 0)) == "a c"
+        assert runs_of(await held(store, "r1")) == "a c"
 
     async def test_a_blocked_key_is_passed_over(self, store: Store) -> None:
         await limited(store, api=LimitSettings(total=3, per_key=1))
@@ -140,7 +147,7 @@ class LimitConformance:
         assert await got(store, waiter("b", API, GPU)) == ""
         assert await got(store, waiter("c", GPU), waiter("d", GPU, since=NOW + 1)) == "c d"
         assert await gives(store, first) == ""
-        (c, d) = [each for each in await store.list_grants("r1", 0) if each.needs == (GPU,)]
+        (c, d) = [each for each in await held(store, "r1") if each.needs == (GPU,)]
         given = await ask(store, back=[c])
         assert [each.needs for each in given.grants] == [(API, GPU)]
         assert await gives(store, d) == ""
@@ -197,7 +204,7 @@ class LimitConformance:
 
         assert await gives(store, one, beat=BEAT) == "d"
         assert await gives(store, two, beat=BEAT) == ""
-        assert runs_of(await store.list_grants("r2", 0)) == "c"
+        assert runs_of(await held(store, "r2")) == "c"
 
     async def test_items_that_want_the_same_take_turns_with_others(self, store: Store) -> None:
         await limited(store, api=LimitSettings(total=1))
@@ -250,7 +257,7 @@ class LimitConformance:
         assert runs_of(given.grants) == "c d"
         again = await ends(store, a)
         assert again == Given(is_repeat=True)  # was given back before, and the answer may be lost
-        assert runs_of(await store.list_grants("r1", 0)) == "c d"
+        assert runs_of(await held(store, "r1")) == "c d"
 
     async def test_a_place_goes_to_the_waiter_of_another_runner(self, store: Store) -> None:
         await limited(store, api=LimitSettings(total=1))
@@ -260,7 +267,7 @@ class LimitConformance:
 
         assert (await ends(store, place)).grants == ()
 
-        (given,) = await store.list_grants("r2", 0)
+        (given,) = await held(store, "r2")
         assert (given.run_id, given.number, given.runner_id) == ("b", 2, "r2")
 
     async def test_a_waiter_that_has_left_gets_none(self, store: Store) -> None:
@@ -273,7 +280,7 @@ class LimitConformance:
         await ask(store, left=[waiter("b").unit])
 
         assert await gives(store, place) == "c"
-        (place,) = await store.list_grants("r1", 0)
+        (place,) = await held(store, "r1")
         assert await gives(store, place) == "d"
 
     async def test_who_asks_again_for_the_same_waits_once(self, store: Store) -> None:
@@ -286,7 +293,7 @@ class LimitConformance:
         assert runs_of(given.grants) == "b"
         assert await store.limit_waits("b", 1) == []
         assert await gives(store, *given.grants) == ""
-        assert await store.list_grants("r2", 0) == []
+        assert await held(store, "r2") == []
 
     async def test_who_leaves_removes_no_waiter_of_another_runner(self, store: Store) -> None:
         await limited(store, api=LimitSettings(total=1))
@@ -297,7 +304,7 @@ class LimitConformance:
         await ask(store, left=[("b", "load", -1)])
         await ask(store, back=[place])
 
-        assert runs_of(await store.list_grants("r2", 0)) == "b"
+        assert runs_of(await held(store, "r2")) == "b"
 
     # -- runners that are gone ---------------------------------------------------------------
 
@@ -310,7 +317,7 @@ class LimitConformance:
         assert await store.ask_places("r1", [waiter("b")], back=[place]) is None
         assert await ends(store, place) == Given()
 
-        assert await store.list_grants("r1", 0) == [place]
+        assert await held(store, "r1") == [place]
         asked = [waiter(each, runner_id="r2") for each in "cd"]
         assert runs_of((await ask(store, *asked, runner_id="r2")).grants) == "c"
 
@@ -324,12 +331,12 @@ class LimitConformance:
         await store.free_places("r1")
         await store.free_places("r1")
 
-        assert await store.list_grants("r1", 0) == []
-        given = await store.list_grants("r2", 0)
+        assert await held(store, "r1") == []
+        given = await held(store, "r2")
         assert runs_of(given) == "d e"
         assert await gives(store, given[0], runner_id="r2") == "f"
         assert await gives(store, given[1], runner_id="r2") == ""
-        assert await store.list_grants("r1", 0) == []  # c is the waiter of no runner
+        assert await held(store, "r1") == []  # c is the waiter of no runner
 
     # -- upkeep ------------------------------------------------------------------------------
 

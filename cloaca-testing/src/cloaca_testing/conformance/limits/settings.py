@@ -14,6 +14,7 @@ from cloaca_testing.conformance.limits.places import (
     GPU,
     ask,
     gives,
+    held,
     limited,
     runs_of,
     waiter,
@@ -50,7 +51,7 @@ class LimitSettingsConformance:
         await store.record_limits([definition("api", LimitSettings(total=3), act)], [])
         await store.record_limits([definition("api", LimitSettings(total=3), act)], [])
 
-        assert runs_of(await store.list_grants("r1", 0)) == "a b c"
+        assert runs_of(await held(store, "r1")) == "a b c"
         assert await store.acts(None, 9) == [act]
 
     async def test_a_definition_that_is_as_before_is_no_act(self, store: Store) -> None:
@@ -66,7 +67,7 @@ class LimitSettingsConformance:
 
         assert await set_to(store, total=3)
         await limited(store, api=LimitSettings(total=1))
-        places = await store.list_grants("r1", 0)
+        places = await held(store, "r1")
         assert runs_of(places) == "a b c"
 
         await set_to(store, total=1)
@@ -74,10 +75,10 @@ class LimitSettingsConformance:
         assert await gives(store, places[2]) == "d"
 
         await set_to(store, total=0)
-        assert await gives(store, *await store.list_grants("r1", 0)) == ""
+        assert await gives(store, *await held(store, "r1")) == ""
 
         await set_to(store, total=NO_LIMIT)
-        assert runs_of(await store.list_grants("r1", 0)) == "e f g"
+        assert runs_of(await held(store, "r1")) == "e f g"
         unknown = await store.set_limit("none", LimitChanges(total=1), an_act("set_limit", "none"))
         assert unknown is None
 
@@ -103,7 +104,7 @@ class LimitSettingsConformance:
         assert await store.set_limit("api", None, act) is True
         assert await store.set_limit("api", None, an_act("again")) is False
 
-        assert runs_of(await store.list_grants("r1", 0)) == "a b"
+        assert runs_of(await held(store, "r1")) == "a b"
         assert act in await store.acts(None, 9)
         (row,) = await store.list_limits()
         assert row[2:] == ("{}", row.recorded_at, None, None)
@@ -116,7 +117,7 @@ class LimitSettingsConformance:
 
         await set_to(store, per_key=NO_LIMIT)
 
-        assert runs_of(await store.list_grants("r1", 0)) == "a b c"
+        assert runs_of(await held(store, "r1")) == "a b c"
 
     async def test_a_key_has_the_places_that_are_set(self, store: Store) -> None:
         await limited(store, api=LimitSettings(per_key=1))
@@ -124,7 +125,7 @@ class LimitSettingsConformance:
 
         await set_to(store, per_key=2)
 
-        assert sorted(each.run_id for each in await store.list_grants("r1", 0)) == ["a", "b", "d"]
+        assert sorted(each.run_id for each in await held(store, "r1")) == ["a", "b", "d"]
 
     async def test_people_see_how_much_of_a_limit_is_in_use(self, store: Store) -> None:
         await limited(store, api=LimitSettings(per_key=1, total=9), gpu=LimitSettings(total=1))
