@@ -93,6 +93,54 @@ def test_a_retried_run_waits_for_its_place_anew(open_runner: OpenRunner) -> None
     assert gate.seen == ["second", "first"]
 
 
+@pytest.mark.each_backend
+def test_explain_names_the_limit_of_a_run_its_key_and_who_holds_the_place(
+    open_runner: OpenRunner,
+) -> None:
+    gate = Gate()
+    gated(gate, cloaca.Limit("nightly", per_key=1).key("who"))
+    runner = open_runner()
+    first = runner.submit("nightly", {"who": "ann"})
+    assert gate.begun.wait(60)
+    second = runner.submit("nightly", {"who": "ann"}, start_by=3600)
+    wait_for("Pending", second)
+    until(lambda: second.explain().code == "limit")
+
+    explained = second.explain()
+    gate.open.set()
+
+    assert explained.waits_for == cloaca.Wait("limit", "nightly")
+    assert explained.why.startswith(
+        f'it waits for a place of limit nightly with key "ann", which run {first.id} holds'
+    )
+    assert second.result(60).status == "Completed"
+
+
+@pytest.mark.backend("sqlite", reason="what is said of a limit, not what the database does")
+def test_explain_says_for_which_limits_a_run_waits_that_has_left(open_runner: OpenRunner) -> None:
+    gate = Gate()
+    with cloaca.WorkflowBuilder("calls"):
+
+        @cloaca.task(limits=[cloaca.Limit("api", total=1)])
+        def call(context: cloaca.Context) -> None:
+            gate.hold(context)
+
+    runner = open_runner(evict_after_seconds=0)
+    first = runner.submit("calls")
+    assert gate.begun.wait(60)
+    second = runner.submit("calls")
+    wait_for("Waiting", second)
+
+    explained = second.explain()
+    gate.open.set()
+
+    why = f"waits for a place of limit api, which call of run {first.id} holds"
+    assert explained.tasks[0].why == why
+    assert (explained.code, explained.waits_for) == ("limit", cloaca.Wait("limit", "api"))
+    assert explained.why.startswith("tasks that wait for places of limits: call")
+    assert second.result(60).status == "Completed"
+
+
 def test_runs_of_a_client_without_the_code_wait_too(
     open_runner: OpenRunner, database_url: str
 ) -> None:

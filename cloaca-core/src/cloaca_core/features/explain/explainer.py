@@ -98,11 +98,12 @@ class Explainer:
         if any is recorded. Only for a run whose tasks have limits more is read.
         """
         now, row = self._store.wall(), recorded.row
-        tasks, version, queues = await self._tasks(row)
+        tasks, version, queues, of_runs = await self._tasks(row)
         active = self._runs.get(row.id)
         if active is not None and active.epoch != row.epoch:
             active = None  # it is on its way here, or away
-        has_limits = row.ended_at is None and any(each.limits for each in tasks or ())
+        may_wait = of_runs or any(each.limits for each in tasks or ())
+        has_limits = row.ended_at is None and may_wait
         return Facts(
             now=now,
             recorded=self._with_running(recorded, row.id),
@@ -147,17 +148,20 @@ class Explainer:
 
     async def _tasks(
         self, row: RunRow
-    ) -> tuple[Sequence[TaskShape] | None, str | None, Mapping[str, str]]:
+    ) -> tuple[Sequence[TaskShape] | None, str | None, Mapping[str, str], bool]:
         """The tasks of the run, by the version that it has here, that it was submitted with, or the
-        newest one; which that is, and the queues of their bodies.
+        newest one; which that is, the queues of their bodies, and whether runs have limits.
         """
+        asked = row.asked_queue
         if (run := self._runs.get(row.id)) is not None:
-            return run.graph.tasks, row.version, shown_queues(run.graph, row.asked_queue)
-        if (submitted := await self._reader.definition(row)) is not None:
-            return submitted.tasks, row.version, shown_queues(submitted, row.asked_queue)
+            graph = run.graph
+            return graph.tasks, row.version, shown_queues(graph, asked), bool(graph.limits)
+        if (known := await self._reader.definition(row)) is not None:
+            return known.tasks, row.version, shown_queues(known, asked), bool(known.limits)
         if (newest := await self._definitions.newest(row.workflow)) is not None:
-            return newest.tasks, newest.version, shown_queues(newest, row.asked_queue)
-        return None, None, {}
+            queues = shown_queues(newest, asked)
+            return newest.tasks, newest.version, queues, bool(newest.limits)
+        return None, None, {}, False
 
     async def _tasks_of(
         self, newest: Sequence[DefinitionName]

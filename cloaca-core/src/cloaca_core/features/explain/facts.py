@@ -54,8 +54,9 @@ class TaskShape(Protocol):
 
 
 class AwaitedLimit(NamedTuple):
-    """The place of a limit for which a task waits, or some of its items. ``key`` is JSON text, None
-    for the limit as a whole. ``holders`` are the bodies that hold such a place, by task and run.
+    """The place of a limit for which a task waits, or some of its items, or the run. ``key`` is
+    JSON text, None for the limit as a whole. ``holders`` are the bodies and runs that hold such a
+    place, by task and run.
     """
 
     name: str

@@ -20,7 +20,8 @@ MOST: Final = 1_000
 
 
 async def awaited_limits(store: LimitReads, run_id: str) -> dict[str, AwaitedLimit]:
-    """By task: the place for which it waits; of the items of a map, that of the first one. A key is
+    """By task, or ``THE_RUN``: the place for which it waits; of the items of a map, that of the
+    first one. A key is
     named if it has no place, not if the limit as a whole has none.
     """
     found: dict[str, AwaitedLimit] = {}

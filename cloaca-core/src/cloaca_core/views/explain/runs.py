@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from cloaca_core.features.limits.records import THE_RUN
 from cloaca_core.store.runner_rows import serves
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.states import ReasonCode, RunStatus
@@ -16,6 +17,7 @@ from cloaca_core.views.explain.runners import (
     how_it_went,
     lacking_runners,
 )
+from cloaca_core.views.explain.task_starts import limit_text
 from cloaca_core.views.explain.task_states import Why, latest_attempts, owner_is_gone
 from cloaca_core.views.explain.tasks import tasks_of
 from cloaca_core.views.explain.waits import bodies_in_memory, unread_text
@@ -154,6 +156,8 @@ def _orphaned(facts: Facts) -> list[Why]:
 
 def _under_way(facts: Facts, tasks: Sequence[TaskExplanation]) -> Why:
     """The work that its runner does on it."""
+    if THE_RUN in facts.limits:
+        return _limited(facts)
     end = _end_of_limit(facts)
     for code, text in (
         ("running", "running now: {}"),
@@ -205,7 +209,9 @@ def _unowned(facts: Facts, tasks: Sequence[TaskExplanation]) -> list[Why]:
         whys.append(_paused(facts))
     if recorded.holds.behind is not None:
         whys.append(_behind(recorded.holds.behind, recorded))
-    if recorded.row.due_at is not None:
+    if THE_RUN in facts.limits:
+        whys.append(_limited(facts))
+    elif recorded.row.due_at is not None:
         whys += _not_due(facts, tasks, recorded.row.due_at)
     if recorded.paused is not None:
         whys.append(_workflow_paused(facts))
@@ -223,6 +229,12 @@ def _behind(run_id: str, recorded: RecordedRun) -> Why:
     return Why("behind", text, Wait("run", run_id))
 
 
+def _limited(facts: Facts) -> Why:
+    """It waits for its own place of a limit."""
+    awaited = facts.limits[THE_RUN]
+    return Why("limit", f"it {limit_text(awaited)}", Wait("limit", awaited.name))
+
+
 def _not_due(facts: Facts, tasks: Sequence[TaskExplanation], due_at: int) -> list[Why]:
     if due_at <= facts.now:
         return [Why("due", f"it came due {when(due_at, facts.now)}")]
@@ -230,6 +242,10 @@ def _not_due(facts: Facts, tasks: Sequence[TaskExplanation], due_at: int) -> lis
         return [Why("not_due", f"it starts {when(due_at, facts.now)}")]
     waits, retry = _waits(tasks), _retry(facts)
     whys = [] if waits is None else [waits, *_parked(facts)]
+    if limited := [each for each in tasks if each.task_id in facts.limits]:
+        named = listed([each.task_id for each in limited])
+        text = f"tasks that wait for places of limits: {named}"
+        whys = [Why("limit", text, limited[0].waits_for), *(whys or _parked(facts))]
     if retry is not None:
         whys.append(retry)
     if whys:

@@ -50,6 +50,8 @@ class Starts:
         before = ""
         if known is not None:
             before = "its body was running in a runner that is gone, and may have had effects; "
+        if self._run.due_at is not None and task in self._facts.limits:
+            return self._limited(task, before)
         if not self._states.goes_on():
             begun = self._run.started_at is not None
             end = "when the run goes on" if begun else "with the run"
@@ -142,12 +144,15 @@ class Starts:
 
 
 def limit_text(awaited: AwaitedLimit) -> str:
-    """For which place of a limit a task waits, and who holds such places."""
+    """For which place of a limit a task or a run waits, and who holds such places."""
     key = "" if awaited.key is None else f" with key {awaited.key}"
     text = f"waits for a place of limit {awaited.name}{key}"
     if not awaited.holders:
-        return f"{text}: no body holds one, so its rate or its total allows none now"
-    named = [f"{task} of run {run_id}" for task, run_id in awaited.holders[:NAMED]]
+        return f"{text}: none is held, so its rate or its total allows none now"
+    named = [
+        f"{task} of run {run_id}" if task else f"run {run_id}"
+        for task, run_id in awaited.holders[:NAMED]
+    ]
     more = len(awaited.holders) - len(named)
     others = f" and {more:,} more" if more else ""
     verb = "hold" if len(awaited.holders) > 1 else "holds"
