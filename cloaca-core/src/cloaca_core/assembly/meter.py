@@ -4,7 +4,7 @@ it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core.engine.record.watcher_reports import report_adoption
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from cloaca_core.features.telemetry.run_metrics import RunMetrics
     from cloaca_core.features.telemetry.sample import Sample
     from cloaca_core.run.watcher import Watcher
+
+MOST_WAITING: Final = 10_000
+"""Waiters of a limit that are counted."""
 
 
 class Meter:
@@ -52,6 +55,7 @@ class Meter:
                 for each in self._parts.loops
                 if each.last_success is not None
             },
+            limits=await store.limit_loads(MOST_WAITING),
         )
 
     def slot_use(self) -> dict[str, SlotUse]:

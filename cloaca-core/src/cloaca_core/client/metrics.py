@@ -17,8 +17,9 @@ def render(runner: Client) -> str:
     """The metrics of a runner, or of a client, in the text format of Prometheus.
 
     Runs and attempts are counted from the first call on: call it once when the program starts. The
-    numbers of the database are read at each call, by one statement. Times are in seconds. Needs the
-    extra ``metrics``: without it ``MissingExtraError``, an ImportError. Any thread may call it.
+    numbers of the database are read at each call, by one statement and one for each limit. Times
+    are in seconds. Needs the extra ``metrics``: without it ``MissingExtraError``, an ImportError.
+    Any thread may call it.
     """
     return _rendered(runner._host).wait()
 

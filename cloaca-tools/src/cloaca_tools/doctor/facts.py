@@ -14,6 +14,8 @@ OVERDUE: Final = 5 * 60 * 1_000_000
 """µs. Work that a runner should have begun so long ago is not begun."""
 LEAVING_LONG: Final = 3600 * 1_000_000
 """µs. A runner that was asked to leave so long ago waits for bodies that may hang."""
+LIMITED_LONG: Final = 3600 * 1_000_000
+"""µs. What has waited so long for a place of a limit may wait for a body that hangs."""
 LONG: Final = 30 * 24 * 3600 * 1_000_000
 """µs. Runs that were made so long ago and still wait may have been forgotten."""
 
@@ -48,6 +50,19 @@ class SeenQueue(NamedTuple):
     since: int
 
 
+class SeenLimit(NamedTuple):
+    """A limit that has no places at all (``is_stopped``), or for which something has waited long:
+    since then for this key, where it has one.
+    """
+
+    name: str
+    is_stopped: bool
+    waiting: int
+    since: int | None
+    key: str | None = None
+    changed_by: str | None = None
+
+
 class Late(NamedTuple):
     """A run and since when it should have gone on, or have ended."""
 
@@ -76,3 +91,4 @@ class Work(NamedTuple):
     upkeep: Upkeep = Upkeep(keeps_all=False, due_at=0)
     has_runs: bool = False
     unserved_queues: Sequence[SeenQueue] = ()
+    limits: Sequence[SeenLimit] = ()

@@ -39,6 +39,7 @@ def of_work(work: Work) -> list[Finding]:
         *_of_unserved(work),
         *_of_late(work),
         *_of_pauses(work),
+        *_of_limits(work),
         *_of_upkeep(work),
         *_of_clock(work),
     ]
@@ -236,6 +237,28 @@ def _of_pauses(work: Work) -> Iterator[Finding]:
             f"the workflow {short_name(workflow)} is paused: none of its runs begins",
             command(["workflows", "resume"], [short_name(workflow)]),
         )
+
+
+def _of_limits(work: Work) -> Iterator[Finding]:
+    for each in work.limits:
+        waits = f"{each.waiting} wait{_verb_s(each.waiting)} for it"
+        if each.is_stopped:
+            by = f" by {each.changed_by}" if each.changed_by else ""
+            yield Finding(
+                "limit_stopped",
+                "warning" if each.waiting else "notice",
+                f"the limit {each.name} has a total of 0{by}: nothing that needs it begins"
+                f"{f', {waits}' if each.waiting else ''}",
+                command(["limits", "set"], [each.name]) + " --total, with a number",
+            )
+        elif each.since is not None:
+            key = f" with the key {each.key}" if each.key else ""
+            yield Finding(
+                "limit_full_long",
+                "warning",
+                f"a place of limit {each.name}{key} is waited for since {_at(each.since)}; {waits}",
+                command(["limits", "show"], [each.name]),
+            )
 
 
 # -- upkeep and clock ----------------------------------------------------------------------------

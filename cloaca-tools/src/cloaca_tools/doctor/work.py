@@ -10,8 +10,18 @@ from cloaca_core.engine.recover.liveness import Liveness
 from cloaca_core.engine.recover.process_identity import this_process
 from cloaca_core.run.rows import RunFilter, RunRow
 from cloaca_core.store.runner_rows import RunnerRow, Sharing, claims_from
+from cloaca_core.values.limits.settings import LimitChanges, LimitSettings
 from cloaca_core.values.states import RunStatus
-from cloaca_tools.doctor.facts import LONG, OVERDUE, Late, SeenQueue, SeenRunner, Work
+from cloaca_tools.doctor.facts import (
+    LIMITED_LONG,
+    LONG,
+    OVERDUE,
+    Late,
+    SeenLimit,
+    SeenQueue,
+    SeenRunner,
+    Work,
+)
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.store import Store
@@ -42,6 +52,7 @@ async def read_work(store: Store, here: int) -> Work:
         upkeep=await store.upkeep(),
         has_runs=bool(await store.list_runs(RunFilter(limit=1))),
         unserved_queues=await _unserved_queues(store, registered, liveness),
+        limits=await _limits(store, now),
     )
 
 
@@ -59,6 +70,23 @@ async def _unserved_queues(
         for each in await store.queue_loads(MOST)
         if each.oldest is not None and not any(claims_from(row, each.name) for row in living)
     ]
+
+
+async def _limits(store: Store, now: int) -> list[SeenLimit]:
+    """The limits that have no places, or for which something has waited long."""
+    found: list[SeenLimit] = []
+    for row, load in await store.limit_loads(MOST):
+        settings = LimitSettings.read(row.content).changed_by(LimitChanges.read(row.changes))
+        is_stopped = settings.total == 0
+        is_late = load.oldest is not None and load.oldest + LIMITED_LONG < now
+        if not (is_stopped or is_late):
+            continue
+        look = await store.look_at_limit(row.name, None, 1) if is_late else None
+        key = look.keys[0][0] if look and look.keys and look.keys[0][1].waiting else None
+        found.append(
+            SeenLimit(row.name, is_stopped, load.waiting, load.oldest, key, row.changed_by)
+        )
+    return found
 
 
 # -- runners -------------------------------------------------------------------------------------

@@ -7,11 +7,13 @@ from itertools import islice
 from typing import Final
 
 from cloaca_core.errors import ConfigError
+from cloaca_core.features.limits.operations import ListLimits, ShowLimit
 from cloaca_tools.mcp.bounds import Form, page
 from cloaca_tools.mcp.database import Database
 from cloaca_tools.mcp.schemas import flag, text, whole
 from cloaca_tools.mcp.tool import Tool
 from cloaca_tools.views import json_form
+from cloaca_tools.views.limits import key_of
 from cloaca_tools.views.lists.filters import listed, parse
 from cloaca_tools.views.run.changes import masked_change
 
@@ -20,6 +22,7 @@ RUN: Final = text(
     "the one before it."
 )
 WORKFLOW: Final = text("The name of a workflow.")
+LIMIT: Final = text("The name of a limit.")
 _FILTER: Final = text(
     "Terms [-]key:value[,value] with spaces between them; all must be met, of several values one, "
     "and - is for not. Keys: status (Pending, Running, Waiting, Paused, Cancelling, Completed, "
@@ -128,6 +131,18 @@ def get_graph(database: Database, run: str | None = None, workflow: str | None =
         case _:
             raise ConfigError("give either run or workflow")
     return {"graph": found.to_dict(), "mermaid": found.mermaid()}
+
+
+def list_limits(database: Database) -> Form:
+    """The limits by name."""
+    rows = [each.to_dict() for each in database.do(ListLimits())]
+    return page("limits", rows, lambda row: row["name"], None)
+
+
+def get_limit(database: Database, limit: str, key: str | None = None, most: int = 20) -> Form:
+    """A limit with its keys, holders and waiters."""
+    found = database.do(ShowLimit(limit, None if key is None else key_of(key), most)).to_dict()
+    return {"limit": {**found.pop("limit"), **found}}
 
 
 def doctor(database: Database, deep: bool = False) -> Form:
@@ -240,6 +255,27 @@ LOOKING: Final = (
         "flowchart; of a run with their states. Give run or workflow.",
         get_graph,
         {"run": RUN, "workflow": WORKFLOW},
+    ),
+    Tool(
+        "list_limits",
+        "List limits",
+        "List how many bodies may be under way at once and start in a time: the settings that "
+        "count, those of the code, who has changed them, how many places are used, how many bodies "
+        "wait and since when.",
+        list_limits,
+        {},
+    ),
+    Tool(
+        "get_limit",
+        "Show a limit",
+        "Show a limit with its keys, those first that wait longest, who holds its places and who "
+        "waits for them.",
+        get_limit,
+        {
+            "limit": LIMIT,
+            "key": text('Only this key: a text, or JSON as 7, true or "7".'),
+            "most": whole("At most so many keys, holders and waiters. Default: 20.", 1, 200),
+        },
     ),
     Tool(
         "doctor",

@@ -1,19 +1,21 @@
-"""The tools that steer runs, one run at a time; the log of actions names them ``BY``."""
+"""The tools that steer a run or a limit; the log of actions names them ``BY``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from cloaca_core.features.limits.operations import ClearLimit, SetLimit, ShowLimit
 from cloaca_core.features.reruns.operations import PlanFork, PlanRetry, Retry
 from cloaca_core.features.steering.operations import Cancel, Pause, Resume
 from cloaca_core.features.steering.results import Steered
 from cloaca_core.features.waits.operations import Approve, Send
 from cloaca_core.operations.runs import Status
 from cloaca_core.values.option_names import SingletonPolicyName
+from cloaca_core.values.times.no_limit import NO_LIMIT, WORD
 from cloaca_tools.mcp.bounds import Form
 from cloaca_tools.mcp.database import Database
-from cloaca_tools.mcp.looking import RUN, WORKFLOW
+from cloaca_tools.mcp.looking import LIMIT, RUN, WORKFLOW
 from cloaca_tools.mcp.schemas import (
     anything,
     flag,
@@ -26,6 +28,7 @@ from cloaca_tools.mcp.schemas import (
 )
 from cloaca_tools.mcp.tool import Effect, Tool
 from cloaca_tools.views import json_form
+from cloaca_tools.views.limits import effect, settings_after
 from cloaca_tools.views.run_forms import forked_form, steered_form, submitted_form
 
 BY: Final = "mcp"
@@ -150,6 +153,50 @@ def approve(
     return _steered(run_id, done)
 
 
+def set_limit(
+    database: Database,
+    limit: str,
+    total: int | str | None = None,
+    per_key: int | str | None = None,
+    rate: str | None = None,
+    burst: int | None = None,
+    rate_per_key: str | None = None,
+    burst_per_key: int | None = None,
+    plan: bool = False,
+) -> Form:
+    """Set other settings than those of the code, or show what that would do."""
+    change = SetLimit(
+        limit,
+        total=_or_no_limit(total),
+        per_key=_or_no_limit(per_key),
+        rate=_or_no_limit(rate),
+        burst=burst,
+        rate_per_key=_or_no_limit(rate_per_key),
+        burst_per_key=burst_per_key,
+        by=BY,
+    )
+    before = database.do(ShowLimit(limit, None, 1)).limit
+    effects = effect(before, settings_after(before, change.changes()))
+    if plan:
+        return {"plan": effects}
+    database.do(change)
+    return {"limit": database.do(ShowLimit(limit, None, 1)).limit.to_dict(), "effect": effects}
+
+
+def _or_no_limit(value: Any) -> Any:
+    return NO_LIMIT if value == WORD else value
+
+
+def clear_limit(database: Database, limit: str, plan: bool = False) -> Form:
+    """Let the settings of the code count again, or show what that would do."""
+    before = database.do(ShowLimit(limit, None, 1)).limit
+    effects = effect(before, before.definition)
+    if plan:
+        return {"plan": effects}
+    database.do(ClearLimit(limit, BY))
+    return {"limit": database.do(ShowLimit(limit, None, 1)).limit.to_dict(), "effect": effects}
+
+
 def _steered(run_id: str, done: Steered) -> Form:
     return {"run": steered_form(run_id, done)}
 
@@ -157,6 +204,7 @@ def _steered(run_id: str, done: Steered) -> Form:
 _REASON: Final = text("Why, for the log of actions.")
 _KEY: Final = text("An idempotency key: one run of the workflow has it, for ever.")
 _ITEM: Final = text("Only this item of a map, as 'convert[17]', by its label or index.")
+_EFFECT: Final = flag("Only tell what would follow; changes nothing. Default: false.")
 _PLAN: Final = flag("Only show what it would keep and run; changes nothing. Default: false.")
 
 STEERING: Final = (
@@ -275,5 +323,32 @@ STEERING: Final = (
             "item": _ITEM,
         },
         _ENDS,
+    ),
+    Tool(
+        "set_limit",
+        "Set a limit",
+        "Set other settings of a limit than those of the code, at once and for all programs, until "
+        "clear_limit. What is left out stays as it is, and 'none' lifts a setting. Nothing is cut. "
+        "Look at the plan first.",
+        set_limit,
+        {
+            "limit": LIMIT,
+            "total": anything("How many bodies at once, or 'none'; 0 stops all that needs it."),
+            "per_key": anything("How many at once with the same key, or 'none'."),
+            "rate": text("Starts in a time, as '100/m' or '5/10s', or 'none'."),
+            "burst": whole("How many of the rate at once.", 1, 10**6),
+            "rate_per_key": text("The same for each key."),
+            "burst_per_key": whole("How many of the rate of a key at once.", 1, 10**6),
+            "plan": _EFFECT,
+        },
+        _SWITCHES,
+    ),
+    Tool(
+        "clear_limit",
+        "Clear a limit",
+        "Let the settings of a limit in the code count again. Look at the plan first.",
+        clear_limit,
+        {"limit": LIMIT, "plan": _EFFECT},
+        _SWITCHES,
     ),
 )

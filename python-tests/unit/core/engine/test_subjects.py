@@ -24,6 +24,7 @@ WOKEN: Final = {
     "unserved": {"unserved"},
     "schedules": {"schedules", "unserved", "watchers"},
     "triggers": {"triggers", "watchers"},
+    "limits": {"watchers"},
     "definitions": {"claim", "definitions", "limits", "schedules", "triggers", "unserved"},
     "anything": {"schedules", "takeover", "triggers"},
     "display_changed": {"watchers"},

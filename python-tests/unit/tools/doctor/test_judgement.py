@@ -16,6 +16,7 @@ from cloaca_tools.doctor.facts import (
     LEAVING_LONG,
     OVERDUE,
     Late,
+    SeenLimit,
     SeenQueue,
     SeenRunner,
     Work,
@@ -53,6 +54,8 @@ def test_sound_work_has_no_findings() -> None:
         ({"waiting": waiting("schedule")}, "schedule_late"),
         ({"waiting": waiting("task_unserved")}, "tasks_unserved"),
         ({"unserved_queues": [SeenQueue("gpu", 2, NOW)]}, "queue_unserved"),
+        ({"limits": [SeenLimit("gpu", True, 2, NOW)]}, "limit_stopped"),
+        ({"limits": [SeenLimit("api", False, 1, LONG_AGO, '"ann"')]}, "limit_full_long"),
         ({"late_triggers": ["watch"]}, "trigger_late"),
         (
             {"failing_triggers": [trigger_row()._replace(last_error="E", failed_polls=2)]},

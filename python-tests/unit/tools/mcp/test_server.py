@@ -25,9 +25,12 @@ LOOKING = [
     "get_logs",
     "list_events",
     "get_graph",
+    "list_limits",
+    "get_limit",
     "doctor",
 ]
 STEERING = ["submit", "cancel", "pause", "resume", "retry", "fork", "send", "approve"]
+STEERING += ["set_limit", "clear_limit"]
 
 
 @pytest.fixture

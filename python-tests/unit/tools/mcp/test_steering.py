@@ -11,15 +11,18 @@ from tables import each_row
 
 import cloaca
 from cloaca_tools.mcp.database import Database
+from cloaca_tools.mcp.looking import get_limit, list_limits
 from cloaca_tools.mcp.steering import (
     STEERING,
     approve,
     cancel,
+    clear_limit,
     fork,
     pause,
     resume,
     retry,
     send,
+    set_limit,
     submit,
 )
 
@@ -170,6 +173,29 @@ def test_a_run_is_told_what_it_waits_for(database: Database) -> None:
     assert [each["run"]["changed"] for each in sent] == [True, False]
     assert database.client.get_run(run).outputs()["listen"] == {"heard": {"n": 1}}
     assert [(kind, by) for kind, by, _ in logged(database)][-1] == ("approve", "mcp")
+
+
+def test_a_limit_is_planned_set_and_cleared(database: Database) -> None:
+    registry = cloaca.Registry()
+    registry.register_limit(cloaca.Limit("api", total=20))
+    with cloaca.DefaultRunner(database.url, registry=registry):
+        pass
+    told = ["total 20 → none, rate none → 5/s"]
+
+    assert set_limit(database, "api", total="none", rate="5/s", plan=True) == {"plan": told}
+    assert logged(database) == []
+    done = set_limit(database, "api", total="none", rate="5/s")
+    assert (done["limit"]["total"], done["limit"]["rate"], done["effect"]) == (None, "5/s", told)
+
+    back = ["total none → 20, rate 5/s → none"]
+    assert clear_limit(database, "api", plan=True) == {"plan": back}
+    assert clear_limit(database, "api")["limit"]["total"] == 20
+    assert get_limit(database, "api", "7")["limit"]["keys"][0]["key"] == 7
+    assert [each["name"] for each in list_limits(database)["limits"]] == ["api"]
+    assert logged(database) == [
+        ("set_limit", "mcp", "api: total none, rate 5/s, burst 1"),
+        ("clear_limit", "mcp", "api"),
+    ]
 
 
 def wait_for_approval(database: Database, run: str) -> None:

@@ -58,6 +58,7 @@ class Watchers:
             subjects.claimable,
             subjects.schedules,
             subjects.triggers,
+            subjects.limits,
             subjects.display_changed,
         ):
             each.subscribe(self.wake)

@@ -209,9 +209,11 @@ class SqlLimits(SqlPart):
         return [LimitRow(*row) for row in await self._read(self._limits.list_limits)]
 
     async def limit_loads(self, most: int) -> list[LimitLoad]:
+        if not (limits := await self.list_limits()):
+            return []
         from cloaca_core.features.limits.looks.sql import Looks  # few look
 
-        return await Looks(self._dialect, self._limits).loads(most)
+        return await Looks(self._dialect, self._limits).loads(limits, most)
 
     async def look_at_limit(self, name: str, key: str | None, limit: int) -> LimitLook | None:
         from cloaca_core.features.limits.looks.sql import Looks  # few look

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """The ``Content-Type`` of an answer with this text."""
 
+MOST_LIMITS: Final = 100
+"""Limits that are shown."""
+
 WHAT: Final = {
     "cloaca_runs_total": "Runs that have ended here, by how.",
     "cloaca_run_duration_seconds": "From the start of a run to its end.",
@@ -33,6 +36,10 @@ WHAT: Final = {
         "For how long the run that may be claimed, and has waited longest, has waited."
     ),
     "cloaca_queue_waiting": "Runs that may be claimed, by the queue that they wait in.",
+    "cloaca_limit_used": "Places of a limit that are taken.",
+    "cloaca_limit_total": "Places that a limit has, if they are limited.",
+    "cloaca_limit_waiting": "Bodies and items that wait for a place of a limit.",
+    "cloaca_limit_oldest_seconds": "For how long the first waits for a place of a limit.",
     "cloaca_slots": "Slots for bodies that are used or free, and bodies queued for one.",
     "cloaca_recoveries_total": "Runs of dead runners that this one has made claimable.",
     "cloaca_lease_losses_total": "How often this runner was declared dead by another one.",
@@ -91,6 +98,7 @@ class _Families:
         queues = {DEFAULT_QUEUE: 0, **gauges.queues}
         waiting = [((name,), float(number)) for name, number in sorted(queues.items())]
         yield _gauge("cloaca_queue_waiting", ("queue",), waiting)
+        yield from _of_limits(sample)
         slots = [
             ((kind, state), float(number))
             for kind, use in sample.slots.items()
@@ -102,6 +110,30 @@ class _Families:
         if gauges.database_bytes is not None:
             size = [((), float(gauges.database_bytes))]
             yield _gauge("cloaca_database_bytes", (), size)
+
+
+def _of_limits(sample: Sample) -> Iterator[Metric]:
+    """Limits by name; of many those for which most wait."""
+    if not sample.limits:
+        return
+    from cloaca_core.values.limits.settings import LimitChanges, LimitSettings
+
+    by_waiting = sorted(sample.limits, key=lambda each: (-each.load.waiting, each.row.name))
+    used, totals, waiting, oldest = [], [], [], []
+    for row, load in sorted(by_waiting[:MOST_LIMITS]):
+        changes = LimitChanges.read(row.changes)
+        total = LimitSettings.read(row.content).changed_by(changes).total
+        since = sample.at if load.oldest is None else load.oldest
+        labels = (row.name,)
+        used.append((labels, float(load.held)))
+        waiting.append((labels, float(load.waiting)))
+        oldest.append((labels, max(0.0, (sample.at - since) / SECOND)))
+        if total is not None:
+            totals.append((labels, float(total)))
+    yield _gauge("cloaca_limit_used", ("limit",), used)
+    yield _gauge("cloaca_limit_total", ("limit",), totals)
+    yield _gauge("cloaca_limit_waiting", ("limit",), waiting)
+    yield _gauge("cloaca_limit_oldest_seconds", ("limit",), oldest)
 
 
 _UNDER_WAY: Final = ("Pending", "Running", "Waiting", "Paused")

@@ -10,10 +10,23 @@ from tables import each_row
 
 from cloaca_core.engine.execute.usage import SlotUse
 from cloaca_core.errors import MissingExtraError
+from cloaca_core.features.limits.looks.records import LimitLoad, Load
+from cloaca_core.features.limits.records import LimitRow
+from cloaca_core.features.telemetry import exposition
 from cloaca_core.features.telemetry.exposition import WHAT, text_of
 from cloaca_core.features.telemetry.gauges import Gauges
 from cloaca_core.features.telemetry.run_metrics import RunMetrics
 from cloaca_core.features.telemetry.sample import Sample
+
+
+def limit(name: str, content: str, changes: str, load: Load) -> LimitLoad:
+    return LimitLoad(LimitRow(name, content, changes, 0, None, None), load)
+
+
+LIMITS = [
+    limit("api", '{"total":20}', '{"total":5}', Load(3, 0, 7, 40_000_000)),
+    limit("gpu", '{"total":2}', '{"total":"none"}', Load(1, 0, 0, None)),
+]
 
 
 def sample(gauges: Gauges) -> Sample:
@@ -36,6 +49,7 @@ def sample(gauges: Gauges) -> Sample:
         lease_losses=1,
         pruned_runs=7,
         loops={"claim": 12.5},
+        limits=LIMITS,
     )
 
 
@@ -78,6 +92,11 @@ def test_all_metrics_and_no_others_are_shown() -> None:
         ("cloaca_runs", {"status": "Running"}, 0),  # shown although there is none
         ("cloaca_runs", {"status": "Odd"}, 1),
         ("cloaca_oldest_pending_seconds", {}, 10),
+        ("cloaca_limit_used", {"limit": "api"}, 3),
+        ("cloaca_limit_total", {"limit": "api"}, 5),
+        ("cloaca_limit_waiting", {"limit": "api"}, 7),
+        ("cloaca_limit_oldest_seconds", {"limit": "api"}, 30),
+        ("cloaca_limit_oldest_seconds", {"limit": "gpu"}, 0),
         ("cloaca_slots", {"kind": "threads", "state": "queued"}, 9),
         ("cloaca_recoveries_total", {}, 4),
         ("cloaca_lease_losses_total", {}, 1),
@@ -100,6 +119,19 @@ def test_a_clock_that_is_behind_makes_no_negative_wait() -> None:
 
 def test_a_size_that_is_not_known_is_left_out() -> None:
     assert "cloaca_database_bytes" not in {name for name, _ in found(Gauges({}, None, None))}
+
+
+def test_of_many_limits_those_that_are_waited_for_are_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exposition, "MOST_LIMITS", 1)
+
+    used = {labels for name, labels in found(BUSY) if name == "cloaca_limit_used"}
+    assert used == {(("limit", "api"),)}
+
+
+def test_a_limit_that_is_lifted_has_no_total() -> None:
+    assert ("cloaca_limit_total", (("limit", "gpu"),)) not in found(BUSY)
 
 
 def test_the_extra_is_named_where_the_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

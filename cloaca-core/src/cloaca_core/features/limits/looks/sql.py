@@ -40,11 +40,6 @@ class Looks:
         self._dialect = dialect
         self._q = queries
 
-    async def loads(self, most: int) -> list[LimitLoad]:
-        """See ``LimitReads.limit_loads``."""
-        (rows,) = await self._dialect.read([Step(self._q.list_limits)])
-        return await self._loads([LimitRow(*row) for row in rows], most)
-
     async def look(self, name: str, key: str | None, limit: int) -> LimitLook | None:
         """See ``LimitReads.look_at_limit``."""
         q = self._q
@@ -65,10 +60,11 @@ class Looks:
         loads = await self._keys([(name, each) for each in keys])
         lines = [(name, each) for each in keys] + ([(name, ALL_KEYS)] if key is None else [])
         waiters = await self._waiters(lines, limit)
-        (load,) = await self._loads(rows, COUNTED)
+        (load,) = await self.loads(rows, COUNTED)
         return LimitLook(load, loads, holders, waiters)
 
-    async def _loads(self, rows: Sequence[LimitRow], most: int) -> list[LimitLoad]:
+    async def loads(self, rows: Sequence[LimitRow], most: int) -> list[LimitLoad]:
+        """The use of these limits; see ``LimitReads.limit_loads``."""
         whole = {each.name: line_id((each.name, ALL_KEYS)) for each in rows}
         steps = [self._read_lines(whole.values())]
         for name, line in whole.items():
