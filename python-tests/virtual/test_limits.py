@@ -107,7 +107,7 @@ async def test_a_total_holds_over_two_runners_and_places_go_from_one_to_the_othe
 async def test_a_runner_looks_only_for_places_behind_those_that_it_has_seen() -> None:
     """An old snapshot keeps the rows of all places that were given back."""
     async with world() as w:
-        limited(w, Bodies(HOUR), Limit("gpu", total=1))
+        limited(w, Bodies(1), Limit("gpu", total=1))
         first, second = await w.start(), await w.start()
         looks: list[tuple[int, list[int]]] = []
         list_grants = second.store.list_grants
