@@ -52,8 +52,10 @@ def define(note: Note, registry: cloaca.Registry) -> None:
 
     def use(handle: cloaca.TaskHandle, unit: str) -> None:
         note(handle, f"+{unit}")
-        handle.step("work", str, unit)
-        note(handle, f"-{unit}")
+        try:
+            handle.step("work", str, unit)
+        finally:
+            note(handle, f"-{unit}")
 
     with cloaca.WorkflowBuilder("shares", registry=registry):
 
