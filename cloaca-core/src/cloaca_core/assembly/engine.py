@@ -18,7 +18,9 @@ from cloaca_core.engine.execute.executor import Executor
 from cloaca_core.engine.lifecycle import Lifecycle
 from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core.errors import (
+    SHUT_DOWN,
     ConfigError,
+    RunnerClosedError,
     StoreReadOnlyError,
 )
 from cloaca_core.features.child_runs.child_runs import ChildCalls
@@ -109,11 +111,11 @@ class Engine:
         self._submission = parts.submission
         self._steering = parts.steering
         self._lifecycle = Lifecycle(parts)
-        self.resolver: Resolver = Resolver(parts, self.database, self._lifecycle.check_open)
+        self.resolver: Resolver = Resolver(parts, self.database, self._check_open)
         self.child_runs: ChildCalls = ChildCalls(
-            parts.child_runs, self.resolver.resolve, self._lifecycle.check_open
+            parts.child_runs, self.resolver.resolve, self._check_open
         )
-        self.meter: Meter = Meter(parts, self._lifecycle.check_open)
+        self.meter: Meter = Meter(parts, self._check_open)
         self.registry: Registry = base.registry
         self.config: DefaultRunnerConfig = base.config
         self.ids: RunIds = base.ids
@@ -166,7 +168,7 @@ class Engine:
 
     async def submit(self, request: Request) -> list[str]:
         """Accept runs. Returns their ids, or the ids of earlier runs with their keys."""
-        self._lifecycle.check_open()
+        self._check_open()
         return await self._submission.submitter.submit(await self.resolver.resolve(request))
 
     async def submit_one(self, request: Request) -> tuple[str, bool]:
@@ -174,7 +176,7 @@ class Engine:
         run was made now. An earlier run that has failed is restarted, if the request says so, and
         gets the message.
         """
-        self._lifecycle.check_open()
+        self._check_open()
         resolved = await self.resolver.resolve(request)
         (run_id,), known = await self._submission.submitter.accept(resolved)
         if known and request.retry is not None:
@@ -209,14 +211,13 @@ class Engine:
         """Submit one run and wait for its end. ``waiting`` is the body that does so, if any.
         ``accepted`` is called with the run's id as soon as it is durable.
         """
-        self._lifecycle.check_open()
+        self._check_open()
         resolved = await self.resolver.resolve(request)
         return await self._submission.waits.execute(resolved, waiting, accepted)
 
     def execute_parked(self, request: Request, call: ParkedCall[Ended]) -> None:
         """Submit one run for a thread that waits for its end."""
-        if self._lifecycle.closing:
-            self._lifecycle.check_open()
+        self._check_open()
         plain = self._base.works and request.is_plain
         if not (plain and self._submission.parked.begin(request, call)):
             end = self.execute(request, None, call.accept)
@@ -231,21 +232,26 @@ class Engine:
 
     async def wait(self, run_id: str, waiting: AttemptWork | None) -> Ended:
         """Wait for the end of a run, on this runner or another."""
-        self._lifecycle.check_open()
+        self._check_open()
         return await self._submission.waits.wait(run_id, waiting)
+
+    def _check_open(self) -> None:
+        """Raise ``RunnerClosedError`` once the engine shuts down."""
+        if self._lifecycle.closing:
+            raise RunnerClosedError(SHUT_DOWN)
 
     # -- steer -------------------------------------------------------------------------------
 
     @property
     def steering(self) -> Steering:
         """Writes requests about runs. Raises ``RunnerClosedError`` once the engine shuts down."""
-        self._lifecycle.check_open()
+        self._check_open()
         return self._steering
 
     @property
     def messages(self) -> Messages:
         """Sends messages to runs. Raises ``RunnerClosedError`` once the engine shuts down."""
-        self._lifecycle.check_open()
+        self._check_open()
         return self._parts.messages
 
     # -- upkeep ------------------------------------------------------------------------------
@@ -253,7 +259,7 @@ class Engine:
     @property
     def pruner(self) -> Pruner:
         """Deletes runs. Raises ``RunnerClosedError`` once the engine shuts down."""
-        self._lifecycle.check_open()
+        self._check_open()
         return self._parts.upkeep.pruner
 
     # -- observe -----------------------------------------------------------------------------
@@ -261,7 +267,7 @@ class Engine:
     @property
     def reader(self) -> RunReader:
         """Reads runs from the tables. Raises ``RunnerClosedError`` once the engine shuts down."""
-        self._lifecycle.check_open()
+        self._check_open()
         return self._parts.reading.reader
 
     @property
@@ -269,7 +275,7 @@ class Engine:
         """Wakes callers that watch runs. Raises ``RunnerClosedError`` once the engine shuts
         down.
         """
-        self._lifecycle.check_open()
+        self._check_open()
         return self._parts.reading.watchers
 
     @property
@@ -277,7 +283,7 @@ class Engine:
         """Reads the log lines of bodies. Raises ``RunnerClosedError`` once the engine shuts
         down.
         """
-        self._lifecycle.check_open()
+        self._check_open()
         return self._parts.run_logs
 
     @property
@@ -287,7 +293,7 @@ class Engine:
         """
         from cloaca_core.features.explain.explainer import Explainer  # few programs ask
 
-        self._lifecycle.check_open()
+        self._check_open()
         return Explainer(
             self._store,
             self._base.registry,
@@ -305,7 +311,7 @@ class Engine:
     @property
     def definitions(self) -> RecordedDefinitions:
         """Reads recorded definitions. Raises ``RunnerClosedError`` once the engine shuts down."""
-        self._lifecycle.check_open()
+        self._check_open()
         return self._parts.definitions
 
     async def health(self) -> dict[str, Any]:
@@ -317,5 +323,5 @@ class Engine:
         """The store. Raises ``RunnerClosedError`` once the engine shuts down. Not kept by
         callers.
         """
-        self._lifecycle.check_open()
+        self._check_open()
         return self._store

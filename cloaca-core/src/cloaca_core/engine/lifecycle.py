@@ -30,11 +30,6 @@ class Lifecycle:
         self._orchestrator = parts.orchestration.orchestrator
         self._unsubscribe: Callable[[], None] = _nothing
 
-    def check_open(self) -> None:
-        """Raise ``RunnerClosedError`` once the engine shuts down."""
-        if self.closing:
-            raise RunnerClosedError(SHUT_DOWN)
-
     async def start(self) -> None:
         """Take over from dead runners, and register, if this engine works.
 

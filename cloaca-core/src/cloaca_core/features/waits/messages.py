@@ -33,7 +33,7 @@ MOST_UNREAD: Final = 10_000
 
 class Messages:
     """Belongs to the engine's loop. ``came`` is called with each new message and its number: its
-    run may belong to this program.
+    run may belong to this program. It returns whether the run is here and has heard of the message.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Messages:
         store: AddressStore,
         reader: RunReader,
         ids: RunIds,
-        came: Callable[[NewMessage, int], None],
+        came: Callable[[NewMessage, int], bool],
         subjects: Subjects,
     ) -> None:
         self._store = store
@@ -103,9 +103,11 @@ class Messages:
             failpoints.hit("send.after_commit")
         if sent is None:
             raise no_run(message.run_id)
-        if sent.number is not None:
-            if sent.changed:
-                self._came(message, sent.number)
+        if sent.number is None:
+            return sent
+        if sent.changed and self._came(message, sent.number):
+            self._subjects.display_changed.publish()
+        else:
             self._subjects.claimable.publish()
         return sent
 

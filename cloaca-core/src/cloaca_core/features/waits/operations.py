@@ -65,7 +65,8 @@ class Send(NamedTuple):
 
     def call(self, caller: CallerOf[WaitEngine, object]) -> Call[Steered]:
         """See ``Operation``."""
-        message, item = self._message(caller.host), checked_ref(self.item)
+        message = self._message(caller.host)
+        item = None if self.item is None else checked_ref(self.item)
         return caller.act(
             lambda engine: engine.messages.send(_now(engine, message), item), _steered
         )

@@ -93,6 +93,7 @@ class Desk:
         definitions = RecordedDefinitions(self.store, self.registry)
         reader = RunReader(self.store, ActiveRuns(), definitions.of_run)
         self.came: list[tuple[NewMessage, int]] = []
+        self.is_here = False
         self.claimable = 0
         subjects = Subjects()
         subjects.claimable.subscribe(self._count)
@@ -102,8 +103,9 @@ class Desk:
     def _count(self) -> None:
         self.claimable += 1
 
-    def _tell(self, message: NewMessage, number: int) -> None:
+    def _tell(self, message: NewMessage, number: int) -> bool:
         self.came.append((message, number))
+        return self.is_here
 
     async def record(self, *attempts: AttemptRow) -> None:
         await record(self.store, attempts)
@@ -135,6 +137,18 @@ async def test_who_has_the_run_gets_a_new_message_before_the_sender_goes_on(
 
     assert await desk.messages.send(EVENT_TO_R) == Sent("Waiting", 3, changed)
     assert (desk.store.taken, desk.came, desk.claimable) == ([EVENT_TO_R], came, 1)
+
+
+@pytest.mark.parametrize(("changed", "claimable"), [(True, 0), (False, 1)])
+async def test_a_new_message_that_its_run_here_has_heard_of_makes_no_run_claimable(
+    desk: Desk, changed: bool, claimable: int
+) -> None:
+    """One that was sent before may have been cut off from its wake-up."""
+    desk.is_here, desk.store.answer = True, Sent("Waiting", 3, changed)
+
+    await desk.messages.send(EVENT_TO_R)
+
+    assert desk.claimable == claimable
 
 
 @pytest.mark.parametrize("item", [("each", 2), ("each", "south"), "each[south]"])

@@ -43,7 +43,7 @@ from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.states import ReasonCode, RunStatus
 from cloaca_core.values.times.no_limit import NO_LIMIT
 from cloaca_core.values.waits import APPROVAL, EVENT, NEVER, SLEEP
-from cloaca_testing.conformance.rows import attempt as attempt_row
+from cloaca_testing.conformance.rows import attempt as attempt_row, message
 
 pytestmark = pytest.mark.virtual_time
 
@@ -416,6 +416,12 @@ class TestSteered:
         await desk.pass_time(61)
 
         assert (desk.journal.waiting, desk.reads) == ([], 0)
+        assert not desk.waits.came(message("m", run.id), 2)
+
+    async def test_one_that_stays_has_heard_of_a_message(self, desk: Desk) -> None:
+        run = await desk.opened(SHORT)
+
+        assert desk.waits.came(message("m", run.id), 1)
 
     async def test_one_that_was_sent_a_message_on_its_way_to_the_table_may_be_claimed(
         self, desk: Desk
