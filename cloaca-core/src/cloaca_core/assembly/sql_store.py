@@ -2,64 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from cloaca_core.features.child_runs.commit import ChildRunCommit
 from cloaca_core.features.child_runs.sql import SqlChildRuns
 from cloaca_core.features.definitions.sql import SqlDefinitions
 from cloaca_core.features.explain.sql import SqlRecordedRuns
-from cloaca_core.features.follow_ups.commit import FollowUpCommit
 from cloaca_core.features.follow_ups.sql import SqlFollowUps
-from cloaca_core.features.limits.commit import LimitCommit
 from cloaca_core.features.limits.sql import SqlLimits
-from cloaca_core.features.maps.commit import MapCommit
 from cloaca_core.features.maps.sql import SqlMaps
-from cloaca_core.features.queues.commit import QueueCommit
 from cloaca_core.features.queues.sql import SqlQueues
 from cloaca_core.features.reruns.sql import SqlReruns
-from cloaca_core.features.schedules.commit import ScheduleCommit
 from cloaca_core.features.schedules.sql import SqlSchedules
 from cloaca_core.features.search.sql import SqlSearches
-from cloaca_core.features.singletons.commit import SingletonCommit
 from cloaca_core.features.singletons.sql import SqlSingletons
 from cloaca_core.features.steering.children_sql import SqlChildren
 from cloaca_core.features.steering.paused_workflows_sql import SqlPausedWorkflows
 from cloaca_core.features.steering.sql import SqlSteering
-from cloaca_core.features.steps.commit import MemoCommit
 from cloaca_core.features.steps.sql import SqlMemos
-from cloaca_core.features.task_logs.commit import TaskLogCommit
 from cloaca_core.features.task_logs.sql import SqlTaskLogs
 from cloaca_core.features.telemetry.sql import SqlGauges
-from cloaca_core.features.triggers.commit import TriggerCommit
 from cloaca_core.features.triggers.sql import SqlTriggers
 from cloaca_core.features.upkeep.sql import SqlUpkeep
-from cloaca_core.features.waits.commit import WaitCommit
 from cloaca_core.features.waits.sql import SqlWaits
-from cloaca_core.store.sql.commit_part import MakePart
 from cloaca_core.store.sql.store import SqlKernelStore
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cloaca_core.features.transfer.part import Transfer
     from cloaca_core.store.outbox import Outbox
+    from cloaca_core.store.sql.commit_part import MakePart
     from cloaca_core.store.sql.dialect import Dialect
-
-COMMIT_PARTS: Final[Sequence[MakePart]] = (
-    ScheduleCommit,
-    SingletonCommit,
-    TriggerCommit,
-    WaitCommit,
-    MemoCommit,
-    MapCommit,
-    TaskLogCommit,
-    FollowUpCommit,
-    ChildRunCommit,
-    QueueCommit,
-    LimitCommit,
-)
-"""The features that write rows with a batch. At each stage they come in this order, which is part
-of correctness.
-"""
 
 
 class SqlStore(
@@ -88,7 +61,7 @@ class SqlStore(
     """The store of every backend that has a ``Dialect``. Contracts: see ``Store``."""
 
     def __init__(self, dialect: Dialect, outbox: Outbox | None = None) -> None:
-        super().__init__(dialect, outbox, COMMIT_PARTS)
+        super().__init__(dialect, outbox, _commit_parts)
 
     def transfer(self) -> Transfer:
         from cloaca_core.features.transfer.sql import (
@@ -96,3 +69,9 @@ class SqlStore(
         )
 
         return SqlTransfer(self._dialect)
+
+
+def _commit_parts() -> Sequence[MakePart]:
+    from cloaca_core.assembly.commit_parts import COMMIT_PARTS  # a program that only reads has none
+
+    return COMMIT_PARTS

@@ -13,7 +13,6 @@ from cloaca_core.run.rows import CHILDREN_LATER, THE_TASK, ForkRow
 from cloaca_core.store.acts import Acted
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.base import Queries, SqlPart, Statements, acted, pair, steps_of
-from cloaca_core.store.sql.commit_part import Stages
 from cloaca_core.store.sql.dialect import Answers, Dialect, Step
 from cloaca_core.store.sql.payloads import Payloads
 from cloaca_core.store.sql.queries import Statement
@@ -54,8 +53,6 @@ class RerunQueries(
 
 class SqlReruns(SqlPart):
     """The operations that run tasks of ended runs again. Contracts: see ``RerunStore``."""
-
-    _stages: Stages
 
     def __init__(self, dialect: Dialect, queries: Queries) -> None:
         super().__init__(dialect, queries)

@@ -11,8 +11,7 @@ from cloaca_core.features.steering.sql import SteeringQueries
 from cloaca_core.run.rows import NewRun
 from cloaca_core.store.batch import NO_ROWS, Rows
 from cloaca_core.store.changes import Change
-from cloaca_core.store.sql.base import Queries, SqlPart, Statements, pair, steps_of
-from cloaca_core.store.sql.batch import BatchSteps, orphans_of
+from cloaca_core.store.sql.base import Queries, SqlPart, Statements, orphans_of, pair, steps_of
 from cloaca_core.store.sql.dialect import Answers, Dialect, More, Step
 from cloaca_core.store.sql.queries import Statement
 from cloaca_core.values.namespace import SEPARATOR
@@ -20,7 +19,6 @@ from cloaca_core.values.states import ReasonCode
 
 if TYPE_CHECKING:
     from cloaca_core.features.steering.records import Act
-    from cloaca_core.store.sql.commit_part import Stages
 
 _ALL: Final = 2**31 - 1
 _NO_CANCELS: Final[Sequence[Step]] = ()
@@ -47,9 +45,6 @@ class SingletonQueries(
 
 class SqlSingletons(SqlPart):
     """The operations on runs with a singleton key. Contracts: see ``SingletonStore``."""
-
-    _stages: Stages
-    _batch_steps: BatchSteps
 
     def __init__(self, dialect: Dialect, queries: Queries) -> None:
         super().__init__(dialect, queries)

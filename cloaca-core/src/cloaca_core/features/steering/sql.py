@@ -18,7 +18,6 @@ from cloaca_core.run.rows import ReplacementRow
 from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.base import Queries, SqlPart, Statements, acted, of_act, steps_of
-from cloaca_core.store.sql.commit_part import Stages
 from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Statement
 from cloaca_core.values.states import ReasonCode
@@ -72,8 +71,6 @@ class SteeringQueries(
 
 class SqlSteering(SqlPart):
     """The acts on runs, and their news. Contracts: see ``SteeringStore``."""
-
-    _stages: Stages
 
     def __init__(self, dialect: Dialect, queries: Queries) -> None:
         super().__init__(dialect, queries)

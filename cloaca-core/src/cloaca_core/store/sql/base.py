@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
-from typing import ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.store.changes import Change
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Row, Statement, Wording, load_statements
+
+if TYPE_CHECKING:
+    from cloaca_core.run.rows import NewRun
+    from cloaca_core.store.sql.batch import BatchSteps
+    from cloaca_core.store.sql.commit_part import MakePart, Stages
 
 S = TypeVar("S", bound="Statements")
 
@@ -188,12 +193,28 @@ class Queries:
 
 
 class SqlPart:
-    """The operations on one noun, each in one transaction."""
+    """The operations on one noun, each in one transaction. What is asked of features in it is in
+    ``_stages``.
+    """
 
     def __init__(self, dialect: Dialect, queries: Queries) -> None:
         self._dialect = dialect
         self._queries = queries
         self._runs = queries.of(RunQueries)
+        self._parts: Callable[[], Sequence[MakePart]] = tuple
+
+    @cached_property
+    def _stages(self) -> Stages:
+        from cloaca_core.store.sql.commit_part import Stages  # here, as the parts
+
+        array = self._dialect.array
+        return Stages([make(self._queries, array).part() for make in self._parts()])
+
+    @cached_property
+    def _batch_steps(self) -> BatchSteps:
+        from cloaca_core.store.sql.batch import BatchSteps  # here, as the parts
+
+        return BatchSteps(self._queries, self._dialect.array, self._stages)
 
     def _noting(self, queues: Iterable[tuple[str, str]]) -> Step:
         """The statement that notes queues of workflows, in their order: two could deadlock
@@ -221,6 +242,16 @@ def load_queries(package: str, wording: Wording) -> Queries:
 def pair(first: str, second: str | None) -> str:
     """Two texts as one item of an array parameter."""
     return json.dumps([first, second])
+
+
+def orphans_of(runs: Sequence[NewRun], parents: Sequence[Row] | None) -> frozenset[str]:
+    """The ids of new runs whose parents do not exist or are hidden."""
+    if parents is None:  # none of them has one
+        return frozenset()
+    found = {parent_id for parent_id, _, _ in parents}
+    return frozenset(
+        [run.id for run in runs if run.belongs_to is not None and run.belongs_to not in found]
+    )
 
 
 def steps_of(statements: Iterable[Statement], known: Mapping[str, object]) -> list[Step]:

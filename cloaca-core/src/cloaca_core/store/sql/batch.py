@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cloaca_core.run.rows import AttemptRow, Exhausted, NewRun, Park, RunEnd
 from cloaca_core.store.batch import NO_ROWS, NONE_DECIDED, Batch, Committed, Rows
-from cloaca_core.store.sql.base import Queries, RunQueries, pair
+from cloaca_core.store.sql.base import Queries, RunQueries, orphans_of, pair
 from cloaca_core.store.sql.commit_part import (
     GUARD,
     Array,
@@ -247,16 +247,6 @@ class BatchSteps:
             rows = [row((*item, runner, fences[item.id])) for item in batch.parks]
             steps["parks"] = Step(q.park_run, rows=rows)
         return steps
-
-
-def orphans_of(runs: Sequence[NewRun], parents: Sequence[Row] | None) -> frozenset[str]:
-    """The ids of new runs whose parents do not exist or are hidden."""
-    if parents is None:  # none of them has one
-        return frozenset()
-    found = {parent_id for parent_id, _, _ in parents}
-    return frozenset(
-        [run.id for run in runs if run.belongs_to is not None and run.belongs_to not in found]
-    )
 
 
 def _refused(runs: Sequence[NewRun], parents: Sequence[Row] | None) -> frozenset[str]:

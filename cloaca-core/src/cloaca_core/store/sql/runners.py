@@ -9,7 +9,6 @@ from cloaca_core.errors import StoreOpenError
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.runner_rows import LostRunner, RunnerName, RunnerRow
 from cloaca_core.store.sql.base import Queries, RunnerQueries, SqlPart, of_act, steps_of
-from cloaca_core.store.sql.commit_part import Stages
 from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Row
 from cloaca_core.values.states import SUSPECT_AFTER
@@ -20,8 +19,6 @@ _ALL: Final = 2**62
 
 class SqlRunners(SqlPart):
     """The operations on runners. Contracts: see ``RunnerStore``."""
-
-    _stages: Stages
 
     def __init__(self, dialect: Dialect, queries: Queries) -> None:
         super().__init__(dialect, queries)

@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias, cast
 
 from cloaca_core.errors import StoreUnavailableError, lost_parent
 from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows
-from cloaca_core.store.sql.base import load_queries, pair
-from cloaca_core.store.sql.batch import BatchSteps, orphans_of
-from cloaca_core.store.sql.commit_part import MakePart, Stages
+from cloaca_core.store.sql.base import load_queries, orphans_of, pair
 from cloaca_core.store.sql.dialect import Answers, Dialect, Step
 from cloaca_core.store.sql.runners import SqlRunners
 from cloaca_core.store.sql.runs import SqlRuns
@@ -28,25 +26,28 @@ if TYPE_CHECKING:
     from cloaca_core.store.changes import Change
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.store.runs import OnCommit
+    from cloaca_core.store.sql.commit_part import MakePart
 
 Asked: TypeAlias = tuple[Sequence[Step], asyncio.Future[Answers]]
 """The steps of a read, and the future of its answer."""
 
 
 class SqlKernelStore(SqlRuns, SqlRunners):
-    """The kernel's part of a store. ``parts`` are the parts of features in its transactions. At
-    each stage they are called in this order, which is part of correctness.
+    """The kernel's part of a store. ``parts`` finds the parts of features in its transactions. At
+    each stage they are called in this order, which is part of correctness. They are made with the
+    first transaction that needs them: a program that only reads loads none.
     """
 
     def __init__(
-        self, dialect: Dialect, outbox: Outbox | None = None, parts: Sequence[MakePart] = ()
+        self,
+        dialect: Dialect,
+        outbox: Outbox | None = None,
+        parts: Callable[[], Sequence[MakePart]] = tuple,
     ) -> None:
-        queries = load_queries(dialect.sql_package, dialect.wording)
-        super().__init__(dialect, queries)
+        super().__init__(dialect, load_queries(dialect.sql_package, dialect.wording))
+        self._parts: Callable[[], Sequence[MakePart]] = parts
         self.outbox = outbox
         self.wall: Callable[[], int] = dialect.wall  # itself: it is read several times for each run
-        self._stages = Stages([make(queries, dialect.array).part() for make in parts])
-        self._batch_steps = BatchSteps(queries, dialect.array, self._stages)
 
     @property
     def writable(self) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from tables import each_row
 
-from cloaca_core.assembly.sql_store import COMMIT_PARTS
+from cloaca_core.assembly.commit_parts import COMMIT_PARTS
 from cloaca_core.features.follow_ups.records import NewFollowUp
 from cloaca_core.features.schedules.records import Cancellation
 from cloaca_core.features.steps.records import MEMOS
