@@ -1,9 +1,10 @@
-"""Files of a run: its case for a test, and inputs and results of its tasks."""
+"""Files to keep: graphs as Mermaid, the case of a run, inputs and results of its tasks."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -11,6 +12,9 @@ from cloaca_tools.ui.pages.pane import task_of
 from cloaca_tools.ui.payloads import json_lines
 from cloaca_tools.ui.refusals import RefusedError
 from cloaca_tools.ui.visit import Address, Visit
+
+if TYPE_CHECKING:
+    from cloaca_tools.views import Graph
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST: Final = 60
@@ -27,6 +31,25 @@ def attachment(content: str, name: str, media_type: str) -> Response:
     """A file to be saved. ``name`` is one of ``file_name``."""
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=media_type, headers=headers)
+
+
+async def graph_of_workflow(visit: Visit) -> Response:
+    """The graph of a workflow, as Mermaid."""
+    return _mermaid(await visit.site.observer.workflow_graph(visit.query("name")))
+
+
+async def graph_of_run(visit: Visit) -> Response:
+    """The graph of a run with its states, as Mermaid."""
+    return _mermaid(await visit.site.observer.graph(visit.request.path_params["run_id"]))
+
+
+def _mermaid(graph: Graph) -> Response:
+    name = graph.workflow_name if graph.run_id is None else f"{graph.workflow_name}-{graph.run_id}"
+    return Response(
+        f"{graph.mermaid()}\n",
+        media_type="text/plain; charset=utf-8",
+        headers={"content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}.mmd"},
+    )
 
 
 async def case(visit: Visit) -> Response:
@@ -64,6 +87,8 @@ async def _json(visit: Visit, value: object, name: str) -> Response:
 
 
 ROUTES: Final[tuple[Address, ...]] = (
+    ("GET", "/workflow/mermaid", graph_of_workflow),
+    ("GET", "/runs/{run_id}/mermaid", graph_of_run),
     ("GET", "/runs/{run_id}/case", case),
     ("GET", "/runs/{run_id}/input", task_input),
     ("GET", "/runs/{run_id}/result", task_result),
