@@ -160,6 +160,33 @@ def test_a_page_that_never_refreshes_has_the_times_of_the_browser_as_well(visit:
     expect(page.get_by_label("Cron expression")).to_be_visible()
 
 
+def test_a_browser_that_keeps_no_cookie_has_its_time_zone_in_the_address(
+    visit: Visit, program: cloaca.DefaultRunner
+) -> None:
+    run = program.submit("order")
+    page = visit.open(zone="Asia/Tokyo")
+    page.context.clear_cookies()
+    page.add_init_script(
+        "Object.defineProperty(document, 'cookie', {get: () => '', set: () => undefined})"
+    )
+
+    page.goto("/runs")
+
+    expect(page.locator(f"#r-{run.id} time").first).to_have_attribute("title", re.compile("JST"))
+    expect(page).to_have_url(re.compile("clock=Asia%2FTokyo"))
+
+
+def test_a_browser_without_scripts_is_told_the_zone_of_the_times(
+    visit: Visit, program: cloaca.DefaultRunner
+) -> None:
+    page = visit.open(zone="Asia/Tokyo", java_script_enabled=False)
+    page.context.clear_cookies()
+
+    page.goto("/runs")
+
+    expect(page.get_by_text("Times are in")).to_be_visible()
+
+
 def test_a_page_that_is_one_too_many_says_so_and_is_live_once_another_closes(
     chromium: Browser, program: cloaca.DefaultRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -190,6 +190,20 @@ def test_a_browser_that_has_not_told_its_zone_is_told_the_zone_of_the_times(
     assert "Times are in" not in words(page(browser, "/"))
 
 
+def test_a_browser_is_asked_for_its_zone_once_and_gets_the_page_once(browser: TestClient) -> None:
+    comes: dict[str, Any] = {"headers": {"upgrade-insecure-requests": "1"}}
+    asked = browser.get("/runs?q=status:failed", **comes).text
+
+    assert "<main" not in asked
+    assert 'content="0; url=/runs?q=status%3Afailed&amp;clock=local"' in asked
+    assert "Times are in" in browser.get("/runs?clock=local", **comes).text
+    assert browser.cookies["cloaca_zone"] == "local"
+    assert "Times are in" in browser.get("/", **comes).text
+    browser.cookies.clear()
+    assert "Times are in" not in browser.get("/runs?clock=Asia/Tokyo", **comes).text
+    assert "cloaca_zone" not in browser.cookies
+
+
 @pytest.mark.each_backend
 def test_what_fails_and_what_waits_stands_first(browser: TestClient, ids: list[str]) -> None:
     text = page(browser, "/")

@@ -38,7 +38,12 @@ T = TypeVar("T")
 _ACT: Final = ("done", "changed", "refused", "made")
 """The parameters that report an act."""
 _SIGNED: Final = "signed"
-_ZONE_COOKIE = "cloaca_zone"
+_ZONE_COOKIE: Final = "cloaca_zone"
+_ZONE: Final = "clock"
+"""The parameter that has the time zone where a browser has no cookie of it."""
+_OWN_ZONE: Final = "local"
+"""Its value for a browser without scripts: the zone of this machine."""
+_A_YEAR: Final = 31_536_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,14 @@ class Visit:
     @property
     def zone_is_told(self) -> bool:
         """Whether the browser has told its time zone: its script does so."""
-        return _ZONE_COOKIE in self.request.cookies
+        return self.clock.zone is not None
+
+    @property
+    def _asks_for_zone(self) -> bool:
+        """Whether a browser comes for a page and has not said in which zone it reads."""
+        is_known = _ZONE_COOKIE in self.request.cookies or _ZONE in self.request.query_params
+        is_browser = self.request.headers.get("upgrade-insecure-requests") == "1"
+        return is_browser and not is_known and self.request.method == "GET"
 
     @property
     def wants(self) -> str:
@@ -86,8 +98,11 @@ class Visit:
     async def page(self, template: str, status: int = 200, **facts: Any) -> Response:
         """A page of a template. It is written on another thread: a long one takes its time. One
         that is ``still`` does not reload itself: it is the answer to a form, or has one. One that
-        says that the program or its database is ``gone`` is not live.
+        says that the program or its database is ``gone`` is not live. A browser that comes for the
+        first time gets a few lines that ask for its time zone, and then the page in that zone.
         """
+        if status == 200 and self._asks_for_zone:
+            template = "zone.html"
         token = token_of(self.request)
         given = {
             "waiting": await self.waiting(),
@@ -107,6 +122,8 @@ class Visit:
         text = await self.on_thread(_written, template, given)
         compiling()
         answer = HTMLResponse(text, status)
+        if self.query(_ZONE) == _OWN_ZONE:
+            answer.set_cookie(_ZONE_COOKIE, _OWN_ZONE, max_age=_A_YEAR, samesite="strict")
         keep_token(self.request, answer, token)
         return answer
 
@@ -175,12 +192,12 @@ def _text(report: Mapping[str, str]) -> str:
 async def visit_of(request: Request, site: Site) -> Visit:
     """The visit that a request makes."""
     base = request.scope.get("root_path", "").rstrip("/")
-    zone = zone_of(unquote(request.cookies.get(_ZONE_COOKIE, "")))
+    told = request.query_params.get(_ZONE) or unquote(request.cookies.get(_ZONE_COOKIE, ""))
     return Visit(
         request=request,
         site=site,
         visitor=request.scope[VISITOR],
         paths=Paths(base, assets()),
-        clock=Clock(zone, to_datetime(SYSTEM_CLOCK.wall())),
+        clock=Clock(zone_of(told), to_datetime(SYSTEM_CLOCK.wall())),
         mark="" if "hx-target" in request.headers else await site.changes.mark(),
     )
