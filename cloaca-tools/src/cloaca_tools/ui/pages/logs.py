@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.task_logs.views import LogLine
     from cloaca_core.values.payloads.redaction import Redact
 
-LEVELS: Final = {"": "All", "info": "Info", "warning": "Warnings", "error": "Errors"}
+LEVELS: Final = {"": "All levels", "info": "Info", "warning": "Warnings", "error": "Errors"}
 READS: Final = 10
 """Reads of one page, where few lines are what is looked for."""
 SHOWN: Final = 3_000
@@ -48,6 +48,9 @@ _ASKED_FOR_NEWS: Final = dict.fromkeys(("after", "was", "shown", "zone", "before
 """What only the address of further lines has, or says where a window is."""
 _OFFERED: Final = 300
 """Tasks that are offered to choose from."""
+_SHORT: Final = 10
+_MIDDLE: Final = 18
+"""Letters of a task's name."""
 _PAGE: Final = 2_000
 """Lines that a download reads at once."""
 
@@ -88,10 +91,17 @@ async def _page(visit: Visit, *, fragment: bool = False) -> Response:
         search=search,
         levels=LEVELS,
         names=names[:_OFFERED],
+        width=width_of(names),
         still=parts["follows"],
         fragment=fragment or visit.wants == "page",
         **parts,
     )
+
+
+def width_of(names: Sequence[str]) -> str:
+    """How wide the column of the tasks is: their names leave the rest to the lines."""
+    longest = max(map(len, names), default=0)
+    return "of-s" if longest <= _SHORT else "of-m" if longest <= _MIDDLE else ""
 
 
 async def _further(visit: Visit) -> Response:
@@ -139,6 +149,7 @@ def _parts(
     return {
         "found": found,
         "said": said,
+        "searched": search.text,
         "follows": follows,
         "lines_at": lambda **query: visit.here(**{**_ASKED_FOR_NEWS, **query}),
         "next": visit.here(

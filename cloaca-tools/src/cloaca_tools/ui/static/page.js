@@ -71,5 +71,7 @@
     else if (at("#theme")) nextTheme();
   });
 
+  document.addEventListener("change", ({ target }) => { if (target.matches("[data-submits]")) target.form.requestSubmit(); });
+
   showTheme(root.dataset.theme || "system");
 })();

@@ -145,6 +145,11 @@ def skipped(reason: str) -> str:
     return "rule not met" if reason == RULE_NOT_MET.text else reason
 
 
+def parted(text: str, word: str) -> list[str]:
+    """A text in parts, of which each second one is the word, in capitals or not."""
+    return re.split(f"({re.escape(word)})", text, flags=re.IGNORECASE) if word else [text]
+
+
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "duration": duration,
     "brief": brief,
@@ -167,5 +172,6 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "level_word": level,
     "level_class": level_class,
     "in_json": in_json,
+    "parted": parted,
 }
 """The filters of templates."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from tables import each_row
 
 import cloaca
 from cloaca_core.features.task_logs.log_book import POSITIONS
@@ -83,9 +85,24 @@ def test_lines_of_all_tasks_stand_in_order_without_codes_of_terminals(
 def test_the_address_says_which_lines(
     page: TestClient, ended: str, query: str, lines: list[str]
 ) -> None:
-    html = page.get(f"/runs/{ended}/logs?{query}").text
+    html = re.sub("</?mark>", "", page.get(f"/runs/{ended}/logs?{query}").text)
 
     assert [each for each in ("red", "begun", "done") if f'"m">{each}' in html] == lines
+
+
+def test_what_is_looked_for_is_marked_in_the_lines(page: TestClient, ended: str) -> None:
+    html = page.get(f"/runs/{ended}/logs?q=DON").text
+
+    assert '"m"><mark>don</mark>e' in html
+    assert "<mark>" not in page.get(f"/runs/{ended}/logs").text
+
+
+@each_row(
+    ("names", "width"),
+    [([], "of-s"), (["a" * 10], "of-s"), (["a", "a" * 18], "of-m"), (["a" * 19], "")],
+)
+def test_short_names_of_tasks_leave_their_room_to_the_lines(names: list[str], width: str) -> None:
+    assert logs.width_of(names) == width
 
 
 def test_a_task_that_the_run_lacks_is_refused(page: TestClient, ended: str) -> None:

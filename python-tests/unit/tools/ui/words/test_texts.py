@@ -10,6 +10,7 @@ from cloaca_tools.ui.words.texts import (
     brief,
     first_error,
     graph_note,
+    parted,
     sentence,
     short_id,
     size,
@@ -116,3 +117,16 @@ def test_an_error_in_one_line_has_no_codes_of_a_terminal() -> None:
 
     assert first_error(text) == "talk: ValueError: red words"
     assert FILTERS["first_line"](text) == "talk: ValueError: red words"
+
+
+@each_row(
+    ("text", "word", "parts"),
+    [
+        ("row 39 of ROW 40", "row", ["", "row", " 39 of ", "ROW", " 40"]),
+        ("a.b", ".", ["a", ".", "b"]),
+        ("a", "z", ["a"]),
+        ("a", "", ["a"]),
+    ],
+)
+def test_a_text_is_parted_by_what_is_looked_for(text: str, word: str, parts: list[str]) -> None:
+    assert parted(text, word) == parts
