@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.run.suspicion import is_suspect
@@ -149,11 +150,9 @@ def limit_text(awaited: AwaitedLimit) -> str:
     text = f"waits for a place of limit {awaited.name}{key}"
     if not awaited.holders:
         return f"{text}: none is held, so its rate or its total allows none now"
-    named = [
-        f"{task} of run {run_id}" if task else f"run {run_id}"
-        for task, run_id in awaited.holders[:NAMED]
-    ]
-    more = len(awaited.holders) - len(named)
+    bodies = Counter(awaited.holders)
+    named = [_holder_text(*each, number) for each, number in list(bodies.items())[:NAMED]]
+    more = len(bodies) - len(named)
     others = f" and {more:,} more" if more else ""
     verb = "hold" if len(awaited.holders) > 1 else "holds"
     return f"{text}, which {', '.join(named)}{others} {verb}"
@@ -168,3 +167,10 @@ def _slot_text(executor: str, usage: Usage) -> str:
     if taken < usage.slots:
         return f"waits for its turn on executor {executor}, or is about to start: {used}"
     return f"waits for a free slot of executor {executor}: {used}"
+
+
+def _holder_text(task: str, run_id: str, bodies: int) -> str:
+    """A run as a whole, if no task is named, or bodies of a task."""
+    if not task:
+        return f"run {run_id}"
+    return f"{f'{bodies:,} bodies of ' if bodies > 1 else ''}{task} of run {run_id}"

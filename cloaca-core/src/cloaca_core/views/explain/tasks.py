@@ -121,8 +121,9 @@ class _Tasks:
         if waits := waits_of_items(row.task_id, self._facts.recorded.waits):
             text += f"; {item_waits_text(self._facts, waits)}"
         if (limited := self._facts.limits.get(row.task_id)) is not None:
-            count = counted(limited.waiting, "item")
-            text += f"; {count} of it: {limit_text(limited)}"
+            number = counted(limited.waiting, "item")
+            verb = "waits" if limited.waiting == 1 else "wait"
+            text += f"; {number} {verb}{limit_text(limited).removeprefix('waits')}"
         if self._states.is_orphaned:
             text += "; its runner is gone: those that have not ended go on with the next one"
             return Why("owner_gone", text)

@@ -20,12 +20,13 @@ from tables import each_row
 
 from cloaca_core.definition import written_rules as rules
 from cloaca_core.engine.execute.usage import Usage
-from cloaca_core.features.explain.facts import Active, Facts
+from cloaca_core.features.explain.facts import Active, AwaitedLimit, Facts
 from cloaca_core.features.explain.records import Suspect, UnendedChild
 from cloaca_core.run.rows import RestartRow
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.times.instants import SECOND
 from cloaca_core.views.explain.explanation import TaskExplanation
+from cloaca_core.views.explain.task_starts import limit_text
 from cloaca_core.views.explain.tasks import explained_tasks
 from cloaca_core.views.task_results import Wait
 
@@ -106,6 +107,13 @@ def test_here_a_task_that_may_start_waits_for_a_slot() -> None:
     assert (found.status, found.code) == ("Ready", "limit")
     assert found.why == "waits for a free slot (max_concurrent_tasks), or is about to start"
     assert found.waits_for == Wait("limit", "max_concurrent_tasks")
+
+
+def test_the_bodies_of_a_task_that_hold_places_of_a_limit_are_named_once() -> None:
+    held = AwaitedLimit("api", None, 0, 47, [("convert", "r1"), ("send", "r2"), ("convert", "r1")])
+    assert limit_text(held) == (
+        "waits for a place of limit api, which 2 bodies of convert of run r1, send of run r2 hold"
+    )
 
 
 ON_CPU = (Shape("fetch", executor="cpu"),)
