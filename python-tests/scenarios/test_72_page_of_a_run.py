@@ -516,7 +516,8 @@ def mapped(runner: cloaca.DefaultRunner) -> cloaca.RunHandle:
 def items(html: str) -> list[int]:
     """The items that have a row, by their numbers."""
     return [
-        int(each) for each in re.findall(r"</script>(\d+)</a>", unescape(part(html, "item-rows")))
+        int(each)
+        for each in re.findall(r'</script>(\d+)"><span', unescape(part(html, "item-rows")))
     ]
 
 
@@ -538,7 +539,8 @@ def test_a_map_shows_its_items_by_state_and_page(
     assert "item-pages" not in failed
     last = look(page, mapped.id, task="convert", after=99)
     assert items(last) == list(range(100, 120))
-    assert re.findall(r">(\w+) items</a>", part(last, "item-pages")) == ["First"]
+    assert " 101 to 120 of 120 First Previous " in words(part(last, "item-pages"))
+    assert items(look(page, mapped.id, task="convert", state="all", after=49)) == [*range(50, 100)]
     assert HOSTILE not in first + failed + last
 
 
@@ -547,8 +549,45 @@ def test_one_item_shows_its_error_or_its_result(page: TestClient, mapped: cloaca
     assert f"convert[{HOSTILE}7]" in failed
     assert "item 7 · 1 attempt" in failed
     assert f"ValueError: page 7 {HOSTILE}" in failed
+    assert '"page": 7' in failed  # its data
     completed = words(part(look(page, mapped.id, task="convert", item=8), "item"))
     assert '"pages" : 8' in completed or '"pages": 8' in completed
+
+
+def test_an_item_is_found_by_its_label_or_its_index(
+    page: TestClient, mapped: cloaca.RunHandle
+) -> None:
+    for name in (f"{HOSTILE}8", "8"):
+        assert "item 8 ·" in words(part(look(page, mapped.id, task="convert", find=name), "item"))
+    none = look(page, mapped.id, task="convert", find="120")
+    assert "No item is called “120”." in words(part(none, "pane-items"))
+    assert 'id="item"' not in none
+
+
+def test_each_run_below_a_task_has_a_row_of_its_name_in_the_table(
+    page: TestClient, runner: cloaca.DefaultRunner
+) -> None:
+    with cloaca.WorkflowBuilder("shop"):
+
+        @cloaca.task(retry_attempts=1)
+        def publish(context: cloaca.Context) -> None:
+            if context["index"] == 1:
+                raise ConnectionError("refused")
+
+    with cloaca.WorkflowBuilder("shops"):
+        cloaca.child("few", "shop", map=["a", "b"])
+        cloaca.child("many", "shop", map=list("abcdefghi"))
+    run = runner.submit("shops")
+    run.wait(WAIT)
+
+    table = words(part(look(page, run.id, view="table", task="few"), "run-table"))
+    assert "[0] · shop Completed" in table
+    assert "[1] · shop Failed" in table
+    assert table.count("publish Failed") == 1  # the tasks of a run that is over and well are folded
+    assert "publish Completed" not in table
+    assert "9 \N{MULTIPLICATION SIGN} shop Failed 9 runs: 1 failed, 8 completed" in table
+    failed = words(part(look(page, run.id, task="few", item=1), "item"))
+    assert re.search("Open its run [0-9a-f…]{13}", failed)
 
 
 def test_a_map_that_has_not_begun_or_has_no_item_is_a_task_as_any(

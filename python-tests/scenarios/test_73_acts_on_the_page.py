@@ -14,6 +14,7 @@ from html import unescape
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from scenarios.steering import until
 
 import cloaca
 
@@ -292,6 +293,28 @@ def test_an_event_is_sent(
     assert answer.headers["location"] == f"/runs/{listening.id}?task=bank_file"
     assert listening.result(PATIENCE).final_context["bank_file"] == {"n": 3}
     assert acted(runner) == [("send", "ann", "bank.file")]
+
+
+def test_an_event_is_sent_to_one_item_of_a_map(runner: cloaca.DefaultRunner, page: Page) -> None:
+    with cloaca.WorkflowBuilder("files"):
+
+        @cloaca.task(map=[10, 20])
+        def read(context: cloaca.Context, item: int, handle: cloaca.TaskHandle) -> Any:
+            return [item, handle.wait_for("bank.file")]
+
+    run = runner.submit("files")
+    address = f"/runs/{run.id}?task=read&item=1"
+    until(lambda: page.get(address).text.count("waits for the event bank.file") == 2)
+    shown = page.get(address).text
+    form = {"task": "read", "event": "bank.file", "map": "read"}
+    assert all(f'name="{name}" value="{value}"' in shown for name, value in form.items())
+    wrong = page.act(run, "send", **form, item=1, payload="{")
+    assert (wrong.status_code, 'name="item" value="1"' in wrong.text) == (422, True)
+
+    for item in (1, 0):
+        page.act(run, "send", **form, item=item, payload=item)
+
+    assert run.result(PATIENCE).final_context["read"] == [[10, 0], [20, 1]]
 
 
 def asking_body(runner: cloaca.DefaultRunner) -> cloaca.RunHandle:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cloaca_core.assembly.onlooker import Looks
     from cloaca_core.client.async_client import AsyncClient
     from cloaca_core.client.client import Client
+    from cloaca_core.features.maps.choice import ItemName
     from cloaca_core.features.steering.bulk import Steps
     from cloaca_core.features.steering.results import BulkResult
     from cloaca_core.features.task_logs.operations import Following
@@ -288,17 +289,23 @@ class Observer:
         )
 
     def look_at_task(
-        self, ref: str, task: str, *, attempt: int | None = None, explained: bool = False
+        self,
+        ref: str,
+        task: str,
+        *,
+        attempt: int | None = None,
+        explained: bool = False,
+        item: int | None = None,
     ) -> Call[TaskLook]:
         """The same, with the log of the attempt and, if it is to be ``explained``, why the run is
-        as it is.
+        as it is. Of a map with the value of the ``item`` of this index.
         """
         from cloaca_tools.views.run import task_details
 
         return self._of_run(
             ref,
             lambda engine, run_id: task_details.read_closely(
-                engine, run_id, task, attempt, explained=explained
+                engine, run_id, task, attempt, explained=explained, item=item
             ),
             task_details.task_look,
         )
@@ -311,12 +318,13 @@ class Observer:
         status: str | None = None,
         after: int | None = None,
         limit: int = 100,
-        item: int | None = None,
+        item: ItemName | None = None,
         kept: KeptCells | None = None,
     ) -> Call[MapItems]:
         """The items of a map of a run: how many in each state, and a page of them, in their order:
         of this ``status``, if one is given, after the index ``after``, at most ``limit``; and the
-        item of the index ``item`` apart, if there is one. ``TaskNotFoundError`` (a KeyError) if the
+        ``item`` of this index (an integer), or of this label or else index (a text), apart, if
+        there is one. ``TaskNotFoundError`` (a KeyError) if the
         run has started no such map. Cells of its strip that do not
         change are read once if the caller has them ``kept``.
         """

@@ -94,14 +94,18 @@ async def send(visit: Visit) -> Response:
     form = await visit.form()
     run_id = await _run_id(visit)
     event, text = _text(form, "event"), _text(form, "payload")
+    item = item_of({name: _text(form, name) for name in ("map", "item")})
     try:
         payload = json_of(text, "payload")
         key = _text(form, "key") or None
-        await visit.site.do(Send(run_id, event, payload, key, visit.visitor.name))
+        await visit.site.do(Send(run_id, event, payload, key, visit.visitor.name, item))
     except RunStateError:
         raise
     except (ConfigError, ContextValueError) as error:
-        return await _again(visit, form, "send", event=event, payload=text, error=str(error))
+        of_item = {} if item is None else {"item": item[1]}
+        return await _again(
+            visit, form, "send", event=event, payload=text, error=str(error), **of_item
+        )
     return _back(visit, run_id, form)
 
 

@@ -19,18 +19,21 @@ FEWEST: Final = 20
 """Cells that the strip has room for at least: few items do not become wide blocks."""
 _LOWEST: Final = 8
 _SHORTEST: Final = 3
+_FAILED: Final = 10
+"""The least height of failed items: one of a thousand is seen, too."""
 _IDLE: Final = ("NotStarted", "Skipped", "Cancelled")
 
 
 @dataclass(frozen=True, slots=True)
 class ItemStrip:
     """``bars`` are pairs of a state, as in classes, and a path; ``dashes`` are a path, of items
-    that have not begun.
+    that have not begun. ``failed`` counts the failed items.
     """
 
     width: int
     bars: tuple[tuple[str, str], ...]
     dashes: str
+    failed: int = 0
 
 
 def item_strip(cells: Sequence[Cell], fewest: int = FEWEST) -> ItemStrip:
@@ -43,13 +46,16 @@ def item_strip(cells: Sequence[Cell], fewest: int = FEWEST) -> ItemStrip:
         begun = {name: n for name, n in cell.counts.items() if name not in _IDLE}
         if not begun:
             dashes.append(f"M{x} {bottom}h{_WIDTH}")
-        high = _height(cell.slowest, longest)
+        high = max(_height(cell.slowest, longest), 2 * _FAILED if "Failed" in begun else 0)
         for status, height in reversed(_shares(begun, high)):
             bottom -= height
             bars.setdefault(STATES[status], []).append(_bar(x, bottom, height))
     width = max(len(cells), fewest) * _STEP
     return ItemStrip(
-        width, tuple([(name, "".join(found)) for name, found in bars.items()]), "".join(dashes)
+        width,
+        tuple([(name, "".join(found)) for name, found in bars.items()]),
+        "".join(dashes),
+        sum(cell.counts.get("Failed", 0) for cell in cells),
     )
 
 
@@ -62,7 +68,10 @@ def _height(seconds: float, longest: float) -> int:
 def _shares(counts: dict[str, int], high: int) -> list[tuple[str, int]]:
     """The height of each state in a cell; none is too low to be seen."""
     total = sum(counts.values())
-    shares = [(name, max(_SHORTEST, high * n // total)) for name, n in counts.items()]
+    least = {"Failed": _FAILED}
+    shares = [
+        (name, max(least.get(name, _SHORTEST), high * n // total)) for name, n in counts.items()
+    ]
     over = sum(height for _, height in shares) - high
     most = max(range(len(shares)), key=lambda i: shares[i][1], default=0)
     return [

@@ -57,22 +57,47 @@ class Row:
     @property
     def fold(self) -> str:
         """The name of the row into which the runs below it are folded."""
-        names = {each.run.workflow_name for each in self.branches}
-        return f"{len(self.branches)} \N{MULTIPLICATION SIGN} {', '.join(sorted(names))}"
+        names = ", ".join(sorted({each.run.workflow_name for each in self.branches}))
+        if self.are_iterations:
+            return f"{counted(len(self.branches), 'iteration')} of {names}"
+        if self.is_part:
+            return f"{len(self.branches)} of {self.items:,} runs"
+        return f"{len(self.branches)} \N{MULTIPLICATION SIGN} {names}"
+
+    @property
+    def are_iterations(self) -> bool:
+        """Whether the runs below it are those of a loop."""
+        return all(each.iteration for each in self.branches)
+
+    @property
+    def items(self) -> int:
+        """How many items a map of child runs has; 0 for another task."""
+        told = self.node.progress if self.node.is_map else None
+        return 0 if told is None or told.total is None else int(told.total)
+
+    @property
+    def is_part(self) -> bool:
+        """Whether a map has more items than runs below it: they are not made, or were not read."""
+        return self.items > len(self.branches)
 
     @property
     def state(self) -> str:
-        """The state of the folded runs: the first of ``_STATES`` that one of them has."""
+        """The state of the folded runs: the first of ``_STATES`` that one of them has; that of the
+        map where they are not all of its items.
+        """
+        if self.is_part:
+            return self.node.status
         found = {each.run.status for each in self.branches}
         return next(each for each in _STATES if each in found)
 
     @property
     def counts(self) -> str:
-        """How many of the folded runs are in each state, in words."""
-        noun = "iteration" if all(each.iteration for each in self.branches) else "run"
+        """How many of the folded runs are in each state, in words: the worst first."""
+        noun = "iteration" if self.are_iterations else "run"
         counts = Counter([each.run.status for each in self.branches])
-        states = ", ".join([f"{number} {status}" for status, number in counts.most_common()])
-        return f"{counted(len(self.branches), noun)}: {states}"
+        states = ", ".join([f"{counts[each]} {each.lower()}" for each in _STATES if counts[each]])
+        first = "the first " if self.is_part else ""
+        return f"{first}{counted(len(self.branches), noun)}: {states}"
 
     @property
     def queued(self) -> float | None:
@@ -183,6 +208,15 @@ def chunk_of(tree: RunTree, task: str, listed: Sequence[Entry]) -> int:
     lines = enumerate(listed)
     at = (n for n, each in lines if not each.fold and tree.tasks[each.place].task_id == task)
     return next(at, 0) // CHUNK
+
+
+def hidden_apart(tree: RunTree) -> int:
+    """How many runs below a run have no row, and are not counted by the row of a map either."""
+    folded = any(
+        node.is_map and node.kind == "child" and len(node.children) > MOST_APART
+        for node in tree.tasks
+    )
+    return 0 if folded else tree.hidden
 
 
 def found(tree: RunTree, run_id: str) -> RunTree | None:

@@ -88,12 +88,20 @@ class Chart:
     at: str
 
     def task(self, row: Row) -> Drawn:
-        """The marks of a task; the last bar of a map is where its items are drawn."""
+        """The marks of a task; the last bar of a map is where its items are drawn. In place of its
+        time stands how many of them have failed, once it is over.
+        """
         found = drawn(row.node, row.bars, self.axis, self.clock, self.at)
         if row.strip is None:
             return found
         note = None if found.note is not None and found.note.is_over else found.note
-        return replace(found, marks=with_items(found.marks), note=note)
+        failed = row.strip.failed if row.node.ended_at is not None else 0
+        return replace(
+            found,
+            marks=with_items(found.marks),
+            note=note,
+            took=f"{failed:,} failed" if failed else found.took,
+        )
 
     def fold(self, row: FoldRow) -> Drawn:
         """The tasks of a fan-out as a strip, from the first start to the last end."""
@@ -163,15 +171,17 @@ def drawn(node: TaskNode, bars: Sequence[Bar], scale: Axis, clock: Clock, at: st
 
 def with_items(marks: Sequence[Mark]) -> tuple[Mark, ...]:
     """The marks of a map, with its items in the place of its last bar, or of its wait if the items
-    are child runs. They say how far it has come, too.
+    are child runs. They say how far it has come, too. No sign of a failure stands on them: it would
+    hide an item that may be well, and the failed ones are drawn.
     """
     last = max([n for n, mark in enumerate(marks) if mark.kind in ("bar", "ask")], default=-1)
+    begins = marks[last].x if last >= 0 else 0.0
     told = [mark.says for mark in marks if mark.kind == "done"]
     return tuple(
         [
             mark._replace(kind="items", says="; ".join([mark.says, *told])) if n == last else mark
             for n, mark in enumerate(marks)
-            if mark.kind != "done"
+            if mark.kind != "done" and not (mark.kind == "bad" and mark.x >= begins)
         ]
     )
 

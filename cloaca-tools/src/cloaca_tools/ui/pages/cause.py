@@ -33,6 +33,8 @@ _QUIET: Final = frozenset(("running", "limit", "ready", "turn"))
 _FAILED: Final = {1: ("it", "it"), 2: ("both", "them")}
 """So many failed tasks in a sentence: those that a retry runs, and because of which others did not.
 """
+_WAIT: Final = " of them wait"
+_NO_TIME_OUT: Final = ", without a time-out"
 _NO_RUNNER: Final = "No runner is open on this database that could go on with it."
 
 
@@ -62,6 +64,8 @@ def cause(seen: Inspection, clock: Clock) -> Cause | None:
         return _wait(seen, waiting, clock, notes)
     if why.code == "child_run" and waiting is not None and open_runs(waiting):
         return Cause("Waiting", waiting.task_id, f"{with_the_slowest(waiting)}.", tuple(notes))
+    if status == "Waiting" and (items := _items_wait(seen, clock, notes)) is not None:
+        return items
     if status == "Completed" or (why.code in _QUIET and not notes):
         return None
     more = [_HELP[why.code]] if why.code in _HELP else []
@@ -138,6 +142,21 @@ def _wait(seen: Inspection, node: TaskNode, clock: Clock, notes: Sequence[str]) 
     return Cause("Waiting", node.task_id, said[0], tuple(more))
 
 
+def _items_wait(seen: Inspection, clock: Clock, notes: Sequence[str]) -> Cause | None:
+    """The first map of which items wait, and for what the first of them does."""
+    told = {each.task_id: each.why.split("; ") for each in seen.explanation.tasks}
+    for node in seen.tree.tasks:
+        parts = told.get(node.task_id, []) if node.is_map and node.status == "Running" else []
+        first = next((each for each in parts if each.startswith(f"{node.task_id}[")), None)
+        if first is not None:
+            count = next((each for each in parts if each.endswith(_WAIT)), f"1{_WAIT}")
+            number = count.removesuffix(_WAIT)
+            says = "has an item that waits." if number == "1" else f"has {number} items that wait."
+            more = _with_clock(first.removesuffix(_NO_TIME_OUT), clock)
+            return Cause("Waiting", node.task_id, says, (f"{more}.", *notes))
+    return None
+
+
 def _begins(at: str | None, clock: Clock) -> str:
     """When an attempt begins, or could have begun, and how far away that is."""
     if at is None:
@@ -149,8 +168,12 @@ def _begins(at: str | None, clock: Clock) -> str:
 
 def _sentence(text: str, clock: Clock) -> str:
     """A text of ``explain`` as a sentence, with instants of the reader's clock."""
-    shown = _INSTANT.sub(lambda found: _when(found[0], clock), text)
+    shown = _with_clock(text, clock)
     return f"{shown[:1].upper()}{shown[1:]}{'' if shown.endswith(('.', '!', '?')) else '.'}"
+
+
+def _with_clock(text: str, clock: Clock) -> str:
+    return _INSTANT.sub(lambda found: _when(found[0], clock), text)
 
 
 def _when(text: str, clock: Clock) -> str:

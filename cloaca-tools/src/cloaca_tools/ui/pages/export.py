@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from markupsafe import Markup
 from starlette.responses import Response
 
-from cloaca_tools.ui.charts.rows import CHUNK, apart, chunks
+from cloaca_tools.ui.charts.rows import CHUNK, apart, chunks, hidden_apart
 from cloaca_tools.ui.charts.timeline import chart
 from cloaca_tools.ui.pages import pane
 from cloaca_tools.ui.pages.cause import cause
@@ -130,6 +130,7 @@ def _written(
             place=InFile(tree.run.id, {node.task_id: place for place, node in enumerate(nodes, 1)}),
             chunks=[each for each in chunks(tree, seen.timeline, shown) if each.rows is not None],
             apart=apart(tree, seen.timeline),
+            hidden=hidden_apart(tree),
             chart=chart(seen, visit.clock, visit.clock.zone, fold=True),
             cause=cause(seen, visit.clock),
             history=history_part(seen.history, visit.site.redact),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core.errors import TaskNotFoundError
 from cloaca_core.values.wording import counted, duration
 from cloaca_tools.ui.forms.schema_fields import Field, fields_of
-from cloaca_tools.ui.pages.items import ItemPart, item_part
+from cloaca_tools.ui.pages.items import ItemPart, item_part, read_items
 from cloaca_tools.ui.payloads import json_lines, tracebacks
 from cloaca_tools.ui.refusals import RefusedError
 from cloaca_tools.ui.runs.allowed_acts import ENDED
@@ -33,6 +33,7 @@ WIDE_LINES: Final = 1_000
 _ALL_LINES: Final = 10_000
 _SOON: Final = 0.001
 """Least number of seconds that is shown."""
+_OF_A_LIMIT: Final = " for a place of limit "
 _FOR: Final = {"approval": " for a person", "event": " for an event"}
 _SHOWN: Final = 100
 """Steps, messages and children that show at most."""
@@ -123,17 +124,20 @@ class Pane:
 
     @property
     def words(self) -> str:
-        """Its effort: ``3 of 3 attempts · queued 1.6 s · ran 52 s``."""
+        """Its effort: ``3 of 3 attempts · queued 1.6 s · ran 52 s``; of a map without attempts,
+        which are those of its items.
+        """
         count = sum(each.attempt >= self.details.first_attempt for each in _begun(self.details))
         most, kind = self.details.most_attempts, self.details.kind
         told = []
-        if count and kind in (None, "task"):
+        if count and kind in (None, "task") and not self.node.is_map:
             is_over = most is None or self.node.status == "Completed"
             told.append(counted(count, "attempt") if is_over else _of_most(count, most or count))
+        waited = "took" if kind in ("child", "loop") else "waited"
         for verb, seconds in (
             ("queued", self.times.queued),
             ("ran", self.times.ran),
-            ("waited", self.times.waited),
+            (waited, self.times.waited),
         ):
             if seconds is not None and seconds >= _SOON:
                 whom = _FOR.get(str(kind), "") if verb == "waited" else ""
@@ -175,18 +179,23 @@ async def facts(
     if node is None:
         return None
     explained = explanation is None and node.status not in ("Completed", "Failed", "Running")
+    has_failed = node.status == "Failed"
+    read = None
+    if node.is_map:
+        read = await read_items(visit, tree.run.id, name, has_failed=has_failed)
+    item = None if read is None or read.found.item is None else read.found.item.index
     look = await visit.site.observer.look_at_task(
-        tree.run.id, name, attempt=_attempt_asked(visit), explained=explained
+        tree.run.id, name, attempt=_attempt_asked(visit), explained=explained, item=item
     )
-    log, why = _log(visit, look), _why(node, explanation or look.explanation)
+    log, why = _log(visit, look), _why(node, explanation or look.explanation, tree.run.id)
     shown = await visit.on_thread(
         shaped, tree, node, look.details, log, why, visit.site.redact, is_wide(visit)
     )
-    if node.is_map:
-        has_failed = node.status == "Failed"
-        items = await item_part(visit, tree.run.id, name, has_failed=has_failed)
-        return replace(shown, items=items)
-    return shown
+    if read is None:
+        return shown
+    read = replace(read, value=look.item)
+    items = await item_part(visit, read, node.children, has_failed=has_failed)
+    return replace(shown, items=items)
 
 
 def is_wide(visit: Visit) -> bool:
@@ -231,7 +240,7 @@ def shaped(
         fields=fields_of(question.schema) if question is not None and is_open else (),
         decided=_data(None if decision is None else decision.data, redact),
         event=_event(tree, node, details),
-        children=node.children[:_SHOWN],
+        children=node.children[-_SHOWN:] if node.kind == "loop" else node.children[:_SHOWN],
     )
 
 
@@ -326,13 +335,18 @@ def _trouble(attempt: AttemptInfo | None, redact: Redact) -> Trouble | None:
     return Trouble(error, tracebacks.parsed(whole.text), whole)
 
 
-def _why(node: TaskNode, explanation: Explanation | None) -> str:
+def _why(node: TaskNode, explanation: Explanation | None, run_id: str) -> str:
     """Why a task is as it is, unless its state says it all."""
-    if explanation is None or node.status in ("Completed", "Failed", "Running"):
+    if explanation is None or node.status in ("Completed", "Failed"):
+        return ""
+    if node.status == "Running" and not node.is_map:
         return ""
     if node.waits_for is not None:
         return ""  # the pane tells it with its times
     told = next((each.why for each in explanation.tasks if each.task_id == node.task_id), "")
+    if node.status == "Running":  # its items tell the rest
+        limited = next((part for part in told.split("; ") if _OF_A_LIMIT in part), "")
+        return limited.replace(f"run {run_id}", "this run")
     return "" if told == node.status.lower() else told
 
 

@@ -19,6 +19,7 @@ from cloaca_tools.ui.charts.rows import (
     chunks,
     first_to_see,
     found,
+    hidden_apart,
     one_each,
 )
 from cloaca_tools.ui.charts.timeline import Chart, chart
@@ -150,6 +151,7 @@ def _parts(
         "few": _FEW,
         "chunks": chunks(seen.tree, seen.timeline, listing.wanted, listed, strips),
         "apart": apart(seen.tree, seen.timeline),
+        "hidden": hidden_apart(seen.tree),
         "chart": chart(seen, visit.clock, visit.clock.zone, fold=place.fold),
         "redact": visit.site.redact,
         "graph": shown.graph,

@@ -9,9 +9,12 @@ from cloaca_tools.ui.refusals import RefusedError
 from cloaca_tools.ui.visit import Address, Visit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.responses import Response
 
     from cloaca_tools.views import RunnerLine
+    from cloaca_tools.views.queues import QueueLine
 
 
 async def runners(visit: Visit) -> Response:
@@ -26,11 +29,18 @@ async def runners(visit: Visit) -> Response:
         runners=found,
         lost=[each for each in lines if each.lost_at is not None],
         names=names,
-        queues=queues if any(each.name != DEFAULT_QUEUE for each in queues) else (),
+        queues=_queues(queues),
         alive=sum([each.alive for each in found]),
         drained=next((each for each in found if each.id == drained), None),
         has_left=bool(drained) and all(each.id != drained for each in found),
     )
+
+
+def _queues(lines: Sequence[QueueLine]) -> list[QueueLine]:
+    """The queues, first those whose runs no runner takes; none of a database with the usual one."""
+    if all(each.name == DEFAULT_QUEUE for each in lines):
+        return []
+    return sorted(lines, key=lambda each: not each.is_unserved)
 
 
 async def drain(visit: Visit) -> Response:

@@ -127,7 +127,7 @@
     size(unit) {
       const [task] = unit.tasks.map((each) => this.tasks[each]);
       if (!this.isGroup(unit)) {
-        const least = task.status ? LEAST_OF_RUN : LEAST, words = Math.min(LONGEST, Math.max(label(task.name), task.status ? 0 : second(task.note)));
+        const least = task.status ? LEAST_OF_RUN : LEAST, words = Math.min(LONGEST, Math.max(label(task.name), second(task.status ? task.note.split(" · ")[0] : task.note)));
         return { width: Math.max(least, words + (this.icon(task) ? 27 : 14) + 14), height: HIGH };
       }
       unit.label = unit.head !== undefined ? `${unit.name}${unit.tasks.length ? ` ${this.words(this.tasks[unit.head].counts)}` : ""}` : unit.name.length > 2 ? `${unit.name}…` : `${task.name} … ${this.tasks[unit.tasks.at(-1)].name}`;

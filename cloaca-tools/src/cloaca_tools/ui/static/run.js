@@ -75,6 +75,12 @@
     typing = setTimeout(find, 120);
   });
   document.addEventListener("submit", (event) => {
+    if (event.target.id === "item-find") {
+      event.preventDefault();
+      const to = new URL(event.target.action);
+      to.search = new URLSearchParams(new FormData(event.target));
+      withinPane(to.href);
+    }
     if (event.target.id !== "run-find") return;
     event.preventDefault();
     clearTimeout(typing);
@@ -100,9 +106,19 @@
   const select = (row) => {
     go(address(row));
     mark(row);
+    showPane();
+  };
+  const showPane = () => {
     const query = here();
     query.set("at", tasks().dataset.at);
-    htmx.ajax("GET", `${location.pathname}?${query}`, { source: "#pane", target: "#pane", swap: "innerMorph" });
+    return htmx.ajax("GET", `${location.pathname}?${query}`, { source: "#pane", target: "#pane", swap: "innerMorph" });
+  };
+  // Other items of a map stand in the pane, which stays where it is, also as a sheet.
+  const withinPane = async (address) => {
+    go(address);
+    await showPane();
+    const seen = here().get("item") || here().get("find") ? "item" : "pane-items";
+    document.getElementById(seen)?.scrollIntoView({ block: "nearest" });
   };
 
   // Where the pane has no place beside the tasks, it comes as a sheet; what stands there keeps its
@@ -149,7 +165,10 @@
   document.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     const row = event.target.closest("#run-tasks [data-task]"), stay = event.target.closest("#run-views [data-view], [data-stay]");
-    if (row && link(row)) { select(row); openSheet(); }
+    const item = event.target.closest("#pane a[data-pane], .item-rows tr")?.closest("tr, a");
+    const within = item && (item.matches("a") ? item : item.querySelector("a[data-pane]"));
+    if (within) withinPane(within.href);
+    else if (row && link(row)) { select(row); openSheet(); }
     else if (stay) { go(stay.href); showTyped(); again(); }
     else return;
     event.preventDefault();

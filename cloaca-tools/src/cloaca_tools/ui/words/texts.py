@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from cloaca_core.run.reasons import RULE_NOT_MET, blamed_task
 from cloaca_core.values.payloads.redaction import without_passwords
 from cloaca_core.values.wording import counted, duration, first_failure, first_line
+from cloaca_core.views.task_results import Progress, Wait
 from cloaca_tools.shell import command
-from cloaca_tools.views import GraphNode
+from cloaca_tools.views import GraphNode, TaskNode
 from cloaca_tools.views.lists.filters import Term
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -131,11 +132,46 @@ def in_json(value: object) -> str:
 
 
 def graph_note(node: GraphNode) -> str:
-    """The second line of a task of a run in its graph: what it took, else how it is."""
+    """The second line of a task of a run in its graph: what it took, else how it is; of a map how
+    far it has come.
+    """
+    if node.is_map and node.progress is not None and node.progress.total:
+        return _of_items(node.progress, is_over=node.status != "Running")
     took = duration(node.seconds) if node.status != "Skipped" else ""
     attempts = f"{node.attempts} attempts" if node.attempts > 1 else ""
     status = "not begun" if node.status == "NotStarted" else str(node.status).lower()
     return " · ".join(filter(None, (took, attempts))) or status
+
+
+def _of_items(told: Progress, *, is_over: bool) -> str:
+    """``138 of 300``, and once it is over ``4 failed · 300 items``."""
+    if not is_over:
+        return f"{told.done:,.10g} of {told.total:,.10g}"
+    return " · ".join(filter(None, (told.text, counted(int(told.total or 0), "item"))))
+
+
+def awaited(wait: Wait) -> str:
+    """What the body of an item waits for."""
+    match wait.kind:
+        case "event":
+            return f"the event {wait.name}"
+        case "approval":
+            return "a decision"
+        case "retry":
+            return "its next attempt"
+        case "run":
+            return "its run"
+        case "limit":
+            return f"a place of {wait.name}"
+        case _:
+            return "an instant"
+
+
+def waits_by_time(tasks: Sequence[TaskNode]) -> bool:
+    """Whether the wait of a task ends by itself at an instant."""
+    return any(
+        node.retry_at or (node.waits_for is not None and node.waits_for.until) for node in tasks
+    )
 
 
 def skipped(reason: str) -> str:
@@ -161,6 +197,8 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "first_error": first_error,
     "term": term,
     "skipped": skipped,
+    "awaited": awaited,
+    "waits_by_time": waits_by_time,
     "graph_note": graph_note,
     "counted": counted,
     "up_to_99": up_to_99,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from cloaca_core.definition.registry import ambiguous
 from cloaca_core.errors import WorkflowNotFoundError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.recorded import RecordedTask, RecordedWorkflow
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.views.task_results import Progress
     from cloaca_tools.views.run.reading import Family
     from cloaca_tools.views.run.tree import RunTree, TaskNode
 
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
 class GraphNode(Shown):
     """A task: ``status`` and ``attempts`` are those of a run, else None and 0. ``rule`` is the
     trigger rule as text, None for a task that has none. ``layer`` is 0 for a task without
-    dependencies, else one more than the deepest of them.
+    dependencies, else one more than the deepest of them. Of a task that ``is_map`` the
+    ``progress`` counts its items.
     """
+
+    FORM: ClassVar[str] = "task kind status attempts seconds rule layer"
 
     task: str
     kind: str
@@ -39,6 +43,8 @@ class GraphNode(Shown):
     seconds: float | None
     rule: str | None
     layer: int
+    is_map: bool = False
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +160,8 @@ def _node(task: Task | RecordedTask, layer: int, state: TaskNode | None) -> Grap
         seconds=None if state is None else state.seconds,
         rule=None if task.rule is None else rule_text(task.rule),
         layer=layer,
+        is_map=task.map is not None,
+        progress=None if state is None else state.progress,
     )
 
 

@@ -7,28 +7,48 @@ may have changed; results and errors are read of the items of the page.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, get_args
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.features.maps.item_reader import ItemReader, OpenedMap, shown_item
 from cloaca_core.values.option_names import TaskStatus
 from cloaca_core.values.payloads.json_forms import Shown
-from cloaca_core.values.times.rfc3339 import rfc3339_or_none
+from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
+from cloaca_core.views.task_results import Wait, shown_wait, task_status_name
 from cloaca_tools.views.run.item_states import Cell, in_order, item_seconds, standings_of
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.onlooker import Looks
     from cloaca_core.assembly.store import Store
+    from cloaca_core.features.maps.choice import ItemName
+    from cloaca_core.features.waits.records import WaitRow
     from cloaca_core.run.rows import AttemptRow
     from cloaca_core.values.times.instants import Instant
     from cloaca_tools.views.run.item_cells import KeptCells
 
+_DIGITS: Final = 9
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTry(Shown):
+    """An attempt of an item."""
+
+    attempt: int
+    status: TaskStatus
+    started_at: str | None
+    seconds: float | None
+    error: str | None
+
 
 @dataclass(frozen=True, slots=True)
 class ItemLine(Shown):
-    """One item: ``attempts`` in this round and before, ``seconds`` of the latest one."""
+    """One item: ``attempts`` in this round and before, ``seconds`` of the latest one. ``waits_for``
+    is the oldest wait of its body, or for its next attempt. ``tries`` are all its attempts, newest
+    first, of an item that was asked for apart.
+    """
 
     FORM: ClassVar[str] = "index label status attempts started_at seconds result error"
 
@@ -41,6 +61,8 @@ class ItemLine(Shown):
     result: Any
     error: str | None
     traceback: str | None = None
+    waits_for: Wait | None = None
+    tries: tuple[ItemTry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +87,20 @@ class MapItems(Shown):
 
 class Wanted(NamedTuple):
     """The items of a page: after an index, of a status if one is given, ``limit`` of them; and one
-    ``item`` apart.
+    ``item`` apart, by its index or (a text) its label, or index where none has that label.
     """
 
     task: str
     status: str | None
     after: int
     limit: int
-    item: int | None
+    item: ItemName | None
 
 
 class Rows(NamedTuple):
-    """A map with the cells of its strip, and the attempts of the items of the page."""
+    """A map with the cells of its strip, the attempts of the items of the page, and the open waits
+    of its items.
+    """
 
     now: Instant
     opened: OpenedMap
@@ -85,10 +109,11 @@ class Rows(NamedTuple):
     following: int | None
     rows: Sequence[AttemptRow]
     item: int | None = None
+    waits: Mapping[int, WaitRow] = MappingProxyType({})
 
 
 def wanted(
-    task: str, status: str | None, after: int | None, limit: int, item: int | None = None
+    task: str, status: str | None, after: int | None, limit: int, item: ItemName | None = None
 ) -> Wanted:
     """The checked arguments."""
     if status is not None and status not in get_args(TaskStatus):
@@ -109,10 +134,29 @@ async def read(engine: Looks, run_id: str, page: Wanted, kept: KeptCells) -> Row
     found = await _page(store, opened, cells, page, now)
     chosen = found[: page.limit]
     following = chosen[-1] if len(found) > len(chosen) else None
-    item = page.item if page.item is not None and page.item < opened.row.items else None
+    item = _index_of(opened, page.item)
     read = chosen if item is None else [*chosen, item]
     rows = await store.chosen_items(run_id, page.task, read) if read else []
-    return Rows(now, opened, cells, chosen, following, rows, item)
+    waits: Mapping[int, WaitRow] = {}
+    if any("Waiting" in cell.counts for cell in cells):
+        waits = _first_waits(await store.waits([run_id]), page.task)
+    return Rows(now, opened, cells, chosen, following, rows, item, waits)
+
+
+def _index_of(opened: OpenedMap, name: ItemName | None) -> int | None:
+    """The index of the item of this name; None where there is none."""
+    if isinstance(name, str):
+        labels = [] if opened.labels is None else list(map(str, opened.labels))
+        if name in labels:
+            return labels.index(name)
+        name = int(name) if name.isascii() and name.isdecimal() and len(name) < _DIGITS else None
+    return name if name is not None and 0 <= name < opened.row.items else None
+
+
+def _first_waits(waits: Sequence[WaitRow], task: str) -> Mapping[int, WaitRow]:
+    """The oldest open wait of each item of a map."""
+    newest_first = sorted(waits, key=lambda each: -each.opened_at)
+    return {each.item: each for each in newest_first if each.task_id == task}
 
 
 async def _page(
@@ -154,7 +198,10 @@ def map_items(found: Rows) -> MapItems:
     end = opened.run.ended_at or found.now
 
     def line(index: int) -> ItemLine:
-        return _line(opened, index, by_item.get(index, []), end)
+        return _line(opened, index, by_item.get(index, []), end, found.waits.get(index))
+
+    def closely(index: int) -> ItemLine:
+        return replace(line(index), tries=tuple(_tries(by_item.get(index, []), end)))
 
     return MapItems(
         run_id=opened.run.id,
@@ -165,11 +212,25 @@ def map_items(found: Rows) -> MapItems:
         slowest=None if slowest is None or not slowest.slowest else slowest.slowest_item,
         items=tuple([line(index) for index in found.chosen]),
         next=found.following,
-        item=None if found.item is None else line(found.item),
+        item=None if found.item is None else closely(found.item),
     )
 
 
-def _line(opened: OpenedMap, index: int, rows: Sequence[AttemptRow], end: Instant) -> ItemLine:
+def _tries(rows: Sequence[AttemptRow], end: Instant) -> Iterator[ItemTry]:
+    for row in reversed(rows):
+        started = rfc3339_or_none(row.started_at)
+        yield ItemTry(
+            row.attempt, task_status_name(row), started, item_seconds(row, end), row.error
+        )
+
+
+def _line(
+    opened: OpenedMap,
+    index: int,
+    rows: Sequence[AttemptRow],
+    end: Instant,
+    wait: WaitRow | None,
+) -> ItemLine:
     first = opened.again.get(index, 0)
     latest = rows[-1] if rows and rows[-1].attempt >= first else None
     item = shown_item(opened, index, latest)
@@ -183,4 +244,15 @@ def _line(opened: OpenedMap, index: int, rows: Sequence[AttemptRow], end: Instan
         result=item.result,
         error=item.error,
         traceback=None if latest is None else latest.error_traceback,
+        waits_for=_wait(item.status, latest, wait),
     )
+
+
+def _wait(status: str, latest: AttemptRow | None, wait: WaitRow | None) -> Wait | None:
+    if status != "Waiting":
+        return None
+    if wait is not None:
+        return shown_wait(wait)
+    if latest is None or latest.retry_at is None:
+        return None
+    return Wait("retry", latest.task_id, rfc3339(latest.retry_at), rfc3339_or_none(latest.ended_at))

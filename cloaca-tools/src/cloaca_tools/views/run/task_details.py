@@ -21,6 +21,7 @@ from cloaca_core.run.graph import plan_graph
 from cloaca_core.run.rows import THE_TASK
 from cloaca_core.values.payloads.digests import digest_of
 from cloaca_core.values.payloads.json_forms import Shown
+from cloaca_core.values.payloads.json_places import at_path
 from cloaca_core.values.payloads.json_values import JsonValue, decode
 from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
 from cloaca_core.values.waits import APPROVAL, EVENT
@@ -137,11 +138,14 @@ class TaskDetails(Shown):
 
 
 class TaskLook(NamedTuple):
-    """A task of a run with the log of the attempt; with the explanation of the run on request."""
+    """A task of a run with the log of the attempt; with the explanation of the run on request. Of a
+    map ``item`` has the value of the item that was asked for, and is empty where it is not known.
+    """
 
     details: TaskDetails
     log: Sequence[LogLine]
     explanation: Explanation | None
+    item: tuple[JsonValue] | tuple[()] = ()
 
 
 class Rows(NamedTuple):
@@ -168,12 +172,15 @@ class Rows(NamedTuple):
 
 
 class Close(NamedTuple):
-    """The rows of one task, of the log of the attempt, and of an explanation of the run."""
+    """The rows of one task, of the log of the attempt, and of an explanation of the run. ``item``
+    is the index of an item of a map whose value is asked for.
+    """
 
     rows: Rows
     wanted: Wanted
     chunks: Sequence[LogChunk]
     facts: Facts | None
+    item: int | None = None
 
 
 async def read(engine: Looks, run_id: str, tasks: Collection[str], attempt: int | None) -> Rows:
@@ -186,7 +193,13 @@ async def read(engine: Looks, run_id: str, tasks: Collection[str], attempt: int 
 
 
 async def read_closely(
-    engine: Looks, run_id: str, task: str, attempt: int | None, *, explained: bool
+    engine: Looks,
+    run_id: str,
+    task: str,
+    attempt: int | None,
+    *,
+    explained: bool,
+    item: int | None = None,
 ) -> Close:
     """The same of one task, with the log of the attempt; with facts if it is to be explained."""
     store = engine.store.together()
@@ -198,7 +211,7 @@ async def read_closely(
     shown = max(own, default=0) if attempt is None else attempt
     wanted = Wanted(run_id, task, shown, 0, LINES)
     named, chunks = await gather(_named(engine, store, rows), chunks_read(store, wanted))
-    return Close(named, wanted, chunks, facts)
+    return Close(named, wanted, chunks, facts, item)
 
 
 async def _rows(
@@ -246,11 +259,26 @@ async def _facts(engine: Looks, run_id: str, store: Store, *, explained: bool) -
 
 def task_look(close: Close) -> TaskLook:
     """One task with its log, and with the explanation of the run on request."""
+    details = task_details(close.rows)[0]
     return TaskLook(
-        details=task_details(close.rows)[0],
+        details=details,
         log=lines_of(close.wanted)(close.chunks),
         explanation=None if close.facts is None else explanation(close.facts),
+        item=() if close.item is None else _item(close.rows, details, close.item),
     )
+
+
+def _item(rows: Rows, details: TaskDetails, index: int) -> tuple[JsonValue] | tuple[()]:
+    """The value of an item of a map; empty where the context that the map saw is not known."""
+    node = rows.nodes.get(details.task)
+    known = None if details.change is None else details.change.input
+    if node is None or node.map is None or node.map.path is None or known is None:
+        return ()
+    data = at_path(known, node.map.path).value
+    values = list(data.values()) if isinstance(data, dict) else data
+    if not isinstance(values, list) or index >= len(values):
+        return ()
+    return (values[index],)
 
 
 def task_details(rows: Rows) -> tuple[TaskDetails, ...]:

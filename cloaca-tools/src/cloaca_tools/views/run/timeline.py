@@ -162,7 +162,9 @@ def _apart(start: Instant | None, end: Instant | None) -> float | None:
 
 
 def _waits(view: RunView, row: AttemptRow) -> list[Span]:
-    """The waits within a bar: all of it for a node that waits, else the open waits."""
+    """The waits within a bar: all of it for a node that waits, else the open waits of its body. The
+    bar of a map has none: while some of its items wait, others run.
+    """
     kind = kind_of(view.tasks.get(row.task_id))
     if kind not in (None, "task") and row.started_at is not None:
         name = _event(view.tasks.get(row.task_id)) or row.task_id
@@ -171,7 +173,7 @@ def _waits(view: RunView, row: AttemptRow) -> list[Span]:
     if row.ended_at is not None:
         return []
     spans = []
-    for each in waits_of_attempt(row, view.waits):
+    for each in waits_of_attempt(row, [each for each in view.waits if each.item == row.item]):
         shown = shown_wait(each)
         spans.append(Span(shown.kind, shown.name, rfc3339(each.opened_at), None))
     return spans

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from model.families import attempt, child, family, run, tasks, view
+from model.families import START, attempt, child, family, run, tasks, view
 from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
-from cloaca_core.definition.nodes.child import loop
+from cloaca_core.definition.nodes.child import child as child_node, loop
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import Task
 from cloaca_core.definition.written_rules import context_value
+from cloaca_core.features.task_logs.records import ProgressRow
 from cloaca_core.values.child_kinds import node_key
 from cloaca_tools.ui.charts.rows import (
     CHUNK,
@@ -24,6 +25,7 @@ from cloaca_tools.ui.charts.rows import (
     chunks,
     first_to_see,
     found,
+    hidden_apart,
     one_each,
 )
 from cloaca_tools.views import RunTree, Timeline
@@ -107,7 +109,7 @@ def test_many_runs_below_are_one_row_in_the_state_that_matters_most() -> None:
 
     assert row.is_folded
     assert (row.fold, row.state) == ("9 \N{MULTIPLICATION SIGN} flow", "Failed")
-    assert row.counts == "9 runs: 7 Completed, 1 Running, 1 Failed"
+    assert row.counts == "9 runs: 1 failed, 1 running, 7 completed"
 
 
 def test_the_runs_of_a_loop_are_iterations() -> None:
@@ -120,7 +122,26 @@ def test_the_runs_of_a_loop_are_iterations() -> None:
     (row,) = chunk.rows or ()
 
     assert [each.iteration for each in row.branches] == [*range(1, MOST_APART + 2)]
-    assert row.counts == "9 iterations: 9 Completed"
+    assert (row.fold, row.counts) == ("9 iterations of flow", "9 iterations: 9 completed")
+
+
+def test_a_map_of_more_items_than_runs_that_were_read_says_of_how_many_these_are() -> None:
+    with WorkflowBuilder("all", registry=Registry()) as builder:
+        child_node("each", "flow", map="shops")
+    assert builder.workflow is not None
+    of = {task.id: task for task in builder.workflow.tasks}
+    keys = [node_key("r", "each", 1, 0, n) for n in range(MOST_APART + 1)]
+    runs = [view(run(f"c{n}")) for n in range(len(keys))]
+    children = [child(f"c{n}", key=key) for n, key in enumerate(keys)]
+    told = ProgressRow("r", "each", 1, 200, 200, "2 failed", START)
+    top = view(run(), attempt("each", status="Failed"), of=of)._replace(progress=[told])
+    known = family(top, *runs, children=children)
+    (chunk,) = chunks(*seen(known), {0})
+    (row,) = chunk.rows or ()
+
+    assert (row.fold, row.state) == ("9 of 200 runs", "Failed")
+    assert row.counts == "the first 9 runs: 9 completed"
+    assert hidden_apart(tree(known)) == 0
 
 
 def test_a_large_run_below_shows_its_first_tasks() -> None:

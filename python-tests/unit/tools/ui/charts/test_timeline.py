@@ -59,7 +59,7 @@ def test_the_items_of_a_map_stand_in_the_place_of_its_last_bar() -> None:
     bar, bad = Mark("bar", 2, 20), Mark("bad", 12, 0)
     latest, done = Mark("bar", 22, 10, says="attempt 2"), Mark("done", 22, 5, says="1 of 2")
 
-    found = with_items([bar, latest, done, bad])
+    found = with_items([bar, latest, done, bad, Mark("bad", 27, 0)])  # not a sign on the items
 
     assert [(mark.kind, mark.x) for mark in found] == [("bar", 2), ("items", 22), ("bad", 12)]
     assert found[1].says == "attempt 2; 1 of 2"

@@ -9,6 +9,9 @@ from model.families import LATE, attempt, family, run, tasks, view, wait
 from model.inspected import inspected
 from tables import each_row
 
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
 from cloaca_core.views.explain.explanation import RunnerExplanation, TaskExplanation
 from cloaca_core.views.task_results import shown_wait
 from cloaca_tools.ui.pages.cause import cause
@@ -40,6 +43,32 @@ def test_a_failed_run_names_its_task_and_error() -> None:
             "1 finished task stays."
         ),
     )
+
+
+@each_row(
+    ("told", "text", "more"),
+    [
+        (
+            "3 of them wait; each[1] waits for the event paid, without a time-out",
+            "has 3 items that wait.",
+            "each[1] waits for the event paid.",
+        ),
+        ("each[1] waits for a person", "has an item that waits.", "each[1] waits for a person."),
+    ],
+)
+def test_a_run_that_waits_for_items_of_a_map_names_the_map_and_the_first_wait(
+    told: str, text: str, more: str
+) -> None:
+    with WorkflowBuilder("flow", registry=Registry()) as builder:
+        task(id="each", map="files")(lambda context: None)
+    assert builder.workflow is not None
+    of = {each.id: each for each in builder.workflow.tasks}
+    known = family(view(run(status="Waiting"), attempt("each", 1, 1, None, "Running"), of=of))
+    why = TaskExplanation("each", "Running", "running", f"its items are under way; {told}")
+    found = cause(inspected(known, code="not_due", tasks=[why]), CLOCK)
+
+    assert found is not None
+    assert (found.state, found.task, found.text, found.more) == ("Waiting", "each", text, (more,))
 
 
 @each_row(

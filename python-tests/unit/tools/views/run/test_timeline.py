@@ -126,6 +126,14 @@ def test_an_open_wait_is_a_part_of_its_bar() -> None:
     assert bar.waits == (Span("event", "paid", second(3), None),)
 
 
+def test_a_wait_of_an_item_is_no_part_of_the_bar_of_its_map() -> None:
+    wait = WaitRow("r", "load", "event", "paid", 1, 1, "", at(3) or 0, None, item=7)
+    under_way = attempt("load", 1, 2, None, "Running")
+    (bar,) = of(family(view(run(status="Running"), under_way, of=OF, waits=(wait,)))).bars
+
+    assert bar.waits == ()
+
+
 def test_pauses_are_told_by_acts() -> None:
     acts = [act("resume", 9), act("pause", 5, changed=0), act("pause", 4)]
     found = of(family(view(run())), *acts)
