@@ -13,6 +13,9 @@ _INSTANT: Final = re.compile(
     r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)(?!\d)", re.ASCII
 )
 
+_PRECISE: Final = 10
+"""Seconds below which a duration has a tenth."""
+
 
 def zone_of(name: str) -> tzinfo | None:
     """The time zone that a browser names; None, the zone of this machine, for an unknown one."""
@@ -54,8 +57,11 @@ class Clock:
         return f"{at.day} {at:%b}{year}"
 
     def ago(self, text: str | None) -> str:
-        """How long since an instant, or until it; nothing for None."""
-        return "" if text is None else duration(abs(self.seconds_since(text)))
+        """How long since an instant, or until it, in whole seconds; nothing for None."""
+        if text is None:
+            return ""
+        seconds = max(1, round(abs(self.seconds_since(text))))
+        return duration(seconds) if seconds >= _PRECISE else f"{seconds} s"
 
     def ahead(self, text: str) -> str:
         """How long until an instant, without what changes all the time: ``8 m``, ``30 s``."""

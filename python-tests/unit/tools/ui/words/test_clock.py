@@ -74,6 +74,8 @@ def test_a_time_to_come_has_no_seconds(at: str, told: str) -> None:
 def test_how_long_ago_and_in_how_long() -> None:
     assert CLOCK.ago("2026-11-27T08:13:26Z") == "1 m 04 s"
     assert CLOCK.ago("2026-11-27T08:15:34Z") == "1 m 04 s"
+    assert CLOCK.ago("2026-11-27T08:14:26.4Z") == "4 s"
+    assert CLOCK.ago("2026-11-27T08:14:29.9Z") == "1 s"
     assert CLOCK.seconds_since("2026-11-27T08:15:34Z") == -64
     assert CLOCK.ago(None) == ""
 
