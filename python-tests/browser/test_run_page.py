@@ -250,3 +250,33 @@ def test_tasks_are_found_as_one_types_and_filtered_by_state(
 
     page.get_by_role("link", name=re.compile(r"370\s*tasks: 2 failed")).click()
     expect(page.locator('[data-task="convert_file_100"]')).to_be_attached()
+
+
+def test_on_a_phone_the_items_of_a_map_change_within_the_sheet(
+    visit: Visit, program: cloaca.DefaultRunner, registry: cloaca.Registry
+) -> None:
+    with cloaca.WorkflowBuilder("library", registry=registry):
+
+        @cloaca.task(map="files", label="name", retry_attempts=1)
+        def convert(context: dict[str, Any], item: dict[str, Any]) -> None:
+            if item["page"] == 57:
+                raise ValueError("page 57 is torn")
+
+    run = program.submit("library", {"files": [{"name": f"p{n}", "page": n} for n in range(60)]})
+    run.wait(60)
+    page = visit.open(f"/runs/{run.id}", width=PHONE)
+    pane, item = page.locator("#pane"), page.locator("#item")
+
+    page.get_by_role("button", name="All items, input and logs").click()
+    pane.get_by_role("link", name="p57").click()
+    expect(item.get_by_text("ValueError: page 57 is torn", exact=True)).to_be_in_viewport()
+    assert barriers(page) == []
+    pane.get_by_label("Find an item").fill("p7")
+    pane.get_by_label("Find an item").press("Enter")
+    expect(item.get_by_text("convert[p7]")).to_be_in_viewport()
+    item.get_by_role("link", name="Close the item").click()
+
+    expect(item).to_have_count(0)
+    expect(pane.get_by_role("heading", name="convert")).to_be_in_viewport()
+    assert pane.evaluate("pane => pane.matches(':popover-open')")
+    assert overflow(page) == []

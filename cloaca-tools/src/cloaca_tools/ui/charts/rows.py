@@ -65,6 +65,12 @@ class Row:
         return f"{len(self.branches)} \N{MULTIPLICATION SIGN} {names}"
 
     @property
+    def fold_brief(self) -> str:
+        """The same where there is little room: ``9 runs``, or ``94/300`` of a map."""
+        number = len(self.branches)
+        return f"{number}/{self.items:,}" if self.is_part else counted(number, "run")
+
+    @property
     def are_iterations(self) -> bool:
         """Whether the runs below it are those of a loop."""
         return all(each.iteration for each in self.branches)

@@ -28,6 +28,8 @@ _HELP: Final[dict[str, str]] = {
     "owner_gone": "What is done is recorded. Only bodies that ran begin again.",
     "deadline_exceeded": "A retry runs what is missing. What is done is kept.",
 }
+_NO_ONE: Final = frozenset(("no_runner", "queue_unserved"))
+"""Codes of runs that nothing begins until a person does something."""
 _QUIET: Final = frozenset(("running", "limit", "ready", "turn"))
 """Codes of runs that go their way."""
 _FAILED: Final = {1: ("it", "it"), 2: ("both", "them")}
@@ -70,6 +72,8 @@ def cause(seen: Inspection, clock: Clock) -> Cause | None:
         return None
     more = [_HELP[why.code]] if why.code in _HELP else []
     state = "Failed" if why.code == "owner_gone" else status
+    if why.code in _NO_ONE:
+        state = "Waiting"
     return Cause(state, None, _sentence(why.why, clock), (*more, *notes))
 
 

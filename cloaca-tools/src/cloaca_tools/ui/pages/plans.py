@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from cloaca_core.errors import CloacaError, RunnerClosedError, StoreError, TaskNotFoundError
 from cloaca_core.features.reruns.operations import PlanFork, PlanRetry
+from cloaca_core.values.wording import counted
 from cloaca_tools.ui.forms import edited_input
 from cloaca_tools.ui.forms.form_texts import given_to
 from cloaca_tools.ui.pages.pane import selected
@@ -210,7 +211,22 @@ async def _plan(
         reason=filled.get("reason", ""),
         box=box,
         graph=await _graph(visit, tree),
+        of_items=_of_items(tree),
     )
+
+
+def _of_items(tree: RunTree) -> dict[str, str]:
+    """How many items of each map failed, in words: what a retry of it begins with."""
+    told = {
+        each.task_id: each.progress
+        for each in tree.tasks
+        if each.is_map and each.status == "Failed" and each.progress is not None
+    }
+    return {
+        task: f"{progress.text} of {counted(int(progress.total), 'item')}"
+        for task, progress in told.items()
+        if progress.text and progress.total
+    }
 
 
 async def _graph(visit: Visit, tree: RunTree) -> Graph | None:
