@@ -234,11 +234,16 @@ def found(tree: RunTree, run_id: str) -> RunTree | None:
 
 
 def first_to_see(tree: RunTree) -> TaskNode | None:
-    """The task that a page opens at: the first that failed, else one under way, else the first."""
+    """The task that a page opens at: the first that failed, else one under way, else a map of which
+    items failed, else the first.
+    """
     for states in (("Failed",), ("Running",), ("Waiting",)):
         for node in tree.tasks:
             if node.status in states:
                 return node
+    for node in tree.tasks:
+        if node.is_map and node.progress is not None and node.progress.text:
+            return node
     return tree.tasks[0] if tree.tasks else None
 
 

@@ -215,6 +215,13 @@ async def _plan(
     )
 
 
+_FAILED: Final = " failed"
+
+
+def _items(number: float) -> str:
+    return counted(int(number), "item")
+
+
 def _of_items(tree: RunTree) -> dict[str, str]:
     """How many items of each map failed, in words: what a retry of it begins with."""
     told = {
@@ -223,7 +230,7 @@ def _of_items(tree: RunTree) -> dict[str, str]:
         if each.is_map and each.status == "Failed" and each.progress is not None
     }
     return {
-        task: f"{progress.text} of {counted(int(progress.total), 'item')}"
+        task: f"{progress.text.removesuffix(_FAILED)} of {_items(progress.total)}{_FAILED}"
         for task, progress in told.items()
         if progress.text and progress.total
     }

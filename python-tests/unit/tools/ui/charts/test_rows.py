@@ -217,5 +217,19 @@ def test_a_page_opens_at_what_asks_for_it(states: Sequence[str], first: str) -> 
     assert node.task_id == first
 
 
+def test_a_page_of_a_run_that_is_over_opens_at_the_map_of_which_items_failed() -> None:
+    with WorkflowBuilder("all", registry=Registry()) as builder:
+        child_node("first", "flow")
+        child_node("each", "flow", map="shops")
+    assert builder.workflow is not None
+    told = ProgressRow("r", "each", 1, 200, 200, "2 failed", START)
+    of = {task.id: task for task in builder.workflow.tasks}
+    top = view(run(), attempt("first"), attempt("each"), of=of)._replace(progress=[told])
+    node = first_to_see(seen(family(top))[0])
+
+    assert node is not None
+    assert node.task_id == "each"
+
+
 def test_a_run_without_tasks_opens_at_none() -> None:
     assert first_to_see(seen(family(view(run())))[0]) is None
