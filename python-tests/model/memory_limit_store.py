@@ -92,6 +92,23 @@ class MemoryLimits(MemorySteering):
                 found[waiter.run_id].waiting[waiter.unit] = waiter.since
         return {run_id: each for run_id, each in found.items() if any(each)}
 
+    async def held_above(self, run_ids: Collection[str]) -> dict[str, set[Need]]:
+        found: dict[str, set[Need]] = {}
+        for run_id in run_ids:
+            above = self._above(run_id)
+            for grant in self.limit_table.grants.values():
+                if grant.task_id == THE_RUN and grant.run_id in above:
+                    found.setdefault(run_id, set()).update(grant.needs)
+        return found
+
+    def _above(self, run_id: str) -> set[str]:
+        """The runs above a run, as far as each is attached to the next one."""
+        run, above = self.runs.get(run_id), set[str]()
+        while run is not None and run.parent_id is not None and not self.marks_of(run).detached:
+            above.add(run.parent_id)
+            run = self.runs.get(run.parent_id)
+        return above
+
     async def tend_places(self, before: int) -> Unclaimed:
         grants = self.limit_table.grants.values()
         found = [each for each in grants if each.runner_id is None or self._is_stale(each)]

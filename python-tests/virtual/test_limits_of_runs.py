@@ -281,6 +281,42 @@ async def test_a_place_that_comes_as_the_run_is_given_back_is_used(
         assert no_place_is_left(w)
 
 
+# -- trees ---------------------------------------------------------------------------------------
+
+
+async def test_a_run_and_bodies_below_a_run_with_the_place_take_none() -> None:
+    async with world() as w:
+        one, bodies = Limit("one", total=1), Bodies(HOUR)
+        nightly(w, bodies, one)
+
+        async def outer(_: Context, handle: AsyncTaskHandle) -> None:
+            await handle.run_workflow("flow")
+            await handle.run_workflow("body")
+
+        limited(w, bodies, one, "body")
+        w.define(outer, "outer", of_runs=[one])
+        program = await w.start(evict_after_seconds=1)
+
+        other = await program.submit("outer")
+        await run_all(program, "outer")
+        await program.wait(other)
+
+        assert bodies.begun == pytest.approx([0, HOUR, 2 * HOUR, 3 * HOUR], abs=2)
+        assert no_place_is_left(w)
+
+
+async def test_a_body_of_a_run_with_the_place_takes_none() -> None:
+    async with world() as w:
+        one, bodies = Limit("one", total=1), Bodies(HOUR)
+        nightly(w, bodies, one, limits=[one])
+        program = await w.start()
+
+        await run_all(program, "flow", "flow")
+
+        assert bodies.begun == pytest.approx([0, HOUR], abs=1)
+        assert no_place_is_left(w)
+
+
 # -- tasks whose runs leave memory ---------------------------------------------------------------
 
 

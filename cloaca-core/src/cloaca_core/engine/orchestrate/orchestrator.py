@@ -113,7 +113,7 @@ class Orchestrator:
     def adopt(self, run: ActiveRun) -> None:
         """Start or resume a run that this runner owns from now on."""
         self.runs.add(run)
-        if run.graph.limits and not self._ports.limits.admits(run):
+        if run.graph.has_limits and not self._ports.limits.admits(run):
             return  # it is adopted once more when it has its place
         if self._ports.routes is not None:
             self._ports.routes.enter(run)

@@ -143,8 +143,8 @@ class LimitPort(Protocol):
     """
 
     def admits(self, run: ActiveRun) -> bool:
-        """Whether a run whose workflow has limits may begin. Otherwise it is adopted again once it
-        has its place.
+        """Whether a run with limits, of itself or of tasks, may begin. Otherwise it is adopted again
+        once it has its place.
         """
 
     def has_place(self, run: ActiveRun) -> bool:
@@ -210,6 +210,8 @@ class _NoLimits:
     """No task has limits."""
 
     def admits(self, run: ActiveRun) -> bool:
+        if not run.graph.limits:
+            return True
         raise NotImplementedError(f"run {run.id} has limits, for which this engine has no part")
 
     def has_place(self, _: ActiveRun) -> bool:

@@ -10,18 +10,19 @@ without limits does not.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.engine.runtime.supervisor import Wakeup
-from cloaca_core.features.limits.records import GIVEN, Given, Grant, Unit, Waiter
+from cloaca_core.features.limits.records import GIVEN, Given, Grant, Need, Unit, Waiter
 from cloaca_core.values.times.instants import SECOND
 
 if TYPE_CHECKING:
     from cloaca_core.engine.recover.runner_id import RunnerId
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.features.limits.part import LimitStore
+    from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.store.batch import Committed
     from cloaca_core.values.times.clock import Clock
 
@@ -53,6 +54,10 @@ class Waiting(Protocol):
     def deny(self, units: Collection[Unit]) -> None:
         """These units have asked, and wait in line from now on."""
 
+    @property
+    def above(self) -> Callable[[Mapping[ActiveRun, Collection[Need]]], None]:
+        """Takes the places of the runs above these runs."""
+
     def known(self) -> Collection[tuple[str, int]]:
         """The places that bodies have, or that are on their way back, by name and number."""
 
@@ -83,6 +88,7 @@ class PlaceDesk:
         self._uses_limits = uses_limits
         self._tends_at: int | None = None
         self._has_to_claim = False
+        self._below: set[ActiveRun] = set()
         self._store = store
         self._waiting = waiting
         self._runner_id = runner_id
@@ -116,6 +122,11 @@ class PlaceDesk:
         self._unasked[unit] = None
         self._names.update(names)
         self._is_used = True
+        self._wakeup.wake()
+
+    def look_above(self, run: ActiveRun) -> None:
+        """Find out which places the runs above a run have."""
+        self._below.add(run)
         self._wakeup.wake()
 
     def leave(self, unit: Unit) -> None:
@@ -180,6 +191,8 @@ class PlaceDesk:
             await self._look_at_settings()
         if self._has_news:
             await self._look()
+        if self._below:
+            await self._look_above()
         if self._has_to_claim or self._is_time_to_tend():
             await self._tend()
         if self._look_at is not None and self._look_at <= self._clock.wall():
@@ -191,6 +204,15 @@ class PlaceDesk:
         if not looks:
             return None
         return max(LEAST_PAUSE, (min(looks) - self._clock.wall()) / SECOND)
+
+    async def _look_above(self) -> None:
+        below, self._below = self._below, set()
+        try:
+            found = await self._store.held_above([run.id for run in below])
+        except BaseException:
+            self._below |= below
+            raise
+        self._waiting.above({run: found.get(run.id, ()) for run in below})
 
     def _is_time_to_tend(self) -> bool:
         if self._tends_at is None:  # the runner has just opened, or its program has no limits

@@ -10,7 +10,7 @@ loses it at the next ``tend_places``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -34,7 +34,8 @@ Kept: TypeAlias = "Mapping[Unit, tuple[Need, ...]]"
 
 class LimitedRuns:
     """Belongs to the engine's loop. ``_waiting`` has the runs here that have no place yet,
-    ``_placed`` the places of those that have. Of those in ``_denied`` the database knows that they
+    ``_placed`` the places of those that have, None of one that needs none. ``_above`` is what the
+    runs above a run have. Of those in ``_denied`` the database knows that they
     wait.
     """
 
@@ -47,36 +48,60 @@ class LimitedRuns:
         self._desk = desk
         self._waiting: dict[Unit, tuple[ActiveRun, Waiter]] = {}
         self._denied: set[Unit] = set()
-        self._placed: WeakKeyDictionary[ActiveRun, Grant] = WeakKeyDictionary()
+        self._placed: WeakKeyDictionary[ActiveRun, Grant | None] = WeakKeyDictionary()
+        self._above: WeakKeyDictionary[ActiveRun, frozenset[Need]] = WeakKeyDictionary()
 
     def admits(self, run: ActiveRun) -> bool:
-        """Whether a run may begin: it has its place. Otherwise ask for it, unless the runner shuts
-        down.
+        """Whether a run may begin: it has its place, or needs none. Otherwise ask for it, unless
+        the runner shuts down. A run with a parent first asks for the places of the runs above it.
         """
         if run in self._placed:
+            return True
+        if run.row.parent_id is not None and run not in self._above:
+            self._desk.look_above(run)
+            return False
+        if not run.graph.limits:
             return True
         if (grant := self._adopted.take(run, unit_of(run))) is not None:
             self._placed[run] = grant
             return True
         if not self._kernel.attempts.draining:
-            self._ask(run)
+            return self._is_free(run)
         return False
 
     def has_place(self, run: ActiveRun) -> bool:
         """Whether it has begun, or may begin."""
         return run in self._placed
 
-    def _ask(self, run: ActiveRun) -> None:
+    def _is_free(self, run: ActiveRun) -> bool:
+        """Ask for the place of a run; whether it needs none, as a run above it has it."""
         try:
-            needs = _needs(run)
+            needs = self.without_held(run, _needs(run))
         except LimitKeyError as error:
             self._kernel.control.fail(run, Reason(ReasonCode.LIMIT_KEY, str(error)))
-            return
+            return False
+        if not needs:
+            self._placed[run] = None
+            return True
         unit = unit_of(run)
         since = self._adopted.since(run, unit) or run.row.claimable_at
         waiter = Waiter(*unit, self._runner_id.current, -run.row.priority, since, 1, needs)
         self._waiting[unit] = run, waiter
         self._desk.ask(unit, [name for name, _ in needs])
+        return False
+
+    def above(self, found: Mapping[ActiveRun, Collection[Need]]) -> None:
+        """These are the places of the runs above these runs."""
+        for run, needs in found.items():
+            self._above[run] = frozenset(needs)
+            if run.life.may_begin:
+                self._kernel.guarded(run, self._kernel.adopt, run)
+
+    def without_held(self, run: ActiveRun, needs: Sequence[Need]) -> tuple[Need, ...]:
+        """The needs of which neither the run nor a run above it has a place: limits count trees."""
+        grant = self._placed.get(run)
+        held = self._above.get(run, frozenset()).union(() if grant is None else grant.needs)
+        return tuple([need for need in needs if need not in held])
 
     # -- the desk ----------------------------------------------------------------------------
 
@@ -102,7 +127,7 @@ class LimitedRuns:
 
     def places(self) -> Collection[Grant]:
         """The places of the runs here."""
-        return list(self._placed.values())
+        return [grant for grant in self._placed.values() if grant is not None]
 
     def accept(self, grant: Grant) -> None:
         """A run has got its place. The place of a run that does not wait here stays with the run:

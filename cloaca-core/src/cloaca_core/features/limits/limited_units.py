@@ -121,6 +121,7 @@ class LimitedUnits:
             store, self, runner_id, clock, subjects, record, uses_limits
         )
         self._runs: LimitedRuns = LimitedRuns(kernel, runner_id, adopted, self.desk)
+        self.above: Callable[[Mapping[ActiveRun, Collection[Need]]], None] = self._runs.above
         self.admits: Callable[[ActiveRun], bool] = self._runs.admits
         self.has_place: Callable[[ActiveRun], bool] = self._runs.has_place
         self.is_denied: Callable[[ActiveRun], bool] = self._runs.is_denied
@@ -137,6 +138,9 @@ class LimitedUnits:
         except LimitKeyError as error:
             self._refuse(run, unit, resume, error)
             return
+        if not needs:
+            self._begin(run, unit, resume, None)
+            return
         key = key_of_unit(run, unit)
         if (grant := self._adopted.take(run, key)) is not None:
             if grant.needs == needs:
@@ -152,7 +156,8 @@ class LimitedUnits:
         given = run.plan.contexts.given(unit & TASK)
         item = MISSING if unit <= TASK else self._kernel.control.ports.maps.item(run, unit)[0].value
         found = [(use.name, key_of(use, task.id, given, item)) for use in task.limits]
-        return tuple([(name, ALL_KEYS if key is None else key) for name, key in found])
+        needs = [(name, ALL_KEYS if key is None else key) for name, key in found]
+        return self._runs.without_held(run, needs)
 
     def _refuse(self, run: ActiveRun, unit: int, resume: Resume, error: LimitKeyError) -> None:
         """The task fails, as it has no key."""
@@ -165,18 +170,21 @@ class LimitedUnits:
         else:
             self._kernel.fail(run, unit, row, str(failure), closed)
 
-    def _begin(self, run: ActiveRun, unit: int, resume: Resume, grant: Grant) -> None:
+    def _begin(self, run: ActiveRun, unit: int, resume: Resume, grant: Grant | None) -> None:
         attempts = self._kernel.attempts
         run.life.ready(())  # it may have waited without a place of ``max_active_runs``
         if attempts.draining:
-            self.desk.give_back(grant)
+            if grant is not None:
+                self.desk.give_back(grant)
             return
         try:
             attempt = self._kernel.control.launcher.limited(run, unit, resume)
         except BaseException:
-            self.desk.give_back(grant)
+            if grant is not None:
+                self.desk.give_back(grant)
             raise
-        self._held[attempt] = grant
+        if grant is not None:
+            self._held[attempt] = grant
         attempts.start(attempt)
 
     def _ask(
@@ -202,11 +210,11 @@ class LimitedUnits:
         """See ``LimitPort``."""
         run, unit = attempt.owner, attempt.index
         is_over = attempt.abandoned or run.cancelled or not self._kernel.runs.has(attempt)
-        if is_over or attempt in self._held:
+        if is_over or attempt in self._held or not (needs := self._needs(run, unit)):
             return
         has_places: asyncio.Future[None] = self._loop.create_future()
         begin = partial(self._continue, attempt, has_places)
-        key = self._ask(run, unit, self._needs(run, unit), self._clock.wall(), begin)
+        key = self._ask(run, unit, needs, self._clock.wall(), begin)
         self._bodies[attempt] = key, has_places
         try:
             await has_places

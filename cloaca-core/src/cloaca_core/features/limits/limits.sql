@@ -69,6 +69,22 @@ WHERE run_id IN :ids AND (task_id = '' OR runner_id IS NULL)
 RETURNING name, number, run_id, task_id, item, runner_id, needs, given_at;
 
 
+-- name: held_above
+-- The places of the runs above these runs, as far as each is paused and cancelled with the run above it.
+WITH RECURSIVE lineage (run_id, above_id) AS (
+    SELECT run.id, run.parent_id FROM cloaca_run AS run
+    WHERE run.id IN :ids AND run.parent_id IS NOT NULL AND run.detached = 0
+    UNION ALL
+    SELECT lineage.run_id, above.parent_id
+    FROM lineage CROSS JOIN cloaca_run AS above
+    WHERE above.id = lineage.above_id AND above.parent_id IS NOT NULL AND above.detached = 0
+)
+SELECT lineage.run_id, place.needs
+FROM lineage CROSS JOIN cloaca_limit_grant AS place
+WHERE place.run_id = lineage.above_id AND place.task_id = ''
+    AND (place.task_id = '' OR place.runner_id IS NULL);
+
+
 -- name: list_waiting_of
 -- What waits in line of these runs, without a runner.
 SELECT run_id, task_id, item, since FROM cloaca_limit_waiter

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         LimitDefinition,
         LimitRow,
         LimitWait,
+        Need,
         Unclaimed,
         Unit,
         Waiter,
@@ -82,6 +83,11 @@ class LimitStore(LimitReads, Protocol):
     async def adopt_places(self, runner_id: str, run_ids: Collection[str]) -> dict[str, Adopted]:
         """Return what these runs have, which the runner has claimed. Places that were given while
         a run had no owner are the runner's from now on. Nothing if the runner is fenced.
+        """
+
+    async def held_above(self, run_ids: Collection[str]) -> dict[str, set[Need]]:
+        """Return the needs of which the runs above these runs have places, as far as each is
+        attached to the run above it. Runs without any are left out.
         """
 
     async def tend_places(self, before: Instant) -> Unclaimed:

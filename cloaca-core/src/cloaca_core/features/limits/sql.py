@@ -100,6 +100,13 @@ class SqlLimits(SqlPart):
             found[run_id].waiting[run_id, task_id, item] = since
         return {run_id: each for run_id, each in found.items() if any(each)}
 
+    async def held_above(self, run_ids: Collection[str]) -> dict[str, set[Need]]:
+        found: dict[str, set[Need]] = {}
+        ids = self._dialect.array(run_ids)
+        for run_id, needs in await self._read(self._limits.held_above, ids=ids):
+            found.setdefault(run_id, set()).update(needs_of(needs))
+        return found
+
     async def tend_places(self, before: Instant) -> Unclaimed:
         q, array = self._limits, self._dialect.array
         rows = await self._read(q.list_unclaimed, limit=MOST_TENDED)

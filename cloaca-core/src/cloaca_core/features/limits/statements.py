@@ -29,6 +29,7 @@ class LimitQueries(Statements, file="limits.sql", news=_NEWS):
     keep_grants: Statement
     find_unclaimed: Statement
     adopt_grants: Statement
+    held_above: Statement
     list_waiting_of: Statement
     list_unclaimed: Statement
     wake_granted: Statement

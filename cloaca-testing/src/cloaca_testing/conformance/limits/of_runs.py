@@ -22,8 +22,11 @@ from cloaca_core.values.limits.settings import LimitSettings
 from cloaca_core.values.waits import NEVER
 from cloaca_testing.conformance.commits import stored, submit
 from cloaca_testing.conformance.limits.places import (
+    ANN,
     API,
     BEAT,
+    BOB,
+    GPU,
     ask,
     ends,
     gives,
@@ -231,3 +234,15 @@ class RunLimitConformance:
         assert (mine.task_id, mine.runner_id) == ("load", "r1")
         await store.free_places("r1")
         assert await held(store, "r1") == []
+
+    async def test_places_count_for_the_runs_below(self, store: Store) -> None:
+        await limited(store, api=LimitSettings(total=9), gpu=ONE)
+        runs = [new_run("a"), new_run("b", parent="a"), new_run("c", parent="b")]
+        runs += [new_run("d", parent="a", detached=True), new_run("e", parent="d")]
+        for each in runs:
+            await submit(store, each)
+        await ask(store, of_run("a", ANN), of_run("b", BOB), of_run("c", BOB), waiter("a", GPU))
+
+        above = await store.held_above(["a", "b", "c", "d", "e", "none"])
+
+        assert above == {"b": {ANN}, "c": {ANN, BOB}}
