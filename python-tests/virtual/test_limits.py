@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 from model.quiet import quiet
-from model.virtual_engine import Program, World, world
+from model.virtual_engine import Program, World, world as endless_world
 from model.virtual_time import the_loop
 
 from cloaca_core.definition.builder import WorkflowBuilder
@@ -32,10 +33,20 @@ pytestmark = pytest.mark.virtual_time
 
 HOUR = 3600.0
 MINUTE = 60_000_000
+DAY = 24 * HOUR
 LEASE = 15.0
 CANCEL = Order("cancel", "ann", None)
 PAUSE = Order("pause", "ann", None)
 RESUME = Order("resume", "ann", None)
+
+
+@asynccontextmanager
+async def world() -> AsyncIterator[World]:
+    """A world in which no story takes longer than some days: a body that waits for a place that no
+    commit gives it waits for ever.
+    """
+    async with asyncio.timeout(10 * DAY), endless_world() as made:
+        yield made
 
 
 class Bodies:
