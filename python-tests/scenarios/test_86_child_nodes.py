@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from scenarios.steering import until
+from tables import each_row
 
 import cloaca
 from cloaca.testing import Harness, crash_at_every_point, harness
@@ -318,7 +319,7 @@ def test_the_time_limit_counts_while_a_node_waits_for_its_child(h: Harness) -> N
 # -- refused -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "error", "text"),
     [
         ({"workflow_name": 3}, TypeError, "workflow_name"),

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import pytest
 from scenarios.steering import until
+from tables import each_row
 
 import cloaca
 from cloaca.testing import crash_at_every_point
@@ -178,7 +179,7 @@ def test_a_crash_at_any_point_repeats_no_iteration() -> None:
     assert (report.status, report.different) == ("Completed", ())
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "error", "text"),
     [
         ({"max_iterations": 0}, ValueError, "max_iterations"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from scenarios.steering import until
+from tables import each_row
 
 import cloaca
 from cloaca.testing import Harness, crash_at_every_point, harness
@@ -407,7 +408,7 @@ def test_the_time_limit_ends_a_run_that_waits_for_its_children(h: Harness) -> No
 # -- refused -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "error", "text"),
     [
         ({"map": 3}, TypeError, "map"),

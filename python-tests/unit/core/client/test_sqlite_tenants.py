@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tables import each_row
 
 import cloaca
 from cloaca_core.client.sqlite_tenants import SqliteTenants
@@ -88,7 +89,7 @@ def test_names_that_differ_only_in_case_are_refused(tenants: SqliteTenants) -> N
         tenants.create("ACME")
 
 
-@pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "x.db", "x\0", "pg_x", "public"])
+@each_row("name", ["", "..", "../x", "a/b", "x.db", "x\0", "pg_x", "public"])
 def test_names_are_those_of_schemas(tenants: SqliteTenants, name: str) -> None:
     for call in (tenants.create, tenants.remove):
         with pytest.raises(TenantNameError):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from model.operations import Do
+from tables import each_row
 
 from cloaca_core.assembly.caller import Caller, Operation
 from cloaca_core.assembly.host import EngineHost
@@ -29,7 +30,7 @@ def test_a_runner_stops_and_starts_to_claim(do: Do, host: EngineHost) -> None:
     assert do(Health())["paused"] is False
 
 
-@pytest.mark.parametrize("operation", [Health(), Start(), Stop()])
+@each_row("operation", [Health(), Start(), Stop()])
 async def test_a_closed_runner_says_so_when_a_call_is_waited_for(
     caller: Caller, host: EngineHost, operation: Operation[Any]
 ) -> None:

@@ -221,7 +221,7 @@ def test_bad_arguments_are_refused_when_the_call_is_made(
         make(caller)
 
 
-@pytest.mark.parametrize(("make", "kind"), _REFUSED)
+@each_row(("make", "kind"), _REFUSED)
 def test_a_closed_runner_says_that_it_is_closed_before_it_looks_at_arguments(
     caller: Caller,
     host: EngineHost,
@@ -234,7 +234,7 @@ def test_a_closed_runner_says_that_it_is_closed_before_it_looks_at_arguments(
         make(caller)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "make",
     [
         lambda caller: Execute("flow", timeout=-1).call(caller),
@@ -252,7 +252,7 @@ def test_a_timeout_and_an_id_are_looked_at_on_a_closed_runner_too(
         make(caller)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "make",
     [
         lambda caller: GetRun(UNKNOWN).call(caller),

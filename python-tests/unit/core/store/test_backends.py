@@ -32,7 +32,7 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
     return lambda url: backends.backend_for(url).name
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "url"),
     [
         ("sqlite", ":memory:"),

@@ -85,7 +85,7 @@ class Parent:
 # -- one request ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("context", "text", "data"),
     [
         (None, "{}", {}),
@@ -123,7 +123,7 @@ def test_a_bad_value_is_refused_with_its_path(requests: Requests) -> None:
     assert caught.value.path == "orders[0].price"
 
 
-@pytest.mark.parametrize(("length", "is_refused"), [(1024, False), (1025, True)])
+@each_row(("length", "is_refused"), [(1024, False), (1025, True)])
 def test_the_size_of_an_input_is_bounded_in_bytes(
     requests: Requests, length: int, is_refused: bool
 ) -> None:
@@ -173,7 +173,7 @@ def test_tags_are_stored_as_json_and_none_as_an_empty_object(requests: Requests)
     assert requests.request("flow", [None]).tags == "{}"
 
 
-@pytest.mark.parametrize("text", ["k", "x" * 255, "日本", "'; --", Colour.RED, Shade.DARK])
+@each_row("text", ["k", "x" * 255, "日本", "'; --", Colour.RED, Shade.DARK])
 def test_a_text_is_taken_as_it_is(requests: Requests, text: str) -> None:
     request = requests.request("flow", [None], idempotency_key=text)
 
@@ -181,7 +181,7 @@ def test_a_text_is_taken_as_it_is(requests: Requests, text: str) -> None:
     assert type(request.idempotency_key) is str
 
 
-@pytest.mark.parametrize("text", [Colour.RED, Shade.DARK])
+@each_row("text", [Colour.RED, Shade.DARK])
 def test_what_is_stored_and_what_is_looked_for_are_the_same_text(
     requests: Requests, text: str
 ) -> None:
@@ -238,7 +238,7 @@ def test_tags_that_are_no_mapping_are_refused(requests: Requests, tags: Any) -> 
 # -- from within a body --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("stored", "limit"),
     [(None, None), (1_500_000, 1.5), (60_000_000, timedelta(minutes=1)), (-1, NO_LIMIT)],
 )
@@ -311,7 +311,7 @@ def test_a_run_that_has_failed_is_begun_again_only_if_that_is_asked(requests: Re
     assert (asked.kind, asked.reason) == ("retry", "submitted again")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("policy", "key", "error"),
     [
         ("again", "k", ConfigError),
@@ -452,7 +452,7 @@ def test_conditions_are_taken_over(requests: Requests) -> None:
     assert wanted == RunFilter(("Failed",), "public::embedded::flow", expected_tags, RUN_ID, 5)
 
 
-@pytest.mark.parametrize("status", ["Pending", "Running", "Completed", "Failed", "Cancelled"])
+@each_row("status", ["Pending", "Running", "Completed", "Failed", "Cancelled"])
 def test_every_state_of_a_run_can_be_asked_for(requests: Requests, status: str) -> None:
     assert requests.run_filter(Selection(status), 1, None).statuses == (status,)
 
@@ -463,7 +463,7 @@ def test_several_states_can_be_asked_for(requests: Requests) -> None:
     assert wanted == RunFilter(("Failed", "Cancelled"), limit=sys.maxsize)
 
 
-@pytest.mark.parametrize("status", [[], (), set()])
+@each_row("status", [[], (), set()])
 def test_no_state_at_all_is_a_mistake(requests: Requests, status: Any) -> None:
     with pytest.raises(ConfigError, match=r"^status must name a state, or be None for any$"):
         requests.run_filter(Selection(status))
@@ -522,7 +522,7 @@ def test_a_state_of_another_type_is_refused(requests: Requests, status: Any) -> 
     assert caught.value.field == "status"
 
 
-@pytest.mark.parametrize("limit", [1, 100, sys.maxsize])
+@each_row("limit", [1, 100, sys.maxsize])
 def test_a_limit_may_be_as_large_as_an_integer_of_the_database(
     requests: Requests, limit: int
 ) -> None:
@@ -549,7 +549,7 @@ def test_another_limit_is_refused(requests: Requests, limit: Any, kind: type[Con
     assert (type(caught.value), caught.value.field) == (kind, "limit")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "namespace"),
     [
         ("flow", "public::embedded::flow"),

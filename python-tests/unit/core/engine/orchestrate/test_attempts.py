@@ -250,7 +250,7 @@ class TestRecovery:
             [("b", 1, "Running")],
         ]
 
-    @pytest.mark.parametrize("deaths", [1, 2])
+    @each_row("deaths", [1, 2])
     async def test_what_waits_for_its_turn_counts_as_backlog(self, deaths: int) -> None:
         """So a runner that took much over claims and requests nothing on top of that."""
         scene = Scene(max_concurrent_tasks=1)

@@ -10,6 +10,7 @@ import pytest
 from model.orchestration import PAIR, Scene, fail
 from model.quiet import quiet
 from model.runs import graph_of
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.nodes.approval import approval
@@ -122,7 +123,7 @@ async def test_a_runner_that_could_not_claim_it_again_keeps_it() -> None:
 # -- the runner leaves -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("never_evicts", [False, True])
+@each_row("never_evicts", [False, True])
 async def test_a_runner_that_leaves_gives_back_what_rests_here(never_evicts: bool) -> None:
     scene = scene_of(never_evicts=never_evicts)
     await waiting(scene, NAP)

@@ -11,6 +11,7 @@ from model.orchestration import (
     There,
 )
 from model.runs import active_run, attempt_of, graph_of
+from tables import each_row
 
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.outcome import Raised, Succeeded
@@ -66,7 +67,7 @@ def attempt() -> Attempt:
 
 
 class TestAttempts:
-    @pytest.mark.parametrize(
+    @each_row(
         ("crashes", "place", "alone", "code"),
         [
             (1, THREADS, False, None),
@@ -105,7 +106,7 @@ class TestAttempts:
             status="Completed", change='{"the":"text"}', ended_at=900
         )
 
-    @pytest.mark.parametrize("retry_at", [None, 950])
+    @each_row("retry_at", [None, 950])
     def test_one_that_failed_says_why_and_when_the_next_may_start(
         self, attempt: Attempt, retry_at: int | None
     ) -> None:
@@ -126,7 +127,7 @@ class TestAttempts:
         assert type(row.reason_code) is str
         assert row == FAILED._replace(retry_at=950, reason_code="worker_lost", crashes=4)
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("crashes", "alone", "counted"),
         [(0, False, 1), (1, False, 2), (2, False, 2), (2, True, 3), (3, True, 4)],
     )
@@ -166,7 +167,7 @@ def test_a_skipped_task_has_attempt_0_and_no_beginning() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "stored"),
     [
         ("a\0b", "a\N{SYMBOL FOR NULL}b"),

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from model.hand_clock import HandClock
+from tables import each_row
 
 from cloaca_core.engine.runtime import thread_calls as module
 from cloaca_core.engine.runtime.thread_calls import (
@@ -251,7 +252,7 @@ async def test_it_fails_with_the_error_of_a_task() -> None:
         call.result(0)
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@each_row("when", ["before", "after"])
 async def test_the_task_of_a_caller_that_has_given_up_is_cancelled(when: str) -> None:
     call, task = ParkedCall[None](), asyncio.create_task(asyncio.sleep(3600))
     call.is_withdrawn = when == "before"

@@ -14,6 +14,7 @@ from model.memory_store import MemoryStore
 from model.orchestration import Places
 from model.quiet import quiet
 from model.runs import active_run, attempt_of, graph_of, nothing
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
@@ -216,7 +217,7 @@ async def test_as_many_begin_as_there_are_places_once_they_are_durable(desk: Des
     assert desk.capacity.free() == 2  # of the places that were kept for them
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("queues", "by_right", "expected"),
     [
         ({"gpu": None}, False, [None, None]),

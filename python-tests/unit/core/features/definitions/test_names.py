@@ -35,7 +35,7 @@ def engine(*recorded: str) -> Engine:
     return cast(Engine, SimpleNamespace(definitions=RecordedDefinitions(store, Registry())))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("works", "name", "expected"),
     [
         (False, "invoice", "invoice"),
@@ -82,7 +82,7 @@ async def test_a_filter_is_of_the_recorded_workflow_and_else_as_it_was(
     assert await wanted.resolved(engine()) == asked
 
 
-@pytest.mark.parametrize("works", [True, False])
+@each_row("works", [True, False])
 async def test_a_filter_without_a_workflow_stays_one(own_registry: Registry, works: bool) -> None:
     wanted = FilterByName.of(host(own_registry, works=works), RunFilter(limit=3), None)
 

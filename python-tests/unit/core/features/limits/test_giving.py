@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from itertools import product
 
-import pytest
 from model.memory_limits import LimitTable
 from model.plain_limits import PlainLimits, units_of
+from tables import each_row
 
 from cloaca_core.features.limits.giving import Wanted
 from cloaca_core.features.limits.records import Need, Waiter
@@ -137,13 +138,12 @@ def tell(both: Both, chance: random.Random, acts: int) -> None:
                 both.waits(chance.randrange(SECOND))
 
 
-@pytest.mark.parametrize("seed", range(12))
-@pytest.mark.parametrize("limit", SETTINGS.values(), ids=SETTINGS)
-def test_one_limit_gives_what_plain_limits_give(limit: LimitSettings, seed: int) -> None:
-    tell(Both({"api": limit}), chance_of(seed), 40)
+@each_row(("name", "seed"), product(SETTINGS, range(12)))
+def test_one_limit_gives_what_plain_limits_give(name: str, seed: int) -> None:
+    tell(Both({"api": SETTINGS[name]}), chance_of(seed), 40)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@each_row("seed", range(12))
 def test_several_limits_are_taken_together_or_not_at_all(seed: int) -> None:
     chance = chance_of(seed)
     names = chance.sample(sorted(SETTINGS), 3)

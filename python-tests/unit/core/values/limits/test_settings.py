@@ -131,6 +131,6 @@ def test_the_json_has_what_is_given() -> None:
     assert LimitSettings.read('{"total":3,"colour":"red"}') == LimitSettings(total=3)
 
 
-@pytest.mark.parametrize("value", [NO_LIMIT, None])
+@each_row("value", [NO_LIMIT, None])
 def test_no_change_of_a_missing_setting_adds_one(value: NoLimit | None) -> None:
     assert LimitSettings().changed_by(LimitChanges(total=value)) == LimitSettings()

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from tables import each_row
 
 from cloaca_tools.cli.services.worker import COLLECT_AFTER, Signals, seldom_collecting
 
@@ -65,7 +66,7 @@ class TestGarbage:
             assert gc.get_threshold() == (COLLECT_AFTER, *usual[1:])
         assert gc.get_threshold() == usual
 
-    @pytest.mark.parametrize("own", [(0, 0, 0), (100, 5, 5)])
+    @each_row("own", [(0, 0, 0), (100, 5, 5)])
     def test_a_program_that_decides_itself_how_often_is_left_alone(
         self, own: tuple[int, int, int]
     ) -> None:

@@ -69,7 +69,7 @@ def test_lines_of_all_tasks_stand_in_order_without_codes_of_terminals(
     assert "log-next" not in html
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("query", "lines"),
     [
         ("level=warning", ["red", "done"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from model.observed import Observed
+from tables import each_row
 
 from cloaca_core.errors import AmbiguousRunError, ConfigTypeError, RunNotFoundError
 from cloaca_testing.conformance.commits import submit
@@ -18,7 +19,7 @@ async def observed() -> Observed:
     return observed
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("ref", "expected"),
     [("@", "b1"), ("@~0", "b1"), ("@~2", "a1"), ("b", "b1"), (" B1 ", "b1"), ("a2", "a2")],
 )
@@ -26,7 +27,7 @@ async def test_a_reference_is_a_run(observed: Observed, ref: str, expected: str)
     assert await ids.resolved(observed.engine, ids.checked_ref(ref)) == expected
 
 
-@pytest.mark.parametrize("ref", ["c", "@~3", "@x", "@~", "", "a run"])
+@each_row("ref", ["c", "@~3", "@x", "@~", "", "a run"])
 async def test_none_is_not_found(observed: Observed, ref: str) -> None:
     with pytest.raises(RunNotFoundError) as none:
         await ids.resolved(observed.engine, ids.checked_ref(ref))

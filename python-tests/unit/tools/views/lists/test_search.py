@@ -39,7 +39,7 @@ async def observed() -> Observed:
     return observed
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "expected"),
     [
         ("", ()),
@@ -72,7 +72,7 @@ async def test_a_term_is_a_condition(
     assert found == RunSearch(expected)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "by:nobody",
@@ -128,7 +128,7 @@ async def test_a_parent_is_named_as_any_run(observed: Observed) -> None:
         await search.resolved(observed.engine, parse("parent:c"), NOW)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "values", "negated"),
     [
         ("id:@", ("b1",), False),
@@ -147,7 +147,7 @@ async def test_an_id_may_be_a_place_in_the_order_of_runs(
     assert found == RunSearch((Condition("id", values, negated),))
 
 
-@pytest.mark.parametrize("text", ["id:@~2", "id:@x", "-id:@~2", "id:a,@~2"])
+@each_row("text", ["id:@~2", "id:@x", "-id:@~2", "id:a,@~2"])
 async def test_a_place_without_a_run_is_not_found(observed: Observed, text: str) -> None:
     await submit(observed.store, new_run("a1", owner=None), new_run("b1", owner=None))
 

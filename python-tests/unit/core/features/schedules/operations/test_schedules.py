@@ -209,7 +209,7 @@ def test_an_impossible_workflow_name_is_refused_when_the_call_is_made(caller: Ca
         RegisterCron("", "@daily", "UTC").call(caller)
 
 
-@pytest.mark.parametrize(("prefix", "make"), _MADE)
+@each_row(("prefix", "make"), _MADE)
 def test_a_closed_runner_says_first_that_it_is_closed(
     caller: Caller,
     host: EngineHost,
@@ -248,7 +248,7 @@ def test_an_engine_that_shuts_down_refuses_a_call_before_it_looks_at_arguments(
         engine._lifecycle.closing = False
 
 
-@pytest.mark.parametrize("make", _OTHERS)
+@each_row("make", _OTHERS)
 def test_a_runner_that_is_not_open_says_so(
     own_registry: Any, make: Callable[[Caller], Call[Any]]
 ) -> None:
