@@ -549,7 +549,7 @@ def test_one_item_shows_its_error_or_its_result(page: TestClient, mapped: cloaca
     assert f"convert[{HOSTILE}7]" in failed
     assert "item 7 · 1 attempt" in failed
     assert f"ValueError: page 7 {HOSTILE}" in failed
-    assert '"page": 7' in failed  # its data
+    assert '3 "page": 7 4 }' in failed  # lines of its data
     completed = words(part(look(page, mapped.id, task="convert", item=8), "item"))
     assert '"pages" : 8' in completed or '"pages": 8' in completed
 
