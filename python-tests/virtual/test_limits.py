@@ -33,7 +33,7 @@ pytestmark = pytest.mark.virtual_time
 
 HOUR = 3600.0
 MINUTE = 60_000_000
-DAY = 24 * HOUR
+LONGEST = 12 * HOUR
 LEASE = 15.0
 CANCEL = Order("cancel", "ann", None)
 PAUSE = Order("pause", "ann", None)
@@ -42,10 +42,10 @@ RESUME = Order("resume", "ann", None)
 
 @asynccontextmanager
 async def world() -> AsyncIterator[World]:
-    """A world in which no story takes longer than some days: a body that waits for a place that no
+    """A world in which no story takes longer than half a day: a body that waits for a place that no
     commit gives it waits for ever.
     """
-    async with asyncio.timeout(10 * DAY), endless_world() as made:
+    async with asyncio.timeout(LONGEST), endless_world() as made:
         yield made
 
 

@@ -143,8 +143,8 @@ class LimitPort(Protocol):
     """
 
     def admits(self, run: ActiveRun) -> bool:
-        """Whether a run with limits, of itself or of tasks, may begin. Otherwise it is adopted again
-        once it has its place.
+        """Whether a run with limits, of itself or of tasks, may begin. Otherwise it is adopted
+        again once it has its place.
         """
 
     def has_place(self, run: ActiveRun) -> bool:
