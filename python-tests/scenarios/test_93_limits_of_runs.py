@@ -11,6 +11,7 @@ import pytest
 from scenarios.steering import Gate, until
 
 import cloaca
+from cloaca import databases
 
 OpenRunner = Callable[..., cloaca.DefaultRunner]
 
@@ -139,6 +140,31 @@ def test_explain_says_for_which_limits_a_run_waits_that_has_left(open_runner: Op
     assert (explained.code, explained.waits_for) == ("limit", cloaca.Wait("limit", "api"))
     assert explained.why.startswith("tasks that wait for places of limits: call")
     assert second.result(60).status == "Completed"
+
+
+@pytest.mark.each_backend
+def test_a_program_with_more_places_begins_what_waits_also_in_a_copy(
+    new_database_url: Callable[[], str],
+) -> None:
+    source, target = new_database_url(), new_database_url()
+
+    def registry(total: int) -> cloaca.Registry:
+        made = cloaca.Registry()
+        with cloaca.WorkflowBuilder("nightly", registry=made) as builder:
+            builder.limits(cloaca.Limit("nightly", total=total))
+            cloaca.task(id="work")(lambda context: {"done": True})
+        return made
+
+    with cloaca.DefaultRunner(source, registry=registry(0)) as runner:
+        runs = [runner.submit("nightly") for _ in range(2)]
+        until(lambda: all(each.explain().code == "limit" for each in runs))
+        wait_for("Pending", *runs)
+    databases.copy(source, target, paused=True)
+
+    with cloaca.DefaultRunner(target, registry=registry(1)) as runner:
+        runner.resume_workflow("nightly")
+        copies = [runner.get_run(each.id).result(60) for each in runs]
+        assert [each.status for each in copies] == ["Completed"] * 2
 
 
 def test_runs_of_a_client_without_the_code_wait_too(

@@ -134,7 +134,9 @@ async def test_a_runner_looks_only_for_places_behind_those_that_it_has_seen() ->
             await first.wait(each)
 
         # places go to a run of the other runner first, then to the second runner, which learns it
-        assert looks[-2:] == [(0, [3]), (3, [])]
+        later = looks[looks.index((0, [3])) + 1 :]
+        assert later
+        assert min(after for after, _ in later) == 3
 
 
 async def test_a_retry_holds_no_place_while_it_waits_for_its_time() -> None:

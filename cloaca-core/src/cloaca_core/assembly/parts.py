@@ -263,7 +263,7 @@ class Parts(Kernel):
             base.clock,
             base.subjects,
             self.limit_recorder.record,
-            self.limit_recorder.uses_limits,
+            self.limit_recorder.used,
             self.adopted_places,
             base.config.evict_after_seconds,
         )

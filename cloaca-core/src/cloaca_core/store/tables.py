@@ -67,6 +67,23 @@ TABLES: Final = (
         "name content changes family recorded_at:int changed_at:int changed_by",
         may_have_others=True,  # a runner that opened it before has recorded them
     ),
+    # No run that is copied has an owner: these are the places of runs, and what waits in line.
+    _table(
+        "limit_line",
+        "id",
+        "id name key held:int tat:int given:int opens_at:int first_rank:int first_at:int "
+        "oldest_at:int waits:int",
+    ),
+    _table(
+        "limit_waiter",
+        "run_id task_id item",
+        "run_id task_id item:int line runner_id rank:int since:int units:int needs",
+    ),
+    _table(
+        "limit_grant",
+        "id",
+        "id name number:int run_id task_id item:int runner_id needs given_at:int",
+    ),
     _table("definition", "workflow version", "workflow version name content recorded_at:int"),
     _table("workflow", "workflow", "workflow version name short_name retention:int queue"),
     _table(

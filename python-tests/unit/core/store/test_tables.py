@@ -21,9 +21,6 @@ NOT_COPIED: Final = {
     "cloaca_listener",
     "cloaca_unserved",
     "cloaca_upkeep",
-    "cloaca_limit_line",  # the use of limits by the runners of a database
-    "cloaca_limit_waiter",
-    "cloaca_limit_grant",
     "cloaca_payload",  # they are in the rows of their runs
 }
 KINDS: Final[dict[str, Kind]] = {

@@ -63,7 +63,8 @@ class Waiting(Protocol):
 
 
 class PlaceDesk:
-    """Belongs to the engine's loop. ``record`` records the limits that the program has registered.
+    """Belongs to the engine's loop. ``record`` records the limits that the program has registered,
+    ``limits`` are the names of those that its tasks and workflows use.
 
     Of the waiters in ``_unasked`` the database does not know. ``_back`` and ``_left`` are places
     and waiters that the next transaction removes, ``_again`` limits of which it gives places. At
@@ -82,10 +83,10 @@ class PlaceDesk:
         clock: Clock,
         subjects: Subjects,
         record: Callable[[], Awaitable[None]],
-        uses_limits: Callable[[], bool],
+        limits: Callable[[], Collection[str]],
     ) -> None:
         self._subjects = subjects
-        self._uses_limits = uses_limits
+        self._limits = limits
         self._tends_at: int | None = None
         self._has_to_claim = False
         self._below: set[ActiveRun] = set()
@@ -155,7 +156,7 @@ class PlaceDesk:
 
     def _tend_soon(self) -> None:
         """Runs may have ended without an owner, or have got places."""
-        if self._uses_limits():
+        if self._limits():
             self._has_to_claim = True
             self._wakeup.wake()
 
@@ -216,7 +217,9 @@ class PlaceDesk:
 
     def _is_time_to_tend(self) -> bool:
         if self._tends_at is None:  # the runner has just opened, or its program has no limits
-            return self._uses_limits()
+            names = self._limits()
+            self._again |= set(names)  # more may be free by its definitions
+            return bool(names)
         return self._tends_at <= self._clock.wall()
 
     async def _tend(self) -> None:

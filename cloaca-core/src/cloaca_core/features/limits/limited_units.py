@@ -101,7 +101,7 @@ class LimitedUnits:
         clock: Clock,
         subjects: Subjects,
         record: Callable[[], Awaitable[None]],
-        uses_limits: Callable[[], bool],
+        limits: Callable[[], Collection[str]],
         adopted: AdoptedPlaces,
         evict_after: float,
     ) -> None:
@@ -117,9 +117,7 @@ class LimitedUnits:
         self._in_line = InLineUnits()
         self._adopted = adopted
         self._evict_after = evict_after
-        self.desk: PlaceDesk = PlaceDesk(
-            store, self, runner_id, clock, subjects, record, uses_limits
-        )
+        self.desk: PlaceDesk = PlaceDesk(store, self, runner_id, clock, subjects, record, limits)
         self._runs: LimitedRuns = LimitedRuns(kernel, runner_id, adopted, self.desk)
         self.above: Callable[[Mapping[ActiveRun, Collection[Need]]], None] = self._runs.above
         self.admits: Callable[[ActiveRun], bool] = self._runs.admits

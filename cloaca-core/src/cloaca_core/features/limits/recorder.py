@@ -44,9 +44,15 @@ class LimitRecorder:
         if unknown := tuple([each for each in unknown if each.name not in recorded]):
             raise refused_limits(unknown, sorted(recorded | {each.name for each in defined}))
 
-    def uses_limits(self) -> bool:
-        """Whether a task or a workflow of this program has limits."""
-        return any(_uses_limits(each) for each in self._registry.workflows())
+    def used(self) -> set[str]:
+        """The names of the limits that tasks and workflows of this program use."""
+        return {
+            use.name
+            for each in self._registry.workflows()
+            if _uses_limits(each)
+            for uses in (each.limits, *[task.limits for task in each.tasks])
+            for use in uses
+        }
 
     async def record(self) -> None:
         """Record the limits of this program that it has not recorded yet."""

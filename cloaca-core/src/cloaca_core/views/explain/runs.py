@@ -238,7 +238,7 @@ def _limited(facts: Facts) -> Why:
 def _not_due(facts: Facts, tasks: Sequence[TaskExplanation], due_at: int) -> list[Why]:
     if due_at <= facts.now:
         return [Why("due", f"it came due {when(due_at, facts.now)}")]
-    if facts.recorded.row.started_at is None:
+    if facts.recorded.row.started_at is None and due_at != NEVER:
         return [Why("not_due", f"it starts {when(due_at, facts.now)}")]
     waits, retry = _waits(tasks), _retry(facts)
     whys = [] if waits is None else [waits, *_parked(facts)]
@@ -250,6 +250,8 @@ def _not_due(facts: Facts, tasks: Sequence[TaskExplanation], due_at: int) -> lis
         whys.append(retry)
     if whys:
         return whys
+    if due_at == NEVER and facts.recorded.row.started_at is None:
+        return [Why("not_due", "it has got its place of a limit, and is claimed soon")]
     if due_at == NEVER:
         return [Why("not_due", "it goes on once a message comes that it waits for")]
     return [Why("not_due", f"it goes on {when(due_at, facts.now)}")]

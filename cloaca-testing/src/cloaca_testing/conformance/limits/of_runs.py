@@ -216,6 +216,18 @@ class RunLimitConformance:
 
         assert await claimed(store) == "b"
 
+    async def test_a_newer_definition_gives_to_runs_that_no_runner_has(self, store: Store) -> None:
+        await limited(store, api=LimitSettings(per_key=1))
+        await submit(store, new_run("a"), new_run("b"))
+        await ask(store, of_run("a", ANN), of_run("b", ANN))
+        await parked(store, of_run("b", ANN))
+
+        await limited(store, api=LimitSettings(per_key=2))
+        assert (await ask(store, names=["api"])).to_claim
+
+        await store.tend_places(0)
+        assert await claimed(store) == "b"
+
     async def test_a_body_of_a_parked_run_goes_on_with_its_place(self, store: Store) -> None:
         await limited(store, api=ONE)
         await submit(store, new_run("a"), new_run("b"))
