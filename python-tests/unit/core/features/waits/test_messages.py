@@ -230,6 +230,20 @@ async def test_of_two_questions_of_a_body_by_one_name_the_open_one_is_decided(de
     assert [each.name for each in desk.store.taken] == ["signed"]
 
 
+async def test_of_two_questions_by_one_name_the_decided_one_is_told_and_not_the_late_one(
+    desk: Desk,
+) -> None:
+    late = WAIT._replace(task_id="t", number=1, timed_out=1)
+    desk.store.open = [late, WAIT._replace(task_id="t", number=2)]
+    desk.store.unread = [OF_FIRST._replace(for_task="t", for_item=WAIT.item)]
+    desk.store.answer = Sent("Waiting", None, changed=False, refusal="decided")
+
+    with pytest.raises(AlreadyDecidedError) as caught:
+        await desk.messages.decide("r", APPROVE)
+
+    assert caught.value.by == "bob"
+
+
 async def test_a_decision_that_a_body_has_taken_is_told(desk: Desk) -> None:
     """That of a node is told by its record alone: it may be asked again."""
     row = MessageRow("r", 1, "m", APPROVAL, "signed", PAYLOAD, None, "bob", NOW, "t")
