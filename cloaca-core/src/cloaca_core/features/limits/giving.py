@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from cloaca_core.features.limits.known_waiters import KnownWaiters
 from cloaca_core.features.limits.lines import (
     all_needs,
     bounds,
@@ -130,10 +131,10 @@ class _Giving:
         self._limits = limits
         self._lines = {line.need: line for line in lines}
         self._before = dict(self._lines)
-        self._known: dict[Unit, tuple[Waiter, Need | None]] = {
-            each.unit: (each, None) for each in wanted.requests
-        }
-        self._seen: set[Unit] = set(self._known)
+        self._known = KnownWaiters(wanted.runner_id)
+        for each in wanted.requests:
+            self._known.put(each, None)
+        self._seen: set[Unit] = {each.unit for each in wanted.requests}
         freed = {need for need in wanted.released if need[1] != ALL_KEYS}
         self._queues = {
             name: WaitersRead(name, sorted(need for need in freed if need[0] == name))
@@ -169,7 +170,7 @@ class _Giving:
             if not self._limits.keys() >= {name for name, _ in waiter.needs}:
                 self._again.update(name for name, _ in waiter.needs)
                 self._passed.add(line)
-                del self._known[waiter.unit]
+                self._known.remove(waiter.unit)
                 continue
             yield from self._read_lines(all_needs(waiter))
             if (blocked := self._blocked(waiter)) is None:
@@ -218,7 +219,7 @@ class _Giving:
             for waiter in waiters:
                 if waiter.unit not in self._seen:
                     self._seen.add(waiter.unit)
-                    self._known[waiter.unit] = waiter, line.need
+                    self._known.put(waiter, line.need)
 
     def _may_wait(self, queue: WaitersRead) -> bool:
         """Whether a waiter of a limit may stand in a line whose key has places."""
@@ -239,45 +240,39 @@ class _Giving:
     def _first_of(self, name: str) -> Place:
         """The place of the first known waiter of a limit, in the order that counts now."""
         by_age = self._is_for_oldest(name)
-        places = [place_of(each, by_age=by_age) for each, _ in self._waiters_of(name)]
-        return min(places, default=LAST)
+        firsts = self._firsts(name, by_age=by_age)
+        return min([place_of(each, by_age=by_age) for each, _ in firsts], default=LAST)
 
-    def _waiters_of(self, name: str) -> list[tuple[Waiter, Need | None]]:
-        """The known waiters to look at for this limit, with the lines in which they stand."""
+    def _firsts(
+        self, name: str, *, by_age: bool, own: bool = False
+    ) -> list[tuple[Waiter, Need | None]]:
+        """The first known waiter of each line of a limit that may have a place, with its line."""
+        has_room = self._has_room((name, ALL_KEYS))
         return [
-            (waiter, line)
-            for waiter, line in self._known.values()
-            if (waiter.needs[0][0] == name if line is None else line[0] == name)
-            and (line is None or (self._is_open(line) and self._has_room((name, ALL_KEYS))))
+            (first, line)
+            for line in self._known.lines(name)
+            if line is None or (has_room and self._is_open(line))
+            if (first := self._known.first(name, line, by_age=by_age, own=own)) is not None
         ]
 
     def _next(self) -> tuple[Waiter, Need | None] | None:
         """The next waiter to look at, and the line in which it stands."""
-        firsts = [first for name in self._names() if (first := self._next_of(name)) is not None]
+        names = self._known.names()
+        firsts = [first for name in names if (first := self._next_of(name)) is not None]
         return min(firsts, key=lambda each: place_of(each[0], by_age=False), default=None)
 
-    def _names(self) -> set[str]:
-        return {
-            waiter.needs[0][0] if line is None else line[0] for waiter, line in self._known.values()
-        }
-
     def _next_of(self, name: str) -> tuple[Waiter, Need | None] | None:
-        if not (waiters := self._waiters_of(name)):
-            return None
         by_age = self._is_for_oldest(name)
-        first = min(waiters, key=lambda each: place_of(each[0], by_age=by_age))
-        runner = self._wanted.runner_id
-        if by_age or runner is None or not self._wanted.released:
+        if not (firsts := self._firsts(name, by_age=by_age)):
+            return None
+        first = min(firsts, key=lambda each: place_of(each[0], by_age=by_age))
+        if by_age or self._wanted.runner_id is None or not self._wanted.released:
             return first
         until = first[0].since + self._wanted.beat
-        own = [
-            each
-            for each in waiters
-            if each[0].runner_id == runner
-            and each[0].rank == first[0].rank
-            and each[0].since <= until
-        ]
-        return min(own, key=lambda each: place_of(each[0], by_age=False), default=first)
+        own = self._firsts(name, by_age=False, own=True)
+        best = min(own, key=lambda each: place_of(each[0], by_age=False), default=first)
+        is_soon = best[0].rank == first[0].rank and best[0].since <= until
+        return best if is_soon else first
 
     def _is_open(self, line: Need) -> bool:
         """Whether the key of a line has a place; the limit as a whole is not looked at."""
@@ -320,11 +315,11 @@ class _Giving:
             self._renewed.add(line)
         if waiter.units > 1:
             rest = waiter._replace(units=waiter.units - 1, since=max(self._now, waiter.since))
-            self._known[waiter.unit] = rest, line
+            self._known.put(rest, line)
             if line is not None:
                 self._standing[waiter.unit] = Standing(rest, line)
             return
-        del self._known[waiter.unit]
+        self._known.remove(waiter.unit)
         self._standing.pop(waiter.unit, None)
         if line is not None or self._may_stand(waiter):
             self._gone.append(waiter.unit)
@@ -335,7 +330,7 @@ class _Giving:
 
     def _stand(self, waiter: Waiter, line: Need | None, blocked: Need) -> None:
         """Let a waiter stand in the line of the first of its needs without a place."""
-        self._known[waiter.unit] = waiter, blocked
+        self._known.put(waiter, blocked)
         self._standing[waiter.unit] = Standing(waiter, blocked)
         if line is not None:
             self._renewed.add(line)
@@ -368,7 +363,7 @@ class _Giving:
 
     def _empty_lines(self) -> None:
         """Lines in which no waiter stands any more say so."""
-        standing = {line for _, line in self._known.values()} | self._passed
+        standing = {line for _, line in self._known} | self._passed
         for need in {each for queue in self._queues.values() for each in queue.complete} - standing:
             self._lines[need] = without_waiters(self._lines[need])
 
@@ -390,7 +385,7 @@ class _Giving:
                 continue
             if whole.first is None and whole.keys_first is None:
                 continue
-            known = [waiter for waiter, line in self._known.values() if line and line[0] == name]
+            known = [waiter for waiter, line in self._known if line and line[0] == name]
             waiting = max(1, sum(each.units for each in known))
             looks.append(full_at(settings.rate, whole.tat, self._now, waiting))
         return min(looks, default=None)

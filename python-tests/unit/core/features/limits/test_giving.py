@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+import sys
 from itertools import product
 
 from model.memory_limits import LimitTable
 from model.plain_limits import PlainLimits, units_of
 from tables import each_row
 
-from cloaca_core.features.limits.giving import Wanted
+from cloaca_core.features.limits.giving import Decision, Wanted, decide
 from cloaca_core.features.limits.records import Need, Waiter
+from cloaca_core.features.limits.waiters_read import Found
 from cloaca_core.values.limits.rates import Rate
 from cloaca_core.values.limits.settings import LimitSettings
 
@@ -175,3 +177,45 @@ def test_a_line_that_is_read_besides_does_not_hide_others() -> None:
     decision = table.transact(later, limits, [("api", 1)])
 
     assert [run_id[0] for run_id, *_ in units_of(decision.grants)] == [*"bcdefz"]
+
+
+def test_own_waiters_come_first_only_among_those_of_their_priority() -> None:
+    table, limits = LimitTable(), {"api": LimitSettings(total=1)}
+    ask(table, limits, "a", needs_of("api"))
+    for run_id, runner_id, rank in (("other", "they", 0), ("own", "me", 9)):
+        waiter = Waiter(run_id, "task", -1, runner_id, rank, NOW, 1, needs_of("api"))
+        table.transact(Wanted(runner_id, NOW, 0, [waiter]), limits)
+
+    decision = table.transact(Wanted("me", NOW, SECOND), limits, [("api", 1)])
+
+    assert units_of(decision.grants) == [("other", "task", -1)]
+
+
+def calls_for(number: int) -> int:
+    """The Python calls of a decision on so many bodies, half of which get places."""
+    asked = [
+        Waiter(f"run{each:05}", "task", -1, "me", 0, NOW + each, 1, needs_of("api"))
+        for each in range(number)
+    ]
+    limits = {"api": LimitSettings(total=number // 2)}
+    deciding = decide(Wanted("me", NOW, 0, asked), limits, [])
+    next(deciding)
+    calls = 0
+
+    def count(_: object, event: str, __: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        deciding.send(Found())
+    except StopIteration as end:
+        decision: Decision = end.value
+    finally:
+        sys.setprofile(None)
+    assert len(decision.grants) == number // 2
+    return calls
+
+
+def test_a_decision_on_many_costs_no_more_for_each() -> None:
+    assert calls_for(400) <= 4.5 * calls_for(100)

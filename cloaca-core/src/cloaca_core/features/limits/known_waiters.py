@@ -1,0 +1,76 @@
+"""The waiters that a decision on places knows, found in their orders without looking at all."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator
+from heapq import heappop, heappush
+
+from cloaca_core.features.limits.records import Need, Unit, Waiter
+from cloaca_core.features.limits.waiters_read import Place, place_of
+
+
+class KnownWaiters:
+    """Each stands in a line, or in none at first: then it counts for the first of its limits.
+
+    For each of these the heaps have the places of its waiters, by rank or by age, and those of the
+    waiters of ``own``, a runner. The places of waiters that have left or moved are dropped as they
+    come to the head.
+    """
+
+    def __init__(self, own: str | None) -> None:
+        self._own = own
+        self._of: dict[Unit, tuple[Waiter, Need | None]] = {}
+        self._heaps: dict[tuple[str, Need | None], dict[tuple[bool, bool], list[Place]]] = {}
+        self._lines: dict[str, dict[Need | None, None]] = defaultdict(dict)
+        self._counts: Counter[str] = Counter()
+
+    def __iter__(self) -> Iterator[tuple[Waiter, Need | None]]:
+        """All of them, with their lines."""
+        return iter(self._of.values())
+
+    def put(self, waiter: Waiter, line: Need | None) -> None:
+        """A waiter stands in this line from now on."""
+        self.remove(waiter.unit)
+        self._of[waiter.unit] = waiter, line
+        name = _name(waiter, line)
+        self._counts[name] += 1
+        self._lines[name][line] = None
+        heaps = self._heaps.setdefault((name, line), {})
+        for by_age in (False, True):
+            place = place_of(waiter, by_age=by_age)
+            heappush(heaps.setdefault((by_age, False), []), place)
+            if waiter.runner_id == self._own:
+                heappush(heaps.setdefault((by_age, True), []), place)
+
+    def remove(self, unit: Unit) -> None:
+        """A waiter stands in no line any more."""
+        if (found := self._of.pop(unit, None)) is not None:
+            self._counts[_name(*found)] -= 1
+
+    def names(self) -> list[str]:
+        """The limits of which waiters are known."""
+        return [name for name, count in self._counts.items() if count]
+
+    def lines(self, name: str) -> Collection[Need | None]:
+        """The lines of a limit in which waiters may stand, None for those that stand in none."""
+        return self._lines.get(name, {})
+
+    def first(
+        self, name: str, line: Need | None, *, by_age: bool, own: bool = False
+    ) -> Waiter | None:
+        """The first waiter in a line, or of a runner's own ones."""
+        heap = self._heaps[name, line].get((by_age, own), [])
+        while heap:
+            _, _, run_id, task_id, item = place = heap[0]
+            if (found := self._of.get((run_id, task_id, item))) is not None:
+                waiter, stands_in = found
+                is_here = stands_in == line and _name(waiter, line) == name
+                if is_here and place_of(waiter, by_age=by_age) == place:
+                    return waiter
+            heappop(heap)
+        return None
+
+
+def _name(waiter: Waiter, line: Need | None) -> str:
+    return waiter.needs[0][0] if line is None else line[0]
