@@ -107,7 +107,7 @@ class LimitTable:
 
     def _put(self, line: Line) -> None:
         need = line.need
-        assert line.version == (self.lines[need].version if need in self.lines else 0)
+        assert line.edition == (self.lines[need].edition if need in self.lines else 0)
         own = [waiter for waiter, where in self.waiters.values() if where == need]
         first = min(((each.rank, each.since) for each in own), default=(None, None))
         oldest = min((each.since for each in own), default=None)
@@ -121,7 +121,7 @@ class LimitTable:
             first_rank=first[0],
             first_at=first[1],
             oldest_at=oldest,
-            version=line.version + 1,
+            edition=line.edition + 1,
         )
 
     def _check(self, line: Line) -> None:

@@ -1,34 +1,34 @@
 -- The first waiters of a line are a LATERAL join, in the order of an index. So is the newest row of a line:
--- the last version in the order of its key. Each change writes another one, so that the earlier ones, which an
+-- the last edition in the order of its key. Each change writes another one, so that the earlier ones, which an
 -- old snapshot keeps, are not read.
 
 
 -- name: read_lines
 SELECT
     line.name, line.key, line.held, line.tat, line.given, line.opens_at, line.first_rank, line.first_at,
-    line.oldest_at, line.version, line.keys_rank, line.keys_at, line.keys_oldest, line.looked_at
+    line.oldest_at, line.edition, line.keys_rank, line.keys_at, line.keys_oldest, line.looked_at
 FROM (
     SELECT latest.* FROM :ids AS wanted
     CROSS JOIN LATERAL (
         SELECT * FROM cloaca_limit_line AS each WHERE each.id = wanted.value
-        ORDER BY each.version DESC
+        ORDER BY each.edition DESC
         LIMIT 1
     ) AS latest
 ) AS line;
 
 
 -- name: put_line
--- A line as it is known: the row of this version becomes the next one. The first and the oldest waiter are
+-- A line as it is known: the row of this edition becomes the next one. The first and the oldest waiter are
 -- found again, from the places that the rows name as the lowest.
 INSERT INTO cloaca_limit_line (
-    id, name, key, held, tat, given, opens_at, first_rank, first_at, oldest_at, version, keys_rank, keys_at,
+    id, name, key, held, tat, given, opens_at, first_rank, first_at, oldest_at, edition, keys_rank, keys_at,
     keys_oldest, looked_at
 )
 SELECT
     :new.id, :new.name, :new.key, :new.held, :new.tat, :new.given, :new.opens_at, first.rank, first.since,
-    oldest.since, :new.version, :new.keys_rank, :new.keys_at, :new.keys_oldest, :new.looked_at
+    oldest.since, :new.edition, :new.keys_rank, :new.keys_at, :new.keys_oldest, :new.looked_at
 FROM :rows(
-    key:text, held:int, tat:int, given:int, opens_at:int, version:int, keys_rank:int, keys_at:int,
+    key:text, held:int, tat:int, given:int, opens_at:int, edition:int, keys_rank:int, keys_at:int,
     keys_oldest:int, looked_at:int, first_rank:int, first_at:int, oldest_at:int
 ) AS new
 LEFT JOIN LATERAL (
@@ -44,10 +44,10 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS oldest ON TRUE
 WHERE TRUE
-ON CONFLICT (id, version) DO UPDATE SET
+ON CONFLICT (id, edition) DO UPDATE SET
     held = excluded.held, tat = excluded.tat, given = excluded.given, opens_at = excluded.opens_at,
     first_rank = excluded.first_rank, first_at = excluded.first_at, oldest_at = excluded.oldest_at,
-    version = excluded.version + 1, keys_rank = excluded.keys_rank, keys_at = excluded.keys_at,
+    edition = excluded.edition + 1, keys_rank = excluded.keys_rank, keys_at = excluded.keys_at,
     keys_oldest = excluded.keys_oldest, looked_at = excluded.looked_at;
 
 
@@ -56,14 +56,14 @@ ON CONFLICT (id, version) DO UPDATE SET
 -- places, none of which comes before :rank and :since. A line without waiters is one row without one.
 SELECT
     line.name, line.key, line.held, line.tat, line.given, line.opens_at, line.first_rank, line.first_at,
-    line.oldest_at, line.version, line.keys_rank, line.keys_at, line.keys_oldest, line.looked_at,
+    line.oldest_at, line.edition, line.keys_rank, line.keys_at, line.keys_oldest, line.looked_at,
     waiter.run_id, waiter.task_id, waiter.item, waiter.runner_id, waiter.rank, waiter.since,
     waiter.units, waiter.needs
 FROM (
     SELECT latest.* FROM :ids AS wanted
     CROSS JOIN LATERAL (
         SELECT * FROM cloaca_limit_line AS each WHERE each.id = wanted.value
-        ORDER BY each.version DESC
+        ORDER BY each.edition DESC
         LIMIT 1
     ) AS latest
     UNION
@@ -90,14 +90,14 @@ ORDER BY
 -- The same by age: the waiters that arrived first, and the lines that have them, none before :since.
 SELECT
     line.name, line.key, line.held, line.tat, line.given, line.opens_at, line.first_rank, line.first_at,
-    line.oldest_at, line.version, line.keys_rank, line.keys_at, line.keys_oldest, line.looked_at,
+    line.oldest_at, line.edition, line.keys_rank, line.keys_at, line.keys_oldest, line.looked_at,
     waiter.run_id, waiter.task_id, waiter.item, waiter.runner_id, waiter.rank, waiter.since,
     waiter.units, waiter.needs
 FROM (
     SELECT latest.* FROM :ids AS wanted
     CROSS JOIN LATERAL (
         SELECT * FROM cloaca_limit_line AS each WHERE each.id = wanted.value
-        ORDER BY each.version DESC
+        ORDER BY each.edition DESC
         LIMIT 1
     ) AS latest
     UNION

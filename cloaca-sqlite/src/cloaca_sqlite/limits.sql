@@ -3,7 +3,7 @@
 
 -- name: read_lines
 SELECT
-    name, key, held, tat, given, opens_at, first_rank, first_at, oldest_at, version, keys_rank, keys_at,
+    name, key, held, tat, given, opens_at, first_rank, first_at, oldest_at, edition, keys_rank, keys_at,
     keys_oldest, looked_at
 FROM cloaca_limit_line WHERE id IN :ids;
 
@@ -12,12 +12,12 @@ FROM cloaca_limit_line WHERE id IN :ids;
 -- A line as it is known. The first and the oldest waiter are found again, from the places that the row names
 -- as the lowest.
 INSERT INTO cloaca_limit_line (
-    id, name, key, held, tat, given, opens_at, first_rank, first_at, oldest_at, version, keys_rank, keys_at,
+    id, name, key, held, tat, given, opens_at, first_rank, first_at, oldest_at, edition, keys_rank, keys_at,
     keys_oldest, looked_at
 )
 SELECT
     :new.id, :new.name, :new.key, :new.held, :new.tat, :new.given, :new.opens_at, first.rank, first.since,
-    oldest.since, :new.version, :new.keys_rank, :new.keys_at, :new.keys_oldest, :new.looked_at
+    oldest.since, :new.edition, :new.keys_rank, :new.keys_at, :new.keys_oldest, :new.looked_at
 FROM :rows AS new, (SELECT 1)
 LEFT JOIN cloaca_limit_waiter AS first ON first.rowid = (
     SELECT waiter.rowid FROM cloaca_limit_waiter AS waiter
@@ -35,7 +35,7 @@ WHERE TRUE
 ON CONFLICT (id) DO UPDATE SET
     held = excluded.held, tat = excluded.tat, given = excluded.given, opens_at = excluded.opens_at,
     first_rank = excluded.first_rank, first_at = excluded.first_at, oldest_at = excluded.oldest_at,
-    version = excluded.version + 1, keys_rank = excluded.keys_rank, keys_at = excluded.keys_at,
+    edition = excluded.edition + 1, keys_rank = excluded.keys_rank, keys_at = excluded.keys_at,
     keys_oldest = excluded.keys_oldest, looked_at = excluded.looked_at;
 
 
@@ -44,7 +44,7 @@ ON CONFLICT (id) DO UPDATE SET
 -- places, none of which comes before :rank and :since. A line without waiters is one row without one.
 SELECT
     line.name, line.key, line.held, line.tat, line.given, line.opens_at, line.first_rank, line.first_at,
-    line.oldest_at, line.version, line.keys_rank, line.keys_at, line.keys_oldest, line.looked_at,
+    line.oldest_at, line.edition, line.keys_rank, line.keys_at, line.keys_oldest, line.looked_at,
     waiter.run_id, waiter.task_id, waiter.item, waiter.runner_id, waiter.rank, waiter.since,
     waiter.units, waiter.needs
 FROM (
@@ -73,7 +73,7 @@ ORDER BY
 -- The same by age: the waiters that arrived first, and the lines that have them, none before :since.
 SELECT
     line.name, line.key, line.held, line.tat, line.given, line.opens_at, line.first_rank, line.first_at,
-    line.oldest_at, line.version, line.keys_rank, line.keys_at, line.keys_oldest, line.looked_at,
+    line.oldest_at, line.edition, line.keys_rank, line.keys_at, line.keys_oldest, line.looked_at,
     waiter.run_id, waiter.task_id, waiter.item, waiter.runner_id, waiter.rank, waiter.since,
     waiter.units, waiter.needs
 FROM (

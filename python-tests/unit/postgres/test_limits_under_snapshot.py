@@ -76,7 +76,7 @@ def test_places_that_were_given_cost_the_next_one_nothing(
             connection.execute(enter.sql.encode(), values)
             ((rank, at, oldest),) = connection.execute(
                 "SELECT keys_rank, keys_at, keys_oldest FROM cloaca_limit_line"
-                " WHERE name = 'api' AND key = '' ORDER BY version DESC LIMIT 1"
+                " WHERE name = 'api' AND key = '' ORDER BY edition DESC LIMIT 1"
             ).fetchall()
             ids = [line_id(("api", ALL_KEYS))]
             first = {"ids": ids, "name": "api", "most": 4, "depth": 4}

@@ -72,7 +72,7 @@ TABLES: Final = (
         "limit_line",
         "id",
         "id name key held:int tat:int given:int opens_at:int first_rank:int first_at:int "
-        "oldest_at:int version:int keys_rank:int keys_at:int keys_oldest:int looked_at:int",
+        "oldest_at:int edition:int keys_rank:int keys_at:int keys_oldest:int looked_at:int",
     ),
     _table(
         "limit_waiter",

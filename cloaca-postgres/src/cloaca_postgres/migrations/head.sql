@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 12, digest 243b83e55f0da0bb51dd4cd9eb70ad0faf096418a9382b043ccb470714b61979
+-- Made from migrations 1 to 12, digest 9025c86c41b4ad5cd973b75e1b0f2c002425a4e980848cd637af0771fc81b1c3
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -479,12 +479,12 @@ CREATE TABLE cloaca_limit_line (
     first_rank bigint,
     first_at bigint,
     oldest_at bigint,
-    version bigint NOT NULL,
+    edition bigint NOT NULL,
     keys_rank bigint,
     keys_at bigint,
     keys_oldest bigint,
     looked_at bigint NOT NULL DEFAULT 0,
-    PRIMARY KEY (id, version)
+    PRIMARY KEY (id, edition)
 ) WITH (
     fillfactor=50,
     autovacuum_vacuum_scale_factor=0.02,

@@ -1,8 +1,8 @@
--- version: grows with each change of a row.
+-- edition: grows with each change of a row.
 -- keys_rank, keys_at, keys_oldest: of a limit as a whole: no line with a key that has places comes earlier
 -- in its order, NULL if there is none. Here as low as they can be: the next decision finds them.
 -- looked_at: of a limit as a whole: lines that open by then have been opened.
-ALTER TABLE cloaca_limit_line RENAME COLUMN waits TO version;
+ALTER TABLE cloaca_limit_line RENAME COLUMN waits TO edition;
 ALTER TABLE cloaca_limit_line ADD COLUMN keys_rank INTEGER;
 ALTER TABLE cloaca_limit_line ADD COLUMN keys_at INTEGER;
 ALTER TABLE cloaca_limit_line ADD COLUMN keys_oldest INTEGER;

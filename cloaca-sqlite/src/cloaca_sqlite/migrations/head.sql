@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 12, digest c83c1f70e50af1a605fa72d4696d8ba1b879ef3d0920f4b9f2a5ced2b0f4b10d
+-- Made from migrations 1 to 12, digest ca7868912d8b6c2a6b9904ec3d3e1ac676a7387b18b8de0ef8d19bf8a798cd3c
 
 PRAGMA application_id = 1668050785;
 
@@ -649,7 +649,7 @@ CREATE TABLE cloaca_limit_line (
     first_rank INTEGER,
     first_at INTEGER,
     oldest_at INTEGER,
-    version INTEGER NOT NULL
+    edition INTEGER NOT NULL
 , keys_rank INTEGER, keys_at INTEGER, keys_oldest INTEGER, looked_at INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE INDEX cloaca_limit_line_rank ON cloaca_limit_line (name, first_rank, first_at)

@@ -175,7 +175,7 @@ FOR UPDATE;
 
 -- name: open_lines
 -- Keys whose rate allows one more by now have places again. Earlier ones were opened at :after.
-UPDATE cloaca_limit_line SET opens_at = 0, version = version + 1
+UPDATE cloaca_limit_line SET opens_at = 0, edition = edition + 1
 WHERE name IN :names AND opens_at > :after AND opens_at <= :now AND opens_at > 0 AND first_at IS NOT NULL
     AND key <> ''
 RETURNING name, first_rank, first_at, oldest_at;
@@ -265,7 +265,7 @@ WHERE name = :name;
 
 -- name: open_all_lines
 -- Other settings hold: which keys have places is found out anew, of a key without waiters when one comes.
-UPDATE cloaca_limit_line SET opens_at = 0, version = version + 1
+UPDATE cloaca_limit_line SET opens_at = 0, edition = edition + 1
 WHERE name = :name AND opens_at > 0 AND first_at IS NOT NULL AND key <> ''
 RETURNING name, first_rank, first_at, oldest_at;
 

@@ -73,7 +73,7 @@ class Line(NamedTuple):
     of the first in line, ``oldest_at`` is the earliest arrival; None if the line is empty. These
     are lower bounds: the first waiter may have left.
 
-    ``version`` tells the row from its earlier ones, which old snapshots keep. The others are of a
+    ``edition`` tells the row from its earlier ones, which old snapshots keep. The others are of a
     limit as a whole. None of its lines that is open comes before ``keys_rank`` and ``keys_at`` in
     order, nor before ``keys_oldest`` by age; None if no line is open. Lines that open by
     ``looked_at`` have been opened.
@@ -88,7 +88,7 @@ class Line(NamedTuple):
     first_rank: int | None = None
     first_at: Instant | None = None
     oldest_at: Instant | None = None
-    version: int = 0
+    edition: int = 0
     keys_rank: int | None = None
     keys_at: Instant | None = None
     keys_oldest: Instant | None = None
