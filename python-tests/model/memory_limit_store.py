@@ -198,7 +198,8 @@ class MemoryLimits(MemorySteering):
                 if family in families:
                     self.families[name] = min(families)
         if others:
-            self._give(Wanted(None, self.wall_clock(), 0), others, ())
+            if self._give(Wanted(None, self.wall_clock(), 0), others, ()).to_claim:
+                await self.tend_places(0)
 
     async def limit_waits(self, run_id: str, limit: int) -> list[LimitWait]:
         found = [
@@ -242,7 +243,8 @@ class MemoryLimits(MemorySteering):
             del self.changed_limits[name]
         self.note_act(act)
         self.limit_table.reopen(name)
-        self._give(Wanted(None, self.wall_clock(), 0), {name}, ())
+        if self._give(Wanted(None, self.wall_clock(), 0), {name}, ()).to_claim:
+            await self.tend_places(0)
         return True
 
     async def limit_loads(self, most: int) -> list[LimitLoad]:

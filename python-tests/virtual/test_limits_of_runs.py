@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,10 +22,12 @@ from virtual.test_limits import (
     run_all,
 )
 
+from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.definition.limits.limit import Limit, LimitLike
 from cloaca_core.definition.submission import StartOptions
+from cloaca_core.definition.task import task
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.features.limits.records import IN_LINE, PLACES_BACK
 from cloaca_core.store.acts import ActRow
@@ -200,8 +203,10 @@ async def test_a_giver_that_dies_before_it_made_the_run_claimable_is_helped_out(
     async with world() as w:
         bodies = Bodies(HOUR)
         nightly(w, bodies)
+        w.define(partial(Bodies.__call__, Bodies(5 * HOUR)), "long")
         first, second = await w.start(lease_seconds=LEASE), await w.start(lease_seconds=LEASE)
         await first.submit()
+        await first.submit("long")  # so that it does not idle, and is soon missed
         await quiet()
         waits = await second.submit()
         await quiet()
@@ -216,7 +221,7 @@ async def test_a_giver_that_dies_before_it_made_the_run_claimable_is_helped_out(
         first.store.commit = die  # type: ignore[method-assign]
         await second.wait(waits)
 
-        assert bodies.begun == pytest.approx([0, HOUR], abs=90)
+        assert bodies.begun == pytest.approx([0, HOUR], abs=40)
         first.store.answers.set()
         await asyncio.sleep(120)
         assert no_place_is_left(w)
@@ -352,6 +357,27 @@ async def test_a_run_that_waits_shortly_stays_here() -> None:
         assert {each.epoch for each in w.store.runs.values()} == {1}
 
 
+async def test_a_run_leaves_when_the_last_of_its_other_tasks_has_ended() -> None:
+    async with world() as w:
+        one, bodies = Limit("one", total=1), Bodies(HOUR)
+        limited(w, bodies, one, "first")
+        with WorkflowBuilder("flow", registry=w.registry):
+            task(id="t", limits=[one])(partial(Bodies.__call__, bodies))
+            task(id="other")(partial(Bodies.__call__, Bodies(30.0)))
+        program = await w.start(evict_after_seconds=1)
+        first = await program.submit("first")
+        await quiet()
+        run_id = await program.submit()
+
+        await asyncio.sleep(60)
+        assert status_of(w, run_id) == ("Waiting", False)
+        await program.wait(first)
+        await program.wait(run_id)
+
+        assert bodies.begun == pytest.approx([0, HOUR], abs=1)
+        assert no_place_is_left(w)
+
+
 async def test_a_run_that_left_keeps_its_place_in_line() -> None:
     async with world() as w:
         bodies = Bodies(HOUR)
@@ -409,5 +435,36 @@ async def test_a_lost_answer_as_a_run_ends_leaves_no_run_asleep(
         monkeypatch.setattr(program.store, "commit", lose_answer)
         await run_all(program, "flow", "flow")
 
-        assert bodies.begun == pytest.approx([0, HOUR], abs=10)
+        assert bodies.begun == pytest.approx([0, HOUR], abs=2)
+        assert no_place_is_left(w)
+
+
+async def test_a_run_that_left_keeps_its_place_when_it_is_woken() -> None:
+    async with world() as w:
+        one, bodies = Limit("one", total=1), Bodies(2 * HOUR)
+        begun: list[str] = []
+
+        async def body(context: Context) -> None:
+            begun.append(str(context["who"]))
+            await bodies(context)
+
+        async def sleeps(_: Context, handle: AsyncTaskHandle) -> None:
+            await handle.sleep(timedelta(minutes=30))
+
+        w.define(body, limits=[one])
+        with WorkflowBuilder("sleepy", registry=w.registry):
+            task(id="t", limits=[one])(body)
+            task(id="s")(sleeps)
+        program = await w.start(evict_after_seconds=1)
+        runs = [await program.submit("flow", {"who": "a"})]
+        await quiet()
+        runs.append(await program.submit("sleepy", {"who": "b"}))
+        await asyncio.sleep(60)
+        assert status_of(w, runs[1]) == ("Waiting", False)
+        runs.append(await program.submit("flow", {"who": "c"}))
+
+        for each in runs:
+            await program.wait(each)
+
+        assert begun == ["a", "b", "c"]
         assert no_place_is_left(w)

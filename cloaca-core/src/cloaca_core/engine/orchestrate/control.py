@@ -114,6 +114,8 @@ class Control:
             self.ports.waits.check(run)
         elif run.life.state is not State.ACTIVE or run in self.launcher.back_offs.waiting:
             self.review(run)
+        if run.graph.has_limits:
+            self.ports.limits.check(run)
 
     def stop(self, run: ActiveRun) -> None:
         """Stop this run's bodies and timers; their outcomes are ignored."""

@@ -159,6 +159,11 @@ class LimitPort(Protocol):
     def denied(self, run: ActiveRun) -> Mapping[int, int]:
         """The units of the run that wait in line, and since when that is known."""
 
+    def check(self, run: ActiveRun) -> None:
+        """Tasks of the run have begun or ended: it leaves, at once or later, if all that is left of
+        it waits in line.
+        """
+
     def leaves(self, run: ActiveRun) -> Sequence[Beside]:
         """The run is about to be given back. Returns rows to be written with that."""
 
@@ -225,6 +230,9 @@ class _NoLimits:
 
     def denied(self, _: ActiveRun) -> Mapping[int, int]:
         return {}
+
+    def check(self, run: ActiveRun) -> None:
+        """Nothing waits."""
 
     def leaves(self, _: ActiveRun) -> Sequence[Beside]:
         return ()

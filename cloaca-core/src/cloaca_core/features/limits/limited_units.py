@@ -134,7 +134,7 @@ class LimitedUnits:
         try:
             needs = self._needs(run, unit)
         except LimitKeyError as error:
-            self._refuse(run, unit, resume, error)
+            _refuse(self._kernel, run, unit, resume, error, self._clock.wall())
             return
         if not needs:
             self._begin(run, unit, resume, None)
@@ -156,17 +156,6 @@ class LimitedUnits:
         found = [(use.name, key_of(use, task.id, given, item)) for use in task.limits]
         needs = [(name, ALL_KEYS if key is None else key) for name, key in found]
         return self._runs.without_held(run, needs)
-
-    def _refuse(self, run: ActiveRun, unit: int, resume: Resume, error: LimitKeyError) -> None:
-        """The task fails, as it has no key."""
-        failure = raised(error, again=False)
-        row = attempt_rows.failed_unstarted(run, unit, resume, failure, self._clock.wall())
-        ports = self._kernel.control.ports
-        closed = () if run.waits is None else ports.waits.ended(run, unit)
-        if unit > TASK:
-            ports.maps.ended_without_body(run, unit, row, None, closed)
-        else:
-            self._kernel.fail(run, unit, row, str(failure), closed)
 
     def _begin(self, run: ActiveRun, unit: int, resume: Resume, grant: Grant | None) -> None:
         attempts = self._kernel.attempts
@@ -201,6 +190,14 @@ class LimitedUnits:
         self._in_line.discard(run, key)
         self.desk.ask(key, [name for name, _ in needs])
         return key
+
+    def check(self, run: ActiveRun) -> None:
+        """See ``LimitPort``."""
+        if self._in_line.denied(run) or self._runs.is_denied(run):
+            review = self._kernel.review
+            self._kernel.guarded(run, review, run)
+            if run.life.state is State.IDLE:
+                self._loop.call_later(self._evict_after, self._kernel.guarded, run, review, run)
 
     # -- bodies that wait ----------------------------------------------------------------------
 
@@ -340,10 +337,7 @@ class LimitedUnits:
                 runs[waits.run] = None
                 self._in_line.deny(waits.run, unit, now)
         for run in runs:
-            self._kernel.guarded(run, self._kernel.review, run)
-            if run.life.state is State.IDLE:
-                review = self._kernel.review
-                self._loop.call_later(self._evict_after, self._kernel.guarded, run, review, run)
+            self.check(run)
 
     def known(self) -> Collection[tuple[str, int]]:
         """See ``Waiting``."""
@@ -373,3 +367,17 @@ class LimitedUnits:
         self._in_line.discard(waits.run, key)
         self._of_run[waits.run][key] = grant.number
         self._kernel.guarded(waits.run, waits.begin, grant)
+
+
+def _refuse(
+    kernel: Orchestrator, run: ActiveRun, unit: int, resume: Resume, error: LimitKeyError, now: int
+) -> None:
+    """The task fails, as it has no key."""
+    failure = raised(error, again=False)
+    row = attempt_rows.failed_unstarted(run, unit, resume, failure, now)
+    ports = kernel.control.ports
+    closed = () if run.waits is None else ports.waits.ended(run, unit)
+    if unit > TASK:
+        ports.maps.ended_without_body(run, unit, row, None, closed)
+    else:
+        kernel.fail(run, unit, row, str(failure), closed)

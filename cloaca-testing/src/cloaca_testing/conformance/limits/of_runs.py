@@ -212,7 +212,6 @@ class RunLimitConformance:
         await self._two_runs(store)
 
         await set_to(store, total=2)
-        await store.tend_places(0)
 
         assert await claimed(store) == "b"
 
