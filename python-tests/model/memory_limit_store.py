@@ -197,9 +197,8 @@ class MemoryLimits(MemorySteering):
             for name, family in self.families.items():
                 if family in families:
                     self.families[name] = min(families)
-        if others:
-            if self._give(Wanted(None, self.wall_clock(), 0), others, ()).to_claim:
-                await self.tend_places(0)
+        if others and self._give(Wanted(None, self.wall_clock(), 0), others, ()).to_claim:
+            await self.tend_places(0)
 
     async def limit_waits(self, run_id: str, limit: int) -> list[LimitWait]:
         found = [
