@@ -21,8 +21,8 @@ from cloaca_core.features.child_runs.places import ChildPlaces
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
 from cloaca_core.features.executors.lazy_pools import LazyPools
-from cloaca_core.features.limits.adopted import AdoptedPlaces, read_places
 from cloaca_core.features.limits.limited_units import LimitedUnits
+from cloaca_core.features.limits.past import AdoptedPlaces, read_places
 from cloaca_core.features.limits.recorder import LimitRecorder
 from cloaca_core.features.maps.past import read_maps
 from cloaca_core.features.queues.names import QueueNames

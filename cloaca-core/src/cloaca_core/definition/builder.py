@@ -163,8 +163,9 @@ class WorkflowBuilder:
 
     def limits(self, *limits: LimitLike) -> Self:
         """Have runs begin only as these limits allow, each a ``Limit``, its ``key(...)`` or its
-        name. A run holds its places from its first start to its end, waiting included; keys are
-        those of its input. May be called several times.
+        name. A run holds its places from its first start to its end, waiting included; until it has
+        them it is Pending. Keys are those of its input. A run takes no place that a run above it
+        has, nor does a task of a run that has it. May be called several times.
         """
         self._limits = limit_uses("limits", (*self._limits, *limits))
         return self

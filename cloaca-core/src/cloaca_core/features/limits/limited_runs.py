@@ -3,7 +3,7 @@
 A run of a workflow with limits is inserted and claimed like another one. Before anything of it
 begins, its runner asks for its place. If the answer is no, the run is given back: it is Pending,
 waits in line without a runner, and takes no place of ``max_active_runs``. The grant makes it
-claimable, and the next runner finds the place with the run (``adopted``). The place is given back
+claimable, and the next runner finds the place with the run (``past``). The place is given back
 with the commit that ends the run, whichever runner has it then; a run that ends without an owner
 loses it at the next ``tend_places``.
 """
@@ -24,8 +24,8 @@ from cloaca_core.values.states import ReasonCode
 if TYPE_CHECKING:
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core.engine.recover.runner_id import RunnerId
-    from cloaca_core.features.limits.adopted import AdoptedPlaces
     from cloaca_core.features.limits.desk import PlaceDesk
+    from cloaca_core.features.limits.past import AdoptedPlaces
     from cloaca_core.run.active_run import ActiveRun
 
 Kept: TypeAlias = "Mapping[Unit, tuple[Need, ...]]"
@@ -35,8 +35,7 @@ Kept: TypeAlias = "Mapping[Unit, tuple[Need, ...]]"
 class LimitedRuns:
     """Belongs to the engine's loop. ``_waiting`` has the runs here that have no place yet,
     ``_placed`` the places of those that have, None of one that needs none. ``_above`` is what the
-    runs above a run have. Of those in ``_denied`` the database knows that they
-    wait.
+    runs above a run have. Of those in ``_denied`` the database knows that they wait.
     """
 
     def __init__(
@@ -162,7 +161,7 @@ class LimitedRuns:
 
     def over(self, run: ActiveRun) -> Grant | None:
         """The end of a run is about to be written. Returns its place."""
-        return self._placed.pop(run, None)
+        return self._placed.pop(run, None) or self._adopted.take(run, unit_of(run))
 
 
 def unit_of(run: ActiveRun) -> Unit:

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.engine.recover.runner_id import RunnerId
     from cloaca_core.engine.subjects import Subjects
-    from cloaca_core.features.limits.adopted import AdoptedPlaces
     from cloaca_core.features.limits.part import LimitStore
+    from cloaca_core.features.limits.past import AdoptedPlaces
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.restore import Resume
     from cloaca_core.run.rows import AttemptRow
