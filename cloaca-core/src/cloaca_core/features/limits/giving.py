@@ -200,10 +200,16 @@ class _Giving:
                 if not (self._has_room((name, ALL_KEYS)) and self._may_wait(queue)):
                     continue
                 by_age = self._is_for_oldest(name)
-                if not queue.covers(self._first_of(name), self._is_open, by_age=by_age):
-                    most = len(self._wanted.released)
-                    expected = 1 + most // OLDEST if by_age else most + _SPARE
-                    reads.append(queue.read(self._whole(name), expected, by_age=by_age))
+                if queue.covers(self._first_of(name), self._is_open, by_age=by_age):
+                    continue
+                whole, most = self._whole(name), len(self._wanted.released)
+                if by_age or (
+                    not queue.asked(by_age=True) and whole.given % OLDEST + most >= OLDEST
+                ):
+                    reads.append(queue.read(whole, max(1, most), by_age=True))
+                    asked.append(queue)
+                if not by_age:
+                    reads.append(queue.read(whole, most + _SPARE, by_age=False))
                     asked.append(queue)
             if not reads:
                 return

@@ -62,6 +62,10 @@ class WaitersRead:
         known = whole.keys_first_by_age if by_age else whole.keys_first
         return self._unread_lines.get(by_age, known)
 
+    def asked(self, *, by_age: bool) -> bool:
+        """Whether it was read in this order."""
+        return self._asked[by_age] > 0
+
     def covers(self, best: Place, is_open: Callable[[Need], bool], *, by_age: bool) -> bool:
         """Whether each waiter that was not read comes after this place."""
         if not self._asked[by_age]:

@@ -11,7 +11,7 @@ from model.plain_limits import PlainLimits, units_of
 from tables import each_row
 
 from cloaca_core.features.limits.giving import Decision, Wanted, decide
-from cloaca_core.features.limits.records import Need, Waiter
+from cloaca_core.features.limits.records import NEVER, Line, Need, Waiter
 from cloaca_core.features.limits.waiters_read import Found
 from cloaca_core.values.limits.rates import Rate
 from cloaca_core.values.limits.settings import LimitSettings
@@ -189,6 +189,23 @@ def test_own_waiters_come_first_only_among_those_of_their_priority() -> None:
     decision = table.transact(Wanted("me", NOW, SECOND), limits, [("api", 1)])
 
     assert units_of(decision.grants) == [("other", "task", -1)]
+
+
+def test_the_waiters_for_many_places_are_read_at_once_in_both_orders() -> None:
+    """Each read is a round trip. Those that have got places are in the rows until the end."""
+    line = Line("api", "", 30, given=1_000, opens_at=NEVER, first_rank=0, first_at=0, oldest_at=0)
+    waiters = [
+        Waiter(f"run{each:05}", "task", -1, "me", 0, each, 1, needs_of("api"))
+        for each in range(100)
+    ]
+    wanted = Wanted("me", NOW, SECOND, released=[("api", "")] * 30)
+    deciding = decide(wanted, {"api": LimitSettings(total=30)}, [line])
+
+    reads = next(deciding)
+    assert [each.by_age for each in reads.waiters] == [True, False]
+    with pytest.raises(StopIteration) as end:
+        deciding.send(Found((), [[(line, waiters[: each.depth])] for each in reads.waiters]))
+    assert len(end.value.value.grants) == 30
 
 
 def calls_for(number: int) -> int:
