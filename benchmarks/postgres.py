@@ -16,6 +16,7 @@ from psycopg import sql
 
 import cloaca
 from benchmarks import (
+    limited_bodies,
     limits,
     measuring,
     pruning,
@@ -59,6 +60,8 @@ def main() -> int:
         lines += schedules.measure(_within(url, name))
     with _schema(url) as name:
         lines += limits.measure(url, _within(url, name), name)
+    with _schema(url) as name:
+        lines += limited_bodies.measure(_within(url, name))
     with _schema(url) as name:
         lines += queues.measure(_within(url, name))
     with _schema(url) as name:

@@ -10,7 +10,17 @@ import tempfile
 from pathlib import Path
 
 import cloaca
-from benchmarks import measuring, pruning, queues, schedules, steering, steps, task_logs, workflows
+from benchmarks import (
+    limited_bodies,
+    measuring,
+    pruning,
+    queues,
+    schedules,
+    steering,
+    steps,
+    task_logs,
+    workflows,
+)
 from benchmarks.sqlite_floor import SqliteFloor
 
 TARGETS = measuring.Targets(one=1.5, ratio=3, chain=6, fan_out=30, rate=8_000)
@@ -32,6 +42,7 @@ def main() -> int:
         lines += pruning.measure(f"{url}{file.name}", lambda: file.stat().st_size)
         lines += schedules.measure(f"{url}schedules.db")
         lines += queues.measure(f"{url}queues.db")
+        lines += limited_bodies.measure(f"{url}limits.db")
         lines += steering.measure(f"{url}steering.db")
         lines += steps.measure(f"{url}steps.db")
         lines += task_logs.measure(f"{url}task_logs.db")
