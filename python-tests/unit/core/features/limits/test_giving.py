@@ -6,6 +6,7 @@ import random
 import sys
 from itertools import product
 
+import pytest
 from model.memory_limits import LimitTable
 from model.plain_limits import PlainLimits, units_of
 from tables import each_row
