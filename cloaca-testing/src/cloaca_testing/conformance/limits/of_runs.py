@@ -222,9 +222,7 @@ class RunLimitConformance:
         await parked(store, of_run("b", ANN))
 
         await limited(store, api=LimitSettings(per_key=2))
-        assert (await ask(store, names=["api"])).to_claim
 
-        await store.tend_places(0)
         assert await claimed(store) == "b"
 
     async def test_a_body_of_a_parked_run_goes_on_with_its_place(self, store: Store) -> None:
