@@ -227,3 +227,4 @@ def test_several_large_values_have_a_share_each() -> None:
     sizes = [sum(map(len, drawn(each.lines or ()))) for each in folds]
     assert len(sizes) == 3
     assert min(sizes) > LIMIT // 4
+    assert sum(sizes) < LIMIT * 1.05
