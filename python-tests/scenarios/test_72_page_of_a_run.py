@@ -5,11 +5,13 @@ selected, as a timeline, a graph or a table.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scenarios.steering import until
 
 import cloaca
 
@@ -562,6 +564,23 @@ def test_an_item_is_found_by_its_label_or_its_index(
     none = look(page, mapped.id, task="convert", find="120")
     assert "No item is called “120”." in words(part(none, "pane-items"))
     assert 'id="item"' not in none
+
+
+def test_a_map_of_which_items_wait_for_a_limit_says_so(
+    page: TestClient, runner: cloaca.DefaultRunner
+) -> None:
+    gate = threading.Event()
+    with cloaca.WorkflowBuilder("narrow"):
+
+        @cloaca.task(map=[1, 2], limits=[cloaca.Limit("one", total=1)])
+        def call(context: cloaca.Context) -> None:
+            gate.wait(WAIT)
+
+    run = runner.submit("narrow")
+    why = "1 item waits for a place of limit one, which call of this run holds."
+    until(lambda: why in words(look(page, run.id)))
+    gate.set()
+    run.wait(WAIT)
 
 
 def test_each_run_below_a_task_has_a_row_of_its_name_in_the_table(

@@ -339,13 +339,12 @@ def _why(node: TaskNode, explanation: Explanation | None, run_id: str) -> str:
     """Why a task is as it is, unless its state says it all."""
     if explanation is None or node.status in ("Completed", "Failed"):
         return ""
-    if node.status == "Running" and not node.is_map:
-        return ""
     if node.waits_for is not None:
         return ""  # the pane tells it with its times
     told = next((each.why for each in explanation.tasks if each.task_id == node.task_id), "")
-    if node.status == "Running":  # its items tell the rest
-        limited = next((part for part in told.split("; ") if _OF_A_LIMIT in part), "")
+    if node.status == "Running":  # the items of a map tell the rest
+        parts = told.split("; ") if node.is_map else []
+        limited = next((part for part in parts if _OF_A_LIMIT in part), "")
         return limited.replace(f"run {run_id}", "this run")
     return "" if told == node.status.lower() else told
 
