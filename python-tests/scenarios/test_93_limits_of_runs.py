@@ -12,6 +12,7 @@ from scenarios.steering import Gate, until
 
 import cloaca
 from cloaca import databases
+from cloaca.testing import crash_at_every_point
 
 OpenRunner = Callable[..., cloaca.DefaultRunner]
 
@@ -181,3 +182,18 @@ def test_runs_of_a_client_without_the_code_wait_too(
         gate.open.set()
         assert [each.result(60).status for each in runs] == ["Completed"] * 2
     runner.shutdown()
+
+
+@pytest.mark.backend("sqlite", reason="each engine has a database in memory")
+def test_a_crash_at_every_point_loses_no_place_of_a_run() -> None:
+    registry = cloaca.Registry()
+    one = cloaca.Limit("one", total=1)
+    with cloaca.WorkflowBuilder("work", registry=registry) as builder:
+        builder.limits(one)
+        first = cloaca.task(id="first", limits=[one])(lambda context: {"n": 1})
+        cloaca.task(id="second", dependencies=[first])(lambda context: {"n": context["n"] + 1})
+
+    report = crash_at_every_point("work", {}, registry=registry)
+
+    assert report.status == "Completed"
+    assert report.different == ()
