@@ -97,11 +97,14 @@ def _nights(h: Harness, nights: int, now: datetime) -> HarnessRun:
 
 
 def _schedules(h: Harness) -> str:
-    """Three schedules, of which one is switched off; the id of the first."""
+    """Three schedules, of which one is switched off, and a limit that is stopped; the id of the
+    first.
+    """
     first = h.runner.schedule("stock every half hour", "sync_stock", "*/30 * * * *", "UTC")
     h.runner.schedule("prices every night", "price_list", "0 2 * * *", "Europe/Copenhagen")
     weekly = h.runner.schedule("photos on Sundays", "resize_photos", "0 5 * * 0", "UTC")
     h.runner.set_cron_schedule_enabled(weekly, False)
+    h.runner.set_limit("price_feed", total=0, by="ann")
     return first
 
 
@@ -285,6 +288,8 @@ def _waiting_ones(registry: cloaca.Registry) -> None:
         cloaca.task(id="sum_up")(_takes(2))
         cloaca.wait_for("bank_file", "bank.file", dependencies=["sum_up"])
         cloaca.task(id="post", dependencies=["bank_file"])(_takes(1))
+
+    registry.register_limit(cloaca.Limit("price_feed", total=2, per_key=1))
 
     @cloaca.trigger(on="sync_stock", poll_interval="20m", registry=registry)
     def shelf_is_empty() -> bool:

@@ -734,3 +734,31 @@ def test_who_may_not_act_sees_no_forms_and_changes_nothing(
     assert stopped.status() == "Paused"
     assert runner.count_runs() == 2
     assert cloaca.Observer(runner).overview().wait().runners[0].draining_since is None
+
+
+# -- limits ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.each_backend
+def test_a_limit_is_changed_by_its_form_and_only_by_who_may(database_url: str) -> None:
+    registry = cloaca.Registry()
+    registry.register_limit(cloaca.Limit("api", total=20))
+    with cloaca.DefaultRunner(database_url, registry=registry) as runner:
+        page, looker = Page(runner), Page(runner, "view")
+        assert "0 of 20" in page.get("/limits")
+        assert "total 20 → 5" in page.get("/limit/change?name=api&total=5")
+        assert "whole number or none" in page.get("/limit/change?name=api&total=x", 422)
+        assert "There is no such limit" in page.get("/limit?name=none", 404)
+        looker.get("/limit/change?name=api", 403)
+        assert "Change…" not in looker.get("/limit?name=api")
+        assert looker.post("/limit/change", name="api", total="5").status_code == 403
+        assert page.post("/limit/change", name="api", total="x").status_code == 422
+        assert runner.limits()[0].total == 20
+
+        shown = page.acted("/limit/change", name="api", total="5", rate="none")
+        assert "ann has set other settings" in shown
+        assert runner.limits()[0].total == 5
+        assert "total 5 → 20" in page.get("/limit/clear?name=api")
+        page.acted("/limit/clear", name="api")
+        assert runner.limits()[0].total == 20
+        assert [each.kind for each in runner.actions()] == ["clear_limit", "set_limit"]

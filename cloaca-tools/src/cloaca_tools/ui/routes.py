@@ -8,6 +8,7 @@ from cloaca_tools.ui import live
 from cloaca_tools.ui.acts import (
     bulk_acts,
     inbox_acts,
+    limit_acts,
     run_acts,
     runner_acts,
     schedule_acts,
@@ -32,6 +33,7 @@ from cloaca_tools.ui.pages import (
     workflow,
     workflows,
 )
+from cloaca_tools.ui.pages.limits import changes as limit_changes, limits
 from cloaca_tools.ui.visit import Address
 
 ROUTES: Final[tuple[Address, ...]] = (
@@ -57,6 +59,9 @@ ROUTES: Final[tuple[Address, ...]] = (
     *trigger_acts.ROUTES,
     *runners.ROUTES,
     *runner_acts.ROUTES,
+    *limits.ROUTES,
+    *limit_changes.ROUTES,
+    *limit_acts.ROUTES,
     *tenants.ROUTES,
     *actions.ROUTES,
 )

@@ -13,6 +13,7 @@ from cloaca_core.values.wording import counted, duration, first_failure, first_l
 from cloaca_core.views.task_results import Progress, Wait
 from cloaca_tools.shell import command
 from cloaca_tools.views import GraphNode, TaskNode
+from cloaca_tools.views.limits import key_text
 from cloaca_tools.views.lists.filters import Term
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -211,5 +212,6 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "level_class": level_class,
     "in_json": in_json,
     "parted": parted,
+    "limit_key": key_text,
 }
 """The filters of templates."""

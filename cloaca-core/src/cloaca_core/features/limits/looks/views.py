@@ -30,8 +30,8 @@ class LimitInfo(Shown):
     ``changed_by`` and others have set over it with ``set_limit``, the last of them at
     ``changed_at``; both by the names of the arguments, and ``"none"`` where a limit is lifted.
 
-    ``used`` places are taken; ``waiting`` bodies and items of maps want one, up to 10,000 are
-    counted; the one that waits longest does so since ``oldest``. Before ``next_start`` the rate
+    ``used`` places are taken; ``waiting`` bodies and items of maps want one, of 10,000 waiters at
+    most; the one that waits longest does so since ``oldest``. Before ``next_start`` the rate
     allows no start; None if it allows one now. Instants are RFC 3339 in UTC.
     """
 

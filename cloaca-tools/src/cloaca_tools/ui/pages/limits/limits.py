@@ -1,0 +1,50 @@
+"""Limits: all of them, and one with its keys, who holds its places and who waits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.features.limits.operations import ListLimits, ShowLimit
+from cloaca_tools.ui.visit import Address, Visit
+from cloaca_tools.views.limits import key_of
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+SHOWN: Final = 50
+"""Keys, holders and waiters of a limit that stand on its page."""
+
+
+async def limits(visit: Visit) -> Response:
+    """The page of all limits."""
+    found = await visit.site.do(ListLimits())
+    return await visit.page(
+        "limits/limits.html",
+        limits=found,
+        stopped=sum([each.total == 0 for each in found]),
+        changed=sum([bool(each.changes) for each in found]),
+    )
+
+
+async def limit(visit: Visit) -> Response:
+    """The page of one limit, or of one key of it."""
+    key = visit.query("key").strip()
+    most = SHOWN + 1
+    found = await visit.site.do(ShowLimit(visit.query("name"), key_of(key) if key else None, most))
+    return await visit.page(
+        "limits/limit.html",
+        limit=found.limit,
+        keys=found.keys[:SHOWN],
+        holders=found.holders[:SHOWN],
+        waiters=found.waiters[:SHOWN],
+        has_more={
+            "keys": len(found.keys) > SHOWN,
+            "holders": len(found.holders) > SHOWN,
+            "waiters": len(found.waiters) > SHOWN,
+        },
+        key=key,
+        done=visit.reported.get("done", ""),
+    )
+
+
+ROUTES: Final[tuple[Address, ...]] = (("GET", "/limits", limits), ("GET", "/limit", limit))
