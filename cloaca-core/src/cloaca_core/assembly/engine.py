@@ -8,6 +8,7 @@ recorded by ``journal``. ``kernel`` makes these parts, ``parts`` adds the parts 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca_core.assembly.meter import Meter
@@ -111,6 +112,7 @@ class Engine:
         self._submission = parts.submission
         self._steering = parts.steering
         self._lifecycle = Lifecycle(parts)
+        self._check_open = partial(_refuse_closing, self._lifecycle)
         self.resolver: Resolver = Resolver(parts, self.database, self._check_open)
         self.child_runs: ChildCalls = ChildCalls(
             parts.child_runs, self.resolver.resolve, self._check_open
@@ -235,11 +237,6 @@ class Engine:
         self._check_open()
         return await self._submission.waits.wait(run_id, waiting)
 
-    def _check_open(self) -> None:
-        """Raise ``RunnerClosedError`` once the engine shuts down."""
-        if self._lifecycle.closing:
-            raise RunnerClosedError(SHUT_DOWN)
-
     # -- steer -------------------------------------------------------------------------------
 
     @property
@@ -325,3 +322,9 @@ class Engine:
         """
         self._check_open()
         return self._store
+
+
+def _refuse_closing(lifecycle: Lifecycle) -> None:
+    """Raise ``RunnerClosedError`` once the engine shuts down."""
+    if lifecycle.closing:
+        raise RunnerClosedError(SHUT_DOWN)

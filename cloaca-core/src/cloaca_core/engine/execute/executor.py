@@ -224,11 +224,6 @@ class Executor:
             if work.stage is Stage.RUNNING:
                 yield work
 
-    def begun(self) -> tuple[list[Work], bool]:
-        """The work that is running right now, and whether more is about to begin."""
-        is_starting = self.is_starting  # first: work that begins meanwhile is in one of the two
-        return list(self.running()), is_starting
-
     @property
     def is_starting(self) -> bool:
         """Whether work that has a slot has not begun yet. Its thread may be late, or another body

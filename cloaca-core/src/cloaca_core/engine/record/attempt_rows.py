@@ -300,8 +300,10 @@ class StartMarks:
         """The marks of running bodies that have none yet. They count as written from now on.
         ``are_coming`` then says whether a body is about to begin, so that its mark is due soon.
         """
-        running, self.are_coming = self._executor.begun()
-        if not running:
+        self.are_coming = (
+            self._executor.is_starting
+        )  # first: what begins meanwhile is in one of both
+        if not (running := list(self._executor.running())):
             return []
         due = [
             work

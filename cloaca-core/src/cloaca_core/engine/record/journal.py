@@ -16,11 +16,11 @@ from collections.abc import Callable, Sequence, Sized
 from math import inf
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from cloaca_core.engine.record import entries as batches
 from cloaca_core.engine.record.entries import (
     adds_work,
     batch_of,
     commit_callback,
+    fitting,
     halves,
     lasts,
 )
@@ -229,7 +229,7 @@ class Journal:
         entries that they are written with. Nothing raises after that.
         """
         self._riders_due = self._is_second_try = False
-        entries, weight = self._next()
+        entries, weight = fitting(self._inbox, self._most_keys)
         if self._log_book is not None and self._log_book.waiting:
             self._lines = self._lines or self._log_book.take()
         part = (entries, self._start_marks.take(), self._lines)
@@ -241,15 +241,6 @@ class Journal:
         self.taken += 1
         for _ in entries:
             self._inbox.popleft()
-
-    def _next(self) -> tuple[Sequence[Entry], int]:
-        """The entries for the next batch and their weight: nearly always the whole inbox."""
-        all_fit = (
-            len(self._inbox) <= batches.MAX_BATCH_ENTRIES and self._bytes < batches.MAX_BATCH_BYTES
-        )
-        if all_fit and self._most_keys == inf:
-            return list(self._inbox), self._bytes
-        return batches.fitting(self._inbox, self._most_keys)
 
     async def _write(self, part: Part) -> None:
         """Commit the first part, trying until it succeeds, and give each entry its outcome."""

@@ -225,18 +225,14 @@ class Waits:
             self.check(run)
 
     def came(self, message: NewMessage, number: int) -> bool:
-        """This program has sent a message, with this number, to a run that may be ours. Returns
-        whether the run is here and stays: then no runner needs to claim it for the message.
-        """
+        """This program has sent a message. False if its run is not here, or about to leave."""
         run = self._runs.get(message.run_id)
-        waits = None if run is None else waits_of(run)
-        if run is None or waits is None or run.life.state is State.OVER:
+        if run is None or (waits := waits_of(run)) is None or run.life.state is State.OVER:
             return False
         stays = run.life.state is not State.LEAVING
-        if waits.append(row_of_message(message, number)):
-            self._kernel.guarded(run, self.check, run)
-        else:
-            self._kernel.guarded(run, self.messages_sent, run, number)
+        if not waits.append(row_of_message(message, number)):
+            waits.sent = max(waits.sent, number)
+        self._kernel.guarded(run, self.check, run)
         return stays
 
     # -- go on -------------------------------------------------------------------------------
@@ -365,8 +361,8 @@ class Waits:
         """The run is over, or this runner no longer owns it."""
         self._disarm(run)
         self._mail.forget(run)
-        if run.graph.has_child_nodes and (nodes := self.ends.child_nodes) is not None:
-            nodes.forget(run)
+        if run.graph.has_child_nodes and self.ends.child_nodes is not None:
+            self.ends.child_nodes.forget(run)
         for wait in open_waits(run):
             self._bodies.forget(wait)
 
