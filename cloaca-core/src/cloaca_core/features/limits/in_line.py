@@ -42,8 +42,8 @@ class InLineRow(NamedTuple):
 
 class InLineUnits:
     """By run. ``_denied`` are the units that are known to wait, each since an instant. ``_leaving``
-    are those of a run that is being given back, ``_late`` the places that these got meanwhile.
-    Belongs to the engine's loop.
+    are the units of a run that is being given back, ``_late`` the places that such units got
+    meanwhile. Belongs to the engine's loop.
     """
 
     def __init__(self) -> None:
@@ -96,8 +96,8 @@ class InLineUnits:
         self._late.pop(run, None)
 
     def forget(self, run: ActiveRun) -> tuple[Sequence[Unit], Sequence[Grant]]:
-        """The run is over, or is not ours any more. Returns the units and places that it was to
-        leave, if it was not given back.
+        """The run is over, or belongs to another runner. Returns the units and places that it was
+        to leave, if it was not given back.
         """
         self._denied.pop(run, None)
         return list(self._leaving.pop(run, ())), self._late.pop(run, [])

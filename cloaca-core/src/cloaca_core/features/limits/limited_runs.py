@@ -33,9 +33,9 @@ Kept: TypeAlias = "Mapping[Unit, tuple[Need, ...]]"
 
 
 class LimitedRuns:
-    """Belongs to the engine's loop. ``_waiting`` has the runs here that have no place yet,
-    ``_placed`` the places of those that have, None of one that needs none. ``_above`` is what the
-    runs above a run have. Of those in ``_denied`` the database knows that they wait.
+    """``_waiting`` has the runs here that have no place yet, ``_placed`` the places of the others,
+    None where a run needs no place. ``_above`` are the places of the runs above a run. Of the runs
+    in ``_denied`` the database knows that they wait. Belongs to the engine's loop.
     """
 
     def __init__(

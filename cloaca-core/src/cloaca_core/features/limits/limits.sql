@@ -107,7 +107,7 @@ LIMIT :limit;
 
 
 -- name: wake_granted
--- Let those of these runs be claimed that have no owner and have got places.
+-- Let runs be claimed that have no owner and have got places.
 UPDATE cloaca_run
 SET due_at = NULL, claimable_at = :now, came_due = 0,
     status = CASE
@@ -121,8 +121,7 @@ WHERE id IN :ids AND owner IS NULL AND +ended_at IS NULL AND due_at IS NOT NULL 
 
 
 -- name: free_unclaimed
--- Remove those of these grants that no runner has taken, and those of runs that have ended. Their runs are
--- locked.
+-- Remove grants that no runner has taken, and the places of runs that have ended. Their runs are locked.
 DELETE FROM cloaca_limit_grant
 WHERE id IN :ids AND (
     runner_id IS NULL

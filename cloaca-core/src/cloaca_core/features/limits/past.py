@@ -44,7 +44,7 @@ class AdoptedPlaces:
         return None if adopted is None else adopted.waiting.get(unit)
 
     def forget(self, run: ActiveRun) -> list[Grant]:
-        """The run is over, or is not ours any more. Returns the places of it that were not used."""
+        """The run is over, or belongs to another runner. Returns its places that were not used."""
         adopted = self._runs.pop(run, None)
         return [] if adopted is None else adopted.grants
 
