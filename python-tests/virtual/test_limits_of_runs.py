@@ -468,3 +468,27 @@ async def test_a_run_that_left_keeps_its_place_when_it_is_woken() -> None:
 
         assert begun == ["a", "b", "c"]
         assert no_place_is_left(w)
+
+
+async def test_a_map_whose_items_wait_for_places_leaves_and_comes_back() -> None:
+    async with world() as w:
+        one, bodies = Limit("one", total=1), Bodies(HOUR)
+        limited(w, bodies, one, "first")
+        with WorkflowBuilder("flow", registry=w.registry):
+
+            @task(map=[1, 2, 3], limits=[one])
+            async def t(context: Context, item: int) -> None:
+                await bodies(context)
+
+        program = await w.start(evict_after_seconds=1)
+        first = await program.submit("first")
+        await quiet()
+        run_id = await program.submit()
+
+        await asyncio.sleep(60)
+        assert status_of(w, run_id) == ("Waiting", False)
+        await program.wait(first)
+        await program.wait(run_id)
+
+        assert bodies.begun == pytest.approx([0, HOUR, 2 * HOUR, 3 * HOUR], abs=2)
+        assert no_place_is_left(w)
