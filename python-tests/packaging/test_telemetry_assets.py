@@ -23,6 +23,7 @@ _OF_ALL = {"job", "instance"}
 """Labels that Prometheus gives to all that it collects."""
 _HISTOGRAMS = {name for name in WHAT if name.endswith("_seconds")} - {
     "cloaca_oldest_pending_seconds",
+    "cloaca_limit_oldest_seconds",
     "cloaca_loop_last_success_seconds",
 }
 

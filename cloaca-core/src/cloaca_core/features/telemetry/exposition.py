@@ -37,7 +37,7 @@ WHAT: Final = {
     ),
     "cloaca_queue_waiting": "Runs that may be claimed, by the queue that they wait in.",
     "cloaca_limit_used": "Places of a limit that are taken.",
-    "cloaca_limit_total": "Places that a limit has, if they are limited.",
+    "cloaca_limit_places": "Places that a limit has, if they are limited.",
     "cloaca_limit_waiting": "Bodies and items that wait for a place of a limit.",
     "cloaca_limit_oldest_seconds": "For how long the first waits for a place of a limit.",
     "cloaca_slots": "Slots for bodies that are used or free, and bodies queued for one.",
@@ -131,7 +131,7 @@ def _of_limits(sample: Sample) -> Iterator[Metric]:
         if total is not None:
             totals.append((labels, float(total)))
     yield _gauge("cloaca_limit_used", ("limit",), used)
-    yield _gauge("cloaca_limit_total", ("limit",), totals)
+    yield _gauge("cloaca_limit_places", ("limit",), totals)
     yield _gauge("cloaca_limit_waiting", ("limit",), waiting)
     yield _gauge("cloaca_limit_oldest_seconds", ("limit",), oldest)
 

@@ -93,7 +93,7 @@ def test_all_metrics_and_no_others_are_shown() -> None:
         ("cloaca_runs", {"status": "Odd"}, 1),
         ("cloaca_oldest_pending_seconds", {}, 10),
         ("cloaca_limit_used", {"limit": "api"}, 3),
-        ("cloaca_limit_total", {"limit": "api"}, 5),
+        ("cloaca_limit_places", {"limit": "api"}, 5),
         ("cloaca_limit_waiting", {"limit": "api"}, 7),
         ("cloaca_limit_oldest_seconds", {"limit": "api"}, 30),
         ("cloaca_limit_oldest_seconds", {"limit": "gpu"}, 0),
@@ -131,7 +131,7 @@ def test_of_many_limits_those_that_are_waited_for_are_shown(
 
 
 def test_a_limit_that_is_lifted_has_no_total() -> None:
-    assert ("cloaca_limit_total", (("limit", "gpu"),)) not in found(BUSY)
+    assert ("cloaca_limit_places", (("limit", "gpu"),)) not in found(BUSY)
 
 
 def test_the_extra_is_named_where_the_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
