@@ -12,7 +12,8 @@ from cloaca_core.features.steps.sql import MemoQueries
 from cloaca_core.run.rows import CHILDREN_LATER, THE_TASK, ForkRow
 from cloaca_core.store.acts import Acted
 from cloaca_core.store.changes import Change
-from cloaca_core.store.sql.base import Queries, SqlPart, Statements, acted, pair, steps_of
+from cloaca_core.store.sql.asking_part import AskingPart
+from cloaca_core.store.sql.base import Queries, Statements, acted, pair, steps_of
 from cloaca_core.store.sql.dialect import Answers, Dialect, Step
 from cloaca_core.store.sql.payloads import Payloads
 from cloaca_core.store.sql.queries import Statement
@@ -51,7 +52,7 @@ class RerunQueries(
     list_forks: Statement
 
 
-class SqlReruns(SqlPart):
+class SqlReruns(AskingPart):
     """The operations that run tasks of ended runs again. Contracts: see ``RerunStore``."""
 
     def __init__(self, dialect: Dialect, queries: Queries) -> None:

@@ -11,7 +11,8 @@ from cloaca_core.features.steering.sql import SteeringQueries
 from cloaca_core.run.rows import NewRun
 from cloaca_core.store.batch import NO_ROWS, Rows
 from cloaca_core.store.changes import Change
-from cloaca_core.store.sql.base import Queries, SqlPart, Statements, orphans_of, pair, steps_of
+from cloaca_core.store.sql.asking_part import AskingPart
+from cloaca_core.store.sql.base import Queries, Statements, orphans_of, pair, steps_of
 from cloaca_core.store.sql.dialect import Answers, Dialect, More, Step
 from cloaca_core.store.sql.queries import Statement
 from cloaca_core.values.namespace import SEPARATOR
@@ -43,7 +44,7 @@ class SingletonQueries(
     keyed_runs: Statement
 
 
-class SqlSingletons(SqlPart):
+class SqlSingletons(AskingPart):
     """The operations on runs with a singleton key. Contracts: see ``SingletonStore``."""
 
     def __init__(self, dialect: Dialect, queries: Queries) -> None:

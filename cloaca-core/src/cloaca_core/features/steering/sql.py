@@ -17,7 +17,8 @@ from cloaca_core.features.steering.records import (
 from cloaca_core.run.rows import ReplacementRow
 from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.store.changes import Change
-from cloaca_core.store.sql.base import Queries, SqlPart, Statements, acted, of_act, steps_of
+from cloaca_core.store.sql.asking_part import AskingPart
+from cloaca_core.store.sql.base import Queries, Statements, acted, of_act, steps_of
 from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Statement
 from cloaca_core.values.states import ReasonCode
@@ -69,7 +70,7 @@ class SteeringQueries(
     list_replacements: Statement
 
 
-class SqlSteering(SqlPart):
+class SqlSteering(AskingPart):
     """The acts on runs, and their news. Contracts: see ``SteeringStore``."""
 
     def __init__(self, dialect: Dialect, queries: Queries) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
@@ -17,8 +17,6 @@ from cloaca_core.store.sql.queries import Row, Statement, Wording, load_statemen
 
 if TYPE_CHECKING:
     from cloaca_core.run.rows import NewRun
-    from cloaca_core.store.sql.batch import BatchSteps
-    from cloaca_core.store.sql.commit_part import MakePart, Stages
 
 S = TypeVar("S", bound="Statements")
 
@@ -193,28 +191,12 @@ class Queries:
 
 
 class SqlPart:
-    """The operations on one noun, each in one transaction. What is asked of features in it is in
-    ``_stages``.
-    """
+    """The operations on one noun, each in one transaction."""
 
     def __init__(self, dialect: Dialect, queries: Queries) -> None:
         self._dialect = dialect
         self._queries = queries
         self._runs = queries.of(RunQueries)
-        self._parts: Callable[[], Sequence[MakePart]] = tuple
-
-    @cached_property
-    def _stages(self) -> Stages:
-        from cloaca_core.store.sql.commit_part import Stages  # here, as the parts
-
-        array = self._dialect.array
-        return Stages([make(self._queries, array).part() for make in self._parts()])
-
-    @cached_property
-    def _batch_steps(self) -> BatchSteps:
-        from cloaca_core.store.sql.batch import BatchSteps  # here, as the parts
-
-        return BatchSteps(self._queries, self._dialect.array, self._stages)
 
     def _noting(self, queues: Iterable[tuple[str, str]]) -> Step:
         """The statement that notes queues of workflows, in their order: two could deadlock

@@ -8,7 +8,8 @@ from typing import Final
 from cloaca_core.errors import StoreOpenError
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.runner_rows import LostRunner, RunnerName, RunnerRow
-from cloaca_core.store.sql.base import Queries, RunnerQueries, SqlPart, of_act, steps_of
+from cloaca_core.store.sql.asking_part import AskingPart
+from cloaca_core.store.sql.base import Queries, RunnerQueries, of_act, steps_of
 from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Row
 from cloaca_core.values.states import SUSPECT_AFTER
@@ -17,7 +18,7 @@ _ALL: Final = 2**62
 """More runs than a runner owns."""
 
 
-class SqlRunners(SqlPart):
+class SqlRunners(AskingPart):
     """The operations on runners. Contracts: see ``RunnerStore``."""
 
     def __init__(self, dialect: Dialect, queries: Queries) -> None:
