@@ -42,8 +42,8 @@ class NodeGraph(NamedTuple, Generic[NodeT_co]):
     lists what starts when a run ends. With ``pauses``, a task that has used up its attempts pauses
     the run instead of failing. ``queue`` is the queue of tasks that name none, None for the usual
     one; ``has_queues`` says whether a task names one, ``has_child_nodes`` whether one is a node
-    that starts a child run. ``limits`` are those of its runs, ``has_limits`` says whether a task
-    has some.
+    that starts a child run. ``limits`` are those of its runs, ``has_limits`` says whether there are
+    any, or a task has some.
     """
 
     tasks: tuple[NodeT_co, ...]

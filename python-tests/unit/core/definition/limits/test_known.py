@@ -139,11 +139,12 @@ def test_a_record_has_the_names_and_keys_of_limits() -> None:
     assert '"limits"' not in content(workflow("a"))
 
 
-def test_a_graph_says_whether_a_task_is_limited() -> None:
+def test_a_graph_says_whether_runs_or_tasks_are_limited() -> None:
     factory = ActiveRunFactory("none_failed")
     of_task, of_run = workflow("a", [API]), workflow("b", of_runs=(API,))
     graph = factory.graph_of(of_task)
     assert (graph.has_limits, graph.limits) == (True, ())
     assert graph.tasks[0].limits == of_task.tasks[0].limits
     graph = factory.graph_of(of_run)
-    assert (graph.has_limits, graph.limits) == (False, of_run.limits)
+    assert (graph.has_limits, graph.limits) == (True, of_run.limits)
+    assert not factory.graph_of(workflow("c")).has_limits
