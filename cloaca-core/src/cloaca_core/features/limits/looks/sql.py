@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core.features.limits.looks.records import (
     COUNTED,
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from cloaca_core.features.limits.statements import LimitQueries
     from cloaca_core.store.sql.dialect import Dialect
     from cloaca_core.store.sql.queries import Row
+
+_ARRIVAL: Final = itemgetter(5, 0, 1, 2)
+"""Of the columns of a waiter: since, and its unit."""
 
 
 class Looks:
@@ -98,8 +102,8 @@ class Looks:
         known = {"ids": ids, "name": "", "most": 0, "depth": limit, "since": 0}
         (rows,) = await self._dialect.read([Step.of(self._q.oldest_waiters, known)])
         begin = len(Line._fields)
-        waiters = [_waiter(row[begin:]) for row in rows if row[begin] is not None]
-        return sorted(waiters, key=lambda each: (each.since, each.unit))[:limit]
+        found = sorted([row[begin:] for row in rows if row[begin] is not None], key=_ARRIVAL)
+        return list(map(_waiter, found[:limit]))
 
     def _read_lines(self, ids: Iterable[str]) -> Step:
         return Step(self._q.read_lines, self._q.read_lines.bind(ids=self._dialect.array(list(ids))))
