@@ -22,7 +22,7 @@ from dev.project import DIST, EPOCH, LOCK, ROOT, Distribution, distributions_for
 
 # The core, the largest, has 1,010 kB. A tenth beyond that has another cause, such as a file that
 # slipped in.
-LARGE_WHEEL = 1_100_000
+LARGE_WHEEL = 1_200_000
 PAGE = (".css", ".html", ".js", ".md", ".svg", ".txt")
 """What the web page has beside its code: templates, styles, scripts, their licences and notes."""
 

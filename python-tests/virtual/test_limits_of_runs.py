@@ -79,10 +79,10 @@ async def test_places_of_runs_go_from_one_runner_to_the_other() -> None:
         bodies = Bodies(HOUR)
         nightly(w, bodies, Limit("nightly", total=2, per_key=1).key("who"))
         first, second = await w.start(), await w.start()
-        whos = ["ann", "ann", "bob", "bob", "cy"]
+        customers = ["ann", "ann", "bob", "bob", "cy"]
         runs = [
             await program.submit("flow", {"who": who})
-            for who, program in zip(whos, [first, second, first, second, second], strict=True)
+            for who, program in zip(customers, [first, second, first, second, second], strict=True)
         ]
 
         for each in runs:
