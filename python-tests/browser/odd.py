@@ -32,6 +32,7 @@ def fill(url: str, now: datetime) -> Shop:
         h.runner.approve(completed, "decision", TEXT, note=TEXT, by=SCRIPT, data={TEXT: TEXT})
         h.runner.send(completed, TEXT, TEXT)
         h.runner.pause_workflow(TEXT, reason=TEXT, by=SCRIPT)
+        h.runner.set_limit(TEXT, total=0, by=SCRIPT)
         h.clock.to(now)
         return Shop(
             failed=failed,
@@ -59,6 +60,8 @@ def _workflows() -> cloaca.Registry:
         cloaca.task(id=TEXT, retry_attempts=1)(_body)
         cloaca.wait_for("event", TEXT, dependencies=[TEXT])
         cloaca.approval("decision", TEXT, choices=[TEXT, "reject"], dependencies=[TEXT])
+
+    registry.register_limit(cloaca.Limit(TEXT, total=2, per_key=1))
 
     @cloaca.trigger(on=TEXT, name=TEXT, poll_interval="20m", registry=registry)
     def never() -> bool:

@@ -27,6 +27,7 @@ def go_on(registry: cloaca.Registry) -> threading.Event:
     return go_on
 
 
+@pytest.mark.each_backend
 def test_a_limit_is_stopped_and_goes_back_to_its_code(
     go_on: threading.Event, visit: Visit, program: cloaca.DefaultRunner
 ) -> None:

@@ -33,6 +33,7 @@ from cloaca_core.features.limits.records import (
     line_id,
 )
 from cloaca_core.features.upkeep.records import Shift
+from cloaca_core.run.items.units import first_item
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch, Decided
 from cloaca_core.store.runner_rows import RunnerRow
@@ -202,7 +203,7 @@ class MemoryLimits(MemorySteering):
 
     async def limit_waits(self, run_id: str, limit: int) -> list[LimitWait]:
         found = [
-            LimitWait(each.task_id, each.item, line, each.since)
+            LimitWait(each.task_id, first_item(each.item), line, each.since, each.units)
             for each, line in self.limit_table.waiters.values()
             if each.run_id == run_id
         ]

@@ -8,19 +8,10 @@ from functools import partial
 from typing import Any
 
 import pytest
+from model.limited_bodies import Bodies, limited, no_place_is_left, run_all
 from model.quiet import quiet
 from model.virtual_engine import Program, World, world
-from virtual.test_limits import (
-    CANCEL,
-    HOUR,
-    LEASE,
-    PAUSE,
-    RESUME,
-    Bodies,
-    limited,
-    no_place_is_left,
-    run_all,
-)
+from virtual.test_limits import CANCEL, HOUR, LEASE, PAUSE, RESUME
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context

@@ -57,7 +57,7 @@ def remaining_of(
         if evict_after is not None and (since := waits.newest_for_event()) is not None:
             evict_at = since + evict_after
     if here.in_line:
-        idle |= here.in_line.keys()
+        idle |= here.in_line.keys() & ready
         if evict_after is not None:
             evict_at = max(here.in_line.values()) + evict_after
     if run.limit.deadline is not None and not rests:

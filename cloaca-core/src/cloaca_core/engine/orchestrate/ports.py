@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cloaca_core.run.restore import Resume
     from cloaca_core.run.rows import AttemptRow, RunEnd
     from cloaca_core.store.batch import Committed
+    from cloaca_core.values.limits.needs import Needs
     from cloaca_core.values.map_items import Item
 
 Gate: TypeAlias = "Callable[[ActiveRun, int, Resume], Callable[[], None] | None]"
@@ -157,7 +158,9 @@ class LimitPort(Protocol):
         """The end of the run is about to be written. Returns rows to be written with it."""
 
     def denied(self, run: ActiveRun) -> Mapping[int, int]:
-        """The units of the run that wait in line, and since when that is known."""
+        """The units of the run that wait in line, and since when that is known; of items that wait
+        as one the map, if nothing else of it waits.
+        """
 
     def check(self, run: ActiveRun) -> None:
         """Tasks of the run have begun or ended: it leaves, at once or later, if all that is left of
@@ -173,8 +176,31 @@ class LimitPort(Protocol):
     def enter(self, run: ActiveRun, unit: int, resume: Resume) -> None:
         """A task or an item is ready: it begins once it has its places."""
 
+    def enter_items(
+        self,
+        run: ActiveRun,
+        unit: int,
+        needs: Needs,
+        units: int,
+        choose: Callable[[int], int | None],
+    ) -> None:
+        """So many items of a map that need the same wait as this unit (see ``together``).
+        ``choose`` is called with each place: told how many still wait, it returns the unit that
+        begins with it, or None if the place is to be given back.
+        """
+
+    def adopt_items(self, run: ActiveRun, task: int, choose: Callable[[Needs], int | None]) -> None:
+        """A map goes on that waited while no runner had its run. ``choose`` is called with the
+        needs of each place that its items have got meanwhile, and returns as in ``enter_items``.
+        """
+
+    def without_held(self, run: ActiveRun, needs: Needs) -> Needs:
+        """The needs of which neither the run nor a run above it has a place."""
+
     def take(self, run: ActiveRun) -> Mapping[int, Resume]:
-        """Nothing of the run waits for places here any more. Returns the units that did."""
+        """Nothing of the run waits for places here any more. Returns the units that did, and the
+        maps whose items did.
+        """
 
     def take_units(self, run: ActiveRun, units: Collection[int]) -> list[int]:
         """These units no longer wait for places. Returns those that did."""
@@ -243,6 +269,15 @@ class _NoLimits:
     def enter(self, run: ActiveRun, unit: int, _: Resume) -> None:
         task = run.graph.tasks[unit & TASK]
         raise NotImplementedError(f"task {task.id!r} has limits, for which this engine has no part")
+
+    def enter_items(self, *_: object) -> None:
+        raise NotImplementedError("items of a map wait for limits, for which there is no part")
+
+    def adopt_items(self, *_: object) -> None:
+        raise NotImplementedError("items of a map have places, for which there is no part")
+
+    def without_held(self, _: ActiveRun, needs: Needs) -> Needs:
+        return needs
 
     def take(self, _: ActiveRun) -> Mapping[int, Resume]:
         return {}

@@ -32,14 +32,14 @@ async def awaited_limits(store: LimitReads, run_id: str) -> dict[str, AwaitedLim
     settings = {each.name: _settings(each) for each in await store.list_limits()}
     for each in waits:
         if (known := found.get(each.task_id)) is not None:
-            found[each.task_id] = known._replace(waiting=known.waiting + 1)
+            found[each.task_id] = known._replace(waiting=known.waiting + each.units)
             continue
         name, key = each.need
         holders = _holders(grants, each.need)
         if key != ALL_KEYS and _is_full(settings.get(name), holders, grants, name):
             key, holders = ALL_KEYS, _holders(grants, (name, ALL_KEYS))
         shown = None if key == ALL_KEYS else key
-        found[each.task_id] = AwaitedLimit(name, shown, each.since, 1, holders)
+        found[each.task_id] = AwaitedLimit(name, shown, each.since, each.units, holders)
     return found
 
 

@@ -302,8 +302,10 @@ class PlaceDesk:
 
     def _accept(self, grant: Grant) -> None:
         self._given[grant.name] = max(grant.number, self._given.get(grant.name, 0))
-        self._unasked.pop((grant.run_id, grant.task_id, grant.item), None)
         self._waiting.accept(grant)
+        unit = grant.run_id, grant.task_id, grant.item
+        if self._waiting.waiter(unit) is None:
+            self._unasked.pop(unit, None)
 
     # -- other runners -----------------------------------------------------------------------
 

@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from cloaca_core.features.limits.records import IN_LINE, Grant, InLine, Need, Unit
+from cloaca_core.features.limits.records import (
+    IN_LINE,
+    PLACES_BACK,
+    Grant,
+    InLine,
+    Need,
+    PlacesBack,
+    Unit,
+)
 from cloaca_core.run.items.units import BITS, TASK
 
 if TYPE_CHECKING:
@@ -34,6 +42,25 @@ class InLineRow(NamedTuple):
     def weight(self) -> int:
         """About how many bytes it holds."""
         return IN_LINE.weight((self.row,)) * len(self.row.units)
+
+    def ended_waits(self, _: ActiveRun, __: Sequence[AttemptRow]) -> list[EndedWait]:
+        """It ends no wait."""
+        return []
+
+
+class PlacesBackRow(NamedTuple):
+    """The places that are given back with the rows of one entry."""
+
+    row: PlacesBack
+
+    def add_to(self, draft: Draft) -> None:
+        """Put it into a batch."""
+        draft.put(PLACES_BACK, (self.row,))
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it holds."""
+        return PLACES_BACK.weight((self.row,))
 
     def ended_waits(self, _: ActiveRun, __: Sequence[AttemptRow]) -> list[EndedWait]:
         """It ends no wait."""

@@ -12,16 +12,20 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from cloaca_core.definition.limits.keys import key_of
+from cloaca_core.definition.limits.needs import needs_of
 from cloaca_core.engine.execute.outcome import raised
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.errors import LimitKeyError
 from cloaca_core.features.limits.desk import PlaceDesk
-from cloaca_core.features.limits.in_line import InLineUnits, key_of_unit, unit_of_key
+from cloaca_core.features.limits.in_line import (
+    InLineUnits,
+    PlacesBackRow,
+    key_of_unit,
+    unit_of_key,
+)
+from cloaca_core.features.limits.limited_groups import LimitedGroups
 from cloaca_core.features.limits.limited_runs import LimitedRuns
 from cloaca_core.features.limits.records import (
-    ALL_KEYS,
-    PLACES_BACK,
     THE_RUN,
     Grant,
     Need,
@@ -31,42 +35,25 @@ from cloaca_core.features.limits.records import (
 )
 from cloaca_core.run.items.units import TASK
 from cloaca_core.run.life import State
+from cloaca_core.run.restore import FRESH
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.values.missing import MISSING
 
 if TYPE_CHECKING:
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
-    from cloaca_core.engine.record.entries import Draft
     from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.engine.recover.runner_id import RunnerId
     from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.features.limits.limited_groups import AdoptItems, EnterItems
     from cloaca_core.features.limits.part import LimitStore
     from cloaca_core.features.limits.past import AdoptedPlaces
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.restore import Resume
-    from cloaca_core.run.rows import AttemptRow
-    from cloaca_core.run.watcher import EndedWait
     from cloaca_core.store.batch import Committed
+    from cloaca_core.values.limits.needs import Needs
     from cloaca_core.values.times.clock import Clock
-
-
-class PlacesBackRow(NamedTuple):
-    """The places that are given back with the rows of one entry."""
-
-    row: PlacesBack
-
-    def add_to(self, draft: Draft) -> None:
-        """Put it into a batch."""
-        draft.put(PLACES_BACK, (self.row,))
-
-    @property
-    def weight(self) -> int:
-        """About how many bytes it holds."""
-        return PLACES_BACK.weight((self.row,))
-
-    def ended_waits(self, _: ActiveRun, __: Sequence[AttemptRow]) -> list[EndedWait]:
-        """It ends no wait."""
-        return []
+    from cloaca_core.values.times.instants import Instant
 
 
 class Waits(NamedTuple):
@@ -85,12 +72,12 @@ class LimitedUnits:
     """A ``LimitPort``, whose ``desk`` speaks with the database. Belongs to the engine's loop.
 
     ``_waiting`` are the waiters, ``_bodies`` those of them that are bodies which continue with
-    their places. ``_runs`` are the runs that wait as a whole, ``_adopted`` has what was read with
-    claimed runs, ``_in_line`` the waiters that may leave with their runs. ``_held`` are the places
-    of attempts, ``_on_way`` those that a record gives back which is not durable yet. ``_of_run``
-    has the units of each run that have waited here, with the numbers of the last places that they
-    have had. A run may stay for ``evict_after`` seconds after all of it that is left has begun to
-    wait.
+    their places. ``_groups`` are the items of maps that wait as one, ``_runs`` the runs that wait
+    as a whole. ``_adopted`` has what was read with claimed runs, ``_in_line`` the waiters that may
+    leave with their runs. ``_held`` are the places of attempts, ``_on_way`` those that a record
+    gives back which is not durable yet. ``_of_run`` has the units of each run that have waited
+    here, with the numbers of the last places that they have had. A run may stay for ``evict_after``
+    seconds after all of it that is left has begun to wait.
     """
 
     def __init__(
@@ -119,11 +106,17 @@ class LimitedUnits:
         self._evict_after = evict_after
         self.desk: PlaceDesk = PlaceDesk(store, self, runner_id, clock, subjects, record, limits)
         self._runs: LimitedRuns = LimitedRuns(kernel, runner_id, adopted, self.desk)
+        self._groups: LimitedGroups = LimitedGroups(
+            kernel, runner_id, clock, adopted, self._in_line, self.desk
+        )
+        self.given: Callable[[Committed], None] = self.desk.given
+        self.enter_items: EnterItems = self._groups.enter
+        self.adopt_items: AdoptItems = self._groups.adopt
+        self.without_held: Callable[[ActiveRun, Needs], Needs] = self._runs.without_held
         self.above: Callable[[Mapping[ActiveRun, Collection[Need]]], None] = self._runs.above
         self.admits: Callable[[ActiveRun], bool] = self._runs.admits
         self.has_place: Callable[[ActiveRun], bool] = self._runs.has_place
         self.is_denied: Callable[[ActiveRun], bool] = self._runs.is_denied
-        self.denied: Callable[[ActiveRun], Mapping[int, int]] = self._in_line.denied_units
         self.leaves: Callable[[ActiveRun], Sequence[Beside]] = self._in_line.rows
         self.left: Callable[[ActiveRun], None] = self._in_line.left
 
@@ -131,6 +124,10 @@ class LimitedUnits:
 
     def enter(self, run: ActiveRun, unit: int, resume: Resume) -> None:
         """See ``LimitPort``."""
+        key = key_of_unit(run, unit)
+        if (grant := self._groups.take_places(key)) is not None:
+            self._begin(run, unit, resume, grant)
+            return
         try:
             needs = self._needs(run, unit)
         except LimitKeyError as error:
@@ -139,7 +136,6 @@ class LimitedUnits:
         if not needs:
             self._begin(run, unit, resume, None)
             return
-        key = key_of_unit(run, unit)
         if (grant := self._adopted.take(run, key)) is not None:
             if grant.needs == needs:
                 self._begin(run, unit, resume, grant)
@@ -149,12 +145,11 @@ class LimitedUnits:
         since = self._adopted.since(run, key) or usual
         self._ask(run, unit, needs, since, partial(self._begin, run, unit, resume), resume)
 
-    def _needs(self, run: ActiveRun, unit: int) -> tuple[Need, ...]:
+    def _needs(self, run: ActiveRun, unit: int) -> Needs:
         task = run.graph.tasks[unit & TASK]
         given = run.plan.contexts.given(unit & TASK)
         item = MISSING if unit <= TASK else self._kernel.control.ports.maps.item(run, unit)[0].value
-        found = [(use.name, key_of(use, task.id, given, item)) for use in task.limits]
-        needs = [(name, ALL_KEYS if key is None else key) for name, key in found]
+        needs = needs_of(task.id, task.limits, given, item)
         return self._runs.without_held(run, needs)
 
     def _begin(self, run: ActiveRun, unit: int, resume: Resume, grant: Grant | None) -> None:
@@ -178,7 +173,7 @@ class LimitedUnits:
         self,
         run: ActiveRun,
         unit: int,
-        needs: tuple[Need, ...],
+        needs: Needs,
         since: int,
         begin: Callable[[Grant], None],
         resume: Resume | None = None,
@@ -286,16 +281,15 @@ class LimitedUnits:
                 found[unit_of_key(run, key)] = waits.resume
                 if key in denied:
                     kept[key] = self._waiting.pop(key).waiter.needs
-        self._in_line.keep(run, kept)
         self.take_units(run, found)
-        return found
+        held = {(each.run_id, each.task_id, each.item) for each in self._held.values()}
+        maps, staying = self._groups.take(run, denied, held)
+        self._in_line.keep(run, kept | staying)
+        return found | dict.fromkeys(maps, FRESH)
 
     def take_units(self, run: ActiveRun, units: Collection[int]) -> list[int]:
         """See ``LimitPort``."""
-        found = [unit for unit in units if key_of_unit(run, unit) in self._waiting]
-        for unit in found:
-            self._withdraw(key_of_unit(run, unit))
-        return found
+        return [unit for unit in units if self._withdraw(key_of_unit(run, unit))]
 
     def forget(self, run: ActiveRun) -> None:
         """See ``LimitPort``."""
@@ -307,24 +301,33 @@ class LimitedUnits:
             if grant.task_id != THE_RUN:
                 self.desk.give_back(grant)
         self._of_run.pop(run, None)
+        self._groups.forget(run)
         self.desk.forget_run()
 
-    def _withdraw(self, key: Unit) -> None:
+    def _withdraw(self, key: Unit) -> bool:
         if (waits := self._waiting.pop(key, None)) is not None:
             self._in_line.discard(waits.run, key)
-            self.desk.leave(key)
+        elif not self._groups.withdraw(key):
+            return False
+        self.desk.leave(key)
+        return True
+
+    def denied(self, run: ActiveRun) -> Mapping[int, int]:
+        """See ``LimitPort``."""
+        return self._groups.denied(run, self._in_line.denied_units(run))
 
     # -- the desk ----------------------------------------------------------------------------
 
     def waiter(self, unit: Unit) -> Waiter | None:
         """See ``Waiting``."""
-        waits = self._waiting.get(unit)
-        return self._runs.waiter(unit) if waits is None else waits.waiter
+        if (waits := self._waiting.get(unit)) is not None:
+            return waits.waiter
+        return self._groups.waiter(unit) or self._runs.waiter(unit)
 
     def names(self) -> Collection[str]:
         """See ``Waiting``."""
         names = {name for each in self._waiting.values() for name, _ in each.waiter.needs}
-        return names.union(self._runs.names())
+        return names.union(self._groups.names(), self._runs.names())
 
     def deny(self, units: Collection[Unit]) -> None:
         """See ``Waiting``. A run whose ready units all wait leaves memory, at once or later."""
@@ -333,6 +336,9 @@ class LimitedUnits:
         for unit in units:
             if (run := self._runs.deny(unit)) is not None:
                 runs[run] = None
+            elif (run := self._groups.run_of(unit)) is not None:
+                runs[run] = None
+                self._in_line.deny(run, unit, now)
             elif (waits := self._waiting.get(unit)) is not None and waits.resume is not None:
                 runs[waits.run] = None
                 self._in_line.deny(waits.run, unit, now)
@@ -345,15 +351,14 @@ class LimitedUnits:
         found = {(each.name, each.number) for each in held}
         return found.union(*self._on_way.values())
 
-    def given(self, committed: Committed) -> None:
-        """See ``LimitPort``."""
-        self.desk.given(committed)
-
     def accept(self, grant: Grant) -> None:
         """See ``Waiting``. It may be that nothing waits for these places any more."""
         key = (grant.run_id, grant.task_id, grant.item)
         if grant.task_id == THE_RUN:
             self._runs.accept(grant)
+            return
+        if grant.item < THE_TASK:
+            self._groups.accept(grant)
             return
         waits = self._waiting.get(key)
         if waits is None and self._in_line.is_late(grant):
@@ -370,7 +375,12 @@ class LimitedUnits:
 
 
 def _refuse(
-    kernel: Orchestrator, run: ActiveRun, unit: int, resume: Resume, error: LimitKeyError, now: int
+    kernel: Orchestrator,
+    run: ActiveRun,
+    unit: int,
+    resume: Resume,
+    error: LimitKeyError,
+    now: Instant,
 ) -> None:
     """The task fails, as it has no key."""
     failure = raised(error, again=False)

@@ -7,6 +7,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cloaca_core.run.rows import THE_TASK
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -37,6 +39,22 @@ class AdoptedPlaces:
                 adopted.grants.remove(grant)
                 return grant
         return None
+
+    def take_items(self, run: ActiveRun, task_id: str) -> list[Grant]:
+        """The places that items of a map have got together; they have them once."""
+        if (adopted := self._runs.get(run)) is None:
+            return []
+        found = [
+            each for each in adopted.grants if each.task_id == task_id and each.item < THE_TASK
+        ]
+        for each in found:
+            adopted.grants.remove(each)
+        return found
+
+    def take_since(self, run: ActiveRun, unit: Unit) -> Instant | None:
+        """Since when a unit of the run has waited in line, when it is asked for the first time."""
+        adopted = self._runs.get(run)
+        return None if adopted is None else adopted.waiting.pop(unit, None)
 
     def since(self, run: ActiveRun, unit: Unit) -> Instant | None:
         """Since when a unit of the run has waited in line; None if it has not."""

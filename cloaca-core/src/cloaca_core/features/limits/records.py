@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from cloaca_core.store.batch import Kind
+from cloaca_core.values.limits.needs import ALL_KEYS as ALL_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from cloaca_core.store.acts import ActRow
     from cloaca_core.values.times.instants import Instant
 
-ALL_KEYS: Final = ""
-"""In the place of a key: the limit as a whole. Keys are JSON texts, so none is empty."""
 NEVER: Final = 2**62
 """In ``Line.opens_at``: not by time, but when a place is given back."""
 
@@ -29,8 +28,8 @@ Position: TypeAlias = tuple[int, int]
 """Rank and arrival of a waiter. By age the rank is 0."""
 
 Unit: TypeAlias = tuple[str, str, int]
-"""Run, task and item of a body. The task is empty for a limit of the run; the item is -1 for a task
-without items, and for all items of a map that wait for the same.
+"""Run, task and item of a body. The task is empty for a limit of the run; the item is
+-1 for a task without items, and below that for items of a map that wait as one (see ``together``).
 """
 
 
@@ -56,12 +55,15 @@ class LimitRow(NamedTuple):
 
 
 class LimitWait(NamedTuple):
-    """A task or an item that waits, and the first of its needs that has no place."""
+    """A task or an item that waits, and the first of its needs that has no place. Of items of a map
+    that wait as one it is the first, and ``units`` is their number.
+    """
 
     task_id: str
     item: int
     need: Need
     since: Instant
+    units: int = 1
 
 
 class Line(NamedTuple):

@@ -21,6 +21,7 @@ from cloaca_core.features.limits.records import (
     read_grant,
 )
 from cloaca_core.features.limits.statements import LimitQueries
+from cloaca_core.run.items.units import first_item
 from cloaca_core.store.sql.base import Queries, RunQueries, SqlPart
 from cloaca_core.store.sql.dialect import Answers, More, Step
 
@@ -207,7 +208,10 @@ class SqlLimits(SqlPart):
 
     async def limit_waits(self, run_id: str, limit: int) -> list[LimitWait]:
         rows = await self._read(self._limits.limit_waits, run_id=run_id, limit=limit)
-        return [LimitWait(task, item, need_of(line), since) for task, item, line, since in rows]
+        return [
+            LimitWait(task, first_item(item), need_of(line), since, units)
+            for task, item, line, since, units in rows
+        ]
 
     async def list_holders(self, limit: int) -> list[Grant]:
         return [read_grant(row) for row in await self._read(self._limits.list_holders, limit=limit)]

@@ -16,7 +16,8 @@ from cloaca_core.engine.orchestrate.launcher import LAUNCHES_PER_PASS
 from cloaca_core.engine.orchestrate.orchestrator import tell_of_failure
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.engine.runtime import failpoints
-from cloaca_core.errors import MapError, MapFailedError
+from cloaca_core.errors import LimitKeyError, MapError, MapFailedError
+from cloaca_core.features.maps.limited_maps import LimitedMaps, has_begun
 from cloaca_core.features.maps.open_maps import EarlierMap, OpenMap, open_map, open_maps
 from cloaca_core.features.maps.opener import MapOpener
 from cloaca_core.features.maps.rows import MapOpened, map_row
@@ -51,6 +52,7 @@ class Maps:
         self._kernel = kernel
         self._control = kernel.control
         self._records = kernel.control.records
+        self._limits = LimitedMaps(kernel)
         self._opener = MapOpener(config, kernel.control.attempts.logs, slots, clock)
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -79,7 +81,9 @@ class Maps:
         earlier = maps.recorded.get(task)
         try:
             opened = self._opener.open(run, task, resume)
-        except MapError as error:
+            if run.graph.tasks[task].limits:
+                self._limits.open(run, opened)
+        except (MapError, LimitKeyError) as error:
             now = self._clock.wall()
             row = attempt_rows.of_node(run, task, resume.attempt, now, now, error=error)
             closed = () if earlier is None else self._waits_closed(run, task, earlier.items)
@@ -106,6 +110,8 @@ class Maps:
         if opened.plan.open:
             had_begun = [unit_of(opened.task, index) for index in sorted(opened.plan.open)]
             self._control.launcher.launch(run, had_begun)
+        if opened.limited is not None:
+            self._limits.adopt(run, opened, opened.limited)
         self._feed(run, opened)
         self._end_if_over(run, opened)
 
@@ -135,7 +141,7 @@ class Maps:
                 run.life.ready([opened.task])
             return
         units = []
-        for index in opened.plan.begin(min(opened.room(), LAUNCHES_PER_PASS)):
+        for index in opened.begin(LAUNCHES_PER_PASS):
             units.append(unit := unit_of(opened.task, index))
             if index in opened.opening.again:
                 run.resume[unit] = opened.begins_anew(index)
@@ -143,6 +149,8 @@ class Maps:
             self._control.launcher.launch(run, units)
         if len(units) == LAUNCHES_PER_PASS:
             self._loop.call_soon(self._kernel.guarded, run, self._feed, run, opened)
+        if opened.limited is not None:
+            self._limits.ask(run, opened, opened.limited)
 
     def concluded(self, attempt: Attempt, outcome: Outcome, beside: Sequence[Beside]) -> None:
         """As in ``MapPort``."""
@@ -177,8 +185,7 @@ class Maps:
     def taken_back(self, attempt: Attempt) -> None:
         """As in ``MapPort``."""
         run, opened = attempt.owner, open_maps(attempt.owner).of(attempt.index)
-        opened.here.discard(item_of(attempt.index))
-        opened.plan.withdraw(item_of(attempt.index))
+        opened.put_back(item_of(attempt.index))
         if not opened.is_due:
             self._go_on_soon(run, opened)
 
@@ -258,7 +265,7 @@ class Maps:
         rows: list[AttemptRow] = []
         for attempt in self._kernel.runs.attempts(run):
             of = open_maps(run).get(attempt.index) if attempt.index > TASK else None
-            if of is not opened or _has_begun(run, attempt.index):
+            if of is not opened or has_begun(run, attempt.index):
                 continue
             if self._kernel.attempts.take_back(attempt):
                 opened.here.discard(item_of(attempt.index))
@@ -266,13 +273,14 @@ class Maps:
                     rows.append(withdrawn(run, attempt.index, attempt.number, now))
                 self._withdraw(run, opened, attempt.index)
         units = [unit_of(opened.task, index) for index in sorted(opened.plan.open)]
-        for unit in self._control.launcher.back_offs.take_units(run, units):
+        waiting = self._control.launcher.back_offs.take_units(run, units)
+        for unit in [*waiting, *self._limits.leave(run, opened, units)]:
+            opened.here.discard(item_of(unit))
             self._withdraw(run, opened, unit)
-        self._withdraw_limited(run, opened, units)
         held = {
             unit
             for unit in run.life.held
-            if unit > TASK and unit & TASK == opened.task and not _has_begun(run, unit)
+            if unit > TASK and unit & TASK == opened.task and not has_begun(run, unit)
         }
         if held:
             run.life.held = [unit for unit in run.life.held if unit not in held]
@@ -283,13 +291,6 @@ class Maps:
                 self._withdraw(run, opened, unit)
         if rows:
             self._records.write(run, rows)
-
-    def _withdraw_limited(self, run: ActiveRun, opened: OpenMap, units: Sequence[Unit]) -> None:
-        """Withdraw the items that wait for places of limits."""
-        fresh = [unit for unit in units if not _has_begun(run, unit)]
-        for unit in self._control.ports.limits.take_units(run, fresh):
-            opened.here.discard(item_of(unit))
-            self._withdraw(run, opened, unit)
 
     def _withdraw(self, run: ActiveRun, opened: OpenMap, unit: Unit) -> None:
         before = run.latest.pop(unit, None)
@@ -342,14 +343,6 @@ class Maps:
             self._control.ports.waits.check(run)
         else:
             self._kernel.review(run)
-
-
-def _has_begun(run: ActiveRun, unit: Unit) -> bool:
-    """Whether a body of this attempt of an item has begun before: it was suspended, or lost with
-    its process.
-    """
-    latest = run.latest.get(unit)
-    return latest is not None and latest.error is None
 
 
 def _failure(opened: OpenMap) -> MapFailedError:

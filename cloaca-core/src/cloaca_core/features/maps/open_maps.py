@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.work import Line
     from cloaca_core.engine.record.run_entry import SharedEntry
     from cloaca_core.features.maps.items import Items
+    from cloaca_core.features.maps.limited_items import LimitedItems
     from cloaca_core.features.maps.records import MapRow
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.restore import Resume
@@ -63,7 +64,7 @@ class OpenMap:
     ``restarted`` are items whose child runs were restarted before it, if these had failed. In
     ``line`` its items wait for one of the ``slots``; of a node, no item takes one. ``entry`` has
     the last ends of items. ``is_due`` while a step of the map is to be taken in the next pass of
-    the loop.
+    the loop. ``limited`` are items that begin once they have places of limits; None without limits.
     """
 
     __slots__ = (
@@ -79,6 +80,7 @@ class OpenMap:
         "here",
         "is_due",
         "items",
+        "limited",
         "line",
         "log",
         "mark",
@@ -132,11 +134,19 @@ class OpenMap:
         self._least_here = most_here
         self._looks = self._most_lacking = 0
         self.here: set[int] = set()
+        self.limited: LimitedItems | None = None
         self.restarted: Collection[int] = ()
 
     def room(self) -> int:
         """How many more items may begin."""
         return min(self.most_open - len(self.plan.open), self.most_here - len(self.here))
+
+    def begin(self, most: int) -> list[int]:
+        """The next items that begin at once, at most so many: they are open from now on."""
+        most = min(self.room(), most)
+        if self.limited is None:
+            return self.plan.begin(most)
+        return self.limited.begin_free(self.plan, most)
 
     def keep_up(self) -> None:
         """Let more items be prepared than before if a slot had none to run: their bodies take less
@@ -207,6 +217,13 @@ class OpenMap:
         decision = self.opening.decision
         return Item(self.task, index, label, values[index], len(values), decision, self.shared)
 
+    def put_back(self, index: int) -> None:
+        """An item was given up before its body began: it is to begin anew."""
+        self.here.discard(index)
+        self.plan.withdraw(index)
+        if self.limited is not None:
+            self.limited.put_back(index)
+
     def begins_anew(self, index: int) -> Resume:
         """How an item begins that has not begun in this opening."""
         resume = begins_anew(index, self.opening.again)
@@ -273,8 +290,12 @@ class OpenMaps:
     def held(self, units: Collection[int]) -> None:
         """As in ``OpenItems``."""
         for unit in units:
-            if unit > TASK and (opened := self.get(unit)) is not None:
+            if (opened := self.get(unit)) is None:
+                continue
+            if unit > TASK:
                 opened.here.discard(item_of(unit))
+            elif opened.limited is not None:
+                opened.limited.rest_all()
 
     def forget(self, latest: MutableMapping[int, AttemptRow]) -> None:
         """As in ``OpenItems``."""

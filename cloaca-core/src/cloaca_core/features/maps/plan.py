@@ -96,6 +96,18 @@ class ItemPlan:
         self.open.update(found)
         return found
 
+    def begin_item(self, item: int) -> bool:
+        """The item is open from now on; False if it has begun already."""
+        if self._states[item] != _UNBEGUN:
+            return False
+        self._states[item] = _OPEN
+        self.open.add(item)
+        return True
+
+    def unbegun(self) -> list[int]:
+        """The items that have not begun, in their order."""
+        return [item for item, state in enumerate(self._states) if state == _UNBEGUN]
+
     @property
     def has_more(self) -> bool:
         """Whether more items are to begin."""

@@ -27,3 +27,16 @@ def unit_of(task: int, item: int) -> Unit:
 def item_of(unit: Unit) -> int:
     """The index of the item; -1 for a task itself."""
     return (unit >> BITS) - 1
+
+
+def together(first: int) -> int:
+    """In the place of an item: items of a map that do something as one, this one as the first of
+    them. Also the inverse. The numbers are below that of a task itself, and so the units are below
+    all others.
+    """
+    return -2 - first
+
+
+def first_item(item: int) -> int:
+    """An item, or the first of those that do something as one."""
+    return item if item >= -1 else together(item)

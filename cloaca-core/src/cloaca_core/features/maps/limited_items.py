@@ -1,0 +1,117 @@
+"""The items of a map that have not begun and wait for places of limits: those that need the same
+wait as one, and each place that is given lets the next of them begin. Only data, and what follows.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence, Set as AbstractSet
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from cloaca_core.features.maps.plan import ItemPlan
+    from cloaca_core.values.limits.needs import Needs
+
+MOST_WAITING: Final = 1_000
+"""Groups of one map that wait at a time."""
+
+
+class ItemGroup:
+    """Items that need the same places, by their indexes. ``left`` counts those that have not begun,
+    of which none comes before the place ``_at``.
+    """
+
+    __slots__ = ("_at", "indexes", "left", "needs")
+
+    def __init__(self, needs: Needs, indexes: Sequence[int], left: int) -> None:
+        self.needs: Needs = needs
+        self.indexes: Sequence[int] = indexes
+        self.left: int = left
+        self._at = 0
+
+    @property
+    def first(self) -> int:
+        """Its first item, by which it is known: to each owner of the run, whatever has begun."""
+        return self.indexes[0]
+
+    def begin(self, plan: ItemPlan) -> int:
+        """The next item, which is open from now on."""
+        while not plan.begin_item(index := self.indexes[self._at]):
+            self._at += 1
+        self.left -= 1
+        return index
+
+    def put_back(self, index: int) -> bool:
+        """An item of the group, which was open, is to begin anew. False if it is of another."""
+        place = bisect_left(self.indexes, index)
+        if place == len(self.indexes) or self.indexes[place] != index:
+            return False
+        self._at = min(self._at, place)
+        self.left += 1
+        return True
+
+
+class LimitedItems:
+    """The groups of one map: those that wait for places, and ``_idle`` ones, which are about to.
+    ``unbegun`` are the items that have not begun. The items that need no place are no group that
+    waits.
+    """
+
+    def __init__(self, groups: Mapping[Needs, Sequence[int]], unbegun: AbstractSet[int]) -> None:
+        self._groups = {
+            needs: ItemGroup(needs, indexes, sum(index in unbegun for index in indexes))
+            for needs, indexes in groups.items()
+        }
+        self._free = self._groups.get(())
+        waiting = [each for needs, each in self._groups.items() if needs and each.left]
+        self._idle = dict.fromkeys(waiting)
+        self._waiting: dict[ItemGroup, None] = {}
+
+    def of(self, needs: Needs) -> ItemGroup | None:
+        """The group of items that need this and of which some have not begun."""
+        group = self._groups.get(needs)
+        return None if group is None or not group.left else group
+
+    def begin_free(self, plan: ItemPlan, most: int) -> list[int]:
+        """The next items that need no place, at most so many: they are open from now on."""
+        if self._free is None or plan.stopped:
+            return []
+        return [self._free.begin(plan) for _ in range(min(most, self._free.left))]
+
+    def ask(self, room: int, *, beside_others: bool) -> list[tuple[ItemGroup, int]]:
+        """The groups that wait from now on, each with the number of its items that do. So many may
+        begin; as many groups are asked for if that is ``beside_others``, which will end.
+        """
+        if room <= 0:
+            return []
+        most = min(MOST_WAITING - len(self._waiting), room if beside_others else MOST_WAITING)
+        chosen = list(islice(self._idle, max(0, most)))
+        for each in chosen:
+            del self._idle[each]
+        self._waiting |= dict.fromkeys(chosen)
+        share = max(1, room // max(1, len(chosen)))
+        return [(each, min(each.left, share)) for each in chosen]
+
+    def rest(self, group: ItemGroup) -> None:
+        """A group waits no longer: its places were given, or no more may begin."""
+        self._waiting.pop(group, None)
+        if group.left:
+            self._idle[group] = None
+
+    def end(self, group: ItemGroup) -> None:
+        """A group that does not wait has begun with all its items."""
+        self._idle.pop(group, None)
+
+    def rest_all(self) -> list[ItemGroup]:
+        """No group waits any longer. Returns those that did."""
+        waiting = list(self._waiting)
+        for each in waiting:
+            self.rest(each)
+        return waiting
+
+    def put_back(self, index: int) -> None:
+        """An item that was open is to begin anew."""
+        group = next((each for each in self._groups.values() if each.put_back(index)), None)
+        if group is not None and group.needs and group not in self._waiting:
+            self._idle[group] = None
