@@ -14,6 +14,8 @@ from cloaca.testing import Harness, harness
 
 SCRIPT: Final = '<img src=x onerror="window.ran=1"><script>window.ran=1</script>'
 TEXT: Final = f"{SCRIPT}{'long' * 40}"
+LIMIT: Final = f"<script>window.ran++</script>{'long' * 15}"
+"""The name of a limit is shorter, and has no equals sign."""
 LOG: Final = logging.getLogger("odd")
 
 
@@ -32,7 +34,7 @@ def fill(url: str, now: datetime) -> Shop:
         h.runner.approve(completed, "decision", TEXT, note=TEXT, by=SCRIPT, data={TEXT: TEXT})
         h.runner.send(completed, TEXT, TEXT)
         h.runner.pause_workflow(TEXT, reason=TEXT, by=SCRIPT)
-        h.runner.set_limit(TEXT, total=0, by=SCRIPT)
+        h.runner.set_limit(LIMIT, total=0, by=SCRIPT)
         h.clock.to(now)
         return Shop(
             failed=failed,
@@ -61,7 +63,7 @@ def _workflows() -> cloaca.Registry:
         cloaca.wait_for("event", TEXT, dependencies=[TEXT])
         cloaca.approval("decision", TEXT, choices=[TEXT, "reject"], dependencies=[TEXT])
 
-    registry.register_limit(cloaca.Limit(TEXT, total=2, per_key=1))
+    registry.register_limit(cloaca.Limit(LIMIT, total=2, per_key=1))
 
     @cloaca.trigger(on=TEXT, name=TEXT, poll_interval="20m", registry=registry)
     def never() -> bool:

@@ -71,8 +71,10 @@ def test_it_is_text(look: Look, runs: Shop, place: Place) -> None:
 
 
 def odd_path(place: Place, runs: Shop) -> str:
-    """The same page of a workflow, a task or a trigger whose name is a script."""
-    return re.sub(r"(?<=\?(?:name|task)=)\w+", quote(odd.TEXT), place.path(runs))
+    """The same page of a workflow, a task, a trigger or a limit whose name is a script."""
+    path = place.path(runs)
+    name = odd.LIMIT if path.startswith("/limit") else odd.TEXT
+    return re.sub(r"(?<=\?(?:name|task)=)\w+", quote(name), path)
 
 
 @pytest.mark.each_backend
