@@ -24,7 +24,6 @@ from cloaca_core.features.limits.lines import (
     with_waiter,
     without_waiters,
 )
-from cloaca_core.features.limits.rates import allowed_at, bounded, full_at, taken
 from cloaca_core.features.limits.records import (
     ALL_KEYS,
     NEVER,
@@ -44,6 +43,7 @@ from cloaca_core.features.limits.waiters_read import (
     WaitersRead,
     place_of,
 )
+from cloaca_core.values.limits.gcra import allowed_at, bounded, full_at, taken
 from cloaca_core.values.limits.settings import LimitSettings
 
 if TYPE_CHECKING:

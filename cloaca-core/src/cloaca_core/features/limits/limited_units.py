@@ -76,8 +76,8 @@ class LimitedUnits:
     as a whole. ``_adopted`` has what was read with claimed runs, ``_in_line`` the waiters that may
     leave with their runs. ``_held`` are the places of attempts, ``_on_way`` those that a record
     gives back which is not durable yet. ``_of_run`` has the units of each run that have waited
-    here, with the numbers of the last places that they have had. A run may stay for ``evict_after``
-    seconds after all of it that is left has begun to wait.
+    here, with the numbers of their last places. A run may stay for ``evict_after`` seconds after
+    all that is left of it has begun to wait.
     """
 
     def __init__(
@@ -106,9 +106,7 @@ class LimitedUnits:
         self._evict_after = evict_after
         self.desk: PlaceDesk = PlaceDesk(store, self, runner_id, clock, subjects, record, limits)
         self._runs: LimitedRuns = LimitedRuns(kernel, runner_id, adopted, self.desk)
-        self._groups: LimitedGroups = LimitedGroups(
-            kernel, runner_id, clock, adopted, self._in_line, self.desk
-        )
+        self._groups = LimitedGroups(kernel, runner_id, clock, adopted, self._in_line, self.desk)
         self.given: Callable[[Committed], None] = self.desk.given
         self.enter_items: EnterItems = self._groups.enter
         self.adopt_items: AdoptItems = self._groups.adopt
@@ -146,7 +144,6 @@ class LimitedUnits:
         self._ask(run, unit, needs, since, partial(self._begin, run, unit, resume), resume)
 
     def _needs(self, run: ActiveRun, unit: int) -> Needs:
-        task = run.graph.tasks[unit & TASK]
         given = run.plan.contexts.given(unit & TASK)
         item = MISSING if unit <= TASK else self._kernel.control.ports.maps.item(run, unit)[0].value
         needs = needs_of(task.id, task.limits, given, item)

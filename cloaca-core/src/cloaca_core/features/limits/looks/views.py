@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cloaca_core.features.limits.rates import allowed_at
 from cloaca_core.features.limits.records import ALL_KEYS, Need
+from cloaca_core.values.limits.gcra import allowed_at
 from cloaca_core.values.limits.settings import LimitChanges, LimitSettings, shown_settings
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.payloads.json_values import decode
