@@ -144,10 +144,9 @@ class LimitedUnits:
         self._ask(run, unit, needs, since, partial(self._begin, run, unit, resume), resume)
 
     def _needs(self, run: ActiveRun, unit: int) -> Needs:
-        given = run.plan.contexts.given(unit & TASK)
+        task, given = run.graph.tasks[unit & TASK], run.plan.contexts.given(unit & TASK)
         item = MISSING if unit <= TASK else self._kernel.control.ports.maps.item(run, unit)[0].value
-        needs = needs_of(task.id, task.limits, given, item)
-        return self._runs.without_held(run, needs)
+        return self._runs.without_held(run, needs_of(task.id, task.limits, given, item))
 
     def _begin(self, run: ActiveRun, unit: int, resume: Resume, grant: Grant | None) -> None:
         attempts = self._kernel.attempts

@@ -29,4 +29,7 @@ async def test_a_form_explains_its_times_or_says_why_not() -> None:
     assert good.explanation.words == "At 02:00 every day"
     assert (bad.explanation, bad.error) == (None, "refused")
     assert bad.wrong
+    twice = form_of({"cron": "0 2 * *", "timezone": "UTC"}, f"Failed to set schedule: {bad.wrong}")
+    assert twice.wrong == bad.wrong
+    assert bad.wrong not in twice.error
     assert (none.explanation, none.wrong, none.given["name"]) == (None, "", "n")
