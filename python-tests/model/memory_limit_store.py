@@ -127,7 +127,7 @@ class MemoryLimits(MemorySteering):
         freed = [each._replace(runner_id=None) for each in free]
         for each in freed:
             self.limit_table.grants[each.name, each.number] = each
-        given = self._give(Wanted(None, self.wall_clock(), 0), names, freed)
+        given = self._give_all(names, freed)
         timed = frozenset(
             name
             for _, (name, _) in self.limit_table.waiters.values()
@@ -179,7 +179,7 @@ class MemoryLimits(MemorySteering):
         for grant in back:
             table.grants[grant.name, grant.number] = grant._replace(runner_id=None)
         freed = [grant._replace(runner_id=None) for grant in back]
-        self._give(Wanted(None, self.wall_clock(), 0), names, freed)
+        self._give_all(names, freed)
 
     async def record_limits(
         self, definitions: Sequence[LimitDefinition], together: Sequence[Collection[str]]
@@ -198,7 +198,7 @@ class MemoryLimits(MemorySteering):
             for name, family in self.families.items():
                 if family in families:
                     self.families[name] = min(families)
-        if others and self._give(Wanted(None, self.wall_clock(), 0), others, ()).to_claim:
+        if others and self._give_all(others).to_claim:
             await self.tend_places(0)
 
     async def limit_waits(self, run_id: str, limit: int) -> list[LimitWait]:
@@ -243,7 +243,7 @@ class MemoryLimits(MemorySteering):
             del self.changed_limits[name]
         self.note_act(act)
         self.limit_table.reopen(name)
-        if self._give(Wanted(None, self.wall_clock(), 0), {name}, ()).to_claim:
+        if self._give_all({name}).to_claim:
             await self.tend_places(0)
         return True
 
@@ -308,6 +308,14 @@ class MemoryLimits(MemorySteering):
 
     def _may_ask(self, runner_id: str) -> bool:
         return runner_id in self.registered and not self.registered[runner_id].fenced
+
+    def _give_all(self, names: Collection[str], back: Collection[Grant] = ()) -> Given:
+        """Give all free places, for no runner."""
+        given = self._give(Wanted(None, self.wall_clock(), 0), names, back)
+        if not given.again:
+            return given
+        rest = self._give_all(given.again)
+        return rest._replace(to_claim=given.to_claim or rest.to_claim)
 
     def _give(self, wanted: Wanted, names: Collection[str], back: Collection[Grant]) -> Given:
         table = self.limit_table

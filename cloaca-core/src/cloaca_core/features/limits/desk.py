@@ -4,8 +4,9 @@ this runner was given.
 What comes while a transaction is under way goes into the next one. No place is asked for in
 intervals: the loop acts when there is something to say, at an instant that the database has named,
 and when another runner may have given places to this one. Once a beat it looks for runs without an
-owner that have got places, in case their giver died before it made them claimable; a program
-without limits does not.
+owner that have got places, in case their giver died before it made them claimable; it does not if
+neither the program nor the database has limits. A program whose newest definition has none any
+more does: runs may have been in line since an earlier one.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ class PlaceDesk:
     at the last look. ``_forgotten`` counts runs that have left this runner. While it
     ``_is_unsure`` a transaction had no answer that has not been sent again since. Of each limit
     this runner has been given places up to the number in ``_given``, as far as it knows, and it has
-    looked for all up to the one in ``_looked``.
+    looked for all up to the one in ``_looked``. ``_concerned`` says whether the program or the
+    database has limits; None if that is to be found out.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class PlaceDesk:
     ) -> None:
         self._subjects = subjects
         self._limits = limits
+        self._concerned: bool | None = None
         self._tends_at: int | None = None
         self._has_to_claim = False
         self._below: set[ActiveRun] = set()
@@ -104,7 +107,7 @@ class PlaceDesk:
         self._given: dict[str, int] = {}
         self._looked: dict[str, int] = {}
         self._look_at: int | None = None
-        self._has_news = self._has_registered = self._is_used = self._is_unsure = False
+        self._has_news = self._has_registered = self._is_unsure = False
         self._may_differ = False
         self._settings: dict[str, tuple[str, str]] = {}
         self._forgotten = 0
@@ -122,7 +125,6 @@ class PlaceDesk:
         """A unit waits from now on for places of these limits."""
         self._unasked[unit] = None
         self._names.update(names)
-        self._is_used = True
         self._wakeup.wake()
 
     def look_above(self, run: ActiveRun) -> None:
@@ -149,6 +151,7 @@ class PlaceDesk:
         """Another runner is gone, which may have been about to look at a limit, or to make runs
         claimable that have got places.
         """
+        self._concerned = self._concerned or None  # it may have been the last that had limits
         self._tend_soon()
         if names := self._waiting.names():
             self._again.update(names)
@@ -156,7 +159,7 @@ class PlaceDesk:
 
     def _tend_soon(self) -> None:
         """Runs may have ended without an owner, or have got places."""
-        if self._limits():
+        if self._concerned is not False:
             self._has_to_claim = True
             self._wakeup.wake()
 
@@ -169,12 +172,13 @@ class PlaceDesk:
         """Somebody may have changed a limit: who did gave its free places, but may not have waited
         for the next ones.
         """
-        if self._waiting.names():
+        if self._concerned and (self._look_at is not None or self._waiting.names()):
             self._may_differ = True
             self._wakeup.wake()
 
     def _registered(self) -> None:
-        """The program may have defined a limit."""
+        """The program may have defined a limit, or a task that has limits."""
+        self._concerned = bool(self._limits()) or self._concerned
         self._has_registered = True
         self._wakeup.wake()
 
@@ -194,7 +198,7 @@ class PlaceDesk:
             await self._look()
         if self._below:
             await self._look_above()
-        if self._has_to_claim or self._is_time_to_tend():
+        if await self._is_concerned() and (self._has_to_claim or self._is_time_to_tend()):
             await self._tend()
         if self._look_at is not None and self._look_at <= self._clock.wall():
             self._look_at = None
@@ -215,11 +219,15 @@ class PlaceDesk:
             raise
         self._waiting.above({run: found.get(run.id, ()) for run in below})
 
+    async def _is_concerned(self) -> bool:
+        if self._concerned is None:
+            self._concerned = bool(self._limits() or await self._store.list_limits())
+        return self._concerned
+
     def _is_time_to_tend(self) -> bool:
-        if self._tends_at is None:  # the runner has just opened, or its program has no limits
-            names = self._limits()
-            self._again |= set(names)  # more may be free by its definitions
-            return bool(names)
+        if self._tends_at is None:  # the runner has just opened
+            self._again |= set(self._limits())  # more may be free by its definitions
+            return True
         return self._tends_at <= self._clock.wall()
 
     async def _tend(self) -> None:
@@ -271,6 +279,7 @@ class PlaceDesk:
             return
         self._take(given)
         asked = [each.unit for each in requests if given.again.isdisjoint(names_of(each))]
+        asked = [unit for unit in asked if unit not in self._unasked]  # it asks once more
         if denied := [unit for unit in asked if self._waiting.waiter(unit) is not None]:
             self._waiting.deny(denied)
         if self._is_unsure:
@@ -341,7 +350,7 @@ class PlaceDesk:
         settings = {each.name: (each.content, each.changes) for each in rows}
         others = {name for name, each in settings.items() if self._settings.get(name) != each}
         self._settings = settings
-        self._again.update(others.intersection(self._waiting.names()))
+        self._again.update(others.intersection(self._names))
 
     async def free(self, runner_id: str) -> None:
         """A runner was fenced: give its places to others."""
@@ -350,7 +359,7 @@ class PlaceDesk:
 
     async def depart(self) -> None:
         """The runner leaves: give back what it still has, before its row goes."""
-        if self._is_used:
+        if self._concerned:
             await self._store.free_places(self._runner_id.current)
             await self._store.tend_places(0)
 

@@ -130,7 +130,7 @@ class LimitedRuns:
 
     def accept(self, grant: Grant) -> None:
         """A run has got its place. The place of a run that does not wait here stays with the run:
-        its next runner finds it.
+        its next runner finds it. A run has one place.
         """
         unit = (grant.run_id, THE_RUN, -1)
         if (waits := self._waiting.pop(unit, None)) is not None:
@@ -138,6 +138,12 @@ class LimitedRuns:
             self._denied.discard(unit)
             self._placed[run] = grant
             self._kernel.guarded(run, self._kernel.adopt, run)
+        elif (own := self._place_of(grant.run_id)) is not None and own != grant:
+            self._desk.give_back(grant)
+
+    def _place_of(self, run_id: str) -> Grant | None:
+        run = self._kernel.runs.get(run_id)
+        return None if run is None else self._placed.get(run)
 
     # -- leave and end -----------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from cloaca_core.values.limits.settings import LimitChanges
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Sequence
 
-    from cloaca_core.features.limits.records import LimitDefinition
+    from cloaca_core.features.limits.records import Given, LimitDefinition
     from cloaca_core.features.limits.statements import LimitQueries
     from cloaca_core.store.acts import ActRow
     from cloaca_core.store.sql.dialect import Answers, Dialect
@@ -28,8 +28,8 @@ async def recorded(
     q: LimitQueries,
     definitions: Sequence[LimitDefinition],
     together: Sequence[Collection[str]],
-) -> bool:
-    """See ``LimitStore.record_limits``. Returns whether places went to runs without an owner."""
+) -> Given:
+    """See ``LimitStore.record_limits``. Returns what was given."""
     names = {each.name for each in definitions}.union(*together)
     giving = Giving(q, dialect.array, Wanted(None, 0, 0), names)
     joining = [
@@ -60,13 +60,13 @@ async def recorded(
         yield from giving.gives(now, rows, answers[1], opened=list(chain.from_iterable(opened)))
 
     await dialect.write(giving.locks(()), then=then)
-    return giving.given.to_claim
+    return giving.given
 
 
 async def changed(
     dialect: Dialect, q: LimitQueries, name: str, changes: LimitChanges | None, act: ActRow
-) -> tuple[bool | None, bool]:
-    """See ``LimitStore.set_limit``. Returns also whether places went to runs without an owner."""
+) -> tuple[bool | None, Given]:
+    """See ``LimitStore.set_limit``. Returns also what was given."""
     giving = Giving(q, dialect.array, Wanted(None, 0, 0), (name,))
     found: bool | None = None
 
@@ -91,7 +91,7 @@ async def changed(
         yield from giving.gives(now, rows, answers[1], opened=opened)
 
     await dialect.write(giving.locks(()), then=then)
-    return found, giving.given.to_claim
+    return found, giving.given
 
 
 def _noted(q: LimitQueries, act: ActRow) -> Step:

@@ -21,7 +21,6 @@ from cloaca_core.features.limits.records import (
     read_grant,
 )
 from cloaca_core.features.limits.statements import LimitQueries
-from cloaca_core.run.items.units import first_item
 from cloaca_core.store.sql.base import Queries, RunQueries, SqlPart
 from cloaca_core.store.sql.dialect import Answers, More, Step
 
@@ -139,7 +138,8 @@ class SqlLimits(SqlPart):
             yield from giving.gives(now, locked, lines, _needs_in(freed))
 
         await self._dialect.write(steps, then=then)
-        is_left = len(free) < len(rows) or giving.given.to_claim
+        to_claim = await self._give_rest(giving.given)
+        is_left = len(free) < len(rows) or to_claim
         return Unclaimed(len(asleep), len(free), is_left, timed)
 
     async def _timed(self) -> frozenset[str]:
@@ -180,7 +180,10 @@ class SqlLimits(SqlPart):
             Step(q.list_waiting_needs, q.list_waiting_needs.bind(runner_id=runner_id)),
         ]
 
+        given = Given()
+
         def then(now: Instant, answers: Answers) -> Generator[More, Answers, None]:
+            nonlocal given
             _, returned, waiting = answers
             released = _needs_in(returned)
             names = {name for name, _ in [*released, *_needs_in(waiting)]}
@@ -195,18 +198,45 @@ class SqlLimits(SqlPart):
             returned, _ = yield More([returning, leaving])
             released += _needs_in(returned)
             yield from giving.gives(now, locked, lines, released)
+            given = giving.given
 
         await self._dialect.write(steps, then=then)
+        await self._give_rest(given)
+
+    async def _give_rest(self, given: Given) -> bool:
+        """Give the places that a transaction has left which has given many. Returns whether some of
+        all these went to runs without an owner.
+        """
+        from cloaca_core.features.limits.giving import Wanted  # few programs have limits
+        from cloaca_core.features.limits.giving_steps import Giving
+
+        to_claim = given.to_claim
+        while given.again:
+            giving = Giving(self._limits, self._dialect.array, Wanted(None, 0, 0), given.again)
+
+            def then(
+                now: Instant, answers: Answers, giving: Giving = giving
+            ) -> Generator[More, Answers, None]:
+                locked, lines = answers
+                return giving.gives(now, locked, lines)
+
+            await self._dialect.write(giving.locks(()), then=then)
+            given = giving.given
+            to_claim = to_claim or given.to_claim
+        return to_claim
 
     async def record_limits(
         self, definitions: Sequence[LimitDefinition], together: Sequence[Collection[str]]
     ) -> None:
         from cloaca_core.features.limits.settings_sql import recorded  # few programs have limits
 
-        if await recorded(self._dialect, self._limits, definitions, together):
+        given = await recorded(self._dialect, self._limits, definitions, together)
+        if await self._give_rest(given):
             await self.tend_places(0)
 
     async def limit_waits(self, run_id: str, limit: int) -> list[LimitWait]:
+        from cloaca_core.run.items.units import first_item  # few look
+
         rows = await self._read(self._limits.limit_waits, run_id=run_id, limit=limit)
         return [
             LimitWait(task, first_item(item), need_of(line), since, units)
@@ -234,8 +264,8 @@ class SqlLimits(SqlPart):
     async def set_limit(self, name: str, changes: LimitChanges | None, act: ActRow) -> bool | None:
         from cloaca_core.features.limits.settings_sql import changed  # few change any
 
-        is_other, to_claim = await changed(self._dialect, self._limits, name, changes, act)
-        if to_claim:
+        is_other, given = await changed(self._dialect, self._limits, name, changes, act)
+        if await self._give_rest(given):
             await self.tend_places(0)
         return is_other
 

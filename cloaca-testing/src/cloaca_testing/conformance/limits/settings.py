@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cloaca_core.assembly.store import Store
+from cloaca_core.features.limits.giving import MOST_AT_ONCE
 from cloaca_core.features.limits.looks.records import Load
 from cloaca_core.features.limits.records import LimitDefinition, Need
 from cloaca_core.store.acts import ActRow
@@ -81,6 +82,15 @@ class LimitSettingsConformance:
         assert runs_of(await held(store, "r1")) == "e f g"
         unknown = await store.set_limit("none", LimitChanges(total=1), an_act("set_limit", "none"))
         assert unknown is None
+
+    async def test_a_change_gives_more_places_than_one_transaction_does(self, store: Store) -> None:
+        number = MOST_AT_ONCE + 5
+        await limited(store, api=LimitSettings(total=0))
+        await ask(store, *[waiter(f"run{each:03}") for each in range(number)])
+
+        await set_to(store, total=number)
+
+        assert len(await held(store, "r1")) == number
 
     async def test_a_change_is_an_act_of_its_caller(self, store: Store) -> None:
         await limited(store, api=LimitSettings(total=1))

@@ -1,0 +1,177 @@
+"""Runs that wait for places begin whatever happens meanwhile, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from model.limited_bodies import Bodies, limited, no_place_is_left
+from model.quiet import quiet
+from model.virtual_engine import World, world
+from virtual.test_limits import (
+    HOUR,
+    LEASE,
+    MINUTE,
+    PAUSE,
+    RESUME,
+    an_act,
+)
+from virtual.test_limits_of_runs import nightly
+
+from cloaca_core.definition.context import Context
+from cloaca_core.definition.limits.limit import Limit
+from cloaca_core.definition.registry import Registry
+from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.features.limits.records import IN_LINE
+from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.runs import OnCommit
+from cloaca_core.values.limits.rates import Rate
+from cloaca_core.values.limits.settings import LimitChanges
+
+pytestmark = pytest.mark.virtual_time
+
+SHORT = 1
+"""Seconds for which a run that waits stays in memory."""
+
+
+async def test_a_run_that_asks_again_is_not_given_back_by_the_answer_to_its_first_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        nightly(w, bodies)
+        program = await w.start(evict_after_seconds=SHORT)
+        await program.submit()
+        await quiet()
+        ask, commit = program.store.ask_places, program.store.commit
+        first_answer = asyncio.Event()
+        asked: list[bool] = []
+
+        async def ask_slowly(*given: Any, **options: Any) -> Any:
+            asked.append(True)
+            answer = await ask(*given, **options)
+            if len(asked) == 1:
+                await first_answer.wait()
+            return answer
+
+        async def commit_slowly(batch: Batch, on_commit: OnCommit | None = None) -> Committed:
+            if batch.of(IN_LINE):
+                await asyncio.sleep(0.5)
+            return await commit(batch, on_commit)
+
+        monkeypatch.setattr(program.store, "ask_places", ask_slowly)
+        second = await program.submit()
+        await quiet()
+        await program.engine.steering.pause([second], PAUSE, None, children=True)
+        await quiet()
+        await program.engine.steering.resume([second], RESUME)
+        await quiet()
+        monkeypatch.setattr(program.store, "commit", commit_slowly)
+        first_answer.set()
+        await program.wait(second)
+
+        assert bodies.begun == pytest.approx([0, HOUR], abs=1)
+        assert no_place_is_left(w)
+
+
+@pytest.mark.parametrize("of_runs", [True, False])
+@pytest.mark.parametrize("dies", [True, False])
+async def test_what_waits_begins_though_the_newest_workflow_has_no_limit(
+    *, of_runs: bool, dies: bool
+) -> None:
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        if of_runs:
+            nightly(w, bodies)
+        else:
+            limited(w, bodies, Limit("nightly", total=1))
+        old = await w.start(evict_after_seconds=SHORT, lease_seconds=LEASE)
+        runs = [await old.submit() for _ in range(3)]
+        await asyncio.sleep(30)
+        without_limits(w, bodies)
+        new = await w.start(lease_seconds=LEASE)
+        if dies:
+            old.store.answers.clear()
+        else:
+            await old.stop()
+
+        for each in runs:
+            await new.wait(each)
+
+
+def without_limits(w: World, bodies: Bodies) -> None:
+    """Programs that are started from now on have another definition of the workflow."""
+    w.registry = Registry()
+
+    async def body(context: Context) -> None:
+        await bodies(context)
+
+    w.define(body)
+
+
+async def test_a_rate_that_is_raised_counts_for_runs_that_have_left_memory() -> None:
+    async with world() as w:
+        bodies = Bodies()
+        nightly(w, bodies, Limit("nightly", rate="1/h"))
+        program = await w.start()
+        runs = [await program.submit() for _ in range(4)]
+        await asyncio.sleep(10)
+
+        await w.store.set_limit("nightly", LimitChanges(rate=Rate(1, MINUTE, 1)), an_act(1))
+        for each in runs:
+            await program.wait(each)
+
+        # The state of the rate is bounded by one interval of the new one.
+        assert bodies.begun == pytest.approx([0, 70, 130, 190], abs=1)
+
+
+async def test_a_runner_that_ends_leaves_its_look_at_a_rate_to_others() -> None:
+    async with world() as w:
+        bodies, others = Bodies(), Bodies()
+        nightly(w, bodies, Limit("nightly", rate="1/m"))
+
+        async def body(context: Context) -> None:
+            await others(context)
+
+        w.define(body, "other", of_runs=(Limit("daily", rate="1/h"),))
+        ending, other = [await w.start(lease_seconds=LEASE) for _ in range(2)]
+        for _ in range(3):
+            await other.submit("other")
+        runs = [await other.submit()]
+        await quiet()
+        runs += [await ending.submit() for _ in range(5)]
+        await quiet()
+
+        await ending.stop()
+        for each in runs:
+            await other.wait(each)
+
+        assert bodies.begun == pytest.approx([60 * each for each in range(6)], abs=5)
+
+
+async def test_a_run_has_one_place_though_its_request_was_carried_out_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        nightly(w, bodies, Limit("nightly", total=2))
+        program = await w.start()
+        ask_places = program.store.ask_places
+        late: list[tuple[Any, Any]] = []
+
+        async def ask_late(*given: Any, **options: Any) -> Any:
+            if not late:
+                late.append((given, options))
+                raise StoreUnavailableError("the connection was lost")
+            monkeypatch.setattr(program.store, "ask_places", ask_places)
+            (first,) = late
+            await ask_places(*first[0], **first[1])
+            return await ask_places(*given, **options)
+
+        monkeypatch.setattr(program.store, "ask_places", ask_late)
+        one = await program.submit()
+        await asyncio.sleep(60)
+        assert len(w.store.limit_table.grants) == 1
+        await program.wait(one)
+        assert no_place_is_left(w)
