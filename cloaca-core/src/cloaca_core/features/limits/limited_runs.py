@@ -11,7 +11,7 @@ loses it at the next ``tend_places``.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from cloaca_core.definition.limits.keys import key_of
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from cloaca_core.features.limits.desk import PlaceDesk
     from cloaca_core.features.limits.past import AdoptedPlaces
     from cloaca_core.run.active_run import ActiveRun
-
-Kept: TypeAlias = "Mapping[Unit, tuple[Need, ...]]"
-"""Units that keep their places in line, and what they need."""
 
 
 class LimitedRuns:
