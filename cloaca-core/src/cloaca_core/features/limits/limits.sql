@@ -165,9 +165,13 @@ WHERE waiter.run_id IN [:old.run_id] AND waiter.task_id = :old.task_id AND waite
 
 
 -- name: lock_limits
--- Lock limits, with all that are taken together with one of them.
+-- Lock limits, with all that are taken together with one of them. They are named by their names, which stay: a
+-- limit whose family changes while this waits for its lock would be left out, and count as one without bounds.
 SELECT name, content, changes FROM cloaca_limit
-WHERE family IN (SELECT own.family FROM cloaca_limit AS own WHERE own.name IN :names)
+WHERE name IN (
+    SELECT member.name FROM cloaca_limit AS member
+    WHERE member.family IN (SELECT own.family FROM cloaca_limit AS own WHERE own.name IN :names)
+)
 ORDER BY name
 FOR UPDATE;
 
