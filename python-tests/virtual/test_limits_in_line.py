@@ -138,10 +138,11 @@ async def test_a_runner_that_ends_leaves_its_look_at_a_rate_to_others() -> None:
         ending, other = [await w.start(lease_seconds=LEASE) for _ in range(2)]
         for _ in range(3):
             await other.submit("other")
+        await asyncio.sleep(1)
         runs = [await other.submit()]
-        await quiet()
+        await asyncio.sleep(1)
         runs += [await ending.submit() for _ in range(5)]
-        await quiet()
+        await asyncio.sleep(1)
 
         await ending.stop()
         for each in runs:

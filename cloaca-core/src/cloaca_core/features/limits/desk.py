@@ -152,6 +152,7 @@ class PlaceDesk:
         claimable that have got places.
         """
         self._concerned = self._concerned or None  # it may have been the last that had limits
+        self._look_at = None  # that is one instant for all limits: find the one of each again
         self._tend_soon()
         if names := self._waiting.names():
             self._again.update(names)
