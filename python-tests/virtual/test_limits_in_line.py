@@ -31,6 +31,7 @@ from cloaca_core.values.limits.settings import LimitChanges
 
 pytestmark = pytest.mark.virtual_time
 
+
 SHORT = 1
 """Seconds for which a run that waits stays in memory."""
 
@@ -176,3 +177,32 @@ async def test_a_run_has_one_place_though_its_request_was_carried_out_twice(
         assert len(w.store.limit_table.grants) == 1
         await program.wait(one)
         assert no_place_is_left(w)
+
+
+async def test_a_limit_that_is_registered_while_the_desk_works_has_its_bounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with world() as w:
+        bodies, others = Bodies(), Bodies(HOUR)
+        nightly(w, bodies)
+        program = await w.start()
+        tend, go_on = program.store.tend_places, asyncio.Event()
+
+        async def tend_slowly(before: int) -> Any:
+            await go_on.wait()
+            return await tend(before)
+
+        monkeypatch.setattr(program.store, "tend_places", tend_slowly)
+        await asyncio.sleep(HOUR)  # the desk is looking for runs without an owner
+
+        async def body(context: Context) -> None:
+            await others(context)
+
+        w.define(body, "late", limits=[Limit("late", total=1)])
+        runs = [await program.submit("late") for _ in range(2)]
+        await quiet()
+        go_on.set()
+        for each in runs:
+            await program.wait(each)
+
+        assert others.most == 1

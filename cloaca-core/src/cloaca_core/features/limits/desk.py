@@ -190,9 +190,7 @@ class PlaceDesk:
         await self._wakeup.turn(self._act)
 
     async def _act(self) -> float | None:
-        if self._has_registered:
-            self._has_registered = False
-            await self._record()
+        await self._record_new()
         if self._may_differ:
             await self._look_at_settings()
         if self._has_news:
@@ -205,11 +203,24 @@ class PlaceDesk:
             self._look_at = None
             self._again |= self._names
         while self._unasked or self._back or self._left or self._again:
+            await self._record_new()
             await self._transact()
         looks = [at for at in (self._look_at, self._tends_at) if at is not None]
         if not looks:
             return None
         return max(LEAST_PAUSE, (min(looks) - self._clock.wall()) / SECOND)
+
+    async def _record_new(self) -> None:
+        """Record the limits that were registered meanwhile, before anything asks for their places:
+        a limit without its row counts as one without bounds.
+        """
+        while self._has_registered:
+            self._has_registered = False
+            try:
+                await self._record()
+            except BaseException:
+                self._has_registered = True
+                raise
 
     async def _look_above(self) -> None:
         below, self._below = self._below, set()
