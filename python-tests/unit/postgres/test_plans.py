@@ -887,9 +887,9 @@ def test_a_claim_after_its_mark_passes_over_what_was_claimed_since_a_snapshot(
         marks.claimed(first, [last._replace(claimable_at=claimed)])
 
         assert from_oldest > 500
-        assert blocks(marks.claim("mine", lines)) <= 25
+        assert blocks(marks.claim("mine", lines)) <= 50
         marks.glanced(marks.glance("mine", lines), found=False)
-        assert blocks(marks.glance("mine", lines)) <= 25
+        assert blocks(marks.glance("mine", lines)) <= 50
 
 
 def test_a_claim_passes_over_the_runs_of_another_queue(filled: psycopg.Connection) -> None:
