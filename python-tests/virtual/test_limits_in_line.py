@@ -23,6 +23,7 @@ from cloaca_core.definition.context import Context
 from cloaca_core.definition.limits.limit import Limit
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.features.limits.recorder import LimitRecorder
 from cloaca_core.features.limits.records import IN_LINE
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.runs import OnCommit
@@ -206,3 +207,24 @@ async def test_a_limit_that_is_registered_while_the_desk_works_has_its_bounds(
             await program.wait(each)
 
         assert others.most == 1
+
+
+async def test_a_limit_that_is_registered_as_the_program_opens_has_its_bounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The program has recorded its limits, and does not listen to its registry yet."""
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        record = LimitRecorder.record
+
+        async def record_first(recorder: LimitRecorder) -> None:
+            await record(recorder)
+            if not w.registry.workflows():
+                nightly(w, bodies)
+
+        monkeypatch.setattr(LimitRecorder, "record", record_first)
+        program = await w.start()
+        for each in [await program.submit() for _ in range(2)]:
+            await program.wait(each)
+
+        assert bodies.most == 1

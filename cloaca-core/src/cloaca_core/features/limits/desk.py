@@ -107,8 +107,8 @@ class PlaceDesk:
         self._given: dict[str, int] = {}
         self._looked: dict[str, int] = {}
         self._look_at: int | None = None
-        self._has_news = self._has_registered = self._is_unsure = False
-        self._may_differ = False
+        self._has_news = self._is_unsure = self._may_differ = False
+        self._has_registered = True  # as the engine opened, which heard of nothing yet
         self._settings: dict[str, tuple[str, str]] = {}
         self._forgotten = 0
         self._settled: Committed | None = None
