@@ -24,7 +24,7 @@ from cloaca_core.values.states import ReasonCode
 if TYPE_CHECKING:
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core.engine.recover.runner_id import RunnerId
-    from cloaca_core.features.limits.desk import PlaceDesk
+    from cloaca_core.features.limits.desk.place_desk import PlaceDesk
     from cloaca_core.features.limits.past import AdoptedPlaces
     from cloaca_core.run.active_run import ActiveRun
 

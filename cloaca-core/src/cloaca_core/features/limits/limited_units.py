@@ -16,7 +16,7 @@ from cloaca_core.definition.limits.needs import needs_of
 from cloaca_core.engine.execute.outcome import raised
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.errors import LimitKeyError
-from cloaca_core.features.limits.desk import PlaceDesk
+from cloaca_core.features.limits.desk.place_desk import PlaceDesk
 from cloaca_core.features.limits.in_line import (
     InLineUnits,
     PlacesBackRow,

@@ -3,10 +3,8 @@ this runner was given.
 
 What comes while a transaction is under way goes into the next one. No place is asked for in
 intervals: the loop acts when there is something to say, at an instant that the database has named,
-and when another runner may have given places to this one. Once a beat it looks for runs without an
-owner that have got places, in case their giver died before it made them claimable; it does not if
-neither the program nor the database has limits. A program whose newest definition has none any
-more does: runs may have been in line since an earlier one.
+when another runner may have given places to this one, and when those of runs that no runner has are
+to be tended.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.engine.runtime.supervisor import Wakeup
 from cloaca_core.features.limits.records import GIVEN, Given, Grant, Need, Unit, Waiter
+from cloaca_core.features.limits.desk.unclaimed import UnclaimedPlaces
 from cloaca_core.values.times.instants import SECOND
 
 if TYPE_CHECKING:
@@ -29,13 +28,6 @@ if TYPE_CHECKING:
 
 MOST_REQUESTS: Final = 500
 """Waiters for which one transaction asks."""
-BEAT: Final = 5 * SECOND
-IDLE_BEAT: Final = 60 * SECOND
-"""µs between two looks at the places of runs that no runner has: while something waits, and
-otherwise.
-"""
-LAPSE: Final = 2 * BEAT
-"""µs after which a place is given to another if no runner has claimed its run."""
 LEAST_PAUSE: Final = 0.001
 """Seconds by which a timer may fire too early."""
 
@@ -73,8 +65,7 @@ class PlaceDesk:
     at the last look. ``_forgotten`` counts runs that have left this runner. While it
     ``_is_unsure`` a transaction had no answer that has not been sent again since. Of each limit
     this runner has been given places up to the number in ``_given``, as far as it knows, and it has
-    looked for all up to the one in ``_looked``. ``_concerned`` says whether the program or the
-    database has limits; None if that is to be found out.
+    looked for all up to the one in ``_looked``.
     """
 
     def __init__(
@@ -89,9 +80,7 @@ class PlaceDesk:
     ) -> None:
         self._subjects = subjects
         self._limits = limits
-        self._concerned: bool | None = None
-        self._tends_at: int | None = None
-        self._has_to_claim = False
+        self._unclaimed = UnclaimedPlaces(store, clock, limits, self._is_used)
         self._below: set[ActiveRun] = set()
         self._store = store
         self._waiting = waiting
@@ -151,7 +140,7 @@ class PlaceDesk:
         """Another runner is gone, which may have been about to look at a limit, or to make runs
         claimable that have got places.
         """
-        self._concerned = self._concerned or None  # it may have been the last that had limits
+        self._unclaimed.runner_gone()
         self._look_at = None  # that is one instant for all limits: find the one of each again
         self._tend_soon()
         if names := self._waiting.names():
@@ -160,8 +149,8 @@ class PlaceDesk:
 
     def _tend_soon(self) -> None:
         """Runs may have ended without an owner, or have got places."""
-        if self._concerned is not False:
-            self._has_to_claim = True
+        if self._unclaimed.is_concerned is not False:
+            self._unclaimed.want()
             self._wakeup.wake()
 
     def _may_have_got(self) -> None:
@@ -173,13 +162,13 @@ class PlaceDesk:
         """Somebody may have changed a limit: who did gave its free places, but may not have waited
         for the next ones.
         """
-        if self._concerned and (self._look_at is not None or self._waiting.names()):
+        if self._unclaimed.is_concerned and (self._look_at is not None or self._waiting.names()):
             self._may_differ = True
             self._wakeup.wake()
 
     def _registered(self) -> None:
         """The program may have defined a limit, or a task that has limits."""
-        self._concerned = bool(self._limits()) or self._concerned
+        self._unclaimed.registered()
         self._has_registered = True
         self._wakeup.wake()
 
@@ -197,7 +186,7 @@ class PlaceDesk:
             await self._look()
         if self._below:
             await self._look_above()
-        if await self._is_concerned() and (self._has_to_claim or self._is_time_to_tend()):
+        if await self._unclaimed.is_due():
             await self._tend()
         if self._look_at is not None and self._look_at <= self._clock.wall():
             self._look_at = None
@@ -205,7 +194,7 @@ class PlaceDesk:
         while self._unasked or self._back or self._left or self._again:
             await self._record_new()
             await self._transact()
-        looks = [at for at in (self._look_at, self._tends_at) if at is not None]
+        looks = [at for at in (self._look_at, self._unclaimed.due_at) if at is not None]
         if not looks:
             return None
         return max(LEAST_PAUSE, (min(looks) - self._clock.wall()) / SECOND)
@@ -231,27 +220,10 @@ class PlaceDesk:
             raise
         self._waiting.above({run: found.get(run.id, ()) for run in below})
 
-    async def _is_concerned(self) -> bool:
-        if self._concerned is None:
-            self._concerned = bool(self._limits() or await self._store.list_limits())
-        return self._concerned
-
-    def _is_time_to_tend(self) -> bool:
-        if self._tends_at is None:  # the runner has just opened
-            self._again |= set(self._limits())  # more may be free by its definitions
-            return True
-        return self._tends_at <= self._clock.wall()
-
     async def _tend(self) -> None:
-        """Make runs claimable that no runner has and that have got places, also those for which the
-        giver could not do it, and free places that no runner claims.
-        """
-        self._has_to_claim = False
-        try:
-            found = await self._store.tend_places(self._clock.wall() - LAPSE)
-        except BaseException:
-            self._has_to_claim = True
-            raise
+        if self._unclaimed.due_at is None:  # the runner has just opened
+            self._again |= set(self._limits())  # more may be free by its definitions
+        found = await self._unclaimed.tend()
         if found.woken:
             self._subjects.claimable.publish()
         if found.freed:
@@ -259,8 +231,9 @@ class PlaceDesk:
         if not found.timed <= self._names or (found.timed and self._look_at is None):
             self._names |= found.timed
             self._again |= found.timed
-        is_busy = found.is_left or bool(self._waiting.names() or self._waiting.known())
-        self._tends_at = self._clock.wall() + (BEAT if is_busy else IDLE_BEAT)
+
+    def _is_used(self) -> bool:
+        return bool(self._waiting.names() or self._waiting.known())
 
     async def _transact(self) -> None:
         """Say what there is to say. If this runner was fenced there is nothing: who fences it gives
@@ -311,7 +284,7 @@ class PlaceDesk:
         if given.is_repeat:
             self._may_have_got()
         if given.to_claim or given.is_repeat:
-            self._has_to_claim = True
+            self._unclaimed.want()
             self._wakeup.wake()
         if given.again:
             self._again |= given.again
@@ -371,7 +344,7 @@ class PlaceDesk:
 
     async def depart(self) -> None:
         """The runner leaves: give back what it still has, before its row goes."""
-        if self._concerned:
+        if self._unclaimed.is_concerned:
             await self._store.free_places(self._runner_id.current)
             await self._store.tend_places(0)
 

@@ -1,0 +1,1 @@
+"""How a runner speaks with the database about places of limits."""
