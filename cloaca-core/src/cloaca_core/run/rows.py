@@ -14,6 +14,8 @@ THE_TASK: Final = -1
 """Stands in the column ``item`` of a row that is about the task itself, not about an item of a
 map.
 """
+ROW_BYTES: Final = 250
+"""The approximate size of a row without its texts."""
 CHILDREN_LATER: Final = 2
 """Stands in ``RestartRow.with_children`` if the task restarts its children as it comes to them."""
 
@@ -76,6 +78,11 @@ class NewRun(NamedTuple):
         """
         key, parent_id = self.idempotency_key, self.parent_id
         return key is not None and (parent_id is None or not key.startswith(f"{parent_id}::"))
+
+    @property
+    def weight(self) -> int:
+        """The approximate size in bytes."""
+        return ROW_BYTES + len(self.input)
 
 
 _OPTIONS: Final = NewRun._fields.index("priority")
@@ -191,6 +198,14 @@ class AttemptRow(NamedTuple):
         """Its error as ``Type: message``; None without one."""
         return None if self.error_type is None else f"{self.error_type}: {self.error_message}"
 
+    @property
+    def weight(self) -> int:
+        """The approximate size in bytes."""
+        weight = ROW_BYTES + len(self.change or "") + len(self.skip_reason or "")
+        if self.error_message is not None:
+            weight += len(self.error_message) + len(self.error_traceback or "")
+        return weight
+
 
 class RunEnd(NamedTuple):
     """The last write of a run: its final state, made under ``epoch``.
@@ -212,6 +227,11 @@ class RunEnd(NamedTuple):
     limit_seconds: int | None = None
     reason_tasks: str | None = None
     singleton: str | None = None
+
+    @property
+    def weight(self) -> int:
+        """The size of its texts in bytes: an end is written into a row that exists."""
+        return len(self.final_context or "") + len(self.error_message or "")
 
 
 class Park(NamedTuple):

@@ -4,12 +4,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
-from cloaca_core.run.rows import AttemptRow, Exhausted, NewRun, Park, RunEnd, WaitingRow
+from cloaca_core.run.rows import (
+    ROW_BYTES,
+    AttemptRow,
+    Exhausted,
+    NewRun,
+    Park,
+    RunEnd,
+    WaitingRow,
+)
 
 R = TypeVar("R")
-
-ROW_BYTES: Final = 250
-"""The approximate size of a row without its texts."""
 
 
 def _without_texts(_: object) -> int:
@@ -61,19 +66,6 @@ NONE_DECIDED: Final[Decided] = MappingProxyType({})
 def weight_of(rows: Rows) -> int:
     """The approximate number of bytes of rows of several kinds."""
     return sum([kind.weight(each) for kind, each in rows.items()])
-
-
-def attempt_weight(row: AttemptRow) -> int:
-    """The weight of an attempt's row."""
-    weight = ROW_BYTES + len(row.change or "") + len(row.skip_reason or "")
-    if row.error_message is not None:
-        weight += len(row.error_message) + len(row.error_traceback or "")
-    return weight
-
-
-def end_weight(end: RunEnd) -> int:
-    """The weight of the end of a run."""
-    return len(end.final_context or "") + len(end.error_message or "")
 
 
 class Waiting(NamedTuple):

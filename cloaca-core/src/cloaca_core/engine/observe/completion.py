@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.rows import AttemptRow, RunEnd, RunRow
-from cloaca_core.store.batch import attempt_weight
 from cloaca_core.values.events import RUN_ENDED
 from cloaca_core.values.states import RunStatus
 
@@ -88,7 +87,7 @@ class RecentRuns:
 def _weight(ended: Ended) -> int:
     row = ended.row
     weight = len(row.final_context or "") + len(row.error_message or "") + len(row.tags)
-    return weight + sum([attempt_weight(attempt) for attempt in ended.attempts])
+    return weight + sum([attempt.weight for attempt in ended.attempts])
 
 
 class Waiter(Protocol):

@@ -17,7 +17,6 @@ from cloaca_core.run.rows import AttemptRow, Exhausted, NewRun, Park, RunEnd
 from cloaca_core.run.watcher import Watcher
 from cloaca_core.store.batch import (
     NO_ROWS,
-    ROW_BYTES,
     Batch,
     Committed,
     Kind,
@@ -154,10 +153,11 @@ class SubmissionEntry(Entry):
     keys: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.weight = sum([ROW_BYTES + len(row.input) for row in self.rows])
-        if self.beside:
-            self.weight += weight_of(self.beside)
-        self.keys = sum([row.may_be_held for row in self.rows])
+        self.weight = weight_of(self.beside) if self.beside else 0
+        self.keys = 0
+        for row in self.rows:
+            self.weight += row.weight
+            self.keys += row.may_be_held
 
     def add_to(self, draft: Draft) -> None:
         draft.new_runs.extend(self.rows)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from cloaca_core.engine.record.entries import Draft, Entry
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.rows import RunEnd
-from cloaca_core.store.batch import NO_ROWS, attempt_weight, end_weight, weight_of
+from cloaca_core.store.batch import NO_ROWS, weight_of
 from cloaca_core.values.payloads.json_values import encode
 from cloaca_core.values.states import RunStatus
 
@@ -142,9 +142,9 @@ class RunEntry(Entry):
         self.on_commit: Callable[[Committed], None] | None = self._begin_ahead if ahead else None
         self.weight: int = 0
         for attempt in attempts:
-            self.weight += attempt_weight(attempt)
+            self.weight += attempt.weight
         if end is not None:
-            self.weight += end_weight(end)
+            self.weight += end.weight
         if with_end:
             self.weight += weight_of(with_end)
         for each in beside:
@@ -234,7 +234,7 @@ class SharedEntry(RunEntry):
     def join(self, row: AttemptRow) -> int:
         """Write a row with the others. Returns its weight."""
         self._rows.append(row)
-        self.weight += (weight := attempt_weight(row))
+        self.weight += (weight := row.weight)
         self.closed = len(self._rows) >= MOST_SHARING or self.weight >= MOST_SHARED_BYTES
         return weight
 

@@ -12,7 +12,7 @@ from cloaca_core.run.rows import NewRun
 from cloaca_core.store.batch import NO_ROWS, Rows
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.asking_part import AskingPart
-from cloaca_core.store.sql.base import Queries, Statements, orphans_of, pair, steps_of
+from cloaca_core.store.sql.base import Queries, Statements, pair, steps_of
 from cloaca_core.store.sql.dialect import Answers, Dialect, More, Step
 from cloaca_core.store.sql.queries import Statement
 from cloaca_core.values.namespace import SEPARATOR
@@ -127,7 +127,7 @@ class SqlSingletons(AskingPart):
 
         await self._dialect.write(before, then=then)
         of_run = dict(zip(names, found, strict=False))
-        if orphans_of([run], of_run.get("parents")):
+        if self._batch_steps.orphans([run], of_run):
             raise lost_parent(run.parent_id)
         made, first = found[-2:]
         if made:

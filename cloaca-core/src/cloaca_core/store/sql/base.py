@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.store.changes import Change
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Row, Statement, Wording, load_statements
-
-if TYPE_CHECKING:
-    from cloaca_core.run.rows import NewRun
 
 S = TypeVar("S", bound="Statements")
 
@@ -224,16 +221,6 @@ def load_queries(package: str, wording: Wording) -> Queries:
 def pair(first: str, second: str | None) -> str:
     """Two texts as one item of an array parameter."""
     return json.dumps([first, second])
-
-
-def orphans_of(runs: Sequence[NewRun], parents: Sequence[Row] | None) -> frozenset[str]:
-    """The ids of new runs whose parents do not exist or are hidden."""
-    if parents is None:  # none of them has one
-        return frozenset()
-    found = {parent_id for parent_id, _, _ in parents}
-    return frozenset(
-        [run.id for run in runs if run.belongs_to is not None and run.belongs_to not in found]
-    )
 
 
 def steps_of(statements: Iterable[Statement], known: Mapping[str, object]) -> list[Step]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cloaca_core.run.rows import AttemptRow, Exhausted, NewRun, Park, RunEnd
 from cloaca_core.store.batch import NO_ROWS, NONE_DECIDED, Batch, Committed, Rows
-from cloaca_core.store.sql.base import Queries, RunQueries, orphans_of, pair
+from cloaca_core.store.sql.base import Queries, RunQueries, pair
 from cloaca_core.store.sql.commit_part import (
     GUARD,
     Array,
@@ -102,7 +102,7 @@ class BatchSteps:
             return Committed(
                 _NONE, {}, known, _NONE, stop_requests, replaced, _NONE, _NONE, messages, decided
             )
-        orphans = orphans_of(batch.new_runs, answers.get("parents"))
+        orphans = self.orphans(batch.new_runs, answers)
         refused = _refused(batch.new_runs, answers.get("parents"))
         owned = frozenset([run_id for (run_id,) in answers.get("owned", ())])
         existing, held = _other_holders(batch.new_runs, answers.get("keys"), orphans | refused)
@@ -117,6 +117,16 @@ class BatchSteps:
             refused=refused - existing.keys() - owned,
             messages=messages,
             decided=decided,
+        )
+
+    @staticmethod
+    def orphans(runs: Sequence[NewRun], answers: Mapping[str, Sequence[Row]]) -> frozenset[str]:
+        """The ids of new runs whose parents do not exist or are hidden."""
+        if (parents := answers.get("parents")) is None:  # none of them has one
+            return _NONE
+        found = {parent_id for parent_id, _, _ in parents}
+        return frozenset(
+            [run.id for run in runs if run.belongs_to is not None and run.belongs_to not in found]
         )
 
     def of_one(self, run: NewRun, rows: Rows = NO_ROWS, after: Step | None = None) -> Steps:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias, cast
 
 from cloaca_core.errors import StoreUnavailableError, lost_parent
 from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows
-from cloaca_core.store.sql.base import load_queries, orphans_of, pair
+from cloaca_core.store.sql.base import load_queries, pair
 from cloaca_core.store.sql.dialect import Answers, Dialect, Step
 from cloaca_core.store.sql.runners import SqlRunners
 from cloaca_core.store.sql.runs import SqlRuns
@@ -99,7 +99,7 @@ class SqlKernelStore(SqlRuns, SqlRunners):
         key = pair(run.workflow, run.idempotency_key)
         answers = await self._dialect.write_apart(list(steps.values()), key)
         found = dict(zip(steps, answers, strict=True))
-        if orphans_of([run], found.get("parents")):
+        if self._batch_steps.orphans([run], found):
             raise lost_parent(run.parent_id)
         return next((str(holder) for _, _, holder in found["keys"]), None)
 

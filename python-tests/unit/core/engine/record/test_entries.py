@@ -36,8 +36,8 @@ from cloaca_core.features.task_logs.log_book import AttemptLines
 from cloaca_core.features.task_logs.records import LINES, OLD_LINES, PROGRESS, OldChunk
 from cloaca_core.features.triggers.event_writer import EventEntry
 from cloaca_core.features.triggers.records import EVENTS, TURNS
-from cloaca_core.run.rows import AttemptRow, Park
-from cloaca_core.store.batch import ROW_BYTES, Batch, Committed
+from cloaca_core.run.rows import ROW_BYTES, AttemptRow, Park
+from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.messages import MESSAGES, NewMessage
 from cloaca_core.values.states import TaskStatus
 from cloaca_core.values.waits import EVENT

@@ -30,9 +30,9 @@ from cloaca_core.features.schedules.records import FIRINGS
 from cloaca_core.features.schedules.schedule_loop import FiringEntry
 from cloaca_core.features.task_logs.log_book import AttemptLines
 from cloaca_core.features.task_logs.records import LINES, PROGRESS
-from cloaca_core.run.rows import AttemptRow, RunEnd
+from cloaca_core.run.rows import ROW_BYTES, AttemptRow, RunEnd
 from cloaca_core.run.watcher import DecidedTick, Recorded, WatchedRun
-from cloaca_core.store.batch import ROW_BYTES, Batch, Committed, attempt_weight
+from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.states import TaskStatus
 from cloaca_testing.conformance.commits import submit
@@ -90,7 +90,7 @@ class Row(Entry):
         self.end = end
         self.run_id = run_id
         self.epoch = epoch
-        self.weight = sum(attempt_weight(row) for row in attempts)
+        self.weight = sum(row.weight for row in attempts)
         self.on_commit = self._land if awaited else None
         self.awaited = awaited
         self.fate: str | None = None
