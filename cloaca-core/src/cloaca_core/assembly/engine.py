@@ -17,6 +17,7 @@ from cloaca_core.assembly.resolver import Resolver
 from cloaca_core.assembly.store import TransferStore
 from cloaca_core.engine.execute.executor import Executor
 from cloaca_core.engine.lifecycle import Lifecycle
+from cloaca_core.engine.observe.completion import AnswerAtEnd
 from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core.errors import (
     SHUT_DOWN,
@@ -220,8 +221,9 @@ class Engine:
     def execute_parked(self, request: Request, call: ParkedCall[Ended]) -> None:
         """Submit one run for a thread that waits for its end."""
         self._check_open()
+        answer = AnswerAtEnd(call, self._parts.reading.completion)
         plain = self._base.works and request.is_plain
-        if not (plain and self._submission.parked.begin(request, call)):
+        if not (plain and self._submission.submitter.submit_now(request, answer)):
             end = self.execute(request, None, call.accept)
             call.follow(asyncio.get_running_loop().create_task(end))
 

@@ -17,7 +17,7 @@ from cloaca_core.engine.claim.version_check import EarlierVersions, VersionCheck
 from cloaca_core.engine.claim.work_requests import WorkRequests
 from cloaca_core.engine.claim.work_sharing import WorkSharing
 from cloaca_core.engine.execute.body_log import TaskLogs
-from cloaca_core.engine.observe.completion import Completion, ParkedRuns
+from cloaca_core.engine.observe.completion import Completion
 from cloaca_core.engine.observe.run_reader import RunReader
 from cloaca_core.engine.observe.run_waits import RunWaits
 from cloaca_core.engine.observe.watchers import Watchers
@@ -316,4 +316,3 @@ class Submission:
         )
         bodies = orchestration.attempts.waiting_bodies
         self.waits: RunWaits = RunWaits(base.runs, self.submitter, completion, bodies)
-        self.parked: ParkedRuns = ParkedRuns(self.submitter, completion)

@@ -28,9 +28,9 @@ from cloaca_core.definition.task import task
 from cloaca_core.engine.calls.arguments import Requests
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.current_work import CURRENT_WORK
-from cloaca_core.engine.record.entries import SubmissionEntry
 from cloaca_core.engine.runtime.thread_calls import CallFuture, ParkedCall
 from cloaca_core.engine.submit.request import Request
+from cloaca_core.engine.submit.submitter import PendingSubmission
 from cloaca_core.errors import (
     ConfigError,
     ConfigTypeError,
@@ -728,7 +728,7 @@ class TestBreakDown:
 
         why = r"^the runner has broken down: it could not act on a record: MemoryError\(\)$"
         hold(registry, lambda context: None)
-        monkeypatch.setattr(SubmissionEntry, "settled", fails)
+        monkeypatch.setattr(PendingSubmission, "settled", fails)
         request = held_run(opened)
         with pytest.raises(RunnerClosedError, match=why):
             opened.send(lambda engine: engine.submit(request)).result(WAIT)

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core.engine.runtime.thread_calls import ParkedCall
     from cloaca_core.engine.subjects import Subjects
-    from cloaca_core.engine.submit.request import Request
-    from cloaca_core.engine.submit.submitter import Accepted, Submitter
+    from cloaca_core.engine.submit.submitter import Accepted
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.store.protocol import KernelStore
 
@@ -359,24 +358,8 @@ def _tell_of_end(row: RunRow) -> None:
         log.info("run %s of %s: %s", *told, extra=ids)
 
 
-class ParkedRuns:
-    """Submits runs for callers that wait for the end on their own threads. Belongs to the engine's
-    loop.
-    """
-
-    def __init__(self, submitter: Submitter, completion: Completion) -> None:
-        self._submitter = submitter
-        self._completion = completion
-
-    def begin(self, request: Request, call: ParkedCall[Ended]) -> bool:
-        """Submit a run, and answer the call at its end. False if the submission must wait for
-        something.
-        """
-        return self._submitter.submit_now(request, _Submitted(call, self._completion))
-
-
-class _Submitted:
-    """The answer to a submission, for a caller that waits for the end of the run."""
+class AnswerAtEnd:
+    """The answer to a submission whose caller, a thread, waits for the end of the run."""
 
     __slots__ = ("_call", "_completion")
 

@@ -130,32 +130,19 @@ class Entry(ABC):
         return ()
 
 
-class Submitting(Protocol):
-    """Receives the outcome of a submission."""
-
-    def accepted(self, entry: SubmissionEntry, committed: Committed) -> None:
-        """Its runs are durable, or held back."""
-
-    def refused(self, entry: SubmissionEntry, error: StoreError) -> None:
-        """None of its runs was written."""
-
-
-@dataclass(slots=True, eq=False)
 class SubmissionEntry(Entry):
     """New runs, accepted or refused together, and the rows of features that count with them
-    (``beside``).
+    (``beside``). When it is settled its runs are durable, or held back.
     """
 
-    rows: Sequence[NewRun]
-    listener: Submitting
-    beside: Rows = field(default_factory=lambda: NO_ROWS)
-    weight: int = field(init=False)
-    keys: int = field(init=False)
+    __slots__ = ("beside", "keys", "rows", "weight")
 
-    def __post_init__(self) -> None:
-        self.weight = weight_of(self.beside) if self.beside else 0
-        self.keys = 0
-        for row in self.rows:
+    def __init__(self, rows: Sequence[NewRun], beside: Rows = NO_ROWS) -> None:
+        self.rows: Sequence[NewRun] = rows
+        self.beside: Rows = beside
+        self.weight: int = weight_of(beside) if beside else 0
+        self.keys: int = 0
+        for row in rows:
             self.weight += row.weight
             self.keys += row.may_be_held
 
@@ -163,12 +150,6 @@ class SubmissionEntry(Entry):
         draft.new_runs.extend(self.rows)
         if self.beside:
             draft.put_all(self.beside)
-
-    def settled(self, committed: Committed) -> None:
-        self.listener.accepted(self, committed)
-
-    def refused(self, error: StoreError) -> None:
-        self.listener.refused(self, error)
 
 
 @dataclass(slots=True, eq=False)

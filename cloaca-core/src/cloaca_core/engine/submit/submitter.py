@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Container, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from cloaca_core.definition.workflow import Workflow
@@ -223,8 +223,9 @@ class Submitter:
         self._capacity.reserve(ours)
         if failpoints.watches:
             failpoints.hit("submit.before_commit")
-        submission = _Submission(request, ours, answer, self._capacity, self._begin)
-        self._journal.add(SubmissionEntry(rows, submission, request.beside(rows[0].id)))
+        self._journal.add(
+            PendingSubmission(request, rows, ours, answer, self._capacity, self._begin)
+        )
 
     def _begin(self, request: Request, rows: Sequence[NewRun], committed: Committed) -> None:
         """Begin the runs that this runner owns; other runners may claim the rest. Runs accepted
@@ -273,24 +274,35 @@ def _is_child(request: Request) -> bool:
     return request.parent is not None and not request.start.detached
 
 
-@dataclass(slots=True, eq=False)
-class _Submission:
+class PendingSubmission(SubmissionEntry):
     """A submission that is being written. When it is durable, it begins the runs of this runner and
     answers the caller. Until then it keeps places for ``ours``, the number of runs that may begin
     here; ``begin`` is called with the durable rows.
     """
 
-    request: Request
-    ours: int
-    answer: Answer
-    capacity: Capacity
-    begin: Callable[[Request, Sequence[NewRun], Committed], None]
+    __slots__ = ("answer", "begin", "capacity", "ours", "request")
 
-    def accepted(self, entry: SubmissionEntry, committed: Committed) -> None:
+    def __init__(
+        self,
+        request: Request,
+        rows: Sequence[NewRun],
+        ours: int,
+        answer: Answer,
+        capacity: Capacity,
+        begin: Callable[[Request, Sequence[NewRun], Committed], None],
+    ) -> None:
+        super().__init__(rows, request.beside(rows[0].id))
+        self.request: Request = request
+        self.ours: int = ours
+        self.answer: Answer = answer
+        self.capacity: Capacity = capacity
+        self.begin: Callable[[Request, Sequence[NewRun], Committed], None] = begin
+
+    def settled(self, committed: Committed) -> None:
         """Begin the runs that this runner owns, and answer."""
         if failpoints.watches:
             failpoints.hit("submit.after_commit")
-        rows = entry.rows
+        rows = self.rows
         self.capacity.unreserve(self.ours)
         if log.answers.get(logging.INFO, True):
             _tell_of_submission(self.request.definition.namespace, *_became(rows, committed))
@@ -313,7 +325,7 @@ class _Submission:
             run_ids = [committed.existing.get(run_id, run_id) for run_id in sent]
             self.answer.set_result((run_ids, run_ids != sent))
 
-    def refused(self, _: SubmissionEntry, error: StoreError) -> None:
+    def refused(self, error: StoreError) -> None:
         """Answer with the error, and free the places."""
         self.capacity.unreserve(self.ours)
         self.capacity.changed()

@@ -17,6 +17,7 @@ from cloaca_core.engine.record.journal import Journal
 from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.engine.subjects import Subjects
 from cloaca_core.errors import StoreError
+from cloaca_core.run.rows import NewRun
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.states import RunStatus
@@ -60,14 +61,22 @@ class Scene:
         """Note how it is with the orphan when callers that may wait for it are told."""
         self.told.append(RunStatus(self.store.runs["astray"].status))
 
-    def accepted(self, entry: SubmissionEntry, _: Committed) -> None:
-        self.held |= {row.id for row in entry.rows}
-
-    def refused(self, _: SubmissionEntry, error: StoreError) -> None:
-        raise error
-
     def owner(self, run_id: str) -> str | None:
         return self.store.runs[run_id].owner
+
+
+class Submission(SubmissionEntry):
+    """Its runs are held by the scene once they are durable."""
+
+    def __init__(self, scene: Scene, *rows: NewRun) -> None:
+        super().__init__(rows)
+        self._scene = scene
+
+    def settled(self, _: Committed) -> None:
+        self._scene.held |= {row.id for row in self.rows}
+
+    def refused(self, error: StoreError) -> None:
+        raise error
 
 
 @pytest.fixture
@@ -107,7 +116,7 @@ async def test_who_waits_for_one_that_was_being_cancelled_hears_of_its_end(scene
 async def test_a_run_that_is_being_submitted_is_not_astray(scene: Scene) -> None:
     """The table has it before any part of this runner can know that it was written."""
     scene.store.open.clear()
-    scene.journal.add(SubmissionEntry([new_run("new")], scene))
+    scene.journal.add(Submission(scene, new_run("new")))
     writing = asyncio.create_task(scene.journal.turn())
     await quiet()
     assert scene.owner("new") == "r1"

@@ -58,37 +58,29 @@ from cloaca_testing.conformance.rows import (
 NOTHING = Committed(frozenset(), {}, frozenset())
 
 
-class Desk:
-    """Hears of submissions."""
+class Submission(SubmissionEntry):
+    """Nothing follows its outcome."""
 
-    def __init__(self) -> None:
-        self.heard: list[object] = []
+    def settled(self, committed: Committed) -> None: ...
 
-    def accepted(self, _: SubmissionEntry, committed: Committed) -> None:
-        self.heard.append(committed)
-
-    def refused(self, _: SubmissionEntry, error: StoreError) -> None:
-        self.heard.append(error)
+    def refused(self, error: StoreError) -> None: ...
 
 
-def test_a_submission_adds_its_runs_and_hands_on_what_became_of_them() -> None:
-    desk, error = Desk(), StoreFullError("no space")
+def test_a_submission_adds_its_runs() -> None:
     rows = [new_run("a")._replace(input="{}"), new_run("b")._replace(input="x" * 100)]
-    entry = SubmissionEntry(rows, desk)
+    entry = Submission(rows)
     draft = Draft()
 
     entry.add_to(draft)
-    entry.settled(NOTHING)
-    entry.refused(error)
 
-    assert (draft.new_runs, desk.heard) == (rows, [NOTHING, error])
+    assert draft.new_runs == rows
     assert entry.weight == 2 * ROW_BYTES + 102
     assert (entry.is_of_run, entry.on_commit) == (False, None)
 
 
 def test_the_messages_of_a_submission_go_with_its_runs_and_weigh_too() -> None:
     message = NewMessage("m", "a", EVENT, "paid", "x" * 50, None, "ann", NOW)
-    entry = SubmissionEntry([new_run("a")._replace(input="{}")], Desk(), MESSAGES.rows([message]))
+    entry = Submission([new_run("a")._replace(input="{}")], MESSAGES.rows([message]))
     draft = Draft()
 
     entry.add_to(draft)
@@ -101,7 +93,7 @@ def test_only_keys_that_may_be_held_are_counted() -> None:
     plain, keyed = new_run("a"), new_run("b", key="k")
     child = new_run("c", key="run::task::1")._replace(parent_id="run")
 
-    assert [SubmissionEntry([row], Desk()).keys for row in (plain, keyed, child)] == [0, 1, 0]
+    assert [Submission([row]).keys for row in (plain, keyed, child)] == [0, 1, 0]
 
 
 async def test_a_firing_adds_what_was_decided_and_tells_before_it_is_done() -> None:

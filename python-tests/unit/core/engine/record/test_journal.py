@@ -30,7 +30,7 @@ from cloaca_core.features.schedules.records import FIRINGS
 from cloaca_core.features.schedules.schedule_loop import FiringEntry
 from cloaca_core.features.task_logs.log_book import AttemptLines
 from cloaca_core.features.task_logs.records import LINES, PROGRESS
-from cloaca_core.run.rows import ROW_BYTES, AttemptRow, RunEnd
+from cloaca_core.run.rows import ROW_BYTES, AttemptRow, NewRun, RunEnd
 from cloaca_core.run.watcher import DecidedTick, Recorded, WatchedRun
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.runs import OnCommit
@@ -139,15 +139,27 @@ class NewRuns:
         ]
         self.committed: Committed | None = None
         self.error: StoreError | None = None
-        self.entry = SubmissionEntry(rows, self)
+        self.entry: SubmissionEntry = Submission(rows, self)
 
-    def accepted(self, entry: SubmissionEntry, committed: Committed) -> None:
-        assert entry is self.entry
+    def accepted(self, committed: Committed) -> None:
         self.committed = committed
 
-    def refused(self, entry: SubmissionEntry, error: StoreError) -> None:
-        assert entry is self.entry
+    def refused(self, error: StoreError) -> None:
         self.error = error
+
+
+class Submission(SubmissionEntry):
+    """Tells the test of its outcome."""
+
+    def __init__(self, rows: Sequence[NewRun], runs: NewRuns) -> None:
+        super().__init__(rows)
+        self._runs = runs
+
+    def settled(self, committed: Committed) -> None:
+        self._runs.accepted(committed)
+
+    def refused(self, error: StoreError) -> None:
+        self._runs.refused(error)
 
 
 class NobodyWatching:
@@ -165,7 +177,7 @@ class NobodyWatching:
 class Flawed(NewRuns):
     """One that cannot be told of an error."""
 
-    def refused(self, _: SubmissionEntry, __: StoreError) -> None:
+    def refused(self, _: StoreError) -> None:
         raise LookupError("a flaw of ours")
 
 
