@@ -8,8 +8,8 @@ from typing import Final
 from cloaca_core.features.child_runs.commit import ChildRunCommit
 from cloaca_core.features.follow_ups.commit import FollowUpCommit
 from cloaca_core.features.limits.commit import LimitCommit
-from cloaca_core.features.maps.commit import MapCommit
-from cloaca_core.features.queues.commit import QueueCommit
+from cloaca_core.features.maps.commit import map_commit
+from cloaca_core.features.queues.commit import queue_commit
 from cloaca_core.features.schedules.commit import ScheduleCommit
 from cloaca_core.features.singletons.commit import SingletonCommit
 from cloaca_core.features.steps.commit import MemoCommit
@@ -24,11 +24,11 @@ COMMIT_PARTS: Final[Sequence[MakePart]] = (
     TriggerCommit,
     WaitCommit,
     MemoCommit,
-    MapCommit,
+    map_commit,
     TaskLogCommit,
     FollowUpCommit,
     ChildRunCommit,
-    QueueCommit,
+    queue_commit,
     LimitCommit,
 )
 """The features that write rows with a batch. At each stage they come in this order, which is part

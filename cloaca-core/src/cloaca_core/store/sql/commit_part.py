@@ -16,7 +16,7 @@ from collections.abc import (
     Set as AbstractSet,
 )
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from cloaca_core.store.batch import Batch, Decided, Kind, Rows
 from cloaca_core.store.sql.base import Queries
@@ -133,6 +133,34 @@ class Commits(Protocol):
 
 
 MakePart: TypeAlias = Callable[[Queries, Array], Commits]
+
+
+class LastRows(Generic[F]):
+    """The part of a feature whose rows have one kind and one statement, at the stage *record*. Of
+    rows with the same ``key`` the last is written, if this runner still owns its run.
+    """
+
+    def __init__(
+        self,
+        kind: Kind[F],
+        statement: Statement,
+        fields: Sequence[str],
+        key: Callable[[F], object],
+    ) -> None:
+        self._kind = kind
+        self._statement = statement
+        self._bind = statement.binder((*fields, *GUARD))
+        self._key = key
+
+    def part(self) -> CommitPart:
+        """See ``Commits``."""
+        return CommitPart(kinds=frozenset((self._kind,)), record=self._record)
+
+    def _record(self, batch: Batch) -> Steps:
+        if not (found := batch.of(self._kind)):
+            return {}
+        rows = guarded(batch, last_of_each(found, self._key), self._bind)
+        return {self._kind.name: Step(self._statement, rows=rows)}
 
 
 class Stages:
