@@ -18,8 +18,8 @@ from cloaca_core.features.task_logs.records import ProgressRow
 from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.rows import AttemptRow, RestartRow, RunRow
 from cloaca_core.store.runner_rows import RunnerRow
-from cloaca_core.store.sql.base import Queries, SqlPart, Statements, steps_of
-from cloaca_core.store.sql.dialect import Dialect
+from cloaca_core.store.sql.base import Queries, SqlPart, Statements
+from cloaca_core.store.sql.dialect import Dialect, steps_of
 from cloaca_core.store.sql.queries import Row, Statement
 from cloaca_core.values.states import SUSPECT_AFTER
 

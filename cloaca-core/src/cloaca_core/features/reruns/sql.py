@@ -13,8 +13,8 @@ from cloaca_core.run.rows import CHILDREN_LATER, THE_TASK, ForkRow
 from cloaca_core.store.acts import Acted
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.asking_part import AskingPart
-from cloaca_core.store.sql.base import Queries, Statements, acted, pair, steps_of
-from cloaca_core.store.sql.dialect import Answers, Dialect, Step
+from cloaca_core.store.sql.base import Queries, Statements, acted, pair
+from cloaca_core.store.sql.dialect import Answers, Dialect, Step, steps_of
 from cloaca_core.store.sql.payloads import Payloads
 from cloaca_core.store.sql.queries import Statement
 from cloaca_core.values.queue_names import PlannedQueue

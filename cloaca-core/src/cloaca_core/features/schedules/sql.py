@@ -7,8 +7,8 @@ from collections.abc import Collection
 from cloaca_core.features.schedules.records import ScheduleRow, TickRow
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.changes import Change
-from cloaca_core.store.sql.base import Queries, SqlPart, Statements, of_act, steps_of
-from cloaca_core.store.sql.dialect import Dialect, Step
+from cloaca_core.store.sql.base import Queries, SqlPart, Statements, of_act
+from cloaca_core.store.sql.dialect import Dialect, Step, steps_of
 from cloaca_core.store.sql.queries import Row, Statement
 from cloaca_core.values.queue_names import DEFAULT_QUEUE
 

@@ -22,8 +22,8 @@ from cloaca_core.features.search.records import (
 )
 from cloaca_core.features.steering.records import ChildRow
 from cloaca_core.run.rows import RunRow
-from cloaca_core.store.sql.base import Queries, SqlPart, Statements, steps_of
-from cloaca_core.store.sql.dialect import Dialect, Step
+from cloaca_core.store.sql.base import Queries, SqlPart, Statements
+from cloaca_core.store.sql.dialect import Dialect, Step, steps_of
 from cloaca_core.store.sql.queries import Row, Statement, counting
 from cloaca_core.values.states import RunStatus
 

@@ -12,8 +12,8 @@ from cloaca_core.run.rows import NewRun
 from cloaca_core.store.batch import NO_ROWS, Rows
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.asking_part import AskingPart
-from cloaca_core.store.sql.base import Queries, Statements, pair, steps_of
-from cloaca_core.store.sql.dialect import Answers, Dialect, More, Step
+from cloaca_core.store.sql.base import Queries, Statements, pair
+from cloaca_core.store.sql.dialect import Answers, Dialect, More, Step, steps_of
 from cloaca_core.store.sql.queries import Statement
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.states import ReasonCode

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from cloaca_core.features.steering.records import Act, PauseRow
 from cloaca_core.features.steering.sql import SteeringQueries
 from cloaca_core.store.changes import Change
-from cloaca_core.store.sql.base import Queries, SqlPart, Statements, steps_of
-from cloaca_core.store.sql.dialect import Dialect
+from cloaca_core.store.sql.base import Queries, SqlPart, Statements
+from cloaca_core.store.sql.dialect import Dialect, steps_of
 from cloaca_core.store.sql.queries import Statement
 
 

@@ -18,8 +18,8 @@ from cloaca_core.run.rows import ReplacementRow
 from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.asking_part import AskingPart
-from cloaca_core.store.sql.base import Queries, Statements, acted, of_act, steps_of
-from cloaca_core.store.sql.dialect import Dialect, Step
+from cloaca_core.store.sql.base import Queries, Statements, acted, of_act
+from cloaca_core.store.sql.dialect import Dialect, Step, steps_of
 from cloaca_core.store.sql.queries import Statement
 from cloaca_core.values.states import ReasonCode
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from cloaca_core.features.triggers.records import EventRow, TriggerRow
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.changes import Change
-from cloaca_core.store.sql.base import Queries, SqlPart, Statements, of_act, steps_of
-from cloaca_core.store.sql.dialect import Dialect, Step
+from cloaca_core.store.sql.base import Queries, SqlPart, Statements, of_act
+from cloaca_core.store.sql.dialect import Dialect, Step, steps_of
 from cloaca_core.store.sql.queries import Row, Statement
 
 

@@ -223,11 +223,6 @@ def pair(first: str, second: str | None) -> str:
     return json.dumps([first, second])
 
 
-def steps_of(statements: Iterable[Statement], known: Mapping[str, object]) -> list[Step]:
-    """A step for each statement, with the values that it takes."""
-    return [Step.of(each, known) for each in statements]
-
-
 def of_act(act: ActRow) -> dict[str, object]:
     """The values of an act that is not about a run, by the parameter names of statements."""
     return {

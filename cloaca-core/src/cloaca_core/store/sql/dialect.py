@@ -7,7 +7,7 @@ rows that it has locked ends with a ``Then``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, Self, TypeAlias
 
 from cloaca_core.store.changes import Change
@@ -29,6 +29,11 @@ class Step(NamedTuple):
     def of(cls, statement: Statement, known: Mapping[str, object]) -> Self:
         """The statement with the known values that it takes."""
         return cls(statement, tuple([known[name] for name in statement.parameters]))
+
+
+def steps_of(statements: Iterable[Statement], known: Mapping[str, object]) -> list[Step]:
+    """A step for each statement, with the values that it takes."""
+    return [Step.of(each, known) for each in statements]
 
 
 Answers: TypeAlias = list[list[Row]]

@@ -9,8 +9,8 @@ from cloaca_core.errors import StoreOpenError
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.runner_rows import LostRunner, RunnerName, RunnerRow
 from cloaca_core.store.sql.asking_part import AskingPart
-from cloaca_core.store.sql.base import Queries, RunnerQueries, of_act, steps_of
-from cloaca_core.store.sql.dialect import Dialect, Step
+from cloaca_core.store.sql.base import Queries, RunnerQueries, of_act
+from cloaca_core.store.sql.dialect import Dialect, Step, steps_of
 from cloaca_core.store.sql.queries import Row
 from cloaca_core.values.states import SUSPECT_AFTER
 

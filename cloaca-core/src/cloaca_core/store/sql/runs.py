@@ -16,8 +16,8 @@ from cloaca_core.run.rows import (
     WaitingRow,
 )
 from cloaca_core.store.batch import Waiting
-from cloaca_core.store.sql.base import SqlPart, pair, steps_of
-from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.base import SqlPart, pair
+from cloaca_core.store.sql.dialect import Step, steps_of
 from cloaca_core.store.sql.queries import Statement, counting
 from cloaca_core.values.queue_names import USUAL_QUEUES
 from cloaca_core.values.states import RunStatus
