@@ -71,6 +71,24 @@ def test_further_rows_of_a_run_come_as_one_scrolls_to_them(
     expect(_row(page, 449)).to_be_in_viewport()
 
 
+@VIEWS
+def test_the_heads_of_the_columns_stay_while_one_scrolls(
+    visit: Visit, large: cloaca.RunHandle, view: str
+) -> None:
+    page = visit.open_live(f"/runs/{large.id}?view={view}&open=all")
+    head = page.locator("#run-table th, #tl-axis").first
+    tasks = page.locator("#run-tasks > .panel-head")
+
+    _row(page, 150).scroll_into_view_if_needed()
+
+    expect(head).to_be_in_viewport()
+    above, below = tasks.bounding_box(), head.bounding_box()
+    assert above is not None
+    assert below is not None
+    assert above["y"] <= 0
+    assert below["y"] == above["y"] + above["height"]
+
+
 def _row(page: Page, number: int) -> Locator:
     """The row of a task."""
     return page.locator(f'#run-tasks [data-task="t{number:03}"]')

@@ -220,7 +220,7 @@
       return WORST.filter((status) => counts.has(status)).map((status) => `${counts.get(status).toLocaleString("en")} ${status}`).join(", ");
     }
 
-    // How long it took is told before how often it was tried.
+    // What is told first is told where there is room for a part alone.
     short(note, most) {
       return second(note) <= most ? note : cut(note.split(" · ")[0], most, second);
     }

@@ -61,6 +61,14 @@
   };
   document.addEventListener("DOMContentLoaded", toSelected);
 
+  // The head of the table stays below that of the tasks, whose height is that of its lines.
+  const toldHead = () => {
+    const head = document.querySelector("#run-tasks > .panel-head");
+    if (head) document.documentElement.style.setProperty("--tasks-head", `${head.offsetHeight}px`);
+  };
+  for (const event of ["DOMContentLoaded", "htmx:after:swap"]) document.addEventListener(event, toldHead);
+  addEventListener("resize", toldHead);
+
   // ---- find, as one types ----
   let typing;
   const find = () => {

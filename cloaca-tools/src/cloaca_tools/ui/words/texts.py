@@ -134,12 +134,14 @@ def in_json(value: object) -> str:
 
 def graph_note(node: GraphNode) -> str:
     """The second line of a task of a run in its graph: what it took, else how it is; of a map how
-    far it has come.
+    far it has come, and of a failed task first how often it was tried, as in the timeline.
     """
     if node.is_map and node.progress is not None and node.progress.total:
         return _of_items(node.progress, is_over=node.status != "Running")
     took = duration(node.seconds) if node.status != "Skipped" else ""
     attempts = f"{node.attempts} attempts" if node.attempts > 1 else ""
+    if node.status == "Failed":
+        took, attempts = attempts, took
     status = "not begun" if node.status == "NotStarted" else str(node.status).lower()
     return " · ".join(filter(None, (took, attempts))) or status
 

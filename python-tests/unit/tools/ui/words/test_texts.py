@@ -86,7 +86,8 @@ def test_a_name_of_a_program_as_words() -> None:
     ("status", "attempts", "seconds", "expected"),
     [
         ("Completed", 1, 1.5, "1.5 s"),
-        ("Failed", 3, 0.25, "250 ms · 3 attempts"),
+        ("Failed", 3, 0.25, "3 attempts · 250 ms"),
+        ("Completed", 3, 0.25, "250 ms · 3 attempts"),
         ("Waiting", 2, None, "2 attempts"),
         ("NotStarted", 0, None, "not begun"),
         ("Skipped", 1, 0.0, "skipped"),
