@@ -104,7 +104,7 @@ class Driver:
         self.look_again: Callable[[], object] = _never
         self._acts = 0
         self.context: contextvars.Context = contextvars.copy_context()
-        self.loop: DrivenLoop = DrivenLoop(self, BOOT)
+        self.loop: DrivenLoop = self._new_loop(BOOT)
         self._bodies: deque[Callable[[], None]] = deque()
         self._dead: list[DrivenLoop] = []
         self._entered = threading.Lock()
@@ -137,11 +137,14 @@ class Driver:
 
     def next_loop(self) -> DrivenLoop:
         """Make the loop of the next engine; it goes on at the same time. Returns the old one."""
-        before, self.loop = self.loop, DrivenLoop(self, self.loop.time())
+        before, self.loop = self.loop, self._new_loop(self.loop.time())
         self._dead.append(before)  # closed last: threads of the database may still answer to it
         self._bodies.clear()
         self.killed = False
         return before
+
+    def _new_loop(self, now: float) -> DrivenLoop:
+        return DrivenLoop(self, now)
 
     def close(self) -> None:
         """Close all loops."""

@@ -39,7 +39,7 @@ class LoopCoroutines(BodyLoop):
             each.cancel()
 
 
-class _Coroutines(LoopCoroutines):
+class DrivenCoroutines(LoopCoroutines):
     """The same, with the context variables of the test."""
 
     def __init__(self, slots: int, driver: Driver) -> None:
@@ -52,7 +52,7 @@ class _Coroutines(LoopCoroutines):
             self.running[work] = self._driver.loop.create_task(self._run(work), context=context)
 
 
-class _Calls(LoopCoroutines):
+class DrivenCalls(LoopCoroutines):
     """Sync code, called by the thread that drives the loop; ``begun`` has the work that runs."""
 
     def __init__(self, slots: int, driver: Driver) -> None:
@@ -79,9 +79,12 @@ class _Calls(LoopCoroutines):
             raise
         except BaseException as error:  # noqa: BLE001 - as on a thread of the bodies
             work.broke(error)
-        finally:
-            del self.begun[work]
         self._driver.check_alive()
+        self._has_returned(work)
+
+    def _has_returned(self, work: Work) -> None:
+        """The body has returned: report it."""
+        del self.begun[work]
         work.stage = Stage.RAN
         self._reports.put(work)
 
@@ -100,10 +103,12 @@ class DrivenExecutor(Executor):
         super().__init__(thread_slots, async_slots, loop, broken)
         assert isinstance(loop, DrivenLoop)
         self._driver = driver = loop.driver
-        self._calls = _Calls(thread_slots, driver)
-        self._coroutines = coroutines = _Coroutines(async_slots, driver)
-        self._places = {THREADS: self._calls, COROUTINES: coroutines}
-        driver.has_coroutines = lambda: bool(coroutines.running)
+        self._use(DrivenCalls(thread_slots, driver), DrivenCoroutines(async_slots, driver))
+
+    def _use(self, calls: DrivenCalls, coroutines: DrivenCoroutines) -> None:
+        self._calls, self._coroutines = calls, coroutines
+        self._places = {THREADS: calls, COROUTINES: coroutines}
+        self._driver.has_coroutines = lambda: bool(coroutines.running)
 
     def submit(self, work: Work) -> None:
         self._stand_in(work)
@@ -150,7 +155,7 @@ class DrivenPolls(PollPlaces):
     def __init__(self, driver: Driver) -> None:
         super().__init__(driver.loop)
         self._driver = driver
-        self._calls = _Calls(MANY, driver)
+        self._calls = DrivenCalls(MANY, driver)
         self._last: dict[Trigger, _Last] = {}
 
     def rests(self, trigger: Trigger) -> bool:
@@ -165,7 +170,7 @@ class DrivenPolls(PollPlaces):
         self._last[poll.trigger] = _Last(poll, self._driver.happened, known)
         poll.stage = Stage.QUEUED
         if poll.is_async and poll.trigger not in self._loops:
-            self._loops[poll.trigger] = _Coroutines(1, self._driver)
+            self._loops[poll.trigger] = DrivenCoroutines(1, self._driver)
         (self._loops[poll.trigger] if poll.is_async else self._calls).submit(poll)
 
     def close(self) -> None:
