@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Final, NamedTuple
 
@@ -23,7 +24,10 @@ KILLED_A_SECOND: Final = 2
 """Sessions of the database that ``pg-backend-kill`` ends."""
 KILLS: Final = 3
 """Of a process, in ``repeated-kill``."""
-_TABLES: Final = ("cloaca_run", "cloaca_task", "cloaca_attempt")
+
+
+TABLES: Final = ("cloaca_run", "cloaca_attempt")
+"""That ``active-readers`` read."""
 
 
 class Phase(NamedTuple):
@@ -76,20 +80,19 @@ def _snapshot(place: Place, seconds: float) -> None:
 
 def _active_readers(place: Place, seconds: float) -> None:
     ended = threading.Event()
-    readers = [threading.Thread(target=_read, args=(place, ended)) for _ in range(READERS)]
+    with ThreadPoolExecutor(READERS) as pool:
+        readers = [pool.submit(_read, place, ended) for _ in range(READERS)]
+        time.sleep(seconds)
+        ended.set()
     for each in readers:
-        each.start()
-    time.sleep(seconds)
-    ended.set()
-    for each in readers:
-        each.join()
+        each.result()
 
 
 def _read(place: Place, ended: threading.Event) -> None:
     with place.connect() as connection:
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         while not ended.wait(0.1):
-            for table in _TABLES:
+            for table in TABLES:
                 connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table)))
 
 
