@@ -79,16 +79,11 @@ def _tab_round(page: Page) -> tuple[list[str], set[str]]:
     that it did not reach, and those that did not show it.
     """
     controls: dict[str, int] = page.evaluate(CONTROLS)
-    reached: set[str] = set()
-    unseen: set[str] = set()
     for _ in range(sum(controls.values()) + 1):
-        if reached.issuperset(controls):
-            break
         page.keyboard.press("Tab")
-        name, is_seen = page.evaluate(FOCUSED)
-        reached.add(name)
-        if not is_seen and name in controls:
-            unseen.add(name)
+    focused: list[tuple[str, bool]] = page.evaluate("focused")
+    reached = {name for name, _ in focused}
+    unseen = {name for name, is_seen in focused if name in controls and not is_seen}
     return [name for name in controls if name not in reached], unseen
 
 
@@ -115,16 +110,20 @@ CONTROLS = """() => {
     window.haveChanged ||=
       now.length !== found.length || now.some((each, place) => each !== found[place]);
   };
+  // What has the focus when the key comes up: to ask for it after each would take as long again.
+  window.focused = [];
+  window.lookAtFocus ||= addEventListener("keyup", () => focused.push(focusOfTest())) || true;
+  window.focusOfTest = () => {
+    lookForChanges();
+    const each = document.activeElement, box = each.getBoundingClientRect();
+    const marked = [each, ...each.querySelectorAll("*"), each.parentElement].some((part) => {
+      const {outlineStyle, outlineWidth, boxShadow, stroke} = getComputedStyle(part);
+      return (outlineStyle !== "none" && parseFloat(outlineWidth) > 0) || boxShadow !== "none"
+        || (part.matches(".ring") && stroke !== "none");
+    });
+    const inside = box.bottom > 0 && box.top < innerHeight
+      && box.right > 0 && box.left < innerWidth;
+    return [each.nameOfTest || each.outerHTML.slice(0, 160), marked && inside];
+  };
   return Object.fromEntries(named);
-}"""
-FOCUSED = """() => {
-  lookForChanges();
-  const each = document.activeElement, box = each.getBoundingClientRect();
-  const marked = [each, ...each.querySelectorAll("*"), each.parentElement].some((part) => {
-    const {outlineStyle, outlineWidth, boxShadow, stroke} = getComputedStyle(part);
-    return (outlineStyle !== "none" && parseFloat(outlineWidth) > 0) || boxShadow !== "none"
-      || (part.matches(".ring") && stroke !== "none");
-  });
-  const inside = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
-  return [each.nameOfTest || each.outerHTML.slice(0, 160), marked && inside];
 }"""

@@ -307,7 +307,7 @@ def test_odd_texts_break_no_page(shop: Shop, web: TestClient, odd: str) -> None:
 
 @pytest.mark.parametrize(
     "odd",
-    ["\0", DIGITS, "0001-01-01T00:00", "9999-12-31T23:59:59-12:00", "[" * 100_000],
+    ["\0", DIGITS, "0001-01-01T00:00", "9999-12-31T23:59:59-12:00", "[" * 20_000],
     ids=lambda text: ascii(text)[:20],
 )
 def test_odd_texts_break_no_act(shop: Shop, web: TestClient, odd: str) -> None:
