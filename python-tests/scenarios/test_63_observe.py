@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 from cloaca import Observer
@@ -55,7 +56,7 @@ def runs(runner: cloaca.DefaultRunner) -> list[str]:
 
 
 @pytest.mark.each_backend
-@pytest.mark.parametrize(
+@each_row(
     ("terms", "expected"),
     [
         ((), [2, 1, 0]),

@@ -186,7 +186,7 @@ def test_a_prefix_is_believed_only_where_the_program_says_so(client: cloaca.Clie
     assert "/proxy" not in text
 
 
-@pytest.mark.parametrize("prefix", ["//evil.example", "/a/../b", "/a b", "javascript:alert(1)"])
+@each_row("prefix", ["//evil.example", "/a/../b", "/a b", "javascript:alert(1)"])
 def test_a_prefix_that_is_no_path_is_left_out(client: cloaca.Client, prefix: str) -> None:
     browser = TestClient(page(client, forwarded_prefix=True))
 
@@ -314,7 +314,7 @@ def test_an_auth_that_returns_no_visitor_is_an_error(client: cloaca.Client) -> N
         browser.get("/runs")
 
 
-@pytest.mark.parametrize("found", [None, ValueError("no"), "ann"])
+@each_row("found", [None, ValueError("no"), "ann"])
 def test_an_answer_has_the_policy_when_auth_fails(client: cloaca.Client, found: Any) -> None:
     def auth(_: cloaca.UiRequest) -> Any:
         if isinstance(found, Exception):
@@ -345,7 +345,7 @@ def test_a_visitor_has_a_role_and_a_name(role: Any, name: str, message: str) -> 
 # -- what it refuses -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("host", ["evil.example", "testserver.evil.example", "", "127.0.0.1"])
+@each_row("host", ["evil.example", "testserver.evil.example", "", "127.0.0.1"])
 def test_another_host_is_refused_and_the_option_is_named(client: cloaca.Client, host: str) -> None:
     answer = TestClient(page(client)).get("/runs", headers={"host": host})
 
@@ -353,14 +353,12 @@ def test_another_host_is_refused_and_the_option_is_named(client: cloaca.Client, 
     assert "hosts=" in answer.text
 
 
-@pytest.mark.parametrize("host", ["testserver:8000", "TestServer", "testserver"])
+@each_row("host", ["testserver:8000", "TestServer", "testserver"])
 def test_a_host_is_compared_without_its_port_and_case(client: cloaca.Client, host: str) -> None:
     assert TestClient(page(client)).get("/runs", headers={"host": host}).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("hosts", "error"), [("localhost", TypeError), (["*"], ValueError), ([1], TypeError)]
-)
+@each_row(("hosts", "error"), [("localhost", TypeError), (["*"], ValueError), ([1], TypeError)])
 def test_hosts_are_names(client: cloaca.Client, hosts: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="host"):
         cloaca.ui(client, auth=cloaca.ui_without_auth, hosts=hosts)
@@ -381,7 +379,7 @@ def test_an_answer_forbids_inline_scripts_frames_and_copies(client: cloaca.Clien
     assert policy != second.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "begins", "ends"),
     [("frame.css", "tokens", "page"), ("frame.js", "vendor/htmx", "ask")],
 )
@@ -410,7 +408,7 @@ def test_what_users_write_is_text(client: cloaca.Client, run: cloaca.RunHandle) 
         assert SCRIPT not in browser.get(path).text
 
 
-@pytest.mark.parametrize(
+@each_row(
     "path",
     [
         "/static/x/../../visitors.py",

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from starlette.testclient import TestClient
+from tables import each_row
 
 import cloaca
 from cloaca.testing import harness
@@ -273,7 +274,7 @@ def waits(browser: TestClient) -> str:
     return words(text[text.index('id="now-facts"') : text.index('id="now-activity"')])
 
 
-@pytest.mark.parametrize("hours", ["1", "24", "6", "x"])
+@each_row("hours", ["1", "24", "6", "x"])
 def test_the_time_that_is_shown_is_chosen(browser: TestClient, ids: list[str], hours: str) -> None:
     text = page(browser, f"/?hours={hours}")
 
@@ -299,7 +300,7 @@ def test_runs_are_listed_with_their_progress_and_why(browser: TestClient, ids: l
     assert re.search(r'title="a b=[^"]*">\+1<', text)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("q", "expected"),
     [
         ("status:failed", [2, 1]),
@@ -519,7 +520,7 @@ def test_a_plan_without_effect_says_which_runs_it_needs(
     assert "bulk-form" not in page(browser, "/runs/bulk", params={"kind": "resume", "id": ids[0]})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "status"),
     [
         ({"kind": "retry"}, 422),

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from scenarios.crawling import sources
+from tables import each_row
 
 import cloaca
 from cloaca_tools.ui.routes import ROUTES
@@ -288,10 +289,9 @@ def test_a_file_has_a_plain_name_and_no_script(shop: Shop, web: TestClient) -> N
 # -- what is sent --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     "odd",
     ["\0", DIGITS, "../../etc/passwd", "9999-12-31T23:59:59-12:00", "٣", "[" * 1_000],
-    ids=lambda text: ascii(text)[:20],
 )
 def test_odd_texts_break_no_page(shop: Shop, web: TestClient, odd: str) -> None:
     names = ("q", "before", "shown", "task", "of", "rows", "at", "attempt", "from", "to")
@@ -322,7 +322,7 @@ def test_odd_texts_break_no_act(shop: Shop, web: TestClient, odd: str) -> None:
         assert web.get(shop.address(path)).status_code < 500, path
 
 
-@pytest.mark.parametrize("path", ["/nothing", "//evil.example/x"])
+@each_row("path", ["/nothing", "//evil.example/x"])
 def test_a_page_that_is_not_there_asks_for_nothing(web: TestClient, path: str) -> None:
     answer = web.get(f"{HOME}{path}")
     assert answer.status_code == 404
@@ -345,7 +345,7 @@ def test_a_filter_is_bounded(web: TestClient) -> None:
     assert len(answer.content) < 500_000
 
 
-@pytest.mark.parametrize(
+@each_row(
     "path",
     [
         "x/..%2f..%2fapplication.py",
@@ -357,7 +357,6 @@ def test_a_filter_is_bounded(web: TestClient) -> None:
         "x/vendor",
         "",
     ],
-    ids=lambda path: path[:20],
 )
 def test_static_files_are_those_of_the_page(web: TestClient, path: str) -> None:
     answer = web.get(f"/static/{path}")

@@ -11,6 +11,7 @@ from typing import Literal
 
 import pytest
 from scenarios.steering import until
+from tables import each_row
 
 import cloaca
 from cloaca.testing import crash_at_every_point, harness
@@ -184,7 +185,7 @@ def define_limited(registry: cloaca.Registry) -> None:
             return item
 
 
-@pytest.mark.parametrize("evict", ["always", None])
+@each_row("evict", ["always", None])
 @pytest.mark.backend("sqlite", reason="a database in memory")
 def test_the_test_kit_gives_places(evict: Literal["always"] | None) -> None:
     registry = cloaca.Registry()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from model.quiet import quiet
 from model.virtual_engine import Program, world
+from tables import each_row
 from virtual.test_waits import HOUR, PAUSE, RESUME, body, is_held, now, send
 
 from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
@@ -148,7 +149,7 @@ async def test_a_body_that_waits_no_more_is_not_asked_to_leave() -> None:
         assert len(begun) == 1
 
 
-@pytest.mark.parametrize("seconds", [9.999, 10, 10.001])
+@each_row("seconds", [9.999, 10, 10.001])
 async def test_a_body_either_cuts_a_wait_off_or_leaves(seconds: float) -> None:
     """Both may come due at one moment: it would be said to have swallowed the signal."""
     async with world() as w:
@@ -243,7 +244,7 @@ async def test_a_wait_counts_on_although_its_body_was_begun_in_between() -> None
 # -- keys that are replaced meanwhile ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("evict", [0, HOUR], ids=["leaves", "stays"])
+@each_row("evict", [0, HOUR], ids=["leaves", "stays"])
 async def test_a_body_sees_the_same_keys_until_it_ends(evict: float) -> None:
     """They are replaced for what begins from then on; with its input it would forget its waits."""
     async with world() as w:
@@ -269,7 +270,7 @@ async def test_a_body_sees_the_same_keys_until_it_ends(evict: float) -> None:
         assert [row.replacements for row in w.attempts(run_id)] == [0]
 
 
-@pytest.mark.parametrize("busy", [0, 30], ids=["it waits again", "it comes back later"])
+@each_row("busy", [0, 30], ids=["it waits again", "it comes back later"])
 async def test_a_message_that_comes_as_its_wait_is_cut_off_ends_the_next_one(busy: float) -> None:
     async with world() as w:
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from model.runs import nothing
 from model.virtual_engine import World, at, world
+from tables import each_row
 
 pytestmark = pytest.mark.virtual_time
 
@@ -74,7 +75,7 @@ async def test_afterwards_it_ticks_as_ever(policy: str) -> None:
         assert [at(run.created_at) for run in w.runs()[made_up_for:]] == midnights(18, 19)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("seconds", "runs"),
     [
         (60, [17]),  # not for longer than a minute: in time

@@ -13,6 +13,7 @@ import pytest
 from model.quiet import quiet
 from model.virtual_engine import Program, World, world
 from model.virtual_time import the_loop
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -82,7 +83,7 @@ def body(w: World) -> None:
     w.define(flow)
 
 
-@pytest.mark.parametrize("parent", [node, body])
+@each_row("parent", [node, body])
 async def test_a_parent_in_memory_goes_on_at_the_instant_of_the_end(parent: Any) -> None:
     async with world() as w:
         parent(w)

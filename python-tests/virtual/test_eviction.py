@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import pytest
 from model.virtual_engine import Program, World, at, world
 from model.virtual_time import BEGINNING
+from tables import each_row
 from virtual.test_waits import PAUSE, RESUME, send
 
 from cloaca_core.definition.builder import WorkflowBuilder
@@ -196,16 +197,16 @@ async def check(seed: int, *, evict_after: float, programs: int = 1) -> None:
         assert max(body.calls.values(), default=0) <= programs
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@each_row("seed", SEEDS)
 async def test_a_body_that_leaves_at_each_wait_does_all_it_says_once(seed: int) -> None:
     await check(seed, evict_after=0)
 
 
-@pytest.mark.parametrize("seed", SEEDS[::4])
+@each_row("seed", SEEDS[::4])
 async def test_so_does_one_that_never_leaves(seed: int) -> None:
     await check(seed, evict_after=NEVER)
 
 
-@pytest.mark.parametrize("seed", SEEDS[::2])
+@each_row("seed", SEEDS[::2])
 async def test_so_does_one_whose_programs_stop(seed: int) -> None:
     await check(seed, evict_after=seed % 3, programs=3)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from model.quiet import quiet
 from model.virtual_engine import Program, World, world
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -81,7 +82,7 @@ async def test_the_run_is_paused_others_finish_and_rules_do_not_see_it_as_failed
         assert shop.ran == ["pay 1", "pay 2", "slow"]
 
 
-@pytest.mark.parametrize("hours", [0.5, 2])  # while its owner has it, and when no runner has
+@each_row("hours", [0.5, 2])  # while its owner has it, and when no runner has
 async def test_a_resume_gives_it_fresh_attempts(hours: float) -> None:
     async with world() as w:
         shop = Shop(w)

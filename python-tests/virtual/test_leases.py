@@ -9,6 +9,7 @@ import pytest
 from model.runs import nothing
 from model.virtual_engine import World, world
 from model.virtual_time import the_loop
+from tables import each_row
 
 from cloaca_core.definition.context import Context
 from cloaca_core.errors import StoreUnavailableError
@@ -102,7 +103,7 @@ async def test_an_idle_runner_beats_once_before_it_owns_a_run_again() -> None:
         assert in_time[:2] == [(0, LEASE), (BEAT, LEASE)]
 
 
-@pytest.mark.parametrize("works", [True, False], ids=["at work", "idle"])
+@each_row("works", [True, False], ids=["at work", "idle"])
 async def test_others_leave_it_alone_for_a_day(works: bool) -> None:
     """One of them writes now and then, so that the other one looks."""
     async with world() as w:
@@ -122,7 +123,7 @@ async def test_others_leave_it_alone_for_a_day(works: bool) -> None:
             assert (run.status, run.epoch, run.recoveries) == ("Completed", 1, 0)
 
 
-@pytest.mark.parametrize("seconds", [-DAY, DAY], ids=["back", "forward"])
+@each_row("seconds", [-DAY, DAY], ids=["back", "forward"])
 async def test_a_lease_of_before_the_clock_was_set_lasts_as_long_as_it_would_have(
     seconds: float,
 ) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from model.virtual_engine import Program, World, world
 from model.virtual_time import the_loop
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -183,7 +184,7 @@ async def two(w: World, **settings: Any) -> tuple[Program, Program, str]:
     return first, second, run_id
 
 
-@pytest.mark.parametrize("later", [0.0, 5.0, 15.0, 25.0, 35.0, 45.0])
+@each_row("later", [0.0, 5.0, 15.0, 25.0, 35.0, 45.0])
 async def test_a_later_owner_goes_on_with_a_map(later: float) -> None:
     """Ten items, two at once, of ten seconds each. The first runner stands still, and its bodies
     are not cancelled before they end: what they come to is refused.
@@ -237,7 +238,7 @@ async def test_a_map_that_was_over_but_for_its_own_row_ends_under_a_later_owner(
         assert (ended.row.status, results(w, run_id)) == ("Completed", [0, 1, 2])
 
 
-@pytest.mark.parametrize("again", ["[", "[1]", '{"a":1}', '{"1":"x"}'])
+@each_row("again", ["[", "[1]", '{"a":1}', '{"1":"x"}'])
 async def test_a_map_that_cannot_be_read_fails_its_run_alone(again: str) -> None:
     async with world() as w:
         Items(w, 3, 10.0)
@@ -398,7 +399,7 @@ async def retry(program: Program, run_id: str) -> Ended:
     return await program.wait(run_id)
 
 
-@pytest.mark.parametrize("beside", [0, 50], ids=["left memory", "stayed"])
+@each_row("beside", [0, 50], ids=["left memory", "stayed"])
 async def test_a_map_that_would_fail_pauses_its_run_and_a_resume_runs_what_failed(
     beside: int,
 ) -> None:
@@ -496,7 +497,7 @@ async def test_a_map_that_fails_while_its_run_is_about_to_pause_is_not_gone_on_w
         assert "MapFailedError: 1 of 3 items failed" in str(ended.row.error_message)
 
 
-@pytest.mark.parametrize("evict", [0.0, 1e6], ids=["left", "stayed"])
+@each_row("evict", [0.0, 1e6], ids=["left", "stayed"])
 async def test_a_stop_lets_items_end_that_had_begun_and_waited(evict: float) -> None:
     """Item 0 has waited and is in the queue for the only slot as item 1 fails."""
     async with world() as w:
@@ -520,7 +521,7 @@ async def test_a_stop_lets_items_end_that_had_begun_and_waited(evict: float) -> 
         assert (rows[0], rows[1]) == ("Completed", "Failed")
 
 
-@pytest.mark.parametrize("stays", [False, True], ids=["left memory", "stayed"])
+@each_row("stays", [False, True], ids=["left memory", "stayed"])
 async def test_an_open_map_goes_on_with_the_keys_that_it_was_opened_with(stays: bool) -> None:
     async with world() as w:
         seen: list[tuple[int, str]] = []
@@ -590,7 +591,7 @@ async def test_a_retry_runs_the_items_that_did_not_complete() -> None:
         assert w.store.opened_maps[run_id, "t"].decision == 1
 
 
-@pytest.mark.parametrize(("changes", "decision"), [(False, 1), (True, 2)])
+@each_row(("changes", "decision"), [(False, 1), (True, 2)])
 async def test_a_retry_runs_all_items_if_a_task_above_the_map_has_run_again(
     changes: bool, decision: int
 ) -> None:
@@ -673,7 +674,7 @@ async def test_steps_of_items_are_kept_apart() -> None:
         assert sorted(made) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("evict", [0.0, 1e6], ids=["left", "stayed"])
+@each_row("evict", [0.0, 1e6], ids=["left", "stayed"])
 async def test_items_wait_for_events_one_after_the_other(evict: float) -> None:
     """Messages go to the items in their order, and waiting ones take no slot from others."""
     async with world() as w:

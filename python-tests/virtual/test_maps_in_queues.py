@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from model.virtual_engine import world
 from model.virtual_time import the_loop
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -21,8 +22,8 @@ pytestmark = pytest.mark.virtual_time
 LEASE = 15.0
 
 
-@pytest.mark.parametrize("queues", [["gpu"], {"gpu": 1}])
-@pytest.mark.parametrize("later", [0.0, 15.0, 35.0])
+@each_row("queues", [["gpu"], {"gpu": 1}])
+@each_row("later", [0.0, 15.0, 35.0])
 async def test_a_later_owner_of_the_queue_goes_on_with_a_map(queues: Any, later: float) -> None:
     """Six items, two at once, of ten seconds each. The first runner of the queue stands still."""
     async with world() as w:

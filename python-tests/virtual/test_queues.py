@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from model.virtual_engine import Program, World, world
 from model.virtual_time import the_loop
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -187,7 +188,7 @@ async def test_a_run_that_is_left_is_in_the_queue_of_what_was_under_way() -> Non
         assert (await gpu.wait(run_id)).row.status == "Completed"
 
 
-@pytest.mark.parametrize("queues", [["default"], {"default": None, "gpu": 1}])
+@each_row("queues", [["default"], {"default": None, "gpu": 1}])
 async def test_a_time_limit_passes_while_a_run_waits_in_a_queue(queues: Any) -> None:
     """No runner serves the queue, or the only one has no room there."""
     async with world() as w:
@@ -245,7 +246,7 @@ async def test_a_run_past_its_limit_is_ended_by_a_runner_that_has_its_tasks() ->
         assert (ended.status, ended.reason_code) == ("Failed", "deadline_exceeded")
 
 
-@pytest.mark.parametrize("evict_after", [0, 300])
+@each_row("evict_after", [0, 300])
 async def test_a_node_waits_where_bodies_of_its_run_are_served(evict_after: int) -> None:
     """All bodies ask for a queue, and only that is served."""
     async with world() as w:

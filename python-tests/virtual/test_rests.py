@@ -14,6 +14,7 @@ import pytest
 from model.quiet import quiet
 from model.virtual_engine import Program, World, world
 from model.virtual_time import the_loop
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -113,7 +114,7 @@ async def overdue(program: Program, run_id: str) -> float:
 # -- nodes ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("minutes", "status"), [(39, "Completed"), (41, "Failed")])
+@each_row(("minutes", "status"), [(39, "Completed"), (41, "Failed")])
 async def test_after_days_of_waiting_a_run_has_the_time_that_it_had_left(
     minutes: int, status: str
 ) -> None:

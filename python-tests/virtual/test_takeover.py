@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 from model.virtual_engine import Program, World, at, world
 from model.virtual_time import BEGINNING, VirtualClock, the_loop
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -56,7 +57,7 @@ async def two(w: World) -> tuple[Program, Program, str]:
     return first, second, run_id
 
 
-@pytest.mark.parametrize("later", [0.0, 1.5, 3.9, 5.0, 7.5, 10.0, 12.5])
+@each_row("later", [0.0, 1.5, 3.9, 5.0, 7.5, 10.0, 12.5])
 async def test_a_runner_that_stands_still_loses_its_runs_with_its_lease(later: float) -> None:
     """Whenever it began to stand still. The lease has ended 15 s after the last beat, which another
     runner has seen by then for a beat at least, and half a second is left for the next one.
@@ -129,7 +130,7 @@ async def test_one_beat_in_its_last_chance_saves_it() -> None:
         assert (w.run(run_id).status, w.run(run_id).epoch) == ("Completed", 1)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("silent_for", "bodies_begun"),
     [
         (BEAT - 1, 1),
@@ -157,7 +158,7 @@ async def test_a_runner_that_has_just_come_looks_for_a_beat_as_long_as_others_do
         assert w.run(run_id).status == "Completed"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("later", "bodies_begun"),
     [
         (LAST_CHANCE / 2, 1),  # the first to wake waits for the other
@@ -257,7 +258,7 @@ async def test_a_task_whose_runners_are_lost_too_often_is_not_tried_again() -> N
         assert "RecoveryLimitError" in str(run.error_message)
 
 
-@pytest.mark.parametrize("policy", ["continue", "fail"])
+@each_row("policy", ["continue", "fail"])
 async def test_who_takes_over_with_another_version_goes_on_as_the_workflow_says(
     policy: VersionPolicyName,
 ) -> None:

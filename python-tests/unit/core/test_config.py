@@ -312,8 +312,8 @@ class TestTimeout:
         with pytest.raises(ValueError, match="pipeline_timeout_seconds must be an int of at least"):
             DefaultRunnerConfig().workflow_timeout_seconds = 0
 
-    @pytest.mark.parametrize("name", TIMEOUTS)
-    @pytest.mark.parametrize("said", [NO_LIMIT, None])
+    @each_row("name", TIMEOUTS)
+    @each_row("said", [NO_LIMIT, None])
     def test_assigned_no_limit_it_is_read_as_none(self, name: str, said: NoLimit | None) -> None:
         config = DefaultRunnerConfig()
         setattr(config, name, said)

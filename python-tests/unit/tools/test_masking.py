@@ -91,7 +91,7 @@ NEW = {"name": "z", "token": "new"}
 A, B = {"name": "a", "token": "***"}, {"name": "b", "token": "***"}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "meant"),
     [
         ({"user": "bob", "password": "***"}, {"user": "bob", "password": "p"}),
@@ -102,13 +102,12 @@ A, B = {"name": "a", "token": "***"}, {"name": "b", "token": "***"}
         ({"shops": [A, {**B, "name": "c"}]}, {"shops": [SHOPS[0], {"name": "c", "token": "y"}]}),
         ({"shops": [NEW, A]}, {"shops": [NEW, SHOPS[0]]}),
     ],
-    ids=str,
 )
 def test_hidden_values_keep_their_places(given: Any, meant: Any) -> None:
     assert unmasked(given, KEPT, Redaction()) == meant
 
 
-@pytest.mark.parametrize(
+@each_row(
     "given",
     [
         {"other": "***"},
@@ -116,7 +115,6 @@ def test_hidden_values_keep_their_places(given: Any, meant: Any) -> None:
         {"shops": [{**A, "name": "c"}, {**B, "name": "d"}]},
         {"shops": [A, B, {"token": "***"}]},
     ],
-    ids=str,
 )
 def test_stars_whose_value_is_not_certain_are_refused(given: Any) -> None:
     with pytest.raises(ValueError, match="hidden value"):

@@ -26,8 +26,8 @@ def stopped(do: Do) -> None:
     do(Stop())
 
 
-@pytest.mark.parametrize("kind", ["cancel", "pause", "resume", "retry"])
-@pytest.mark.parametrize("nothing", [Selection(), Selection(tags={})])
+@each_row("kind", ["cancel", "pause", "resume", "retry"])
+@each_row("nothing", [Selection(), Selection(tags={})])
 def test_all_runs_are_never_meant_by_leaving_everything_out(
     caller: Caller, kind: str, nothing: Selection
 ) -> None:

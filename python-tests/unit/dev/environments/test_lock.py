@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from tables import each_row
 
 from dev.console import TaskFailed
 from dev.environments import lock
@@ -33,8 +34,8 @@ def test_every_line_is_one_exact_version() -> None:
     ] == []
 
 
-@pytest.mark.parametrize("minor", MINORS)
-@pytest.mark.parametrize("system", ["linux", "darwin", "win32"])
+@each_row("minor", MINORS)
+@each_row("system", ["linux", "darwin", "win32"])
 def test_each_requirement_has_one_version_on_every_python_and_system(
     minor: str, system: str
 ) -> None:

@@ -27,8 +27,8 @@ def test_an_upload_goes_where_it_was_told_to() -> None:
     assert release.upload_target(CONFIGURED) == "https://index.example/upload/"
 
 
-@pytest.mark.parametrize("empty", ["", " ", None])
-@pytest.mark.parametrize("name", sorted(CONFIGURED))
+@each_row("empty", ["", " ", None])
+@each_row("name", sorted(CONFIGURED))
 def test_an_upload_that_is_not_wholly_configured_is_refused_by_name(
     name: str, empty: str | None
 ) -> None:

@@ -40,8 +40,8 @@ def test_a_list_is_an_array(values: list[object], expected: str) -> None:
     assert array_of(values) == expected.encode()
 
 
-@pytest.mark.parametrize("bad", ["a\0b", "\ud800"])
-@pytest.mark.parametrize("form", [lambda bad: bad, lambda bad: ["a", bad], lambda bad: [None, bad]])
+@each_row("bad", ["a\0b", "\ud800"])
+@each_row("form", [lambda bad: bad, lambda bad: ["a", bad], lambda bad: [None, bad]])
 def test_what_no_database_text_can_hold_is_refused_and_not_repeated(bad: str, form: object) -> None:
     assert callable(form)
 

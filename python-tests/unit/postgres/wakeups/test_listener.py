@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from model.virtual_time import the_loop
 from psycopg import sql
+from tables import each_row
 from unit.postgres.wakeups.announced import announced, named
 
 from cloaca_core.assembly.sql_store import SqlStore
@@ -307,7 +308,7 @@ async def test_a_listener_that_has_nothing_to_announce_waits_for_no_connection()
 
 
 @pytest.mark.virtual_time
-@pytest.mark.parametrize("next_ones", [[FakeSession], []], ids=["replaced", "server down"])
+@each_row("next_ones", [[FakeSession], []], ids=["replaced", "server down"])
 async def test_a_connection_that_is_lost_when_it_is_closed_fails_nothing(
     next_ones: list[type[FakeSession]],
 ) -> None:

@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 from model.virtual_time import the_loop
+from tables import each_row
 from unit.postgres.wakeups.announced import announced, beat, named
 
 from cloaca_core.errors import StoreUnavailableError
@@ -111,7 +112,7 @@ class NotedServer:
 
 
 @pytest.mark.virtual_time
-@pytest.mark.parametrize("is_down", [False, True])
+@each_row("is_down", [False, True])
 async def test_behind_a_pooler_what_is_due_is_announced_when_it_is_closed(is_down: bool) -> None:
     """Once more where the answer had not come."""
     server = NotedServer(is_down=is_down)

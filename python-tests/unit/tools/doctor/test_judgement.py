@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from tables import each_row
 
 from cloaca_core.features.transfer.examination import Finding
@@ -86,8 +85,8 @@ GONE = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["run", "task_unserved"])
-@pytest.mark.parametrize("runners", [[], GONE])
+@each_row("kind", ["run", "task_unserved"])
+@each_row("runners", [[], GONE])
 def test_without_a_living_runner_a_run_that_waits_is_a_finding_at_once(
     kind: str, runners: list[SeenRunner]
 ) -> None:

@@ -352,7 +352,7 @@ def test_ten_thousand_runs_are_one_commit() -> None:
 
 
 @pytest.mark.usefixtures("small_commits")
-@pytest.mark.parametrize(("length", "sizes"), [(0, []), (3, [3]), (4, [4]), (9, [4, 4, 1])])
+@each_row(("length", "sizes"), [(0, []), (3, [3]), (4, [4]), (9, [4, 4, 1])])
 def test_many_are_cut_into_commits(requests: Requests, length: int, sizes: list[int]) -> None:
     made = list(requests.many(Submissions("flow", [{"n": n} for n in range(length)], {"a": "b"})))
 
@@ -391,7 +391,7 @@ def test_bad_tags_are_refused_although_there_is_nothing_to_tag(requests: Request
 
 
 @pytest.mark.usefixtures("small_commits")
-@pytest.mark.parametrize("make", [list, tuple, deque])
+@each_row("make", [list, tuple, deque])
 def test_a_sequence_is_checked_to_its_end_before_anything_is_given(
     requests: Requests, make: Callable[[list[Any]], Any]
 ) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import pytest
 from model.runs import active_run, attempt_of, graph_of
 from model.virtual_time import the_loop
+from tables import each_row
 
 from cloaca_core.engine.calls.waiting import awaited, wait_for
 from cloaca_core.engine.execute.current_work import CURRENT_WORK
@@ -31,7 +32,7 @@ class _NotInTime(concurrent.futures.Future[None]):
         raise TimeoutError
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("run", "run_id", "message"),
     [
         (["r1"], "r1", r"^no end after 60 s of waiting; run r1 goes on$"),

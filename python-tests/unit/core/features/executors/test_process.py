@@ -322,10 +322,8 @@ def test_a_worker_of_an_executor_that_is_dropped_ends_though_its_future_is_kept(
 # -- arguments, refusals -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("workers", "error"), [(0, ConfigError), (True, ConfigTypeError), ("2", ConfigTypeError)]
-)
-@pytest.mark.parametrize("kind", [process, ProcessExecutor])
+@each_row(("workers", "error"), [(0, ConfigError), (True, ConfigTypeError), ("2", ConfigTypeError)])
+@each_row("kind", [process, ProcessExecutor])
 def test_workers_is_an_int_of_at_least_1(
     kind: Callable[[object], object], workers: object, error: type[ConfigError]
 ) -> None:

@@ -162,7 +162,7 @@ class TestRefusedValues:
             ("key '\\udfff'", {"\udfff": 1}),
         ],
     )
-    @pytest.mark.parametrize("within", [lambda value: value, lambda value: {"member": value}])
+    @each_row("within", [lambda value: value, lambda value: {"member": value}])
     def test_an_unacceptable_value_is_a_value_error(
         self, fragment: str, value: object, within: Callable[[object], object]
     ) -> None:

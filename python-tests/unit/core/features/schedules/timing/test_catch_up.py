@@ -31,8 +31,8 @@ def decided(policy: CatchUpPolicy, cursor: int, now: int, most: int = 100) -> De
 
 
 class TestInTime:
-    @pytest.mark.parametrize("policy", POLICIES)
-    @pytest.mark.parametrize("late", [0, 1, GRACE])
+    @each_row("policy", POLICIES)
+    @each_row("late", [0, 1, GRACE])
     def test_a_tick_due_for_up_to_a_minute_runs_whatever_the_policy(
         self, policy: CatchUpPolicy, late: int
     ) -> None:
