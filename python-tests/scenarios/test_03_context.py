@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -83,7 +84,7 @@ def test_a_returned_context_is_the_whole_output(runner: cloaca.DefaultRunner) ->
     assert final.to_dict() == {"only": 1}
 
 
-@pytest.mark.parametrize("value", [7, "text", [1], True, object(), (("a", 1),)])
+@each_row("value", [7, "text", [1], True, object(), (("a", 1),)])
 def test_any_other_return_value_fails_the_task(runner: cloaca.DefaultRunner, value: object) -> None:
     result = runner.execute(chain(lambda context: value))
     assert result.status == "Failed"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -108,7 +109,7 @@ def test_the_error_is_there_for_the_next_program(database_url: str) -> None:
     assert found.task_results["broken"].traceback == done.task_results["broken"].traceback
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("error", "text"),
     [
         (SystemExit(3), "SystemExit: 3"),
@@ -153,7 +154,7 @@ class UnspeakableError(Exception):
         raise RuntimeError("no words")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "error",
     [UnspeakableError(), ValueError("\0 \udc80 \x1b[31m"), ValueError("x" * 10_000_000)],
     ids=["its text raises", "its text is not storable", "its text is endless"],

@@ -47,7 +47,7 @@ def test_a_task_that_recovers_completes_its_run(runner: cloaca.DefaultRunner) ->
     assert result.final_context.to_dict() == {"calls": 3}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "attempts"),
     [
         (None, 3),  # the default

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -76,7 +77,7 @@ def test_one_bad_input_and_none_is_accepted(runner: cloaca.DefaultRunner) -> Non
     assert runner.list_runs() == []
 
 
-@pytest.mark.parametrize("contexts", [{"n": 1}, "text", 7, None, cloaca.Context({"n": 1})])
+@each_row("contexts", [{"n": 1}, "text", 7, None, cloaca.Context({"n": 1})])
 def test_one_context_is_not_many(runner: cloaca.DefaultRunner, contexts: object) -> None:
     define_double()
     with pytest.raises(TypeError, match="contexts"):

@@ -119,9 +119,7 @@ def test_all_tags_must_match(runner: cloaca.DefaultRunner) -> None:
     assert len(runner.list_runs(tags={})) == 4
 
 
-@pytest.mark.parametrize(
-    "text", ["%", "_", "'", '"', "\\", "a.b", "$.a", "日本", "a b", "[0]", "1"]
-)
+@each_row("text", ["%", "_", "'", '"', "\\", "a.b", "$.a", "日本", "a b", "[0]", "1"])
 def test_tags_are_text_and_nothing_else(runner: cloaca.DefaultRunner, text: str) -> None:
     define("tagged")
     tagged = runner.submit("tagged", tags={text: text})

@@ -160,7 +160,7 @@ def test_names_that_cannot_be(name: str) -> None:
             refuse()
 
 
-@pytest.mark.parametrize("name", ["x" * 255, "日本語", "with space", "a:b", "../..", "'; --"])
+@each_row("name", ["x" * 255, "日本語", "with space", "a:b", "../..", "'; --"])
 def test_names_that_can_be(runner: cloaca.DefaultRunner, name: str) -> None:
     with cloaca.WorkflowBuilder(name, tenant=name, package=name):
         cloaca.task(id=name)(keep)
@@ -275,7 +275,7 @@ def test_a_context_of_another_type(shared_runner: cloaca.DefaultRunner, context:
 
 
 @pytest.mark.backend("sqlite", reason="PostgreSQL has schemas")
-@pytest.mark.parametrize(
+@each_row(
     ("schema", "message"),
     [
         ("", "Schema name cannot be empty"),

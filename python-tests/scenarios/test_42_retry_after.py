@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -90,7 +91,7 @@ def test_a_task_waits_until_then_and_says_why(runner: cloaca.DefaultRunner) -> N
     assert due - begun >= timedelta(days=30)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "attempts"),
     [
         ({"retry_attempts": 1}, 1),

@@ -130,7 +130,7 @@ def test_a_run_of_low_priority_is_not_passed_over_for_ever(
     assert begun.index("low") == 9
 
 
-@pytest.mark.parametrize(("given", "expected"), [(None, 7), (-2, -2), (0, 0)])
+@each_row(("given", "expected"), [(None, 7), (-2, -2), (0, 0)])
 def test_a_child_has_the_priority_of_its_parent_unless_it_has_its_own(
     runner: cloaca.DefaultRunner, given: int | None, expected: int
 ) -> None:

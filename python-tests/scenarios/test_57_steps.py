@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -370,7 +371,7 @@ def test_a_union_of_dataclasses_is_made_again(runner: cloaca.DefaultRunner) -> N
     assert runner.execute("stepped").final_context.to_dict() == {"same": True, "is_it": False}
 
 
-@pytest.mark.parametrize("name", ["", "x" * 256, "a\0b", "\ud800", 7])
+@each_row("name", ["", "x" * 256, "a\0b", "\ud800", 7])
 def test_a_name_is_a_text_that_can_be_stored(runner: cloaca.DefaultRunner, name: Any) -> None:
     calls = Calls()
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from scenarios import bodies_elsewhere
+from tables import each_row
 
 import cloaca
 from cloaca.testing import harness
@@ -345,7 +346,7 @@ class TestProgress:
         assert run.tasks()["load"].progress == progress
         assert run.result().task_results["load"].progress is None
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("given", "error"),
         [
             ((-1,), cloaca.DefinitionError),

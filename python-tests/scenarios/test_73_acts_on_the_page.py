@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from scenarios.steering import until
+from tables import each_row
 
 import cloaca
 
@@ -230,7 +231,7 @@ def test_a_fork_begins_with_other_keys(
     assert [(kind, by) for kind, by, _ in acted(runner)] == [("fork", "ann")]
 
 
-@pytest.mark.parametrize("context", ["{", "[1]", '"text"'])
+@each_row("context", ["{", "[1]", '"text"'])
 def test_a_context_that_is_no_object_comes_back_with_its_error(
     runner: cloaca.DefaultRunner, failed: cloaca.RunHandle, page: Page, context: str
 ) -> None:
@@ -444,7 +445,7 @@ def _from_elsewhere(page: Page, address: str, fields: dict[str, object]) -> Resp
     return page.post(address, data=data, headers={"origin": "http://elsewhere.example"})
 
 
-@pytest.mark.parametrize("send", [_without, _wrong, _from_elsewhere])
+@each_row("send", [_without, _wrong, _from_elsewhere])
 def test_an_act_comes_from_a_form_of_the_page(
     runner: cloaca.DefaultRunner,
     waiting: cloaca.RunHandle,

@@ -7,6 +7,7 @@ from html import unescape
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -349,7 +350,7 @@ def test_a_run_is_started_from_the_fields_of_the_last_one(
     }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("field", "text", "expected"),
     [
         ("context", "[1]", "must be a JSON object"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from scenarios.steering import Gate, until
+from tables import each_row
 
 import cloaca
 from cloaca_core.store.runner_rows import RunnerName
@@ -188,7 +189,7 @@ def test_each_item_that_asks_has_a_card_of_its_own(
     assert run.result(WAIT).final_context["each"] == ["approve", "reject"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("fields", "reason"),
     [
         ({}, "Amount is needed"),
@@ -522,9 +523,7 @@ def test_a_back_fill_makes_the_runs_that_its_preview_shows(
     assert "Make 0 runs" in again
 
 
-@pytest.mark.parametrize(
-    "period", ["from=x", "from=2026-03-29&to=2026-03-01", "to=1960-01-01", "from=9999-01-01"]
-)
+@each_row("period", ["from=x", "from=2026-03-29&to=2026-03-01", "to=1960-01-01", "from=9999-01-01"])
 def test_a_period_that_cannot_be_back_filled_is_told(
     page: Page, runner: cloaca.DefaultRunner, period: str
 ) -> None:

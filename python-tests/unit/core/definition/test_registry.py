@@ -116,7 +116,7 @@ class TestFinding:
         assert registry.get("public::embedded::w") is made
         assert registry.get("w") is None
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("name", "namespace"),
         [
             ("w", "a::embedded::w"),
@@ -130,7 +130,7 @@ class TestFinding:
         registry.register(new_workflow("w", "a"))
         assert registry.full_name(name) == namespace
 
-    @pytest.mark.parametrize("name", ["", "a::b", "a::b::c::d", "a\0", "x" * 770])
+    @each_row("name", ["", "a::b", "a::b::c::d", "a\0", "x" * 770])
     def test_what_no_workflow_can_be_called_has_no_full_name(
         self, registry: Registry, name: str
     ) -> None:

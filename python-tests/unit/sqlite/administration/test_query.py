@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from tables import each_row
 
 import cloaca
 from cloaca_core.errors import StoreError, StoreUnavailableError
@@ -51,7 +52,7 @@ def test_a_statement_that_takes_too_long_is_ended(file: Path) -> None:
         asked(file, ENDLESS, Bounds(3, 0.05))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "statement",
     [
         "DELETE FROM cloaca_run",

@@ -28,7 +28,7 @@ def passed(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     monkeypatch.setenv("COMP_WORDBREAKS", BREAKS)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "line"),
     [
         ((["runs", "show"], ""), "cloaca runs show "),

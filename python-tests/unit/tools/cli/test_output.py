@@ -92,7 +92,7 @@ def test_more_to_come_is_a_note(capsys: pytest.CaptureFixture[str]) -> None:
     assert "two" in told.out
 
 
-@pytest.mark.parametrize("out", [Output(), Output(as_json=True), Output(fields=("id",))])
+@each_row("out", [Output(), Output(as_json=True), Output(fields=("id",))])
 def test_a_list_that_is_cut_says_so(out: Output, capsys: pytest.CaptureFixture[str]) -> None:
     listed(out, ROWS, limit=1)
 

@@ -109,7 +109,7 @@ def test_a_new_run_of_ours_runs_from_its_creation_in_its_first_epoch() -> None:
     assert row.started_at == row.created_at
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("start", "owner", "due_at"),
     [
         (Start(delay=1), None, NOW + 1),
@@ -127,7 +127,7 @@ def test_a_run_that_waits_for_its_time_by_the_stores_clock_has_no_owner(
     assert (row.owner, row.due_at) == (owner, due_at)
 
 
-@pytest.mark.parametrize(("given", "expected"), [(None, 7), (0, 0), (-3, -3)])
+@each_row(("given", "expected"), [(None, 7), (0, 0), (-3, -3)])
 def test_a_child_has_the_priority_of_its_parent_unless_one_was_given(
     rows: RunRows, runs: ActiveRuns, workflow: Workflow, given: int | None, expected: int
 ) -> None:

@@ -111,7 +111,7 @@ async def test_the_history_names_runs_and_when_they_ended(store: Store, part: Pa
     assert await part.calls.history("t", None, 1) == []
 
 
-@pytest.mark.parametrize("name", ["none", "", "a\0b", "\ud800"])
+@each_row("name", ["none", "", "a\0b", "\ud800"])
 async def test_an_unknown_name_is_no_error(part: Part, name: str) -> None:
     assert await part.calls.get(name) is None
     assert await part.calls.history(name, None, None) == []

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 import pytest
 from model.memory_store import MemoryStore
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
@@ -162,7 +163,7 @@ async def test_an_event_for_an_item_names_it(desk: Desk, item: tuple[str, int | 
     assert message.reason == "paid for each[south]"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("run_id", "item", "kind", "text"),
     [
         ("r", ("each", 3), TaskNotFoundError, "map each of run r has no item 3; it has 3"),
@@ -186,7 +187,7 @@ async def test_an_item_that_the_run_lacks_is_refused(
     assert desk.store.taken == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("answer", "kind", "message"),
     [
         (None, RunNotFoundError, "no run with id 'r'"),

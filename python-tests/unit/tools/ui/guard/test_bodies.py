@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from tables import each_row
 
 from cloaca_tools.ui.guard.bodies import LIMIT, Bodies
 
@@ -33,7 +34,7 @@ def in_parts(size: int) -> Iterator[bytes]:
         yield b"x" * min(65_536, size - start)
 
 
-@pytest.mark.parametrize("size", [0, 1, LIMIT])
+@each_row("size", [0, 1, LIMIT])
 def test_a_body_up_to_the_limit_is_read(browser: TestClient, size: int) -> None:
     assert browser.post("/", content=b"x" * size).text == str(size)
     assert browser.post("/", content=in_parts(size)).text == str(size)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from tables import each_row
 
 from cloaca_tools.ui.guard.forms import (
     COOKIE,
@@ -66,7 +67,7 @@ def test_a_browser_keeps_its_token(browser: TestClient) -> None:
     assert browser.get("/").text == browser.get("/").text
 
 
-@pytest.mark.parametrize(
+@each_row(
     "headers",
     [
         {},  # no browser of today
@@ -82,7 +83,6 @@ def test_a_browser_keeps_its_token(browser: TestClient) -> None:
         {**HERE, "sec-fetch-site": "cross-site"},
         {"origin": "http://evil.example", "sec-fetch-site": "same-origin"},
     ],
-    ids=str,
 )
 def test_an_act_from_elsewhere_is_refused(browser: TestClient, headers: dict[str, str]) -> None:
     token = browser.get("/").text
@@ -92,7 +92,7 @@ def test_an_act_from_elsewhere_is_refused(browser: TestClient, headers: dict[str
     assert browser.delete("/act", headers=headers).status_code == 403
 
 
-@pytest.mark.parametrize("token", ["", "x" * 43, "é"])
+@each_row("token", ["", "x" * 43, "é"])
 def test_an_act_without_the_token_of_this_browser_is_refused(
     browser: TestClient, token: str
 ) -> None:
