@@ -201,11 +201,13 @@ class MemoryLimits(MemorySteering):
         if others and self._give_all(others).to_claim:
             await self.tend_places(0)
 
-    async def limit_waits(self, run_id: str, limit: int) -> list[LimitWait]:
+    async def limit_waits(self, run_ids: Collection[str], limit: int) -> list[LimitWait]:
         found = [
-            LimitWait(each.task_id, first_item(each.item), line, each.since, each.units)
+            LimitWait(
+                each.run_id, each.task_id, first_item(each.item), line, each.since, each.units
+            )
             for each, line in self.limit_table.waiters.values()
-            if each.run_id == run_id
+            if each.run_id in run_ids
         ]
         return sorted(found)[:limit]
 

@@ -45,7 +45,7 @@ async def test_items_that_wait_for_the_same_key_are_one_waiter() -> None:
         run_id = await program.submit("map")
         await quiet()
 
-        waits = await w.store.limit_waits(run_id, 100)
+        waits = await w.store.limit_waits([run_id], 100)
         assert [(each.item, each.need[1], each.units) for each in waits] == [
             (0, '"a"', 3),
             (4, '"b"', 2),

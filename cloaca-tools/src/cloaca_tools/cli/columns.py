@@ -94,6 +94,7 @@ def wait_text(wait: Form) -> str:
         "sleep": "waits for its time",
         "event": f"waits for event {name!r}",
         "approval": f"waits for a decision: {name}",
+        "limit": f"waits for a place that {name} bounds",
     }
     text = words.get(kind, str(kind))
     if not until:

@@ -25,7 +25,7 @@ async def awaited_limits(store: LimitReads, run_id: str) -> dict[str, AwaitedLim
     named if it has no place, not if the limit as a whole has none.
     """
     found: dict[str, AwaitedLimit] = {}
-    waits = await store.limit_waits(run_id, MOST)
+    waits = await store.limit_waits([run_id], MOST)
     if not waits:
         return found
     grants = await store.list_holders(MOST)

@@ -278,8 +278,8 @@ SELECT name, content, changes, recorded_at, changed_at, changed_by FROM cloaca_l
 
 
 -- name: limit_waits
-SELECT task_id, item, line, since, units FROM cloaca_limit_waiter WHERE run_id = :run_id
-ORDER BY task_id, item
+SELECT run_id, task_id, item, line, since, units FROM cloaca_limit_waiter WHERE run_id IN :ids
+ORDER BY run_id, task_id, item
 LIMIT :limit;
 
 

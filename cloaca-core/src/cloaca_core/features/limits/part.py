@@ -32,8 +32,8 @@ class LimitReads(KernelStore, Protocol):
     async def list_limits(self) -> list[LimitRow]:
         """Return all limits that programs have recorded, by name."""
 
-    async def limit_waits(self, run_id: str, limit: int) -> list[LimitWait]:
-        """Return what waits for places of limits in a run, by task and item."""
+    async def limit_waits(self, run_ids: Collection[str], limit: int) -> list[LimitWait]:
+        """Return what waits for places of limits in these runs, by run, task and item."""
 
     async def list_holders(self, limit: int) -> list[Grant]:
         """Return all places that are taken, those first that were given first."""

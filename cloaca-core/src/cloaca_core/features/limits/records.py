@@ -55,10 +55,11 @@ class LimitRow(NamedTuple):
 
 
 class LimitWait(NamedTuple):
-    """A task or an item that waits, and the first of its needs that has no place. Of items of a map
-    that wait as one it is the first, and ``units`` is their number.
+    """A task or an item of a run that waits, and the first of its needs that has no place. Of items
+    of a map that wait as one it is the first, and ``units`` is their number.
     """
 
+    run_id: str
     task_id: str
     item: int
     need: Need

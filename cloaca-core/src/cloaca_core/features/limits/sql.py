@@ -234,13 +234,14 @@ class SqlLimits(SqlPart):
         if await self._give_rest(given):
             await self.tend_places(0)
 
-    async def limit_waits(self, run_id: str, limit: int) -> list[LimitWait]:
+    async def limit_waits(self, run_ids: Collection[str], limit: int) -> list[LimitWait]:
         from cloaca_core.run.items.units import first_item  # few look
 
-        rows = await self._read(self._limits.limit_waits, run_id=run_id, limit=limit)
+        ids = self._dialect.array(list(run_ids))
+        rows = await self._read(self._limits.limit_waits, ids=ids, limit=limit)
         return [
-            LimitWait(task, first_item(item), need_of(line), since, units)
-            for task, item, line, since, units in rows
+            LimitWait(run_id, task, first_item(item), need_of(line), since, units)
+            for run_id, task, item, line, since, units in rows
         ]
 
     async def list_holders(self, limit: int) -> list[Grant]:

@@ -145,7 +145,7 @@ class RunLimitConformance:
         assert found["b"].grants == []
         assert found["b"].waiting == {("b", "load", -1): NOW + 3}
         await store.free_places("r1")
-        assert len(await store.limit_waits("b", 9)) == 1
+        assert len(await store.limit_waits(["b"], 9)) == 1
 
     async def test_a_place_that_came_as_the_run_was_given_back_is_kept(self, store: Store) -> None:
         await limited(store, api=ONE)
@@ -205,7 +205,7 @@ class RunLimitConformance:
 
         await store.cancel(["b"], act(), NOW, children=False)
 
-        assert await store.limit_waits("b", 9) == []
+        assert await store.limit_waits(["b"], 9) == []
         assert runs_of((await ended(store, place)).grants) == "c"
 
     async def test_a_changed_limit_wakes_runs_that_no_runner_has(self, store: Store) -> None:

@@ -291,7 +291,7 @@ class LimitConformance:
         given = await ask(store, waiter("b"), back=[place])
 
         assert runs_of(given.grants) == "b"
-        assert await store.limit_waits("b", 1) == []
+        assert await store.limit_waits(["b"], 1) == []
         assert await gives(store, *given.grants) == ""
         assert await held(store, "r2") == []
 
@@ -367,9 +367,11 @@ class LimitConformance:
         held = (await ask(store, waiter("a", ANN), waiter("b", GPU))).grants
         await ask(store, waiter("c", ANN, GPU), waiter("d", BOB, GPU))
 
-        assert await store.limit_waits("c", 9) == [LimitWait("load", -1, ANN, NOW)]
-        assert await store.limit_waits("d", 9) == [LimitWait("load", -1, GPU, NOW)]
-        assert await store.limit_waits("a", 9) == []
+        assert await store.limit_waits(["c"], 9) == [LimitWait("c", "load", -1, ANN, NOW)]
+        assert await store.limit_waits(["d"], 9) == [LimitWait("d", "load", -1, GPU, NOW)]
+        both = await store.limit_waits(["d", "a", "c"], 9)
+        assert [each.run_id for each in both] == ["c", "d"]
+        assert await store.limit_waits(["a"], 9) == []
         assert await store.list_holders(9) == list(held)
         assert await store.list_holders(1) == [held[0]]
         known = {each.name: LimitSettings.read(each.content) for each in await store.list_limits()}

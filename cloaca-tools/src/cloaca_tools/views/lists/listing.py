@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_CHILDREN: Final = 1_000
 """Children of a run that a list counts."""
+MOST_PLACES: Final = 1_000
+"""Waits for places of limits that a list reads."""
 
 RunLine: TypeAlias = RunInfo
 """A run as lists of an ``Observer`` have it."""
@@ -42,22 +44,36 @@ class RunPage(Shown):
 
 
 class Listed(NamedTuple):
-    """Runs of a list, the ids of the ``lost`` runs, the waits of waiting runs, and how many
-    children each run has.
+    """Runs of a list, the ids of the ``lost`` runs, the waits of waiting runs, how many children
+    each run has, and by run the limit for a place of which it waits.
     """
 
     page: Page
     lost: Collection[str]
     waits: Sequence[WaitRow]
     children: Mapping[str, int]
+    limits: Mapping[str, str] = {}
 
 
 async def read_page(engine: Looks, page: Page) -> Listed:
     """Read the owners and waits of the runs of a list; runs on the engine's loop."""
     waiting = [row.id for row in page.rows if row.status == RowStatus.WAITING]
     waits = await engine.store.waits(waiting) if waiting else []
+    limits = await awaited_limits(engine, page.rows, waits)
     children = await children_of(engine, page.rows)
-    return Listed(page, await without_runner(engine, page.rows), waits, children)
+    return Listed(page, await without_runner(engine, page.rows), waits, children, limits)
+
+
+async def awaited_limits(
+    engine: Looks, rows: Sequence[RunRow], waits: Sequence[WaitRow]
+) -> dict[str, str]:
+    """By run the limit for a place of which it waits, of runs without an open wait: that of its
+    first task that waits for one. Runs on the engine's loop.
+    """
+    others = {each.run_id for each in waits}
+    ids = [row.id for row in rows if row.status == RowStatus.WAITING and row.id not in others]
+    found = await engine.store.limit_waits(ids, MOST_PLACES) if ids else []
+    return {each.run_id: each.need[0] for each in reversed(found)}
 
 
 async def children_of(engine: Looks, rows: Sequence[RunRow]) -> dict[str, int]:
@@ -79,7 +95,7 @@ def run_page(listed: Listed) -> RunPage:
                 runner_gone=row.id in listed.lost,
                 children=listed.children.get(row.id, 0),
             ),
-            waits_for=_wait_of(row, listed.waits) if row.status == RowStatus.WAITING else None,
+            waits_for=wait_of(row, listed.waits, listed.limits),
         )
         for row in rows
     ]
@@ -92,10 +108,16 @@ def line_of(runs: Mapping[str, RunRow], run_id: str | None, now: Instant) -> Run
     return None if row is None else run_info(row, now)
 
 
-def _wait_of(row: RunRow, waits: Sequence[WaitRow]) -> Wait | None:
-    """The wait of a run that is shown first; without one it waits for its next attempt."""
+def wait_of(row: RunRow, waits: Sequence[WaitRow], limits: Mapping[str, str]) -> Wait | None:
+    """The wait of a waiting run that is shown first; without one it waits for a place of a limit,
+    or else for its next attempt.
+    """
+    if row.status != RowStatus.WAITING:
+        return None
     if (main := main_wait([each for each in waits if each.run_id == row.id])) is not None:
         return shown_wait(main)
+    if (limit := limits.get(row.id)) is not None:
+        return Wait("limit", limit)
     due = None if row.due_at == NEVER else rfc3339_or_none(row.due_at)
     return None if due is None else Wait("retry", until=due)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.features.waits.decisions import asked_in
@@ -13,7 +13,13 @@ from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.waits import APPROVAL
 from cloaca_core.views.results import run_info
 from cloaca_core.views.task_results import main_wait
-from cloaca_tools.views.lists.listing import RunLine, children_of, without_runner
+from cloaca_tools.views.lists.listing import (
+    RunLine,
+    awaited_limits,
+    children_of,
+    wait_of,
+    without_runner,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -53,6 +59,7 @@ class Rows(NamedTuple):
     waits: Sequence[WaitRow]
     lost: Collection[str]
     children: Mapping[str, int]
+    limits: Mapping[str, str] = {}
 
 
 async def read(engine: Looks, run_ids: Sequence[str]) -> Rows:
@@ -73,15 +80,17 @@ async def read(engine: Looks, run_ids: Sequence[str]) -> Rows:
         tasks[row.id] = number
     again = [row.id for row in runs if row.round > 1 and row.id in counted]
     still = [row.id for row in runs if row.ended_at is None]
+    waits = await store.waits(still) if still else []
     return Rows(
         now=await store.now(),
         runs=runs,
         tasks=tasks,
         attempts=await store.outcomes(counted) if counted else [],
         restarts=await store.restarts(again) if again else [],
-        waits=await store.waits(still) if still else [],
+        waits=waits,
         lost=await without_runner(engine, runs),
         children=await children_of(engine, runs),
+        limits=await awaited_limits(engine, runs, waits),
     )
 
 
@@ -101,14 +110,16 @@ def _standing(row: RunRow, rows: Rows) -> Standing:
     waits = [each for each in rows.waits if each.run_id == row.id]
     main = main_wait(waits)
     tasks = rows.tasks.get(row.id) or None
+    run = run_info(
+        row,
+        rows.now,
+        waits=waits,
+        runner_gone=row.id in rows.lost,
+        children=rows.children.get(row.id, 0),
+    )
+    awaited = wait_of(row, waits, rows.limits) or run.waits_for
     return Standing(
-        run=run_info(
-            row,
-            rows.now,
-            waits=waits,
-            runner_gone=row.id in rows.lost,
-            children=rows.children.get(row.id, 0),
-        ),
+        run=replace(run, waits_for=awaited),
         done=None if tasks is None else _done(row, tasks, rows),
         tasks=tasks,
         asks=asked_in(main.detail).prompt if main is not None and main.kind == APPROVAL else None,

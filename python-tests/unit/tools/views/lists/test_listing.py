@@ -46,6 +46,15 @@ def test_one_without_a_wait_waits_for_its_next_attempt() -> None:
     assert listed(run(status="Waiting", due_at=SOON)) == Wait("retry", until=rfc3339(SOON))
 
 
+def test_one_in_the_line_of_a_limit_waits_for_its_place() -> None:
+    row = run(status="Waiting", due_at=SOON)
+    page = Listed(Page([row], None, LATE), frozenset(), (), {}, {row.id: "api", "other": "gpu"})
+
+    (line,) = run_page(page).runs
+
+    assert line.waits_for == Wait("limit", "api")
+
+
 def test_one_that_has_not_begun_is_only_due() -> None:
     assert listed(run(status="Pending", due_at=SOON)) is None
 
