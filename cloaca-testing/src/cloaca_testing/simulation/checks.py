@@ -46,6 +46,7 @@ class Checks:
         self._story = story
         self._results: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._ends: dict[tuple[str, int], tuple[Any, ...]] = {}
+        self._epochs: dict[str, int] = {}
         self.said: list[Said] = []
         self.sent: set[tuple[str, str]] = set()
 
@@ -60,7 +61,12 @@ class Checks:
             if said.run_id not in rows.runs:
                 name = self._story.run(said.run_id)
                 raise BrokenPromise(f"{name} was acknowledged, and does not exist")
-        known = {(row["run_id"], row["dedupe_key"]) for row in rows.messages.values()}
+        keyed = [
+            (row["run_id"], row["dedupe_key"]) for row in rows.messages.values() if row["dedupe_key"]
+        ]
+        known = set(keyed)
+        if len(known) < len(keyed):
+            raise BrokenPromise("a message was sent twice with one key, and is there twice")
         for run_id, key in self.sent - known:
             name = self._story.run(run_id)
             raise BrokenPromise(f"message {key!r} to {name} was acknowledged, and does not exist")
@@ -73,7 +79,9 @@ class Checks:
                 raise BrokenPromise(f"the recorded result of {task} has changed\n  {_differ(before, now)}")
         for key, row in rows.attempts.items():
             if row["status"] == "Completed":
+                self._refuse_late(key, row)
                 self._results[key] = row
+        self._epochs = {run_id: row["epoch"] for run_id, row in rows.runs.items()}
         for run_id, row in rows.runs.items():
             if row["status"] not in ENDED:
                 continue
@@ -81,6 +89,12 @@ class Checks:
             if self._ends.setdefault((run_id, row["round"]), end) != end:
                 name = self._story.run(run_id)
                 raise BrokenPromise(f"the end of {name} has changed within its round")
+
+    def _refuse_late(self, key: tuple[Any, ...], row: dict[str, Any]) -> None:
+        """A result that is new must be of the epoch in which its run was until then."""
+        if key not in self._results and row["epoch"] < self._epochs.get(row["run_id"], 0):
+            task = f"{row['task_id']} of {self._story.run(row['run_id'])}"
+            raise BrokenPromise(f"a result of {task} was recorded by an owner that has lost the run")
 
     def _keys(self, rows: Rows) -> None:
         holders: dict[tuple[str, str], str] = {}
@@ -150,7 +164,11 @@ class Bodies:
         run = rows.runs.get(attempt.run_id)
         if run is None:
             raise BrokenPromise(f"{what} begins, and its run does not exist")
-        if attempt.item is not None or run["epoch"] != attempt.epoch:
+        if run["epoch"] != attempt.epoch:
+            return
+        if run["ended_at"] is not None:
+            raise BrokenPromise(f"{what} begins, and its run is {run['status']}")
+        if attempt.item is not None:
             return
         for row in rows.attempts.values():
             mine = (row["run_id"], row["task_id"]) == (attempt.run_id, attempt.task.id)

@@ -42,7 +42,8 @@ class Event(NamedTuple):
     """Something that is planned for an instant, in seconds from the beginning.
 
     ``what`` is a fault or an act, ``who`` the runner or caller. ``run`` is the number of the
-    submission that an act is about, ``value`` a length in seconds, or an event's name.
+    submission that an act is about; ``value`` is a length in seconds, the name of an event, or of
+    the operation whose answer is lost (None: of the next write).
     """
 
     at: float
@@ -86,7 +87,8 @@ def _faults(chance: random.Random, runners: int, faults: Faults) -> Iterator[Eve
     for _ in some(faults.pauses):
         yield Event(when(), "pause", who(), value=chance.uniform(1.0, faults.longest_pause))
     for _ in some(faults.lost_answers):
-        yield Event(when(), chance.choice(("answer lost", "request lost")), who())
+        what: FaultName = chance.choice(("answer lost", "request lost"))
+        yield Event(when(), what, who(), value=chance.choice(("commit", None)))
     for _ in some(faults.clock_steps):
         yield Event(when(), "clock", who(), value=chance.uniform(-faults.skew, faults.skew))
 

@@ -181,7 +181,7 @@ class Member:
         self.chance = random.Random(f"{self.name} of {world.seed}")  # noqa: S311 - no secret
         self.awake_at = 0.0
         self.disturbed_at = 0.0
-        self.lost: list[str] = []
+        self.lost: list[tuple[str, str | None]] = []
         self.store: Store | None = None
         self.host: SimulatedHost | None = None
         self._skew = skew
@@ -255,12 +255,15 @@ class Member:
             return None
         return self.host._engine.runner_id.current
 
-    def take_lost(self) -> str | None:
-        """Whether this write is lost."""
-        if not self.lost:
-            return None
-        self.disturbed_at = self.world.now
-        return self.lost.pop(0)
+    def take_lost(self, name: str) -> str | None:
+        """How this write is lost; None if it is not."""
+        for each in self.lost:
+            what, operation = each
+            if operation in (None, name):
+                self.lost.remove(each)
+                self.disturbed_at = self.world.now
+                return what
+        return None
 
     # -- bodies ------------------------------------------------------------------------------
 

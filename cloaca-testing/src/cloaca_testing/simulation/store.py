@@ -99,7 +99,7 @@ class MemberStore(StoreView):
             if name == "commit" and len(args) > 1:
                 *args, on_commit = args
             await self._travel()
-            lost = self._member.take_lost() if writes else None
+            lost = self._member.take_lost(name) if writes else None
             if lost == "request lost":
                 self._tell(f"{name} did not land")
                 raise StoreUnavailableError("the connection was lost")

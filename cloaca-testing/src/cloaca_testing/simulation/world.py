@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 PAGE: Final = 10_000
 PATIENCE: Final = 3600.0
 """Seconds after the last fault in which everything has to end."""
-MOST_STEPS: Final = 200_000
+MOST_STEPS: Final = 50_000
 
 
 class World:
@@ -76,6 +76,7 @@ class World:
         self._numbers = itertools.count()
         self._broken: BaseException | None = None
         self._rows: Rows | None = None
+        self._steps = 0
         skews = random.Random(f"skew {seed}")  # noqa: S311 - no secret
         self.members = [
             Member(self, each, skews.uniform(-faults.skew, faults.skew)) for each in range(runners)
@@ -176,9 +177,9 @@ class World:
         """Do something at this instant, or go to the next one; False if there is none."""
         if self._broken is not None:
             raise self._broken
-        self._steps = getattr(self, "_steps", 0) + 1
+        self._steps += 1
         if self._steps > MOST_STEPS:
-            raise BrokenPromise(f"{MOST_STEPS} steps, and no end")
+            raise BrokenPromise(f"no end: {MOST_STEPS} steps, and the runners are still busy")
         places = self._places()
         if ready := [each for each in places if _has_work(each, self.now)]:
             one = self._order.choice(ready)
@@ -246,7 +247,7 @@ class World:
             self.story.tell(member.name, f"has its clock set by {event.value:+.1f} s")
             member.set_clock(event.value)
         elif event.what in ("answer lost", "request lost"):
-            member.lost.append(event.what)
+            member.lost.append((event.what, event.value))
         else:
             self.callers.act(event)
 
