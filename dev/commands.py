@@ -23,7 +23,7 @@ from dev.packaging import (
     rendering as generating,
     smoke as smoking,
 )
-from dev.testing import chaos as storming, mutants as breaking, session, unit as trying
+from dev.testing import chaos as storming, mutants as breaking, session, simulating, unit as trying
 from dev.testing.jobs import Wanted
 from examples.from_wheels import demo as demonstrating, programs as exemplifying
 
@@ -137,6 +137,20 @@ def chaos(
     """Kill, stop, cancel and pause runners at places that chance chooses, and print its seed."""
     with readable_failures():
         storming.chaos(float(minutes), None if seed is None else int(seed), backend)
+
+
+@task(
+    help={
+        "seeds": "how many stories of each workflow",
+        "first": "the first seed",
+        "broken": "show in which story each engine is noticed that is broken on purpose",
+    }
+)
+def simulate(_: Context, seeds: int = 100, first: int = 0, broken: bool = False) -> None:
+    """Tell seeded stories of crashes, pauses and lost answers in virtual time."""
+    with readable_failures():
+        tell = simulating.simulate_broken if broken else simulating.simulate
+        tell(int(seeds), int(first))
 
 
 @task(help={"backend": "only situations of this backend"})
@@ -296,6 +310,7 @@ namespace = Collection(
     unit,
     mutants,
     chaos,
+    simulate,
     smoke,
     release,
     scrub,

@@ -91,13 +91,14 @@ def run(only: str | None = None, *, jobs: int = 2) -> None:
         _server_for(mutants) as settings,
     ):
         first = Tree(Path(name) / "tree-1", settings, Processes())
-        shutil.copytree(ROOT, first.folder, symlinks=True, ignore=_left_out)
+        shutil.copytree(ROOT, first.folder, symlinks=True, ignore=left_out)
         _check_unbroken(first, mutants)
         results = _try_all(mutants, _trees(first, min(jobs, len(mutants))))
     _conclude(results)
 
 
-def _left_out(folder: str, names: list[str]) -> set[str]:
+def left_out(folder: str, names: list[str]) -> set[str]:
+    """What of a folder is not copied."""
     made = {name for name in names if f"{folder}{os.sep}{name}" in _MADE}
     return _LEFT_OUT(folder, names) | made
 

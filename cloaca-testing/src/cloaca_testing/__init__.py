@@ -2,7 +2,8 @@
 
 ``harness`` is the entry. It makes an engine (``host``) that has neither a thread nor a clock: its
 loop (``virtual_loop``) and its bodies (``executor``) are driven by the calls of the test
-(``driver``), over a real database (``store_view``).
+(``driver``), over a real database (``store_view``). ``simulate`` lets several such engines share a
+database under faults (``simulation``).
 """
 
 from cloaca_testing.cases import Case as Case
@@ -18,6 +19,12 @@ from cloaca_testing.options import (
     SubmitOptions as SubmitOptions,
 )
 from cloaca_testing.runs import HarnessRun as HarnessRun
+from cloaca_testing.simulation.plan import NO_FAULTS as NO_FAULTS, Faults as Faults
+from cloaca_testing.simulation.simulate import (
+    SimulationError as SimulationError,
+    SimulationReport as SimulationReport,
+    simulate as simulate,
+)
 from cloaca_testing.virtual_loop import StandstillError as StandstillError
 
 __all__ = [
@@ -32,4 +39,9 @@ __all__ = [
     "crash_at_every_point",
     "CrashReport",
     "Crash",
+    "simulate",
+    "Faults",
+    "NO_FAULTS",
+    "SimulationReport",
+    "SimulationError",
 ]

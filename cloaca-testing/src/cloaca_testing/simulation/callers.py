@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from cloaca_core.client.async_handles import AsyncRunHandle
 from cloaca_core.errors import CloacaError
-from cloaca_testing.simulation.checks import Said
 from cloaca_testing.driver import DrivenLoop, Driver
+from cloaca_testing.simulation.checks import Said
 from cloaca_testing.simulation.runner import WorldLoop
 from cloaca_testing.stand_ins import StandIns
 
@@ -142,7 +142,9 @@ class Callers:
         self._world.checks.said.append(Said(handle.id, text, key, handle.created))
         self._runs[run] = handle.id
         word = "accepted" if handle.created else "known"
-        self._world.story.tell(f"caller {who + 1}", f"number {run + 1} is {word}: {self._world.story.run(handle.id)}")
+        self._world.story.tell(
+            f"caller {who + 1}", f"number {run + 1} is {word}: {self._world.story.run(handle.id)}"
+        )
 
     async def _send(self, who: int, run: int, event: str) -> None:
         if (run_id := self._runs.get(run)) is None:
@@ -174,10 +176,12 @@ class Callers:
 
         def call(member: Member) -> Awaitable[Any]:
             handle = _handle(member, run_id)
-            calls = {
-                "cancel": handle.cancel, "pause run": handle.pause, "resume": handle.resume,
+            calls: dict[str, Callable[[], Awaitable[Any]]] = {
+                "cancel": handle.cancel,
+                "pause run": handle.pause,
+                "resume": handle.resume,
                 "retry": handle.retry,
-            }  # fmt: skip
+            }
             return calls[what]()
 
         await self._ask(who, f"asks to {what.removesuffix(' run')} {name}", call)
@@ -190,9 +194,8 @@ class Callers:
         rows = self._world.rows()
         for run_id, row in rows.runs.items():
             if row["paused_at"] is not None and row["ended_at"] is None:
-                run = next((each for each, known in self._runs.items() if known == run_id), None)
-                if run is not None:
-                    await self._steer(0, run, "resume")
+                for number in [each for each, known in self._runs.items() if known == run_id][:1]:
+                    await self._steer(0, number, "resume")
 
 
 def _handle(member: Member, run_id: str) -> AsyncRunHandle:

@@ -18,7 +18,7 @@ ENDED: Final = ("Completed", "Failed", "Cancelled", "Skipped")
 BY_RUN: Final = {"run": "id", "attempt": "run_id"}
 
 
-class BrokenPromise(AssertionError):
+class BrokenPromiseError(AssertionError):
     """A check has failed; the text says which, and how."""
 
 
@@ -60,23 +60,29 @@ class Checks:
         for said in self.said:
             if said.run_id not in rows.runs:
                 name = self._story.run(said.run_id)
-                raise BrokenPromise(f"{name} was acknowledged, and does not exist")
+                raise BrokenPromiseError(f"{name} was acknowledged, and does not exist")
         keyed = [
-            (row["run_id"], row["dedupe_key"]) for row in rows.messages.values() if row["dedupe_key"]
+            (row["run_id"], row["dedupe_key"])
+            for row in rows.messages.values()
+            if row["dedupe_key"]
         ]
         known = set(keyed)
         if len(known) < len(keyed):
-            raise BrokenPromise("a message was sent twice with one key, and is there twice")
+            raise BrokenPromiseError("a message was sent twice with one key, and is there twice")
         for run_id, key in self.sent - known:
             name = self._story.run(run_id)
-            raise BrokenPromise(f"message {key!r} to {name} was acknowledged, and does not exist")
+            raise BrokenPromiseError(
+                f"message {key!r} to {name} was acknowledged, and does not exist"
+            )
 
     def _recorded(self, rows: Rows) -> None:
         for key, before in self._results.items():
             now = rows.attempts.get(key)
             if now != before:
                 task = f"{before['task_id']} of {self._story.run(before['run_id'])}"
-                raise BrokenPromise(f"the recorded result of {task} has changed\n  {_differ(before, now)}")
+                raise BrokenPromiseError(
+                    f"the recorded result of {task} has changed\n  {_differ(before, now)}"
+                )
         for key, row in rows.attempts.items():
             if row["status"] == "Completed":
                 self._refuse_late(key, row)
@@ -88,37 +94,42 @@ class Checks:
             end = (row["status"], row["final_context"], row["ended_at"])
             if self._ends.setdefault((run_id, row["round"]), end) != end:
                 name = self._story.run(run_id)
-                raise BrokenPromise(f"the end of {name} has changed within its round")
+                raise BrokenPromiseError(f"the end of {name} has changed within its round")
 
     def _refuse_late(self, key: tuple[Any, ...], row: dict[str, Any]) -> None:
         """A result that is new must be of the epoch in which its run was until then."""
         if key not in self._results and row["epoch"] < self._epochs.get(row["run_id"], 0):
             task = f"{row['task_id']} of {self._story.run(row['run_id'])}"
-            raise BrokenPromise(f"a result of {task} was recorded by an owner that has lost the run")
+            raise BrokenPromiseError(
+                f"a result of {task} was recorded by an owner that has lost the run"
+            )
 
     def _keys(self, rows: Rows) -> None:
-        holders: dict[tuple[str, str], str] = {}
+        keyed, single = _Holders(), _Holders()
         for run_id, row in rows.runs.items():
-            if (key := row["idempotency_key"]) is not None:
-                other = holders.setdefault((row["workflow"], key), run_id)
-                if other != run_id:
-                    raise BrokenPromise(f"two runs have the idempotency key {key!r}")
-        singles: dict[tuple[str, str], str] = {}
-        for run_id, row in rows.runs.items():
-            if row["singleton_key"] is None or row["status"] in ENDED or row["behind"]:
-                continue
-            if singles.setdefault((row["workflow"], row["singleton_key"]), run_id) != run_id:
-                raise BrokenPromise(f"two runs are under way with the singleton key {row['singleton_key']!r}")
+            if not keyed.holds(row["workflow"], row["idempotency_key"], run_id):
+                raise BrokenPromiseError(
+                    f"two runs have the idempotency key {row['idempotency_key']!r}"
+                )
+            waits = row["status"] in ENDED or row["behind"] is not None
+            if not waits and not single.holds(row["workflow"], row["singleton_key"], run_id):
+                raise BrokenPromiseError(
+                    f"two runs are under way with the singleton key {row['singleton_key']!r}"
+                )
+        self._answers()
+
+    def _answers(self) -> None:
+        """All that callers were told about one key is about one run, made of one input."""
+        first: dict[str, Said] = {}
         for said in self.said:
             if said.key is None:
                 continue
-            first = next(each for each in self.said if each.key == said.key)
-            if first.run_id != said.run_id:
-                raise BrokenPromise(f"key {said.key!r} gave two runs: {self._story.run(first.run_id)} "
-                    f"and {self._story.run(said.run_id)}")
-            made = [each.given for each in self.said if each.key == said.key and each.created]
-            if len(set(made)) > 1:
-                raise BrokenPromise(f"key {said.key!r} was accepted with two inputs")
+            if (other := first.setdefault(said.key, said)).run_id != said.run_id:
+                names = f"{self._story.run(other.run_id)} and {self._story.run(said.run_id)}"
+                raise BrokenPromiseError(f"key {said.key!r} gave two runs: {names}")
+            made = {each.given for each in self.said if each.key == said.key and each.created}
+            if len(made) > 1:
+                raise BrokenPromiseError(f"key {said.key!r} was accepted with two inputs")
 
     def all_ended(self, rows: Rows) -> str | None:
         """The run that has not ended, in words; None if all have."""
@@ -126,6 +137,17 @@ class Checks:
             if row["status"] not in ENDED:
                 return f"{self._story.run(run_id)} is still {row['status']}"
         return None
+
+
+class _Holders:
+    """The runs that have the keys of workflows."""
+
+    def __init__(self) -> None:
+        self._runs: dict[tuple[str, str], str] = {}
+
+    def holds(self, workflow: str, key: str | None, run_id: str) -> bool:
+        """Note that a run has a key; False if another one has it."""
+        return key is None or self._runs.setdefault((workflow, key), run_id) == run_id
 
 
 def _differ(before: dict[str, Any], now: dict[str, Any] | None) -> str:
@@ -150,11 +172,20 @@ class Bodies:
     def begins(self, member: Member, attempt: Attempt) -> None:
         """A body begins on a runner."""
         what = f"{attempt.name} of {self._story.run(attempt.run_id)}"
-        self._story.tell(member.name, f"begins {what}, attempt {attempt.number}, epoch {attempt.epoch}")
+        self._story.tell(
+            member.name, f"begins {what}, attempt {attempt.number}, epoch {attempt.epoch}"
+        )
         for other, where in self._under_way.items():
-            same = (other.run_id, other.name, other.epoch) == (attempt.run_id, attempt.name, attempt.epoch)
+            same = (other.run_id, other.name, other.epoch) == (
+                attempt.run_id,
+                attempt.name,
+                attempt.epoch,
+            )
             if same and not other.abandoned:
-                raise BrokenPromise(f"{what} begins on {member.name}, and is under way on {where.name} in the same epoch")
+                raise BrokenPromiseError(
+                    f"{what} begins on {member.name}, and is under way on {where.name}, "
+                    "in the same epoch"
+                )
         self._refuse_done(attempt, what)
         self._refuse_crowd(attempt, what)
         self._under_way[attempt] = member
@@ -163,17 +194,17 @@ class Bodies:
         rows = self._rows()
         run = rows.runs.get(attempt.run_id)
         if run is None:
-            raise BrokenPromise(f"{what} begins, and its run does not exist")
+            raise BrokenPromiseError(f"{what} begins, and its run does not exist")
         if run["epoch"] != attempt.epoch:
             return
         if run["ended_at"] is not None:
-            raise BrokenPromise(f"{what} begins, and its run is {run['status']}")
+            raise BrokenPromiseError(f"{what} begins, and its run is {run['status']}")
         if attempt.item is not None:
             return
         for row in rows.attempts.values():
             mine = (row["run_id"], row["task_id"]) == (attempt.run_id, attempt.task.id)
             if mine and row["status"] == "Completed":
-                raise BrokenPromise(f"{what} begins, and has been recorded as Completed")
+                raise BrokenPromiseError(f"{what} begins, and has been recorded as Completed")
 
     def _refuse_crowd(self, attempt: Attempt, what: str) -> None:
         """Of what needs a limit only so many bodies of runs that are not lost may be under way."""
@@ -189,7 +220,9 @@ class Bodies:
                 and any(other.name == use.name for other in each.task.limits)
             ]
             if len(held) > total:
-                raise BrokenPromise(f"{what} begins as number {len(held)} of limit {use.name!r}, {total} at once")
+                raise BrokenPromiseError(
+                    f"{what} begins as number {len(held)} of limit {use.name!r}, {total} at once"
+                )
 
     def ends(self, member: Member, attempt: Attempt) -> None:
         """A body has returned."""

@@ -33,9 +33,7 @@ class Faults:
     seconds: float = 60.0
 
 
-NO_FAULTS: Final = Faults(
-    crashes=0, pauses=0, lost_answers=0, skew=0.0, clock_steps=0
-)
+NO_FAULTS: Final = Faults(crashes=0, pauses=0, lost_answers=0, skew=0.0, clock_steps=0)
 
 
 class Event(NamedTuple):

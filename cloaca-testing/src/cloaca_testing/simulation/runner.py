@@ -8,16 +8,16 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from cloaca_core.client.async_runner import AsyncRunner
 from cloaca_core.assembly.host import EngineHost
+from cloaca_core.client.async_runner import AsyncRunner
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_testing.driver import DrivenLoop, Driver
 from cloaca_testing.executor import DrivenCalls, DrivenCoroutines, DrivenExecutor, DrivenPolls
 from cloaca_testing.host import MEMORY, HarnessHost, _end_all, _ignore
 from cloaca_testing.running_loops import as_if_running
-from cloaca_testing.simulation.checks import BrokenPromise
+from cloaca_testing.simulation.checks import BrokenPromiseError
 from cloaca_testing.simulation.store import MemberStore
 from cloaca_testing.virtual_clock import VirtualClock
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cloaca_core.assembly.engine import Engine
     from cloaca_core.assembly.store import Store
     from cloaca_core.engine.execute.executor import Pools
-    from cloaca_core.engine.execute.work import COROUTINES, THREADS, Work
+    from cloaca_core.engine.execute.work import Work
     from cloaca_core.store.protocol import StoreOptions
     from cloaca_testing.simulation.world import World
 
@@ -133,10 +133,12 @@ class SimulatedHost(HarnessHost):
 
     async def _open_store(self, options: StoreOptions) -> Store:
         world = self._member.world
-        store = world.open_store(lambda clock: EngineHost._open_store(
-            self, replace(options, clock=clock)
-        ))
-        return MemberStore.seen_by(store, self._member, self._member.chance)
+        store = world.open_store(
+            lambda clock: EngineHost._open_store(self, replace(options, clock=clock))
+        )
+        view = MemberStore(store, self._member, self._member.chance)
+        self._member.store = view
+        return cast("Store", view)
 
     def _new_engine(self, store: Store) -> Engine:
         from cloaca_core.assembly.engine import Engine
@@ -148,7 +150,6 @@ class SimulatedHost(HarnessHost):
         engine.sweeps.off = True
         engine.trigger_loop.places = DrivenPolls(self._driver)
         self._driver.look_again = engine.trigger_loop.wake
-        self._member.store = store
         return engine
 
     def crash(self) -> None:
@@ -182,7 +183,7 @@ class Member:
         self.awake_at = 0.0
         self.disturbed_at = 0.0
         self.lost: list[tuple[str, str | None]] = []
-        self.store: Store | None = None
+        self.store: MemberStore | None = None
         self.host: SimulatedHost | None = None
         self._skew = skew
         self._number = 0
@@ -227,7 +228,7 @@ class Member:
 
     def _broke(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        self.world.failed(error or BrokenPromise(f"{self.name}: {context['message']}"))
+        self.world.failed(error or BrokenPromiseError(f"{self.name}: {context['message']}"))
 
     def _opened(self, host: SimulatedHost, opening: concurrent.futures.Future[None]) -> None:
         if host is not self.host:

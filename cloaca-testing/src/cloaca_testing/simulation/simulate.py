@@ -115,7 +115,7 @@ def simulate(
     * ``config``: the settings of all runners; ``DefaultRunnerConfig()``
     * ``shrink``: whether faults and calls are left out of a failing story while it still fails
     """
-    name = workflow if isinstance(workflow, str) else workflow.name
+    name = workflow if isinstance(workflow, str) else workflow._name
     found = default_registry() if registry is None else registry
     found.find(name)
     if runners < 1:
@@ -131,17 +131,17 @@ def simulate(
         options,
     )
     begun = time.process_time()
-    told = [0, 0, 0, 0]
+    count = faulty = runs_of_all = bodies = 0
     for seed in seeds:
         events = teller.plan(seed)
         story = teller.tell(seed, events)
         if story.reason is not None:
             raise _error(teller, seed, events, story, shrink=shrink)
-        told[0] += 1
-        told[1] += sum(each.what in FAULTS for each in events)
-        told[2] += story.runs
-        told[3] += story.bodies
-    return SimulationReport(*told, cpu_seconds=time.process_time() - begun)
+        count += 1
+        faulty += sum(each.what in FAULTS for each in events)
+        runs_of_all += story.runs
+        bodies += story.bodies
+    return SimulationReport(count, faulty, runs_of_all, bodies, time.process_time() - begun)
 
 
 FAULTS: Final = ("crash", "pause", "answer lost", "request lost", "clock")

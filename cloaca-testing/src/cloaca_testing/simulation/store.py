@@ -28,7 +28,7 @@ WRITES: Final = frozenset(
         "fence", "take_over", "ask_places", "free_places", "set_limit", "record_limits",
         "make_due_claimable", "cancel", "expire", "pause", "resume", "end_pauses", "retry",
         "end_pause_of_workflow", "pause_workflow", "resume_workflow", "bring_into_step",
-        "send_messages", "start_next", "forget_children", "put_schedule", "change_schedule",
+        "send", "number_messages", "fork", "forget_children", "put_schedule", "change_schedule",
         "add_trigger", "change_trigger",
     }
 )  # fmt: skip
@@ -77,11 +77,6 @@ class MemberStore(StoreView):
         self._chance = chance
         self._world = world
 
-    @classmethod
-    def seen_by(cls, store: Store, member: Member, chance: random.Random) -> Store:
-        """The view, as the engine takes it."""
-        return cast("Store", cls(store, member, chance))
-
     def set_contended(self, *, contended: bool) -> None:
         """Do nothing: no other process writes."""
 
@@ -94,10 +89,10 @@ class MemberStore(StoreView):
     ) -> Callable[..., Any]:
         writes = name in WRITES
 
-        async def call(*args: Any, **options: Any) -> Any:
-            on_commit = options.pop("on_commit", None)
-            if name == "commit" and len(args) > 1:
-                *args, on_commit = args
+        async def call(*given: Any, **options: Any) -> Any:
+            args, on_commit = given, options.pop("on_commit", None)
+            if name == "commit" and len(given) > 1:
+                args, on_commit = given[:1], given[1]
             await self._travel()
             lost = self._member.take_lost(name) if writes else None
             if lost == "request lost":

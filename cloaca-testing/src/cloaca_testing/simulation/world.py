@@ -18,17 +18,17 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from cloaca_core.store.tables import BY_NAME
 from cloaca_testing.driver import Driver, EngineKilled
 from cloaca_testing.simulation.callers import Callers, Start
-from cloaca_testing.simulation.checks import Bodies, BrokenPromise, Checks, Rows, rows_of
+from cloaca_testing.simulation.checks import Bodies, BrokenPromiseError, Checks, Rows, rows_of
 from cloaca_testing.simulation.plan import Acts, Event, Faults
 from cloaca_testing.simulation.runner import Member
-from cloaca_testing.simulation.store import OneDatabase, row_of_runner, told
+from cloaca_testing.simulation.store import WRITES, OneDatabase, row_of_runner, told
 from cloaca_testing.simulation.story import Story
 from cloaca_testing.stand_ins import StandIns
 from cloaca_testing.virtual_clock import BEGINNING, VirtualClock
 from cloaca_testing.virtual_loop import BOOT, StandstillError
-from cloaca_core.store.tables import BY_NAME
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.store import Store, TransferStore
@@ -109,8 +109,6 @@ class World:
             self._refuse_theft(args[0])
         for what in told(name, args, answer, self.story.run):
             self.story.tell(member.name, what)
-        from cloaca_testing.simulation.store import WRITES
-
         if name in WRITES:
             self._rows = None
             if name not in ("beat", "register"):
@@ -122,7 +120,9 @@ class World:
         for each in self.members:
             undisturbed = self.now - max(each.disturbed_at, each.awake_at)
             if each.runner_id == runner_id and undisturbed > 2 * self.config.lease_seconds:
-                self.failed(BrokenPromise(f"{each.name} is declared dead, and lives and beats"))
+                self.failed(
+                    BrokenPromiseError(f"{each.name} is declared dead, and lives and beats")
+                )
 
     def rows(self) -> Rows:
         """The tables as they are."""
@@ -139,7 +139,7 @@ class World:
     def _check(self) -> None:
         try:
             self.checks.look(self.rows())
-        except BrokenPromise as error:
+        except BrokenPromiseError as error:
             self._broken = self._broken or error
 
     def failed(self, error: BaseException) -> None:
@@ -148,10 +148,8 @@ class World:
 
     def announce(self, member: Member) -> None:
         """Let the other runners hear, some time later, that something has changed."""
-        from cloaca_testing.simulation.store import MemberStore
-
         for each in self.members:
-            if each is not member and isinstance(each.store, MemberStore):
+            if each is not member and each.store is not None:
                 each.store.notice_in(self._order.uniform(0.0, 0.02))
 
     # -- time --------------------------------------------------------------------------------
@@ -179,7 +177,7 @@ class World:
             raise self._broken
         self._steps += 1
         if self._steps > MOST_STEPS:
-            raise BrokenPromise(f"no end: {MOST_STEPS} steps, and the runners are still busy")
+            raise BrokenPromiseError(f"no end: {MOST_STEPS} steps, and the runners are still busy")
         places = self._places()
         if ready := [each for each in places if _has_work(each, self.now)]:
             one = self._order.choice(ready)
@@ -188,11 +186,13 @@ class World:
                 one.drive(_once())
             except EngineKilled:  # in the middle of one of its bodies
                 pass
-            except BrokenPromise as error:
+            except BrokenPromiseError as error:
                 self.failed(error)
             return True
         instants = [when for each in places if (when := each.loop.next_timer()) is not None]
-        instants += [each.awake_at for each in self.members if each.lives and each.awake_at > self.now]
+        instants += [
+            each.awake_at for each in self.members if each.lives and each.awake_at > self.now
+        ]
         instants += [self._later[0][0]] if self._later else []
         if not instants:
             return False
@@ -204,7 +204,7 @@ class World:
     # -- the story ---------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Tell the story; ``BrokenPromise`` where it goes wrong."""
+        """Tell the story; ``BrokenPromiseError`` where it goes wrong."""
         for member in self.members:
             self.later(self._order.uniform(0.0, 3.0), member.begin)
         for event in self._events:
@@ -217,7 +217,7 @@ class World:
         self.callers.finish()
         self.go_on(lambda: self.now > until or self._is_over(), "the story stands still")
         if (left := self.checks.all_ended(self.rows())) is not None:
-            raise BrokenPromise(f"{left}, {PATIENCE:g} s after the last fault")
+            raise BrokenPromiseError(f"{left}, {PATIENCE:g} s after the last fault")
         self._rows = None
         self.checks.look(self.rows())
 
@@ -238,7 +238,9 @@ class World:
             if member.lives:
                 self.story.tell(member.name, "is killed")
                 member.crash()
-                self.later(min(event.value, max(0.0, self._quiet_at - (self.now - BOOT))), member.begin)
+                self.later(
+                    min(event.value, max(0.0, self._quiet_at - (self.now - BOOT))), member.begin
+                )
         elif event.what == "pause":
             if member.lives:
                 self.story.tell(member.name, f"is not scheduled for {event.value:.1f} s")
