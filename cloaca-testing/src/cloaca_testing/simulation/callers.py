@@ -6,21 +6,22 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 from cloaca_core.client.async_handles import AsyncRunHandle
 from cloaca_core.errors import CloacaError
 from cloaca_testing.driver import DrivenLoop, Driver
 from cloaca_testing.simulation.checks import Said
-from cloaca_testing.simulation.runner import WorldLoop
+from cloaca_testing.simulation.loops import WorldLoop
 from cloaca_testing.stand_ins import StandIns
 
 if TYPE_CHECKING:
     from cloaca_core.definition.context import ContextLike
     from cloaca_testing.options import SubmitOptions
+    from cloaca_testing.simulation.checks import Checks, Rows
     from cloaca_testing.simulation.plan import Acts, Event
     from cloaca_testing.simulation.runner import Member
-    from cloaca_testing.simulation.world import World
+    from cloaca_testing.simulation.story import Story
 
 T = TypeVar("T")
 
@@ -30,6 +31,22 @@ Start: TypeAlias = "Callable[[int], tuple[ContextLike, SubmitOptions]]"
 PATIENCE: Final = 30.0
 """Seconds for which a caller waits for an answer."""
 TRIES: Final = 20
+
+
+class Offered(Protocol):
+    """What callers know of the world."""
+
+    seed: int
+    now: float
+    story: Story
+    checks: Checks
+    members: list[Member]
+
+    def rows(self) -> Rows:
+        """The tables as they are."""
+
+    def failed(self, error: BaseException) -> None:
+        """End the story."""
 
 
 class CallersDriver(Driver):
@@ -44,7 +61,7 @@ class Callers:
 
     def __init__(
         self,
-        world: World,
+        world: Offered,
         workflow: str,
         acts: Acts,
         start: Start,

@@ -5,13 +5,12 @@ told.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from cloaca_core.store.tables import BY_NAME
 
 if TYPE_CHECKING:
     from cloaca_core.engine.execute.attempt import Attempt
-    from cloaca_testing.simulation.runner import Member
     from cloaca_testing.simulation.story import Story
 
 ENDED: Final = ("Completed", "Failed", "Cancelled", "Skipped")
@@ -158,6 +157,12 @@ def _differ(before: dict[str, Any], now: dict[str, Any] | None) -> str:
     )
 
 
+class Named(Protocol):
+    """A runner of the story."""
+
+    name: str
+
+
 class Bodies:
     """The bodies that are under way, and whether one begins that must not."""
 
@@ -167,9 +172,9 @@ class Bodies:
         self._story = story
         self._totals = totals
         self._rows = rows
-        self._under_way: dict[Attempt, Member] = {}
+        self._under_way: dict[Attempt, Named] = {}
 
-    def begins(self, member: Member, attempt: Attempt) -> None:
+    def begins(self, member: Named, attempt: Attempt) -> None:
         """A body begins on a runner."""
         what = f"{attempt.name} of {self._story.run(attempt.run_id)}"
         self._story.tell(
@@ -224,13 +229,13 @@ class Bodies:
                     f"{what} begins as number {len(held)} of limit {use.name!r}, {total} at once"
                 )
 
-    def ends(self, member: Member, attempt: Attempt) -> None:
+    def ends(self, member: Named, attempt: Attempt) -> None:
         """A body has returned."""
         if self._under_way.pop(attempt, None) is not None:
             run = self._story.run(attempt.run_id)
             self._story.tell(member.name, f"has run {attempt.name} of {run}")
 
-    def lost(self, member: Member) -> None:
+    def lost(self, member: Named) -> None:
         """All bodies of a runner are gone."""
         for attempt in [each for each, where in self._under_way.items() if where is member]:
             del self._under_way[attempt]

@@ -18,6 +18,7 @@ from cloaca_testing.executor import DrivenCalls, DrivenCoroutines, DrivenExecuto
 from cloaca_testing.host import MEMORY, HarnessHost, _end_all, _ignore
 from cloaca_testing.running_loops import as_if_running
 from cloaca_testing.simulation.checks import BrokenPromiseError
+from cloaca_testing.simulation.loops import WorldLoop
 from cloaca_testing.simulation.store import MemberStore
 from cloaca_testing.virtual_clock import VirtualClock
 
@@ -29,22 +30,12 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.executor import Pools
     from cloaca_core.engine.execute.work import Work
     from cloaca_core.store.protocol import StoreOptions
-    from cloaca_testing.simulation.world import World
+    from cloaca_testing.simulation.surroundings import Surroundings
 
 T = TypeVar("T")
 
 LONGEST_BODY = 4.0
 """Seconds that a sync body takes at most: half before its first line, half after its last."""
-
-
-class WorldLoop(DrivenLoop):
-    """A loop whose calls all come from the thread of the test: nothing has to wake it."""
-
-    def looks_outside(self) -> bool:
-        return self.has_sockets()
-
-    def _write_to_self(self) -> None:
-        """Do nothing: it sleeps in no select."""
 
 
 class WorldDriver(Driver):
@@ -176,8 +167,8 @@ class _Runner(AsyncRunner):
 class Member:
     """One runner of a story, through all of its processes."""
 
-    def __init__(self, world: World, number: int, skew: float) -> None:
-        self.world = world
+    def __init__(self, world: Surroundings, number: int, skew: float) -> None:
+        self.world: Surroundings = world
         self.name = f"runner {number + 1}"
         self.chance = random.Random(f"{self.name} of {world.seed}")  # noqa: S311 - no secret
         self.awake_at = 0.0

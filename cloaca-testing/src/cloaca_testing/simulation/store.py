@@ -7,10 +7,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_testing.running_loops import beside_running_loop
 from cloaca_testing.store_view import StoreView
 
 if TYPE_CHECKING:
@@ -18,9 +17,7 @@ if TYPE_CHECKING:
 
     from cloaca_core.assembly.store import Store
     from cloaca_core.store.runner_rows import RunnerRow
-    from cloaca_testing.simulation.runner import Member
-
-T = TypeVar("T")
+    from cloaca_testing.simulation.surroundings import Sender
 
 WRITES: Final = frozenset(
     {
@@ -39,38 +36,12 @@ SLOW: Final = 0.05
 """The part of all requests and answers that are slow."""
 
 
-class OneDatabase:
-    """Where its operations run: on a loop of its own, each at once and to its end. A runner's loop
-    stands still meanwhile, so the order of all operations follows from the story.
-    """
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-
-    def do(self, operation: Coroutine[Any, Any, T]) -> T:
-        """Run an operation to its end."""
-        with beside_running_loop():
-            return self._loop.run_until_complete(operation)
-
-    async def call(self, operation: Coroutine[Any, Any, T]) -> T:
-        return self.do(operation)
-
-    async def quiesce(self) -> None:
-        """None is under way."""
-
-    def tell(self, function: Callable[[], object]) -> None:
-        function()
-
-    def close(self) -> None:
-        self._loop.close()
-
-
 class MemberStore(StoreView):
     """All operations of the database, after the way there, and before the way back. The engine's
     wall clock may be wrong; times of the rows are those of the database's.
     """
 
-    def __init__(self, store: Store, member: Member, chance: random.Random) -> None:
+    def __init__(self, store: Store, member: Sender, chance: random.Random) -> None:
         world = member.world
         super().__init__(store, world.place, member.loop, world.clock)
         self._member = member

@@ -22,9 +22,10 @@ from cloaca_core.store.tables import BY_NAME
 from cloaca_testing.driver import Driver, EngineKilled
 from cloaca_testing.simulation.callers import Callers, Start
 from cloaca_testing.simulation.checks import Bodies, BrokenPromiseError, Checks, Rows, rows_of
+from cloaca_testing.simulation.one_database import OneDatabase
 from cloaca_testing.simulation.plan import Acts, Event, Faults
 from cloaca_testing.simulation.runner import Member
-from cloaca_testing.simulation.store import WRITES, OneDatabase, row_of_runner, told
+from cloaca_testing.simulation.store import WRITES, row_of_runner, told
 from cloaca_testing.simulation.story import Story
 from cloaca_testing.stand_ins import StandIns
 from cloaca_testing.virtual_clock import BEGINNING, VirtualClock
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.values.times.clock import Clock
+    from cloaca_testing.simulation.surroundings import Sender
 
 PAGE: Final = 10_000
 PATIENCE: Final = 3600.0
@@ -64,7 +66,7 @@ class World:
         self.config = config
         self.stand_ins = StandIns()
         self.place = OneDatabase()
-        self.clock: Clock = VirtualClock(lambda: cast("Any", self), BEGINNING)
+        self.clock: VirtualClock = VirtualClock(lambda: cast("Any", self), BEGINNING)
         self.story = Story(lambda: self.now - BOOT)
         self.checks = Checks(self.story)
         totals = {each.name: each.settings.total for each in registry.limits()}
@@ -98,7 +100,7 @@ class World:
         return self._store
 
     def operate(
-        self, member: Member, name: str, operation: Callable[..., Any], args: Any, options: Any
+        self, member: Sender, name: str, operation: Callable[..., Any], args: Any, options: Any
     ) -> Any:
         """Run an operation of a member, tell what it did, and check what the tables say then."""
         answer = self.place.do(operation(*args, **options))
@@ -146,7 +148,7 @@ class World:
         """The story ends with this error."""
         self._broken = self._broken or error
 
-    def announce(self, member: Member) -> None:
+    def announce(self, member: Sender) -> None:
         """Let the other runners hear, some time later, that something has changed."""
         for each in self.members:
             if each is not member and each.store is not None:
