@@ -20,6 +20,7 @@ from cloaca_core.definition.limits.limit import Limit, LimitLike
 from cloaca_core.definition.submission import StartOptions
 from cloaca_core.definition.task import task
 from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.features.limits.giving import MOST_AT_ONCE
 from cloaca_core.features.limits.records import IN_LINE, PLACES_BACK
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch, Committed
@@ -483,3 +484,14 @@ async def test_a_map_whose_items_wait_for_places_leaves_and_comes_back() -> None
 
         assert bodies.begun == pytest.approx([0, HOUR, 2 * HOUR, 3 * HOUR], abs=2)
         assert no_place_is_left(w)
+
+
+async def test_a_run_leaves_also_if_more_places_were_given_than_one_transaction_gives() -> None:
+    async with world() as w:
+        limited(w, Bodies(HOUR), Limit("api", total=MOST_AT_ONCE))
+        program = await w.start(evict_after_seconds=1, max_concurrent_async_tasks=500)
+        several = [program.submit("flow") for _ in range(MOST_AT_ONCE + 1)]
+        runs = await asyncio.gather(*several)
+        await asyncio.sleep(60)
+
+        assert [status_of(w, each) for each in runs].count(("Waiting", False)) == 1

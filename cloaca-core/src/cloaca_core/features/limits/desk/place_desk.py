@@ -60,7 +60,8 @@ class PlaceDesk:
     ``limits`` are the names of those that its tasks and workflows use.
 
     Of the waiters in ``_unasked`` the database does not know. ``_back`` and ``_left`` are places
-    and waiters that the next transaction removes, ``_again`` limits of which it gives places. At
+    and waiters that the next transaction removes, ``_again`` limits of which it gives places. Those
+    in ``_undecided`` have asked, and another transaction has yet to look at their limits. At
     ``_look_at`` a limit may have places because of its rate. ``_settings`` are those of all limits
     at the last look. ``_forgotten`` counts runs that have left this runner. While it
     ``_is_unsure`` a transaction had no answer that has not been sent again since. Of each limit
@@ -91,6 +92,7 @@ class PlaceDesk:
         self._unasked: dict[Unit, None] = {}
         self._back: list[Grant] = []
         self._left: dict[Unit, None] = {}
+        self._undecided: list[Unit] = []
         self._again: set[str] = set()
         self._names: set[str] = set()
         self._given: dict[str, int] = {}
@@ -263,9 +265,16 @@ class PlaceDesk:
         if given is None:
             return
         self._take(given)
-        asked = [each.unit for each in requests if given.again.isdisjoint(names_of(each))]
-        asked = [unit for unit in asked if unit not in self._unasked]  # it asks once more
-        if denied := [unit for unit in asked if self._waiting.waiter(unit) is not None]:
+        asked = dict.fromkeys([*self._undecided, *[each.unit for each in requests]])
+        self._undecided = []
+        denied: list[Unit] = []
+        for unit in asked:
+            waiter = self._waiting.waiter(unit)
+            if waiter is None or unit in self._unasked:  # it has its places, or asks once more
+                continue
+            is_decided = given.again.isdisjoint(names_of(waiter))
+            (denied if is_decided else self._undecided).append(unit)
+        if denied:
             self._waiting.deny(denied)
         if self._is_unsure:
             self._is_unsure, self._has_news = False, True
