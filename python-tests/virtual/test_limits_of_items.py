@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from model.limited_bodies import Bodies, limited, no_place_is_left, run_all
 from model.quiet import quiet
-from model.virtual_engine import World
+from model.virtual_engine import Program, World
 from virtual.test_limits import world
+from virtual.test_limits_of_runs import status_of
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -18,6 +19,7 @@ from cloaca_core.definition.limits.limit import Limit
 from cloaca_core.definition.task import task
 from cloaca_core.engine.order import Order
 from cloaca_core.features.limits.records import Given, Waiter
+from cloaca_core.run.items.units import first_item
 
 pytestmark = pytest.mark.virtual_time
 
@@ -177,3 +179,61 @@ async def test_a_key_that_an_item_does_not_have_fails_the_map_before_any_body() 
         assert "item.customer" in (ended.row.error_message or "")
         assert "in item 2" in (ended.row.error_message or "")
         assert not bodies.begun
+
+
+def noting(program: Program) -> list[list[int]]:
+    """The items for which each request asks, from now on."""
+    asked: list[list[int]] = []
+    ask_places = program.store.ask_places
+
+    async def noted(runner_id: str, requests: Sequence[Waiter], **more: Any) -> Given | None:
+        if requests:
+            asked.append([first_item(each.item) for each in requests])
+        return await ask_places(runner_id, requests, **more)
+
+    program.store.ask_places = noted  # type: ignore[method-assign] # to see what is asked
+    return asked
+
+
+async def test_items_ask_for_no_more_places_than_they_may_use() -> None:
+    """A place that is given back has counted for a rate."""
+    async with world() as w:
+        limit = Limit("api", per_key=1, rate="10/s", burst=10)
+        limited_map(w, Bodies(1.0), [*range(20)], limit.key("item"), max_parallel=1)
+        program = await w.start()
+        asked = noting(program)
+        await run_all(program, "map")
+
+        assert asked == [[item] for item in range(20)]
+        assert w.store.limit_table.lines["api", ""].given == 20
+
+
+async def test_many_keys_without_a_place_are_passed_over_in_few_requests() -> None:
+    """And those that wait keep doing so when the run comes back."""
+    async with world() as w:
+        bodies, customer = Bodies(60), Limit("api", per_key=1).key("item")
+        limited_map(w, bodies, [*range(16)], customer, max_parallel=1)
+        with WorkflowBuilder("held", registry=w.registry):
+
+            @task(map=[*range(15)], limits=[customer])
+            async def each(context: Context, item: int) -> None:
+                await asyncio.sleep(HOUR + item)
+
+        program = await w.start(evict_after_seconds=1)
+        await program.submit("held")
+        await quiet()
+        asked = noting(program)
+        run_id = await program.submit("map")
+        await quiet()
+
+        assert [len(each) for each in asked] == [1, 2, 4, 8, 1]
+        assert bodies.items == [15]
+        await asyncio.sleep(HOUR / 2)
+        assert status_of(w, run_id) == ("Waiting", False)
+        await asyncio.sleep(HOUR / 2 + 0.5)
+        assert bodies.items == [15, 0]
+        waiters = [waiter for waiter, _ in w.store.limit_table.waiters.values()]
+        assert all(each.runner_id is not None for each in waiters if each.run_id == run_id)
+        await program.wait(run_id)
+        assert (len(bodies.items), bodies.most) == (16, 1), "places that come meanwhile go back"
+        assert no_place_is_left(w)

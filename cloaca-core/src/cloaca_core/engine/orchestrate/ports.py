@@ -183,15 +183,20 @@ class LimitPort(Protocol):
         needs: Needs,
         units: int,
         choose: Callable[[int], int | None],
+        denied: Callable[[], None],
     ) -> None:
         """So many items of a map that need the same wait as this unit (see ``together``).
         ``choose`` is called with each place: told how many still wait, it returns the unit that
-        begins with it, or None if the place is to be given back.
+        begins with it, or None if the place is to be given back. ``denied`` is called when they are
+        known to wait.
         """
 
-    def adopt_items(self, run: ActiveRun, task: int, choose: Callable[[Needs], int | None]) -> None:
+    def adopt_items(
+        self, run: ActiveRun, task: int, choose: Callable[[Needs], int | None]
+    ) -> Collection[int]:
         """A map goes on that waited while no runner had its run. ``choose`` is called with the
         needs of each place that its items have got meanwhile, and returns as in ``enter_items``.
+        Returns the units that stand in line, for items that are still to wait together.
         """
 
     def without_held(self, run: ActiveRun, needs: Needs) -> Needs:
@@ -273,7 +278,7 @@ class _NoLimits:
     def enter_items(self, *_: object) -> None:
         raise NotImplementedError("items of a map wait for limits, for which there is no part")
 
-    def adopt_items(self, *_: object) -> None:
+    def adopt_items(self, *_: object) -> Collection[int]:
         raise NotImplementedError("items of a map have places, for which there is no part")
 
     def without_held(self, _: ActiveRun, needs: Needs) -> Needs:

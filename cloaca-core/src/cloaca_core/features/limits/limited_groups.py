@@ -27,17 +27,20 @@ if TYPE_CHECKING:
     from cloaca_core.values.times.instants import Instant
 
     EnterItems: TypeAlias = Callable[
-        [ActiveRun, int, Needs, int, Callable[[int], int | None]], None
+        [ActiveRun, int, Needs, int, Callable[[int], int | None], Callable[[], None]], None
     ]
-    AdoptItems: TypeAlias = Callable[[ActiveRun, int, Callable[[Needs], int | None]], None]
+    AdoptItems: TypeAlias = Callable[
+        [ActiveRun, int, Callable[[Needs], int | None]], Collection[int]
+    ]
 
 
 class GroupWait(NamedTuple):
-    """A group that waits here. ``choose`` as in ``LimitPort.enter_items``."""
+    """A group that waits here. ``choose`` and ``denied`` as in ``LimitPort.enter_items``."""
 
     run: ActiveRun
     waiter: Waiter
     choose: Callable[[int], int | None]
+    denied: Callable[[], None]
 
 
 class LimitedGroups:
@@ -74,21 +77,33 @@ class LimitedGroups:
         needs: Needs,
         units: int,
         choose: Callable[[int], int | None],
+        denied: Callable[[], None],
     ) -> None:
         """See ``LimitPort.enter_items``."""
         key = key_of_unit(run, unit)
         since = self._adopted.take_since(run, key) or self._clock.wall()
         waiter = Waiter(*key, self._runner_id.current, -run.row.priority, since, units, needs)
         self._had.setdefault(run, {}).setdefault(key, set())
-        self._waiting[key] = GroupWait(run, waiter, choose)
+        self._waiting[key] = GroupWait(run, waiter, choose, denied)
         self._in_line.discard(run, key)
         self._desk.ask(key, [name for name, _ in needs])
 
-    def adopt(self, run: ActiveRun, task: int, choose: Callable[[Needs], int | None]) -> None:
+    def adopt(
+        self, run: ActiveRun, task: int, choose: Callable[[Needs], int | None]
+    ) -> Collection[int]:
         """See ``LimitPort.adopt_items``."""
-        for grant in self._adopted.take_items(run, run.graph.tasks[task].id):
+        task_id = run.graph.tasks[task].id
+        for grant in self._adopted.take_items(run, task_id):
             self._has(run, grant)
             self._begin(run, choose(grant.needs), grant)
+        return [unit_of_key(run, key) for key in self._adopted.items_in_line(run, task_id)]
+
+    def deny(self, unit: Unit) -> ActiveRun | None:
+        """A group has asked, and waits. Returns its run; None if it does not wait any more."""
+        if (wait := self._waiting.get(unit)) is None:
+            return None
+        self._kernel.guarded(wait.run, wait.denied)
+        return wait.run
 
     def accept(self, grant: Grant) -> None:
         """A group has got places, for one of its items. It may be that it does not wait any more:

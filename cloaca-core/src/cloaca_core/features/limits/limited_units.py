@@ -332,7 +332,7 @@ class LimitedUnits:
         for unit in units:
             if (run := self._runs.deny(unit)) is not None:
                 runs[run] = None
-            elif (run := self._groups.run_of(unit)) is not None:
+            elif (run := self._groups.deny(unit)) is not None:
                 runs[run] = None
                 self._in_line.deny(run, unit, now)
             elif (waits := self._waiting.get(unit)) is not None and waits.resume is not None:

@@ -51,6 +51,12 @@ class AdoptedPlaces:
             adopted.grants.remove(each)
         return found
 
+    def items_in_line(self, run: ActiveRun, task_id: str) -> list[Unit]:
+        """Items of a map that wait in line together, and have not been asked for here."""
+        adopted = self._runs.get(run)
+        waiting = () if adopted is None else adopted.waiting
+        return [unit for unit in waiting if unit[1] == task_id and unit[2] < THE_TASK]
+
     def take_since(self, run: ActiveRun, unit: Unit) -> Instant | None:
         """Since when a unit of the run has waited in line, when it is asked for the first time."""
         adopted = self._runs.get(run)

@@ -5,7 +5,7 @@ wait as one, and each place that is given lets the next of them begin. Only data
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence, Set as AbstractSet
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set as AbstractSet
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -54,8 +54,9 @@ class ItemGroup:
 
 class LimitedItems:
     """The groups of one map: those that wait for places, and ``_idle`` ones, which are about to.
-    ``unbegun`` are the items that have not begun. The items that need no place are no group that
-    waits.
+    Of those in ``_asked`` it is not known yet whether they have places. So many groups are asked
+    for at a time as ``_step`` says. ``unbegun`` are the items that have not begun. The items that
+    need no place are no group that waits.
     """
 
     def __init__(self, groups: Mapping[Needs, Sequence[int]], unbegun: AbstractSet[int]) -> None:
@@ -67,6 +68,8 @@ class LimitedItems:
         waiting = [each for needs, each in self._groups.items() if needs and each.left]
         self._idle = dict.fromkeys(waiting)
         self._waiting: dict[ItemGroup, None] = {}
+        self._asked: set[ItemGroup] = set()
+        self._step = 0
 
     def of(self, needs: Needs) -> ItemGroup | None:
         """The group of items that need this and of which some have not begun."""
@@ -79,23 +82,44 @@ class LimitedItems:
             return []
         return [self._free.begin(plan) for _ in range(min(most, self._free.left))]
 
-    def ask(self, room: int, *, beside_others: bool) -> list[tuple[ItemGroup, int]]:
+    def ask(self, room: int) -> list[tuple[ItemGroup, int]]:
         """The groups that wait from now on, each with the number of its items that do. So many may
-        begin; as many groups are asked for if that is ``beside_others``, which will end.
+        begin, and no more groups are asked for: a place that is not used has counted for a rate.
         """
-        if room <= 0:
+        self._step = room = room - len(self._asked)
+        return self._ask(room, islice(self._idle, max(0, room)))
+
+    def ask_again(self, room: int, firsts: Collection[int]) -> list[tuple[ItemGroup, int]]:
+        """The same for groups that stand in line already, by the first items of these."""
+        return self._ask(room, [each for each in self._idle if each.first in firsts])
+
+    def denied(self, group: ItemGroup, room: int) -> list[tuple[ItemGroup, int]]:
+        """A group has no place yet: others go before it. Each time that none has a place, twice as
+        many are asked for, so that many keys without places cost few questions.
+        """
+        self._asked.discard(group)
+        if self._asked or room <= 0:
             return []
-        most = min(MOST_WAITING - len(self._waiting), room if beside_others else MOST_WAITING)
-        chosen = list(islice(self._idle, max(0, most)))
+        self._step = max(room, 2 * self._step)
+        return self._ask(room, islice(self._idle, self._step))
+
+    def _ask(self, room: int, groups: Iterable[ItemGroup]) -> list[tuple[ItemGroup, int]]:
+        chosen = list(islice(groups, max(0, MOST_WAITING - len(self._waiting))))
         for each in chosen:
             del self._idle[each]
         self._waiting |= dict.fromkeys(chosen)
+        self._asked.update(chosen)
         share = max(1, room // max(1, len(chosen)))
         return [(each, min(each.left, share)) for each in chosen]
+
+    def placed(self, group: ItemGroup) -> None:
+        """A group has a place."""
+        self._asked.discard(group)
 
     def rest(self, group: ItemGroup) -> None:
         """A group waits no longer: its places were given, or no more may begin."""
         self._waiting.pop(group, None)
+        self._asked.discard(group)
         if group.left:
             self._idle[group] = None
 

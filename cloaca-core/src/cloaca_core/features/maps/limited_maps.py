@@ -12,7 +12,7 @@ from cloaca_core.definition.limits.needs import needs_of_items
 from cloaca_core.errors import LimitKeyError
 from cloaca_core.features.maps.limited_items import LimitedItems
 from cloaca_core.features.maps.open_maps import open_maps
-from cloaca_core.run.items.units import together, unit_of
+from cloaca_core.run.items.units import item_of, together, unit_of
 
 if TYPE_CHECKING:
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
@@ -52,22 +52,42 @@ class LimitedMaps:
     def adopt(self, run: ActiveRun, opened: OpenMap, limited: LimitedItems) -> None:
         """Let items begin with the places that came while no runner had the run."""
         choose = partial(self._choose_for, run, opened, limited)
-        self._ports.limits.adopt_items(run, opened.task, choose)
+        in_line = self._ports.limits.adopt_items(run, opened.task, choose)
+        if in_line:
+            firsts = {together(item_of(unit)) for unit in in_line}
+            self._enter(run, opened, limited, limited.ask_again(_room(opened), firsts))
 
     def ask(self, run: ActiveRun, opened: OpenMap, limited: LimitedItems) -> None:
         """Let as many items wait for places as may begin. Those that wait do not count for
         ``max_parallel``.
         """
-        room = opened.most_open - len(opened.plan.open)
-        for group, units in limited.ask(room, beside_others=bool(opened.here)):
+        self._enter(run, opened, limited, limited.ask(_room(opened)))
+
+    def _enter(
+        self,
+        run: ActiveRun,
+        opened: OpenMap,
+        limited: LimitedItems,
+        groups: Iterable[tuple[ItemGroup, int]],
+    ) -> None:
+        for group, units in groups:
             choose = partial(self._choose, run, opened, limited, group)
+            denied = partial(self._denied, run, opened, limited, group)
             unit = _unit_of(opened, group)
-            self._ports.limits.enter_items(run, unit, group.needs, units, choose)
+            self._ports.limits.enter_items(run, unit, group.needs, units, choose, denied)
+
+    def _denied(
+        self, run: ActiveRun, opened: OpenMap, limited: LimitedItems, group: ItemGroup
+    ) -> None:
+        """A group waits: let others ask for the places that it has not got."""
+        may_begin = run.life.may_begin and opened.plan.has_more
+        self._enter(run, opened, limited, limited.denied(group, _room(opened) if may_begin else 0))
 
     def _choose(
         self, run: ActiveRun, opened: OpenMap, limited: LimitedItems, group: ItemGroup, more: int
     ) -> Unit | None:
         """The item that begins with a place; None if none may. ``more`` items of its group wait."""
+        limited.placed(group)
         unit = _next_unit(run, opened, group)
         if unit is None and more:
             self._ports.limits.take_units(run, [_unit_of(opened, group)])
@@ -96,9 +116,14 @@ class LimitedMaps:
         return self._ports.limits.take_units(run, fresh)
 
 
+def _room(opened: OpenMap) -> int:
+    """How many more items may begin if they have places."""
+    return opened.most_open - len(opened.plan.open)
+
+
 def _next_unit(run: ActiveRun, opened: OpenMap, group: ItemGroup) -> Unit | None:
     """The next item of a group, which begins; None if none may."""
-    if len(opened.plan.open) >= opened.most_open:
+    if _room(opened) <= 0:
         return None
     if not run.life.may_begin or opened.plan.stopped:
         return None
