@@ -467,7 +467,7 @@ class TestSources:
         with pytest.raises(ValueError, match=rf"^{mistyped}: .*did you mean {meant}\?$"):
             DefaultRunnerConfig()
 
-    @each_row(
+    @pytest.mark.parametrize(
         ("variable", "value"),
         [
             ("CLOACA_HOME", "/srv"),  # far from every name of ours

@@ -46,7 +46,7 @@ def test_an_unknown_level_shows_nothing_at_import() -> None:
     assert stderr_of(PROGRAM, CLOACA_LOG="inof") == ""
 
 
-@each_row("level", ["inof", "2", "info,debug"])
+@pytest.mark.parametrize("level", ["inof", "2", "info,debug"])
 def test_an_unknown_level_is_refused_with_the_known_ones(
     monkeypatch: pytest.MonkeyPatch, level: str
 ) -> None:
@@ -56,7 +56,7 @@ def test_an_unknown_level_is_refused_with_the_known_ones(
         DefaultRunnerConfig()
 
 
-@each_row("level", ["", "info", "INFO", " Debug ", "warn"])
+@pytest.mark.parametrize("level", ["", "info", "INFO", " Debug ", "warn"])
 def test_a_level_is_known_in_any_case(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
     monkeypatch.setenv("CLOACA_LOG", level)
 

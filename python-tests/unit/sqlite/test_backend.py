@@ -18,7 +18,7 @@ def test_it_says_what_it_is() -> None:
     assert BACKEND.version == __version__
 
 
-@each_row("version", [(3, 38, 0), (3, 38, 1), (3, 50, 4), (4, 0, 0)])
+@pytest.mark.parametrize("version", [(3, 38, 0), (3, 38, 1), (3, 50, 4), (4, 0, 0)])
 def test_a_library_that_is_new_enough_will_do(
     monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...]
 ) -> None:
@@ -27,7 +27,7 @@ def test_a_library_that_is_new_enough_will_do(
     assert BACKEND.unusable_reason is None
 
 
-@each_row("version", [(3, 37, 2), (3, 9, 0), (2, 99, 0)])
+@pytest.mark.parametrize("version", [(3, 37, 2), (3, 9, 0), (2, 99, 0)])
 def test_an_older_library_is_named_with_what_is_needed(
     monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...]
 ) -> None:

@@ -48,7 +48,7 @@ def test_every_form_gives_its_path(url: str, path: str) -> None:
     assert parse(url).path == path
 
 
-@each_row(
+@pytest.mark.parametrize(
     ("url", "path"),
     [
         ("~/work.db", "/home/ann/work.db"),

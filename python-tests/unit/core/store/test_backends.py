@@ -127,7 +127,7 @@ def test_an_entry_point_that_leads_nowhere_spoils_no_other_backend(
     assert told in str(toy.reason)
 
 
-@each_row(
+@pytest.mark.parametrize(
     "url", ["work.db", ":memory:", "sqlite://work.db", "file:work.db", "postgresql://host/work"]
 )
 def test_a_url_of_ours_needs_no_look_at_what_is_installed(

@@ -34,7 +34,7 @@ def test_by_default_the_user_of_this_process_asks_and_gives_no_reason() -> None:
     assert checked_order("pause", None, None) == Order("pause", "ann@desk", None)
 
 
-@each_row("error", [OSError(), KeyError("uid not found"), ImportError("pwd")])
+@pytest.mark.parametrize("error", [OSError(), KeyError("uid not found"), ImportError("pwd")])
 def test_a_user_without_a_name_may_ask(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def nameless() -> str:
         raise error
@@ -44,7 +44,7 @@ def test_a_user_without_a_name_may_ask(monkeypatch: pytest.MonkeyPatch, error: E
     assert checked_order("pause", None, None).asked_by == "user@desk"
 
 
-@each_row(
+@pytest.mark.parametrize(
     ("user", "host"),
     [
         ("ann", "d" * 300),  # a name of 255 characters is the longest that a caller may give

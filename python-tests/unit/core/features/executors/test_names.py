@@ -132,7 +132,7 @@ class TestWhyNot:
 class TestMain:
     """``multiprocessing.spawn`` imports a main module from its name or its file."""
 
-    @each_row(
+    @pytest.mark.parametrize(
         ("spec", "file", "expected"),
         [
             (None, __file__, None),

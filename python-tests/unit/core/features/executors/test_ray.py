@@ -125,7 +125,7 @@ def test_ray_runs_no_call_again_by_itself(library: FakeRay) -> None:
     assert library.options == {"num_cpus": 2, "max_retries": 0}
 
 
-@each_row(
+@pytest.mark.parametrize(
     ("num_cpus", "size"),
     [
         (1, 4),
@@ -142,7 +142,7 @@ def test_its_size_is_that_of_the_cluster(library: FakeRay, num_cpus: float, size
 HERE = socket.gethostname()
 
 
-@each_row(
+@pytest.mark.parametrize(
     ("live", "dead", "expected"),
     [
         ([HERE], [], True),

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
-from tables import each_row
 
 from cloaca_core.engine.execute.body_log import CURRENT_LOG
 from cloaca_core.features.task_logs import capture
@@ -173,8 +172,8 @@ class TestTaken:
 
         assert [each.messages for each in notes] == [["app.part: 0"] * 2, ["app.part: 1"] * 2]
 
-    @each_row("name", ["cloaca", "cloaca.engine"])
-    @each_row("level", [logging.INFO, logging.ERROR])  # one is shown
+    @pytest.mark.parametrize("name", ["cloaca", "cloaca.engine"])
+    @pytest.mark.parametrize("level", [logging.INFO, logging.ERROR])  # one is shown
     def test_not_the_records_of_this_package(
         self, logger: logging.Logger, name: str, level: int
     ) -> None:
