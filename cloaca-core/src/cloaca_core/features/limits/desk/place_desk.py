@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.engine.runtime.supervisor import Wakeup
-from cloaca_core.features.limits.records import GIVEN, Given, Grant, Need, Unit, Waiter
 from cloaca_core.features.limits.desk.unclaimed import UnclaimedPlaces
+from cloaca_core.features.limits.records import GIVEN, Given, Grant, Need, Unit, Waiter
 from cloaca_core.values.times.instants import SECOND
 
 if TYPE_CHECKING:
