@@ -44,6 +44,7 @@ _NO_RUNNER: Final = "No runner is open on this database that could go on with it
 class Cause:
     """``task`` is the one to blame, if one is: its name comes before ``text``. ``more`` are further
     sentences. ``also`` are tasks that failed as it did, and ``unnamed`` counts still others.
+    ``limit`` is the one for whose place all of the run waits.
     """
 
     state: str
@@ -52,6 +53,7 @@ class Cause:
     more: tuple[str, ...]
     also: tuple[str, ...] = ()
     unnamed: int = 0
+    limit: str | None = None
 
 
 def cause(seen: Inspection, clock: Clock) -> Cause | None:
@@ -68,13 +70,14 @@ def cause(seen: Inspection, clock: Clock) -> Cause | None:
         return Cause("Waiting", waiting.task_id, f"{with_the_slowest(waiting)}.", tuple(notes))
     if status == "Waiting" and (items := _items_wait(seen, clock, notes)) is not None:
         return items
-    if status == "Completed" or (why.code in _QUIET and not notes):
+    limit = _limit(seen)
+    if status == "Completed" or (why.code in _QUIET and not notes and limit is None):
         return None
     more = [_HELP[why.code]] if why.code in _HELP else []
     state = "Failed" if why.code == "owner_gone" else status
     if why.code in _NO_ONE:
         state = "Waiting"
-    return Cause(state, None, _sentence(why.why, clock), (*more, *notes))
+    return Cause(state, None, _sentence(why.why, clock), (*more, *notes), limit=limit)
 
 
 # -- a failure -----------------------------------------------------------------------------------
@@ -159,6 +162,16 @@ def _items_wait(seen: Inspection, clock: Clock, notes: Sequence[str]) -> Cause |
             more = _with_clock(first.removesuffix(_NO_TIME_OUT), clock)
             return Cause("Waiting", node.task_id, says, (f"{more}.", *notes))
     return None
+
+
+def _limit(seen: Inspection) -> str | None:
+    """The limit for whose place a run waits outside the memory of any runner. A run that is in one
+    may wait for a slot of the runner.
+    """
+    why = seen.explanation
+    if seen.tree.run.status not in ("Pending", "Waiting") or why.code != "limit":
+        return None
+    return None if why.waits_for is None else why.waits_for.name
 
 
 def _begins(at: str | None, clock: Clock) -> str:

@@ -13,7 +13,7 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.views.explain.explanation import RunnerExplanation, TaskExplanation
-from cloaca_core.views.task_results import shown_wait
+from cloaca_core.views.task_results import Wait, shown_wait
 from cloaca_tools.ui.pages.cause import cause
 from cloaca_tools.ui.words.clock import Clock
 from cloaca_tools.views.run.reading import Family
@@ -112,6 +112,16 @@ def test_a_run_that_goes_its_way_needs_no_words(code: str) -> None:
     known = family(view(run(status="Running", owner="x"), of=tasks(a=[])))
 
     assert cause(inspected(known, code=code, why="it goes"), CLOCK) is None
+
+
+@each_row("status", ["Pending", "Waiting"])
+def test_a_run_that_waits_for_a_limit_leads_to_it(status: str) -> None:
+    known = family(view(run(status=status), of=tasks(a=[])))
+    why = "it waits for a place of gpu"
+    found = cause(inspected(known, code="limit", why=why, waits_for=Wait("limit", "gpu")), CLOCK)
+
+    assert found is not None
+    assert (found.text, found.limit) == ("It waits for a place of gpu.", "gpu")
 
 
 def test_a_completed_run_needs_none() -> None:
