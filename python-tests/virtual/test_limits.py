@@ -370,6 +370,33 @@ async def test_places_that_a_commit_gave_in_a_lost_answer_are_found(
         assert no_place_is_left(w)
 
 
+async def test_places_that_a_look_finds_before_the_answer_of_their_commit_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Their body has begun by then, and must not lose them to another one."""
+    async with world() as w:
+        bodies = Bodies(1)  # the runs do not leave meanwhile
+        limited(w, bodies, Limit("gpu", total=1))
+        program = await w.start()
+        commit = program.store.commit
+
+        async def answer_late(batch: Batch, on_commit: OnCommit | None = None) -> Committed:
+            if not batch.of(PLACES_BACK):
+                return await commit(batch, on_commit)
+            committed = await commit(batch)
+            program.engine.subjects.claimable.publish()
+            await asyncio.sleep(0.1)  # the look has its answer first
+            if on_commit is not None:
+                on_commit(committed)
+            return committed
+
+        monkeypatch.setattr(program.store, "commit", answer_late)
+        await run_all(program, "flow", "flow", "flow")
+
+        assert bodies.begun == pytest.approx([0, 1, 2], abs=0.5)
+        assert no_place_is_left(w)
+
+
 async def test_places_that_were_given_twice_as_a_request_was_late_go_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -289,7 +289,8 @@ class PlaceDesk:
 
     def _take(self, given: Given) -> None:
         for grant in given.grants:
-            self._accept(grant)
+            if grant.number > self._looked.get(grant.name, 0):  # else a look has found it already
+                self._accept(grant)
         if given.is_repeat:
             self._may_have_got()
         if given.to_claim or given.is_repeat:
