@@ -9,18 +9,20 @@ to be tended.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.engine.runtime.supervisor import Wakeup
 from cloaca_core.features.limits.desk.unclaimed import UnclaimedPlaces
-from cloaca_core.features.limits.records import GIVEN, Given, Grant, Need, Unit, Waiter
+from cloaca_core.features.limits.desk.undecided import Undecided
+from cloaca_core.features.limits.records import GIVEN, Given, Grant, Unit
 from cloaca_core.values.times.instants import SECOND
 
 if TYPE_CHECKING:
     from cloaca_core.engine.recover.runner_id import RunnerId
     from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.features.limits.desk.waiting import Waiting
     from cloaca_core.features.limits.part import LimitStore
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.store.batch import Committed
@@ -32,36 +34,12 @@ LEAST_PAUSE: Final = 0.001
 """Seconds by which a timer may fire too early."""
 
 
-class Waiting(Protocol):
-    """The waiters of this runner."""
-
-    def waiter(self, unit: Unit) -> Waiter | None:
-        """The waiter of this unit; None if it does not wait any more."""
-
-    def names(self) -> Collection[str]:
-        """The limits of which waiters need places; none if nothing waits."""
-
-    def accept(self, grant: Grant) -> None:
-        """A waiter has got its places."""
-
-    def deny(self, units: Collection[Unit]) -> None:
-        """These units have asked, and wait in line from now on."""
-
-    @property
-    def above(self) -> Callable[[Mapping[ActiveRun, Collection[Need]]], None]:
-        """Takes the places of the runs above these runs."""
-
-    def known(self) -> Collection[tuple[str, int]]:
-        """The places that bodies have, or that are on their way back, by name and number."""
-
-
 class PlaceDesk:
     """Belongs to the engine's loop. ``record`` records the limits that the program has registered,
     ``limits`` are the names of those that its tasks and workflows use.
 
     Of the waiters in ``_unasked`` the database does not know. ``_back`` and ``_left`` are places
-    and waiters that the next transaction removes, ``_again`` limits of which it gives places. Those
-    in ``_undecided`` have asked, and another transaction has yet to look at their limits. At
+    and waiters that the next transaction removes, ``_again`` limits of which it gives places. At
     ``_look_at`` a limit may have places because of its rate. ``_settings`` are those of all limits
     at the last look. ``_forgotten`` counts runs that have left this runner. While it
     ``_is_unsure`` a transaction had no answer that has not been sent again since. Of each limit
@@ -92,7 +70,7 @@ class PlaceDesk:
         self._unasked: dict[Unit, None] = {}
         self._back: list[Grant] = []
         self._left: dict[Unit, None] = {}
-        self._undecided: list[Unit] = []
+        self._undecided = Undecided(waiting)
         self._again: set[str] = set()
         self._names: set[str] = set()
         self._given: dict[str, int] = {}
@@ -265,17 +243,7 @@ class PlaceDesk:
         if given is None:
             return
         self._take(given)
-        asked = dict.fromkeys([*self._undecided, *[each.unit for each in requests]])
-        self._undecided = []
-        denied: list[Unit] = []
-        for unit in asked:
-            waiter = self._waiting.waiter(unit)
-            if waiter is None or unit in self._unasked:  # it has its places, or asks once more
-                continue
-            is_decided = given.again.isdisjoint(names_of(waiter))
-            (denied if is_decided else self._undecided).append(unit)
-        if denied:
-            self._waiting.deny(denied)
+        self._undecided.answered([each.unit for each in requests], given, self._unasked)
         if self._is_unsure:
             self._is_unsure, self._has_news = False, True
             self._wakeup.wake()
@@ -357,8 +325,3 @@ class PlaceDesk:
         if self._unclaimed.is_concerned:
             await self._store.free_places(self._runner_id.current)
             await self._store.tend_places(0)
-
-
-def names_of(waiter: Waiter) -> set[str]:
-    """The limits of which a waiter needs places."""
-    return {name for name, _ in waiter.needs}
