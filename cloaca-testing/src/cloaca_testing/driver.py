@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
 
 from cloaca_core.engine.runtime.thread_calls import CallFuture
 from cloaca_core.errors import RunnerClosedError, RunnerUsageError
@@ -95,6 +95,8 @@ class Driver:
     triggers that rest.
     """
 
+    kind_of_loop: ClassVar[type[DrivenLoop]] = DrivenLoop
+
     def __init__(self, stand_ins: StandIns, *, autoskip: bool) -> None:
         self.revive: Callable[[], None] = _no_next
         self.stand_ins: StandIns = stand_ins
@@ -104,7 +106,7 @@ class Driver:
         self.look_again: Callable[[], object] = _never
         self._acts = 0
         self.context: contextvars.Context = contextvars.copy_context()
-        self.loop: DrivenLoop = self._new_loop(BOOT)
+        self.loop: DrivenLoop = self.kind_of_loop(self, BOOT)
         self._bodies: deque[Callable[[], None]] = deque()
         self._dead: list[DrivenLoop] = []
         self._entered = threading.Lock()
@@ -137,14 +139,11 @@ class Driver:
 
     def next_loop(self) -> DrivenLoop:
         """Make the loop of the next engine; it goes on at the same time. Returns the old one."""
-        before, self.loop = self.loop, self._new_loop(self.loop.time())
+        before, self.loop = self.loop, self.kind_of_loop(self, self.loop.time())
         self._dead.append(before)  # closed last: threads of the database may still answer to it
         self._bodies.clear()
         self.killed = False
         return before
-
-    def _new_loop(self, now: float) -> DrivenLoop:
-        return DrivenLoop(self, now)
 
     def close(self) -> None:
         """Close all loops."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 from cloaca_core.client.async_handles import AsyncRunHandle
 from cloaca_core.errors import CloacaError
-from cloaca_testing.driver import DrivenLoop, Driver
+from cloaca_testing.driver import Driver
 from cloaca_testing.simulation.checks import Said
 from cloaca_testing.simulation.loops import WorldLoop
 from cloaca_testing.stand_ins import StandIns
@@ -52,8 +52,7 @@ class Offered(Protocol):
 class CallersDriver(Driver):
     """Drives the loop of the callers."""
 
-    def _new_loop(self, now: float) -> DrivenLoop:
-        return WorldLoop(self, now)
+    kind_of_loop = WorldLoop
 
 
 class Callers:

@@ -41,12 +41,11 @@ LONGEST_BODY = 4.0
 class WorldDriver(Driver):
     """A driver whose waits let the whole world go on."""
 
+    kind_of_loop = WorldLoop
+
     def __init__(self, member: Member) -> None:
         super().__init__(member.world.stand_ins, autoskip=True)
         self.member = member
-
-    def _new_loop(self, now: float) -> DrivenLoop:
-        return WorldLoop(self, now)
 
     def _wait_for(self, is_over: Callable[[], bool], seconds: float | None, why: str) -> None:
         self.member.world.go_on(lambda: self.killed or is_over(), why, seconds)
