@@ -34,7 +34,7 @@ from dev.environments.interpreters import Interpreter
 from dev.project import ALL, BACKENDS, BESIDE, PYTHON_LEAST, ROOT, SQLITE, TESTS, backend_named
 
 EACH = ("process", "model", "pages")
-ONCE = ("unit", "virtual", "conformance", "packaging", "dispatcher")
+ONCE = ("unit", "virtual", "simulation", "conformance", "packaging", "dispatcher")
 EXECUTORS = "executors"
 BROWSER = "browser"
 SCENARIOS = "scenarios"
@@ -113,6 +113,7 @@ SECONDS: dict[str, float] = {
     "unit/testing/test_runs_that_wait.py": 10,
     "unit/tools/transfer/test_copy.py": 10,
     "unit/tools/transfer/test_import_0x.py": 8,
+    "simulation": 10,
     "virtual": 1.5,
     "virtual/test_eviction.py": 3,
     "virtual/test_faults_in_loops.py": 8,
