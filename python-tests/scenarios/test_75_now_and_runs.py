@@ -381,7 +381,7 @@ def test_failed_runs_stand_by_their_errors(browser: TestClient, ids: list[str]) 
     text = page(browser, "/runs?group=error&q=workflow:order")
 
     assert rows(text) == []
-    assert "2 TimeoutError" in words(text)
+    assert "2 runs TimeoutError" in words(text)
     assert "cloaca runs list workflow:order --group error" in words(text)
     (address,) = re.findall(r'href="([^"]*)">TimeoutError<', text)
     assert rows(page(browser, unescape(address))) == [ids[2], ids[1]]
