@@ -120,7 +120,8 @@ def decide(wanted: Wanted, limits: Mapping[str, LimitSettings], lines: Iterable[
 
 class _Giving:
     """One decision on its way. ``_known`` has the waiters that were read and still wait, each with
-    the line in which it stands; requests stand in none at first.
+    the line in which it stands; requests stand in none at first. ``_opens`` keeps when lines open,
+    each until a place of it is given.
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class _Giving:
         self._limits = limits
         self._lines = {line.need: line for line in lines}
         self._before = dict(self._lines)
+        self._opens: dict[Need, Instant] = {}
         self._known = KnownWaiters(wanted.runner_id)
         for each in wanted.requests:
             self._known.put(each, None)
@@ -254,11 +256,12 @@ class _Giving:
     ) -> list[tuple[Waiter, Need | None]]:
         """The first known waiter of each line of a limit that may have a place, with its line."""
         has_room = self._has_room((name, ALL_KEYS))
+        known = self._known
         return [
             (first, line)
-            for line in self._known.lines(name)
+            for line in known.lines(name)
             if line is None or (has_room and self._is_open(line))
-            if (first := self._known.first(name, line, by_age=by_age, own=own)) is not None
+            if (first := known.oldest(name, line) if by_age else known.first(name, line, own=own))
         ]
 
     def _next(self) -> tuple[Waiter, Need | None] | None:
@@ -285,7 +288,9 @@ class _Giving:
         return line[1] == ALL_KEYS or self._has_room(line)
 
     def _has_room(self, need: Need) -> bool:
-        return self._opens_at(self._lines[need]) <= self._now
+        if (opens_at := self._opens.get(need)) is None:
+            opens_at = self._opens[need] = self._opens_at(self._lines[need])
+        return opens_at <= self._now
 
     def _opens_at(self, line: Line) -> Instant:
         """When the limit or the key has a place, as far as it is a matter of time."""
@@ -313,6 +318,7 @@ class _Giving:
             _, rate = bounds(self._limits[row.name], row.key)
             tat = row.tat if rate is None else taken(rate, row.tat, self._now)
             self._lines[need] = row._replace(held=row.held + 1, tat=tat, given=row.given + 1)
+            self._opens.pop(need, None)
         name = waiter.needs[0][0]
         number = self._whole(name).given
         grant = Grant(name, number, *waiter.unit, waiter.runner_id, waiter.needs, self._now)

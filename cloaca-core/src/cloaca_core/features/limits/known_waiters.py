@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from cloaca_core.features.limits.records import Need, Unit, Waiter
 from cloaca_core.features.limits.waiters_read import Place, place_of
@@ -13,15 +13,17 @@ from cloaca_core.features.limits.waiters_read import Place, place_of
 class KnownWaiters:
     """Each stands in a line, or in none at first: then it counts for the first of its limits.
 
-    For each of these the heaps have the places of its waiters, by rank or by age, and those of the
-    waiters of ``own``, a runner. The places of waiters that have left or moved are dropped as they
+    For each of these ``_heaps`` has the places of its waiters by rank, also of those of ``own``, a
+    runner, alone. ``_ages`` has them by age, of lines that were asked for so: few decisions reach a
+    place that goes to the oldest. The places of waiters that have left or moved are dropped as they
     come to the head.
     """
 
     def __init__(self, own: str | None) -> None:
         self._own = own
         self._of: dict[Unit, tuple[Waiter, Need | None]] = {}
-        self._heaps: dict[tuple[str, Need | None], dict[tuple[bool, bool], list[Place]]] = {}
+        self._heaps: dict[tuple[str, Need | None, bool], list[Place]] = {}
+        self._ages: dict[tuple[str, Need | None], list[Place]] = {}
         self._lines: dict[str, dict[Need | None, None]] = defaultdict(dict)
         self._counts: Counter[str] = Counter()
 
@@ -31,17 +33,18 @@ class KnownWaiters:
 
     def put(self, waiter: Waiter, line: Need | None) -> None:
         """A waiter stands in this line from now on."""
-        self.remove(waiter.unit)
-        self._of[waiter.unit] = waiter, line
+        unit = waiter.unit
+        self.remove(unit)
+        self._of[unit] = waiter, line
         name = _name(waiter, line)
         self._counts[name] += 1
         self._lines[name][line] = None
-        heaps = self._heaps.setdefault((name, line), {})
-        for by_age in (False, True):
-            place = place_of(waiter, by_age=by_age)
-            heappush(heaps.setdefault((by_age, False), []), place)
-            if waiter.runner_id == self._own:
-                heappush(heaps.setdefault((by_age, True), []), place)
+        place = waiter.rank, waiter.since, *unit
+        heappush(self._heaps.setdefault((name, line, False), []), place)
+        if waiter.runner_id == self._own:
+            heappush(self._heaps.setdefault((name, line, True), []), place)
+        if (ages := self._ages.get((name, line))) is not None:
+            heappush(ages, (0, *place[1:]))
 
     def remove(self, unit: Unit) -> None:
         """A waiter stands in no line any more."""
@@ -56,11 +59,21 @@ class KnownWaiters:
         """The lines of a limit in which waiters may stand, None for those that stand in none."""
         return self._lines.get(name, {})
 
-    def first(
-        self, name: str, line: Need | None, *, by_age: bool, own: bool = False
+    def first(self, name: str, line: Need | None, *, own: bool = False) -> Waiter | None:
+        """The first waiter in a line by rank, or of a runner's own ones."""
+        return self._head(self._heaps.get((name, line, own), []), name, line, by_age=False)
+
+    def oldest(self, name: str, line: Need | None) -> Waiter | None:
+        """The waiter in a line that arrived first."""
+        if (ages := self._ages.get((name, line))) is None:
+            here = [each for each, at in self if at == line and _name(each, line) == name]
+            ages = self._ages[name, line] = [place_of(each, by_age=True) for each in here]
+            heapify(ages)
+        return self._head(ages, name, line, by_age=True)
+
+    def _head(
+        self, heap: list[Place], name: str, line: Need | None, *, by_age: bool
     ) -> Waiter | None:
-        """The first waiter in a line, or of a runner's own ones."""
-        heap = self._heaps[name, line].get((by_age, own), [])
         while heap:
             _, _, run_id, task_id, item = place = heap[0]
             if (found := self._of.get((run_id, task_id, item))) is not None:

@@ -278,7 +278,8 @@ class LimitedUnits:
                 if key in denied:
                     kept[key] = self._waiting.pop(key).waiter.needs
         self.take_units(run, found)
-        held = {(each.run_id, each.task_id, each.item) for each in self._held.values()}
+        places = self._held.values() if denied else ()
+        held = {(each.run_id, each.task_id, each.item) for each in places}
         maps, staying = self._groups.take(run, denied, held)
         self._in_line.keep(run, kept | staying)
         return found | dict.fromkeys(maps, FRESH)

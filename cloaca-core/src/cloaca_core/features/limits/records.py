@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from cloaca_core.store.batch import Kind
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 NEVER: Final = 2**62
 """In ``Line.opens_at``: not by time, but when a place is given back."""
+
+KEPT_TEXTS: Final = 1024
+"""Needs whose texts are remembered: those of many waiters are the same."""
 
 Need: TypeAlias = tuple[str, str]
 """The name of a limit and a key of it, or ``ALL_KEYS``. Also names the line that waits for it."""
@@ -234,11 +238,13 @@ def _position(rank: int | None, since: Instant | None) -> Position | None:
     return None if rank is None or since is None else (rank, since)
 
 
+@lru_cache(KEPT_TEXTS)
 def line_id(need: Need) -> str:
     """The key of a line's row."""
     return json.dumps(need)
 
 
+@lru_cache(KEPT_TEXTS)
 def need_of(line: str) -> Need:
     """The inverse of ``line_id``."""
     name, key = json.loads(line)
@@ -250,11 +256,13 @@ def grant_id(name: str, number: int) -> str:
     return json.dumps([name, number])
 
 
+@lru_cache(KEPT_TEXTS)
 def needs_text(needs: tuple[Need, ...]) -> str:
     """Needs as one text."""
     return json.dumps(needs)
 
 
+@lru_cache(KEPT_TEXTS)
 def needs_of(text: str) -> tuple[Need, ...]:
     """The inverse of ``needs_text``."""
     return tuple([(name, key) for name, key in json.loads(text)])
