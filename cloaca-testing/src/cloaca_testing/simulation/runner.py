@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from cloaca_core.assembly.host import EngineHost
 from cloaca_core.client.async_runner import AsyncRunner
@@ -41,7 +41,7 @@ LONGEST_BODY = 4.0
 class WorldDriver(Driver):
     """A driver whose waits let the whole world go on."""
 
-    kind_of_loop = WorldLoop
+    kind_of_loop: ClassVar[type[DrivenLoop]] = WorldLoop
 
     def __init__(self, member: Member) -> None:
         super().__init__(member.world.stand_ins, autoskip=True)
@@ -168,10 +168,11 @@ class Member:
 
     def __init__(self, world: Surroundings, number: int, skew: float) -> None:
         self.world: Surroundings = world
-        self.name = f"runner {number + 1}"
-        self.chance = random.Random(f"{self.name} of {world.seed}")  # noqa: S311 - no secret
-        self.awake_at = 0.0
-        self.disturbed_at = 0.0
+        self.name: str = f"runner {number + 1}"
+        seed = f"{self.name} of {world.seed}"
+        self.chance: random.Random = random.Random(seed)  # noqa: S311 - no secret
+        self.awake_at: float = 0.0
+        self.disturbed_at: float = 0.0
         self.lost: list[tuple[str, str | None]] = []
         self.store: MemberStore | None = None
         self.host: SimulatedHost | None = None
@@ -180,10 +181,10 @@ class Member:
         self._make()
 
     def _make(self) -> None:
-        self.driver = WorldDriver(self)
+        self.driver: WorldDriver = WorldDriver(self)
         self.loop: DrivenLoop = self.driver.loop
         self.loop.jump_to(self.world.now)
-        self.clock = VirtualClock(lambda: self.loop, self.world.start)
+        self.clock: VirtualClock = VirtualClock(lambda: self.loop, self.world.start)
         self.clock.step(self._skew)
 
     def set_clock(self, seconds: float) -> None:
@@ -211,7 +212,7 @@ class Member:
         self.disturbed_at = self.world.now
         self.world.story.tell(self.name, "starts")
         self.host = host = SimulatedHost(self)
-        self.runner = _Runner(host)
+        self.runner: AsyncRunner = _Runner(host)
         opening = host.open()
         self.loop.set_exception_handler(self._broke)
         opening.add_done_callback(lambda future: self._opened(host, future))

@@ -60,17 +60,17 @@ class World:
         workflow: str,
     ) -> None:
         self.seed = seed
-        self.now = BOOT
+        self.now: float = BOOT
         self.start: datetime = BEGINNING
         self.registry = registry
         self.config = config
-        self.stand_ins = StandIns()
-        self.place = OneDatabase()
+        self.stand_ins: StandIns = StandIns()
+        self.place: OneDatabase = OneDatabase()
         self.clock: VirtualClock = VirtualClock(lambda: cast("Any", self), BEGINNING)
-        self.story = Story(lambda: self.now - BOOT)
-        self.checks = Checks(self.story)
+        self.story: Story = Story(lambda: self.now - BOOT)
+        self.checks: Checks = Checks(self.story)
         totals = {each.name: each.settings.total for each in registry.limits()}
-        self.bodies = Bodies(self.story, lambda: self.rows(), totals)
+        self.bodies: Bodies = Bodies(self.story, lambda: self.rows(), totals)
         self.dead: list[Driver] = []
         self._order = random.Random(f"order {seed}")  # noqa: S311 - no secret
         self._store: Store | None = None
@@ -80,10 +80,10 @@ class World:
         self._rows: Rows | None = None
         self._steps = 0
         skews = random.Random(f"skew {seed}")  # noqa: S311 - no secret
-        self.members = [
+        self.members: list[Member] = [
             Member(self, each, skews.uniform(-faults.skew, faults.skew)) for each in range(runners)
         ]
-        self.callers = Callers(self, workflow, acts, start)
+        self.callers: Callers = Callers(self, workflow, acts, start)
         self._events = events
         self._quiet_at = faults.seconds
 
