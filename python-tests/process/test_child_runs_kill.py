@@ -39,8 +39,9 @@ def each_child_ran_once(fleet: Fleet, parent: str) -> None:
 @pytest.mark.parametrize(
     "point",
     [
-        *(f"journal.before_commit:{count}" for count in (2, 4, 6)),
-        *(f"journal.after_commit:{count}" for count in (1, 3, 5, 7)),
+        # A busy machine writes more with one commit: the later ones may not come.
+        *(f"journal.before_commit:{count}" for count in (2, 3, 5)),
+        *(f"journal.after_commit:{count}" for count in (1, 2, 3, 5)),
         "child.after_end:1",
         "child.after_end:2",
         "wait.after_open:1",
