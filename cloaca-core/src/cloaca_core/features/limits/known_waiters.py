@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 
 from cloaca_core.features.limits.records import Need, Unit, Waiter
 from cloaca_core.features.limits.waiters_read import Place, place_of
@@ -14,8 +14,8 @@ class KnownWaiters:
     """Each stands in a line, or in none at first: then it counts for the first of its limits.
 
     For each of these ``_heaps`` has the places of its waiters by rank, also of those of ``own``, a
-    runner, alone. ``_ages`` has them by age, of lines that were asked for so: few decisions reach a
-    place that goes to the oldest. The places of waiters that have left or moved are dropped as they
+    runner, alone. ``_ages`` has them by age, of limits that were asked for so: few decisions reach
+    a place that goes to the oldest. The places of waiters that have left or moved are dropped as they
     come to the head.
     """
 
@@ -23,7 +23,7 @@ class KnownWaiters:
         self._own = own
         self._of: dict[Unit, tuple[Waiter, Need | None]] = {}
         self._heaps: dict[tuple[str, Need | None, bool], list[Place]] = {}
-        self._ages: dict[tuple[str, Need | None], list[Place]] = {}
+        self._ages: dict[str, dict[Need | None, list[Place]]] = {}
         self._lines: dict[str, dict[Need | None, None]] = defaultdict(dict)
         self._counts: Counter[str] = Counter()
 
@@ -43,8 +43,8 @@ class KnownWaiters:
         heappush(self._heaps.setdefault((name, line, False), []), place)
         if waiter.runner_id == self._own:
             heappush(self._heaps.setdefault((name, line, True), []), place)
-        if (ages := self._ages.get((name, line))) is not None:
-            heappush(ages, (0, *place[1:]))
+        if (ages := self._ages.get(name)) is not None:
+            heappush(ages.setdefault(line, []), (0, *place[1:]))
 
     def remove(self, unit: Unit) -> None:
         """A waiter stands in no line any more."""
@@ -65,11 +65,12 @@ class KnownWaiters:
 
     def oldest(self, name: str, line: Need | None) -> Waiter | None:
         """The waiter in a line that arrived first."""
-        if (ages := self._ages.get((name, line))) is None:
-            here = [each for each, at in self if at == line and _name(each, line) == name]
-            ages = self._ages[name, line] = [place_of(each, by_age=True) for each in here]
-            heapify(ages)
-        return self._head(ages, name, line, by_age=True)
+        if (ages := self._ages.get(name)) is None:
+            ages = self._ages[name] = {}
+            for each, at in self:
+                if _name(each, at) == name:
+                    heappush(ages.setdefault(at, []), place_of(each, by_age=True))
+        return self._head(ages.get(line, []), name, line, by_age=True)
 
     def _head(
         self, heap: list[Place], name: str, line: Need | None, *, by_age: bool
