@@ -1,4 +1,4 @@
-"""``simulate``: a story follows from its seed, and one that fails says what happened."""
+"""``simulate``: a story follows from its seed, and a failing story says what happened."""
 
 from __future__ import annotations
 

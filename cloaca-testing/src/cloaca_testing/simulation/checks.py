@@ -67,7 +67,7 @@ class Checks:
         ]
         known = set(keyed)
         if len(known) < len(keyed):
-            raise BrokenPromiseError("a message was sent twice with one key, and is there twice")
+            raise BrokenPromiseError("a message that was sent twice with one key exists twice")
         for run_id, key in self.sent - known:
             name = self._story.run(run_id)
             raise BrokenPromiseError(

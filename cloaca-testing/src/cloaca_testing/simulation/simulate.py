@@ -99,9 +99,8 @@ def simulate(
     pause and retry. Each story follows from its seed. Raises ``SimulationError``, with the shortest
     story that was found, where a promise is broken: what was acknowledged exists, a recorded result
     never changes, a key has one input, no body begins twice in one epoch or after its result was
-    recorded, and all runs end once the faults stop. Bodies run for real, and may raise errors of
-    their own that the test looks at: an ``AssertionError`` of a body that the callers' code should
-    see is a failed run, no broken promise.
+    recorded, and all runs end once the faults stop. Bodies run for real. An error that a body
+    raises, an ``AssertionError`` too, fails its run and breaks no promise.
 
     * ``workflow``: its name, or its builder
     * ``seeds``: one story each; ``seeds=[17]`` tells story 17 again

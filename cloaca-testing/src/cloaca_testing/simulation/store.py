@@ -92,7 +92,7 @@ class MemberStore(StoreView):
 
 
 def told(name: str, args: tuple[Any, ...], answer: Any, run: Callable[[str], str]) -> list[str]:
-    """Words for what an operation has done; none for one that is of no interest."""
+    """Words for what an operation has done; none if a reader of the story need not know."""
     if name == "commit":
         batch = args[0]
         lines = [f"recorded: {run(row.id)} was submitted" for row in batch.new_runs]
