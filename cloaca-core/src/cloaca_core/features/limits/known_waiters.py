@@ -15,8 +15,8 @@ class KnownWaiters:
 
     For each of these ``_heaps`` has the places of its waiters by rank, also of those of ``own``, a
     runner, alone. ``_ages`` has them by age, of limits that were asked for so: few decisions reach
-    a place that goes to the oldest. The places of waiters that have left or moved are dropped as they
-    come to the head.
+    a place that goes to the oldest. The places of waiters that have left or moved are dropped as
+    they come to the head.
     """
 
     def __init__(self, own: str | None) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MOST_CHILDREN: Final = 1_000
 """Children of a run that a list counts."""
 MOST_PLACES: Final = 1_000
-"""Waits for places of limits that a list reads."""
+"""Waits for places of limits that a list reads at a time."""
 
 RunLine: TypeAlias = RunInfo
 """A run as lists of an ``Observer`` have it."""
@@ -72,8 +72,14 @@ async def awaited_limits(
     """
     others = {each.run_id for each in waits}
     ids = [row.id for row in rows if row.status == RowStatus.WAITING and row.id not in others]
-    found = await engine.store.limit_waits(ids, MOST_PLACES) if ids else []
-    return {each.run_id: each.need[0] for each in reversed(found)}
+    limits: dict[str, str] = {}
+    while ids:
+        found = await engine.store.limit_waits(ids, MOST_PLACES)
+        for each in found:
+            limits.setdefault(each.run_id, each.need[0])
+        # The waits of one run may have filled the answer.
+        ids = [each for each in ids if each not in limits] if len(found) == MOST_PLACES else []
+    return limits
 
 
 async def children_of(engine: Looks, rows: Sequence[RunRow]) -> dict[str, int]:

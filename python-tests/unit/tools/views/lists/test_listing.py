@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -12,6 +12,7 @@ from model.memory_store import MemoryStore
 
 from cloaca_core.features.explain.facts import RunnerState
 from cloaca_core.features.explain.records import RunnerLoad
+from cloaca_core.features.limits.records import LimitWait
 from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.rows import RunRow
 from cloaca_core.values.times.rfc3339 import rfc3339
@@ -19,7 +20,13 @@ from cloaca_core.values.waits import NEVER
 from cloaca_core.views.task_results import Wait
 from cloaca_testing.conformance.commits import submit
 from cloaca_testing.conformance.rows import NOW, new_run, runner
-from cloaca_tools.views.lists.listing import Listed, run_page, without_runner
+from cloaca_tools.views.lists.listing import (
+    MOST_PLACES,
+    Listed,
+    awaited_limits,
+    run_page,
+    without_runner,
+)
 from cloaca_tools.views.lists.search import Page
 
 if TYPE_CHECKING:
@@ -53,6 +60,27 @@ def test_one_in_the_line_of_a_limit_waits_for_its_place() -> None:
     (line,) = run_page(page).runs
 
     assert line.waits_for == Wait("limit", "api")
+
+
+class ManyWaits:
+    """The waits of runs for limits, by run, in the order of the store."""
+
+    def __init__(self, **waits: int) -> None:
+        self._rows = [
+            LimitWait(run_id, f"t{number:04}", -1, (f"of {run_id}", ""), NOW)
+            for run_id, count in sorted(waits.items())
+            for number in range(count)
+        ]
+
+    async def limit_waits(self, run_ids: Collection[str], limit: int) -> list[LimitWait]:
+        return [each for each in self._rows if each.run_id in run_ids][:limit]
+
+
+async def test_a_run_with_many_waits_hides_no_other_one() -> None:
+    looks = cast("Looks", SimpleNamespace(store=ManyWaits(a=2 * MOST_PLACES, b=1)))
+    rows = [run(each, status="Waiting") for each in ("a", "b", "c")]
+
+    assert await awaited_limits(looks, rows, ()) == {"a": "of a", "b": "of b"}
 
 
 def test_one_that_has_not_begun_is_only_due() -> None:
