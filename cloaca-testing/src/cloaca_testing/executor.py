@@ -103,12 +103,14 @@ class DrivenExecutor(Executor):
         super().__init__(thread_slots, async_slots, loop, broken)
         assert isinstance(loop, DrivenLoop)
         self._driver = driver = loop.driver
-        self._use(DrivenCalls(thread_slots, driver), DrivenCoroutines(async_slots, driver))
-
-    def _use(self, calls: DrivenCalls, coroutines: DrivenCoroutines) -> None:
+        calls, coroutines = self._bodies(thread_slots, async_slots)
         self._calls, self._coroutines = calls, coroutines
         self._places = {THREADS: calls, COROUTINES: coroutines}
-        self._driver.has_coroutines = lambda: bool(coroutines.running)
+        driver.has_coroutines = lambda: bool(coroutines.running)
+
+    def _bodies(self, threads: int, coroutines: int) -> tuple[DrivenCalls, DrivenCoroutines]:
+        """The places of sync and of async bodies, so many of each."""
+        return DrivenCalls(threads, self._driver), DrivenCoroutines(coroutines, self._driver)
 
     def submit(self, work: Work) -> None:
         self._stand_in(work)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from cloaca_core.assembly.engine import Engine
     from cloaca_core.assembly.store import Store
-    from cloaca_core.engine.execute.executor import Pools
     from cloaca_core.engine.execute.work import Work
     from cloaca_core.store.protocol import StoreOptions
     from cloaca_testing.simulation.surroundings import Surroundings
@@ -95,19 +94,11 @@ class _Coroutines(DrivenCoroutines):
 class SimulatedBodies(DrivenExecutor):
     """Places for bodies that take time."""
 
-    def __init__(
-        self,
-        thread_slots: int,
-        async_slots: int,
-        loop: asyncio.AbstractEventLoop,
-        broken: Callable[[str], None] = lambda _: None,
-        pools: Pools | None = None,
-    ) -> None:
-        super().__init__(thread_slots, async_slots, loop, broken, pools)
+    def _bodies(self, threads: int, coroutines: int) -> tuple[_Calls, _Coroutines]:
         driver = self._driver
         assert isinstance(driver, WorldDriver)
-        calls = _Calls(thread_slots, driver, driver.member)
-        self._use(calls, _Coroutines(async_slots, driver, driver.member))
+        member = driver.member
+        return _Calls(threads, driver, member), _Coroutines(coroutines, driver, member)
 
 
 class SimulatedHost(HarnessHost):
