@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry, default_registry
 from cloaca_core.errors import ConfigError
-from cloaca_testing.simulation.chance import one_chance
 from cloaca_testing.simulation.plan import Acts, Event, Faults, plan
-from cloaca_testing.simulation.world import World
 from cloaca_testing.virtual_loop import StandstillError
 
 if TYPE_CHECKING:
@@ -176,6 +174,10 @@ class _Teller:
 
     def tell(self, seed: int, events: Sequence[Event]) -> Story:
         """Tell a story to its end, or to the promise that is broken."""
+        # they load the engine, which a test session may not need
+        from cloaca_testing.simulation.chance import one_chance
+        from cloaca_testing.simulation.world import World
+
         with _silence(), one_chance(seed):
             world = World(
                 seed, events, self._registry, copy.copy(self._config), self._runners,
