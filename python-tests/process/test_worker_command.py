@@ -266,15 +266,16 @@ def run_command(url: str, folder: Path, stdout: int) -> Iterator[Program]:
             process.kill()
 
 
-def test_ctrl_c_leaves_a_run_to_the_workers_and_says_how_to_find_it(
-    database_url: str, client: cloaca.Client, tmp_path: Path
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_a_run_to_the_workers_and_says_how_to_find_it(
+    database_url: str, client: cloaca.Client, tmp_path: Path, number: signal.Signals
 ) -> None:
     with run_command(database_url, tmp_path, subprocess.PIPE) as command:
         assert command.process.stdout is not None
         awaited = {"begun", "Running"}  # in any order: the body writes, and the command
         while awaited:
             awaited -= set(command.process.stdout.readline().split())
-        command.process.send_signal(signal.SIGINT)
+        command.process.send_signal(number)
 
         assert command.end() == 130
         assert command.process.stderr is not None

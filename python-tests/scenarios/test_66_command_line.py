@@ -1131,6 +1131,24 @@ def test_the_check_warns_of_a_rule_that_ignores_a_failure(command: Command, tmp_
     assert [each[: len(warning)] for each in row["warnings"]] == [warning]
 
 
+def test_the_check_warns_of_a_limit_that_the_program_does_not_define(
+    command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "bounded.py").write_text(
+        "import cloaca\n"
+        "cloaca.register_limit(cloaca.Limit('api', total=2))\n"
+        "with cloaca.WorkflowBuilder('parcel'):\n"
+        "    cloaca.task(id='charge', limits=['api', 'ap1'])(print)\n"
+    )
+
+    (warning,) = command("workflows", "check", "-A", "bounded").stderr.splitlines()
+
+    assert warning == (
+        "warning: public::embedded::parcel: limit 'ap1' of public::embedded::parcel::charge "
+        "is not defined in this program"
+    )
+
+
 @pytest.mark.parametrize(
     ("line", "error"),
     [("cloaca.WorkflowBuilder('')", "DefinitionError: "), ("def", "SyntaxError: ")],

@@ -1,7 +1,11 @@
-"""Ctrl-C of a command that looks on at a run: the run goes on, and the command says where."""
+"""Ctrl-C of a command that looks on at a run, or executes it: the run goes on elsewhere, and the
+command says where.
+"""
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,3 +25,18 @@ def leaving(run_id: str, again: str = "watch") -> Iterator[None]:
     except KeyboardInterrupt:
         note(f"\nThe run goes on: cloaca runs {again} {run_id}")
         click.get_current_context().exit(exits.INTERRUPTED)
+
+
+@contextmanager
+def termination_as_ctrl_c() -> Iterator[None]:
+    """Within the block SIGTERM raises KeyboardInterrupt, as Ctrl-C does; in the main thread, which
+    alone hears signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -21,6 +21,7 @@ from cloaca_tools.cli.arguments import (
 from cloaca_tools.cli.completion import WORKFLOWS
 from cloaca_tools.cli.known_workflows import naming_known, recorded_names
 from cloaca_tools.cli.output import Output, json_text, note, output_options
+from cloaca_tools.cli.runs.leaving import termination_as_ctrl_c
 from cloaca_tools.cli.runs.live import follow
 from cloaca_tools.cli.where import Where, app_options, opened, pass_where
 
@@ -70,9 +71,9 @@ def command(
 ) -> None:
     """Run WORKFLOW here and watch it to its end; the exit code says how it ended.
 
-    Executes this run and the runs that its bodies submit, and claims nothing else. Ctrl-C leaves
-    the run to the workers of the database. With --detach it is only submitted, and its id is
-    written.
+    Executes this run and the runs that its bodies submit, and claims nothing else. Ctrl-C
+    or SIGTERM leaves the run to the workers of the database. With --detach it is only submitted,
+    and its id is written.
     """
     if delay is not None and not detach:
         raise click.UsageError("--delay needs --detach: this command would have to wait so long")
@@ -120,7 +121,10 @@ def _run(
         name = registry.find(workflow).namespace
     run: RunHandle | None = None
     try:
-        with opened(lambda: OwnRunner(url, registry=registry, schema=schema)) as runner:
+        with (
+            termination_as_ctrl_c(),
+            opened(lambda: OwnRunner(url, registry=registry, schema=schema)) as runner,
+        ):
             run = runner.begin_run(name, context, **options)
             if not run.created:
                 note(f"run {run.id} has this key already")
@@ -131,7 +135,7 @@ def _run(
 
 
 def _left(run: RunHandle | None) -> str:
-    """Where the run is to be found that Ctrl-C has left. Its last task may have ended meanwhile."""
+    """Where the run is to be found that a signal has left. Its last task may have ended since."""
     if run is None:
         return "If the run has begun, it is left to the workers of this database: cloaca runs list"
     return (

@@ -24,6 +24,8 @@ from cloaca_tools.cli.where import (
 from cloaca_tools.cli.words import ago
 
 if TYPE_CHECKING:
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.definition.workflow import Workflow
     from cloaca_tools.views import WorkflowStatistics
 
 
@@ -130,27 +132,42 @@ def graph(where: Where, out: Output, workflow: str) -> None:
 def check(ctx: click.Context, where: Where, out: Output) -> None:
     """Import the workflows of -A, which checks their definitions; opens no database.
 
-    Warnings tell of tasks that may run although a task that they depend on failed.
+    Warnings tell of tasks that may run although a task that they depend on failed, and of limits
+    that are not defined here: a runner opens only if its database knows them.
     """
     try:
-        found = where.needed_registry().workflows()
+        registry = where.needed_registry()
     except BrokenProgram as error:
         note(error.message)
         ctx.exit(exits.FOUND)
+    found = registry.workflows()
+    warnings = {
+        each.namespace: [*each.warnings(), *_undefined_limits(registry, each)] for each in found
+    }
     rows = [
         {
             "workflow_name": each.name,
             "workflow": each.namespace,
             "tasks": len(each.tasks),
-            "warnings": list(each.warnings()),
+            "warnings": warnings[each.namespace],
         }
         for each in found
     ]
     out.listing("workflows", rows, _CHECKED, empty=f"{where.app_name()} defines no workflow.")
-    for each in found:
-        for told in each.warnings():
-            note(f"warning: {each.namespace}: {told}")
+    for workflow, told in warnings.items():
+        for each in told:
+            note(f"warning: {workflow}: {each}")
     ctx.exit(exits.OK if rows else exits.FOUND)
+
+
+def _undefined_limits(registry: Registry, workflow: Workflow) -> list[str]:
+    from cloaca_core.definition.limits.known import unknown_limits
+
+    unknown = unknown_limits([workflow], registry.limits())
+    return [
+        f"limit {each.name!r} of {', '.join(each.users)} is not defined in this program"
+        for each in unknown
+    ]
 
 
 _CHECKED = (

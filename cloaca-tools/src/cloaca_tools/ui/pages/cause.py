@@ -17,7 +17,7 @@ _NAMED: Final = 3
 """Tasks that are named; more are counted."""
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
 _HELP: Final[dict[str, str]] = {
-    "no_runner": "It starts as soon as a program with this workflow opens a runner.",
+    "no_runner": "The next program with this workflow that opens a runner takes it up.",
     "unserved": "Open a runner in the program that defines this workflow.",
     "queue_unserved": "Open a runner that serves this queue.",
     "task_unserved": "Open a runner whose version of the workflow has these tasks.",
