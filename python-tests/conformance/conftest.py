@@ -1,10 +1,14 @@
-"""The short form of the tests leaves out what a database in memory has in common with a file."""
+"""The short form of the tests leaves out what a database in memory has in common with a file, and
+the contract of the model, which random operations compare with both backends in that form, too.
+"""
 
 from __future__ import annotations
 
 import pytest
 
 from cloaca_testing.conformance import StoreConformance
+
+_AGAIN = ("TestSqliteMemory", "TestMemoryStore")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -14,6 +18,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     shared = set(dir(StoreConformance))
     for item in items:
-        in_memory = item.parent is not None and item.parent.name == "TestSqliteMemory"
-        if in_memory and getattr(item, "originalname", item.name) in shared:
+        again = item.parent is not None and item.parent.name in _AGAIN
+        if again and getattr(item, "originalname", item.name) in shared:
             item.add_marker(pytest.mark.full)
