@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from cloaca_core.features.limits.known_waiters import KnownWaiters
+from cloaca_core.features.limits.known_waiters import Head, KnownWaiters
 from cloaca_core.features.limits.lines import (
     all_needs,
     bounds,
@@ -151,7 +151,7 @@ class _Giving:
 
     def decide(self) -> Deciding:
         """See ``decide`` of this module."""
-        needs = {need for each in self._wanted.requests for need in all_needs(each)}
+        needs = {need for each in self._wanted.requests for need in all_needs(each.needs)}
         needs |= {(name, ALL_KEYS) for name in self._limits}
         for need in self._wanted.released:
             needs |= {need, (need[0], ALL_KEYS)}
@@ -174,7 +174,7 @@ class _Giving:
                 self._passed.add(line)
                 self._known.remove(waiter.unit)
                 continue
-            yield from self._read_lines(all_needs(waiter))
+            yield from self._read_lines(all_needs(waiter.needs))
             if (blocked := self._blocked(waiter)) is None:
                 self._grant(waiter, line)
             else:
@@ -225,8 +225,8 @@ class _Giving:
             if line.need not in self._lines:
                 self._lines[line.need] = self._before[line.need] = line
             for waiter in waiters:
-                if waiter.unit not in self._seen:
-                    self._seen.add(waiter.unit)
+                if (unit := waiter.unit) not in self._seen:
+                    self._seen.add(unit)
                     self._known.put(waiter, line.need)
 
     def _may_wait(self, queue: WaitersRead) -> bool:
@@ -247,18 +247,15 @@ class _Giving:
 
     def _first_of(self, name: str) -> Place:
         """The place of the first known waiter of a limit, in the order that counts now."""
-        by_age = self._is_for_oldest(name)
-        firsts = self._firsts(name, by_age=by_age)
-        return min([place_of(each, by_age=by_age) for each, _ in firsts], default=LAST)
+        firsts = self._firsts(name, by_age=self._is_for_oldest(name))
+        return min(firsts)[0] if firsts else LAST
 
-    def _firsts(
-        self, name: str, *, by_age: bool, own: bool = False
-    ) -> list[tuple[Waiter, Need | None]]:
-        """The first known waiter of each line of a limit that may have a place, with its line."""
+    def _firsts(self, name: str, *, by_age: bool, own: bool = False) -> list[Head]:
+        """The first known waiter of each line of a limit that may have a place."""
         has_room = self._has_room((name, ALL_KEYS))
         known = self._known
         return [
-            (first, line)
+            first
             for line in known.lines(name)
             if line is None or (has_room and self._is_open(line))
             if (first := known.oldest(name, line) if by_age else known.first(name, line, own=own))
@@ -268,19 +265,20 @@ class _Giving:
         """The next waiter to look at, and the line in which it stands."""
         names = self._known.names()
         firsts = [first for name in names if (first := self._next_of(name)) is not None]
-        return min(firsts, key=lambda each: place_of(each[0], by_age=False), default=None)
+        if len(firsts) > 1:  # some of these are the oldest ones
+            firsts.sort(key=lambda each: place_of(each[1], by_age=False))
+        return firsts[0][1:] if firsts else None
 
-    def _next_of(self, name: str) -> tuple[Waiter, Need | None] | None:
+    def _next_of(self, name: str) -> Head | None:
         by_age = self._is_for_oldest(name)
         if not (firsts := self._firsts(name, by_age=by_age)):
             return None
-        first = min(firsts, key=lambda each: place_of(each[0], by_age=by_age))
+        first = min(firsts)
         if by_age or self._wanted.runner_id is None or not self._wanted.released:
             return first
-        until = first[0].since + self._wanted.beat
-        own = self._firsts(name, by_age=False, own=True)
-        best = min(own, key=lambda each: place_of(each[0], by_age=False), default=first)
-        is_soon = best[0].rank == first[0].rank and best[0].since <= until
+        until = first[1].since + self._wanted.beat
+        best = min(self._firsts(name, by_age=False, own=True), default=first)
+        is_soon = best[1].rank == first[1].rank and best[1].since <= until
         return best if is_soon else first
 
     def _is_open(self, line: Need) -> bool:
@@ -313,7 +311,7 @@ class _Giving:
     # -- changing ----------------------------------------------------------------------------
 
     def _grant(self, waiter: Waiter, line: Need | None) -> None:
-        for need in all_needs(waiter):
+        for need in all_needs(waiter.needs):
             row = self._lines[need]
             _, rate = bounds(self._limits[row.name], row.key)
             tat = row.tat if rate is None else taken(rate, row.tat, self._now)
@@ -338,7 +336,7 @@ class _Giving:
 
     def _may_stand(self, waiter: Waiter) -> bool:
         """Whether a request may have a row already: it is asked for again, by another runner."""
-        return any(self._before[need].first is not None for need in all_needs(waiter))
+        return any(self._before[need].first is not None for need in all_needs(waiter.needs))
 
     def _stand(self, waiter: Waiter, line: Need | None, blocked: Need) -> None:
         """Let a waiter stand in the line of the first of its needs without a place."""

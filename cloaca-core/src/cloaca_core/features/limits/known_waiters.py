@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from heapq import heappop, heappush
+from typing import TypeAlias
 
 from cloaca_core.features.limits.records import Need, Unit, Waiter
-from cloaca_core.features.limits.waiters_read import Place, place_of
+from cloaca_core.features.limits.waiters_read import Place
+
+Head: TypeAlias = tuple[Place, Waiter, Need | None]
+"""The first waiter of a line: its place in the order that was asked for, itself, and the line."""
+_Known: TypeAlias = tuple[Waiter, Need | None, str, Place]
+"""A waiter, its line, the name of the limit for which it counts, and its place by rank."""
 
 
 class KnownWaiters:
@@ -21,7 +27,7 @@ class KnownWaiters:
 
     def __init__(self, own: str | None) -> None:
         self._own = own
-        self._of: dict[Unit, tuple[Waiter, Need | None]] = {}
+        self._of: dict[Unit, _Known] = {}
         self._heaps: dict[tuple[str, Need | None, bool], list[Place]] = {}
         self._ages: dict[str, dict[Need | None, list[Place]]] = {}
         self._lines: dict[str, dict[Need | None, None]] = defaultdict(dict)
@@ -29,17 +35,17 @@ class KnownWaiters:
 
     def __iter__(self) -> Iterator[tuple[Waiter, Need | None]]:
         """All of them, with their lines."""
-        return iter(self._of.values())
+        return ((waiter, line) for waiter, line, _, _ in self._of.values())
 
     def put(self, waiter: Waiter, line: Need | None) -> None:
         """A waiter stands in this line from now on."""
         unit = waiter.unit
         self.remove(unit)
-        self._of[unit] = waiter, line
-        name = _name(waiter, line)
+        name = waiter.needs[0][0] if line is None else line[0]
+        place = waiter.rank, waiter.since, *unit
+        self._of[unit] = waiter, line, name, place
         self._counts[name] += 1
         self._lines[name][line] = None
-        place = waiter.rank, waiter.since, *unit
         heappush(self._heaps.setdefault((name, line, False), []), place)
         if waiter.runner_id == self._own:
             heappush(self._heaps.setdefault((name, line, True), []), place)
@@ -49,7 +55,7 @@ class KnownWaiters:
     def remove(self, unit: Unit) -> None:
         """A waiter stands in no line any more."""
         if (found := self._of.pop(unit, None)) is not None:
-            self._counts[_name(*found)] -= 1
+            self._counts[found[2]] -= 1
 
     def names(self) -> list[str]:
         """The limits of which waiters are known."""
@@ -59,32 +65,30 @@ class KnownWaiters:
         """The lines of a limit in which waiters may stand, None for those that stand in none."""
         return self._lines.get(name, {})
 
-    def first(self, name: str, line: Need | None, *, own: bool = False) -> Waiter | None:
+    def first(self, name: str, line: Need | None, *, own: bool = False) -> Head | None:
         """The first waiter in a line by rank, or of a runner's own ones."""
-        return self._head(self._heaps.get((name, line, own), []), name, line, by_age=False)
+        if (heap := self._heaps.get((name, line, own))) is None:
+            return None
+        return self._head(heap, name, line, by_age=False)
 
-    def oldest(self, name: str, line: Need | None) -> Waiter | None:
+    def oldest(self, name: str, line: Need | None) -> Head | None:
         """The waiter in a line that arrived first."""
         if (ages := self._ages.get(name)) is None:
             ages = self._ages[name] = {}
-            for each, at in self:
-                if _name(each, at) == name:
-                    heappush(ages.setdefault(at, []), place_of(each, by_age=True))
+            for _, at, its_name, place in self._of.values():
+                if its_name == name:
+                    heappush(ages.setdefault(at, []), (0, *place[1:]))
         return self._head(ages.get(line, []), name, line, by_age=True)
 
     def _head(
         self, heap: list[Place], name: str, line: Need | None, *, by_age: bool
-    ) -> Waiter | None:
+    ) -> Head | None:
         while heap:
-            _, _, run_id, task_id, item = place = heap[0]
+            rank, since, run_id, task_id, item = place = heap[0]
             if (found := self._of.get((run_id, task_id, item))) is not None:
-                waiter, stands_in = found
-                is_here = stands_in == line and _name(waiter, line) == name
-                if is_here and place_of(waiter, by_age=by_age) == place:
-                    return waiter
+                waiter, stands_in, its_name, at = found
+                is_here = stands_in == line and its_name == name and since == at[1]
+                if is_here and (by_age or rank == at[0]):
+                    return place, waiter, line
             heappop(heap)
         return None
-
-
-def _name(waiter: Waiter, line: Need | None) -> str:
-    return waiter.needs[0][0] if line is None else line[0]

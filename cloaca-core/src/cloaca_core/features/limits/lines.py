@@ -5,14 +5,16 @@ as a whole says where its open lines begin.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from cloaca_core.features.limits.records import ALL_KEYS
+from cloaca_core.features.limits.records import ALL_KEYS, KEPT_TEXTS
 from cloaca_core.features.limits.waiters_read import start_of
 
 if TYPE_CHECKING:
     from cloaca_core.features.limits.records import Line, Need, Position, Waiter
     from cloaca_core.features.limits.waiters_read import WaitersRead
+    from cloaca_core.values.limits.needs import Needs
     from cloaca_core.values.limits.rates import Rate
     from cloaca_core.values.limits.settings import LimitSettings
     from cloaca_core.values.times.instants import Instant
@@ -30,9 +32,10 @@ def is_by_key(settings: LimitSettings | None) -> bool:
     return settings is not None and (settings.per_key is not None or settings.key_rate is not None)
 
 
-def all_needs(waiter: Waiter) -> set[Need]:
-    """The needs of a waiter, and its limits as wholes."""
-    return {(name, ALL_KEYS) for name, _ in waiter.needs} | set(waiter.needs)
+@lru_cache(KEPT_TEXTS)
+def all_needs(needs: Needs) -> frozenset[Need]:
+    """These needs, and their limits as wholes."""
+    return frozenset([(name, ALL_KEYS) for name, _ in needs]) | frozenset(needs)
 
 
 def with_waiter(line: Line, waiter: Waiter) -> Line:
