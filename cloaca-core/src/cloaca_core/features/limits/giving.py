@@ -54,7 +54,9 @@ OLDEST: Final = 10
 MOST_AT_ONCE: Final = 200
 """Places that one transaction gives. If more are free, the next transaction follows at once."""
 _SPARE: Final = 3
-"""Lines and waiters that are read beyond the number of places, to choose among."""
+"""Lines and waiters that are read beyond twice the number of places, to choose among. Twice: of two
+runners with as many waiters each, the one that frees the places finds enough of its own.
+"""
 
 
 class Standing(NamedTuple):
@@ -211,7 +213,7 @@ class _Giving:
                     reads.append(queue.read(whole, max(1, most), by_age=True))
                     asked.append(queue)
                 if not by_age:
-                    reads.append(queue.read(whole, most + _SPARE, by_age=False))
+                    reads.append(queue.read(whole, 2 * most + _SPARE, by_age=False))
                     asked.append(queue)
             if not reads:
                 return

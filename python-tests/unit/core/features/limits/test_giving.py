@@ -192,6 +192,23 @@ def test_own_waiters_come_first_only_among_those_of_their_priority() -> None:
     assert units_of(decision.grants) == [("other", "task", -1)]
 
 
+def test_all_places_stay_with_their_runner_where_every_other_waiter_is_of_another_one() -> None:
+    """The other runner would have to hear of them first, and they would be idle meanwhile."""
+    table, limits = LimitTable(), {"api": LimitSettings(total=8)}
+    for each in range(8):
+        ask(table, limits, f"a{each}", needs_of("api"))
+    for each in range(40):
+        runner_id = ("they", "me")[each % 2]
+        waiter = Waiter(f"b{each}", "task", -1, runner_id, 0, NOW + each, 1, needs_of("api"))
+        table.transact(Wanted(runner_id, NOW, 0, [waiter]), limits)
+    table.lines["api", ""] = table.lines["api", ""]._replace(given=10)  # the tenth is far
+
+    held = [("api", number) for number in range(1, 9)]
+    decision = table.transact(Wanted("me", NOW, SECOND), limits, held)
+
+    assert [each.runner_id for each in decision.grants] == ["me"] * 8
+
+
 def test_the_waiters_for_many_places_are_read_at_once_in_both_orders() -> None:
     """Each read is a round trip. Those that have got places are in the rows until the end."""
     line = Line("api", "", 30, given=1_000, opens_at=NEVER, first_rank=0, first_at=0, oldest_at=0)
