@@ -285,7 +285,9 @@ class MemoryLimits(MemorySteering):
         keys = keys if key is None else [wanted]
         load = LimitLoad(self._limit_row(name), self._load((name, ALL_KEYS), COUNTED))
         loads = [(each[1], self._load(each, COUNTED)) for each in keys]
-        return LimitLook(load, loads, holders, own[:limit])
+        ids = {each.run_id for each in holders} | {each.run_id for each in own[:limit]}
+        workflows = {each: self.runs[each].workflow for each in ids & self.runs.keys()}
+        return LimitLook(load, loads, holders, own[:limit], workflows)
 
     def places_back(self, batch: Batch, current: Collection[str]) -> Decided:
         """Give back the places of a batch, and the free ones to the next waiters. ``current`` are

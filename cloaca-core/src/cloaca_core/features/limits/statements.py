@@ -62,5 +62,6 @@ class LimitQueries(Statements, file="limits.sql", news=_NEWS):
     awaited_lines: Statement
     waiting_in_lines: Statement
     limit_holders: Statement
+    workflows_of_runs: Statement
     first_waiters: Statement
     oldest_waiters: Statement

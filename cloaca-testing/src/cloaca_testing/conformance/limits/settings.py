@@ -9,6 +9,7 @@ from cloaca_core.features.limits.records import LimitDefinition, Need
 from cloaca_core.store.acts import ActRow
 from cloaca_core.values.limits.settings import LimitChanges, LimitSettings
 from cloaca_core.values.times.no_limit import NO_LIMIT, NoLimit
+from cloaca_testing.conformance.commits import submit
 from cloaca_testing.conformance.limits.places import (
     ANN,
     BOB,
@@ -20,7 +21,7 @@ from cloaca_testing.conformance.limits.places import (
     runs_of,
     waiter,
 )
-from cloaca_testing.conformance.rows import NOW
+from cloaca_testing.conformance.rows import NOW, new_run
 
 
 def definition(name: str, settings: LimitSettings, act: ActRow) -> LimitDefinition:
@@ -176,6 +177,16 @@ class LimitSettingsConformance:
         ann = await store.look_at_limit("api", ANN[1], 9)
         assert ann is not None
         assert [ann.keys, ann.holders, ann.waiters] == [look.keys[1:], [held[0]], [late, last]]
+
+    async def test_people_see_the_workflows_of_holders_and_waiters(self, store: Store) -> None:
+        await limited(store, api=LimitSettings(total=1))
+        await submit(store, *[new_run(each, workflow=f"flow_{each}") for each in "abz"])
+        await ask(store, waiter("a"), waiter("b"), waiter("c"))
+
+        look = await store.look_at_limit("api", None, 9)
+
+        assert look is not None
+        assert look.workflows == {"a": "flow_a", "b": "flow_b"}
 
     async def test_a_limit_that_is_full_as_a_whole_is_waited_for_as_a_whole(
         self, store: Store

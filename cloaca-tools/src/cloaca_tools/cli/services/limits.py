@@ -148,8 +148,10 @@ _KEYS = (
 )
 _TASK = Column("TASK", lambda row: _task(row))
 _KEY = Column("KEY", lambda row: _key(row["key"]))
-_HOLDERS = (Column("HELD BY", lambda row: row["run_id"]), _TASK, _KEY, when("SINCE", "since"))
-_WAITERS = (Column("WAITING", lambda row: row["run_id"]), _TASK, _KEY, when("SINCE", "since"))
+_WORKFLOW = Column("WORKFLOW", lambda row: row["workflow_name"] or "", gives_way=True)
+_BODY = (_WORKFLOW, _TASK, _KEY, when("SINCE", "since"))
+_HOLDERS = (Column("HELD BY", lambda row: row["run_id"]), *_BODY)
+_WAITERS = (Column("WAITING", lambda row: row["run_id"]), *_BODY)
 
 
 @command.command("set")

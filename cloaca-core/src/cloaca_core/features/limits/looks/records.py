@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -34,10 +34,12 @@ class LimitLoad(NamedTuple):
 
 class LimitLook(NamedTuple):
     """One limit closely. ``keys`` are JSON texts; those that stand in the line of a key wait for
-    it, the others for the limit as a whole.
+    it, the others for the limit as a whole. ``workflows`` are those of the runs of the holders and
+    the waiters, by the ids of the runs.
     """
 
     limit: LimitLoad
     keys: Sequence[tuple[str, Load]]
     holders: Sequence[Grant]
     waiters: Sequence[Waiter]
+    workflows: Mapping[str, str]

@@ -26,7 +26,7 @@ from cloaca_core.features.limits.records import (
 from cloaca_core.store.sql.dialect import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from cloaca_core.features.limits.records import Grant
     from cloaca_core.features.limits.statements import LimitQueries
@@ -65,7 +65,9 @@ class Looks:
         lines = [(name, each) for each in keys] + ([(name, ALL_KEYS)] if key is None else [])
         waiters = await self._waiters(lines, limit)
         (load,) = await self.loads(rows, COUNTED)
-        return LimitLook(load, loads, holders, waiters)
+        run_ids = {each.run_id for each in holders} | {each.run_id for each in waiters}
+        workflows = await self._workflows(run_ids)
+        return LimitLook(load, loads, holders, waiters, workflows)
 
     async def loads(self, rows: Sequence[LimitRow], most: int) -> list[LimitLoad]:
         """The use of these limits; see ``LimitReads.limit_loads``."""
@@ -104,6 +106,13 @@ class Looks:
         begin = len(Line._fields)
         found = sorted([row[begin:] for row in rows if row[begin] is not None], key=_ARRIVAL)
         return list(map(_waiter, found[:limit]))
+
+    async def _workflows(self, run_ids: Collection[str]) -> dict[str, str]:
+        if not run_ids:
+            return {}
+        ids = self._dialect.array(sorted(run_ids))
+        (rows,) = await self._dialect.read([Step.of(self._q.workflows_of_runs, {"ids": ids})])
+        return dict(rows)
 
     def _read_lines(self, ids: Iterable[str]) -> Step:
         return Step(self._q.read_lines, self._q.read_lines.bind(ids=self._dialect.array(list(ids))))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cloaca_core.features.limits.records import ALL_KEYS, Need
 from cloaca_core.values.limits.gcra import allowed_at
 from cloaca_core.values.limits.settings import LimitChanges, LimitSettings, shown_settings
+from cloaca_core.values.namespace import short_name
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.payloads.json_values import decode
 from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
@@ -67,11 +68,12 @@ class LimitKeyInfo(Shown):
 
 @dataclass(frozen=True, slots=True)
 class LimitHolder(Shown):
-    """A body, or a run (``task_id`` None), that has a place since then. ``item`` is the index of an
-    item of a map; ``key`` is None without one.
+    """A body, or a run (``task_id`` None), that has a place since then. ``workflow_name`` is None
+    if the run is gone; ``item`` is the index of an item of a map; ``key`` is None without one.
     """
 
     run_id: str
+    workflow_name: str | None
     task_id: str | None
     item: int | None
     key: str | int | bool | None
@@ -86,6 +88,7 @@ class LimitWaiter(Shown):
     """
 
     run_id: str
+    workflow_name: str | None
     task_id: str | None
     item: int | None
     key: str | int | bool | None
@@ -121,6 +124,7 @@ def details(look: LimitLook, now: Instant) -> LimitDetails:
             [
                 LimitHolder(
                     run_id=each.run_id,
+                    workflow_name=_workflow_name(look, each.run_id),
                     task_id=each.task_id or None,
                     item=_item(each.item),
                     key=_key_of(each.needs, name),
@@ -134,6 +138,7 @@ def details(look: LimitLook, now: Instant) -> LimitDetails:
             [
                 LimitWaiter(
                     run_id=each.run_id,
+                    workflow_name=_workflow_name(look, each.run_id),
                     task_id=each.task_id or None,
                     item=_item(each.item),
                     key=_key_of(each.needs, name),
@@ -145,6 +150,11 @@ def details(look: LimitLook, now: Instant) -> LimitDetails:
             ]
         ),
     )
+
+
+def _workflow_name(look: LimitLook, run_id: str) -> str | None:
+    workflow = look.workflows.get(run_id)
+    return None if workflow is None else short_name(workflow)
 
 
 def _settings(load: LimitLoad) -> LimitSettings:
