@@ -113,5 +113,5 @@ async def _answered(request: Request, handler: Handler, site: Site) -> Response:
 
 async def _nothing(visit: Visit) -> Response:
     """Still: a path such as ``//other.example`` is no address to ask for anew."""
-    refusal = RefusedError(404, "There is no such page")
+    refusal = RefusedError(404, "There is no such page", "Nothing stands at this address.", "")
     return await visit.page("refusal.html", refusal.status, refusal=refusal, still=True)

@@ -24,30 +24,33 @@ from cloaca_core.errors import (
 
 
 class RefusedError(Exception):
-    """A request that is refused: ``title`` says what, ``help_`` what to do."""
+    """A request that is refused: ``title`` says what, ``help_`` what to do. ``back`` is the page
+    that leads on from there, by its path.
+    """
 
-    def __init__(self, status: int, title: str, help_: str = "") -> None:
+    def __init__(self, status: int, title: str, help_: str = "", back: str = "runs") -> None:
         super().__init__(title)
         self.status = status
         self.title = title
         self.help = help_
+        self.back = back
 
 
-_STATUS: Final[tuple[tuple[type[CloacaError], int, str], ...]] = (
-    (RunNotFoundError, 404, "There is no such run"),
-    (AmbiguousRunError, 404, "Several runs have ids that begin so"),
-    (TaskNotFoundError, 404, "There is no such task"),
-    (LimitNotFoundError, 404, "There is no such limit"),
-    (WorkflowNotFoundError, 404, "There is no such workflow"),
-    (FilterError, 422, "This filter cannot be read"),
-    (RunEndedError, 409, "The run has ended"),
-    (RunStateError, 409, "The run is in another state now"),
-    (RunnerClosedError, 503, "The program is shutting down"),
-    (StoreFullError, 503, "There is no space left for the database"),
-    (StoreUnavailableError, 503, "The database does not answer"),
-    (StoreReadOnlyError, 503, "The database cannot be written"),
-    (StoreDataError, 422, "The database does not take this value"),
-    (StoreError, 503, "The database has failed"),
+_STATUS: Final[tuple[tuple[type[CloacaError], int, str, str], ...]] = (
+    (RunNotFoundError, 404, "There is no such run", "runs"),
+    (AmbiguousRunError, 404, "Several runs have ids that begin so", "runs"),
+    (TaskNotFoundError, 404, "There is no such task", "runs"),
+    (LimitNotFoundError, 404, "There is no such limit", "limits"),
+    (WorkflowNotFoundError, 404, "There is no such workflow", "workflows"),
+    (FilterError, 422, "This filter cannot be read", "runs"),
+    (RunEndedError, 409, "The run has ended", "runs"),
+    (RunStateError, 409, "The run is in another state now", "runs"),
+    (RunnerClosedError, 503, "The program is shutting down", ""),
+    (StoreFullError, 503, "There is no space left for the database", ""),
+    (StoreUnavailableError, 503, "The database does not answer", ""),
+    (StoreReadOnlyError, 503, "The database cannot be written", ""),
+    (StoreDataError, 422, "The database does not take this value", "runs"),
+    (StoreError, 503, "The database has failed", ""),
 )
 _GONE: Final = (
     "Its file was deleted, moved, replaced or emptied while this program had it open. Put it back "
@@ -58,10 +61,10 @@ _GONE: Final = (
 def refusal_of(error: CloacaError) -> RefusedError:
     """The refusal for an error of a call."""
     if isinstance(error, StoreError) and error.is_gone:
-        return RefusedError(503, "The database is gone", _GONE)
-    for kind, status, title in _STATUS:
+        return RefusedError(503, "The database is gone", _GONE, "")
+    for kind, status, title, back in _STATUS:
         if isinstance(error, kind):
-            return RefusedError(status, title, str(error))
+            return RefusedError(status, title, str(error), back)
     return RefusedError(422, "This cannot be done", str(error))
 
 
@@ -69,7 +72,7 @@ def late(seconds: float, *, acts: bool) -> RefusedError:
     """The refusal of a request that has waited for so long."""
     title = f"The database has not answered in {seconds:.0f} s"
     if not acts:
-        return RefusedError(503, title)
+        return RefusedError(503, title, back="")
     return RefusedError(
         503,
         title,

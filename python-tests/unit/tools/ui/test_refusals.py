@@ -6,12 +6,15 @@ from tables import each_row
 
 from cloaca_core.errors import (
     CloacaError,
+    LimitNotFoundError,
     RunnerClosedError,
+    RunNotFoundError,
     StoreDataError,
     StoreError,
     StoreFullError,
     StoreReadOnlyError,
     StoreUnavailableError,
+    WorkflowNotFoundError,
 )
 from cloaca_tools.ui.refusals import refusal_of
 
@@ -40,3 +43,16 @@ def test_a_database_that_is_gone_is_told_to_somebody_at_a_page() -> None:
     assert (refusal.status, refusal.title) == (503, "The database is gone")
     assert "this page goes on by itself" in refusal.help
     assert "runner" not in refusal.help
+
+
+@each_row(
+    ("error", "back"),
+    [
+        (LimitNotFoundError("x", limit="api"), "limits"),
+        (WorkflowNotFoundError("x", name="order"), "workflows"),
+        (RunNotFoundError("x", run_id="a"), "runs"),
+        (StoreError("x"), ""),
+    ],
+)
+def test_what_is_not_there_leads_to_the_list_of_its_kind(error: CloacaError, back: str) -> None:
+    assert refusal_of(error).back == back

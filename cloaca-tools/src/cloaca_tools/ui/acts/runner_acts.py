@@ -17,7 +17,9 @@ async def drain(visit: Visit) -> Response:
     """Ask a runner to leave, wherever it runs."""
     runner_id = needed(await given_to(visit), "runner")
     if not await visit.site.do(DrainRunner(runner_id, visit.visitor.name)):
-        raise RefusedError(409, "There is no such runner", "It has left, or was declared dead.")
+        raise RefusedError(
+            409, "There is no such runner", "It has left, or was declared dead.", "runners"
+        )
     return visit.back_to(visit.paths.page("runners", drained=runner_id))
 
 

@@ -54,7 +54,9 @@ async def known(visit: Visit, runner_id: str) -> RunnerLine:
     for each in await visit.site.observer.runners():
         if each.id == runner_id and each.lost_at is None:
             return each
-    raise RefusedError(404, "There is no such runner", "It has left, or was declared dead.")
+    raise RefusedError(
+        404, "There is no such runner", "It has left, or was declared dead.", "runners"
+    )
 
 
 ROUTES: Final[tuple[Address, ...]] = (

@@ -161,7 +161,7 @@ async def view_of(visit: Visit) -> ScheduleView:
     try:
         return await visit.site.observer.schedule(visit.request.path_params["schedule_id"])
     except ScheduleError as error:
-        raise RefusedError(404, "There is no such schedule", str(error)) from error
+        raise RefusedError(404, "There is no such schedule", str(error), "schedules") from error
 
 
 # -- forms ---------------------------------------------------------------------------------------

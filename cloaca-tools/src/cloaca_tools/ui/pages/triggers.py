@@ -68,7 +68,7 @@ async def known(visit: Visit, name: str) -> TriggerLine:
     try:
         return await visit.site.observer.trigger(name)
     except ScheduleError as error:
-        raise RefusedError(404, "There is no such trigger", str(error)) from error
+        raise RefusedError(404, "There is no such trigger", str(error), "triggers") from error
 
 
 ROUTES: Final[tuple[Address, ...]] = (("GET", "/triggers", triggers), ("GET", "/trigger", trigger))

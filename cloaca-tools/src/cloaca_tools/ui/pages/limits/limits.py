@@ -18,6 +18,7 @@ SHOWN: Final = 50
 async def limits(visit: Visit) -> Response:
     """The page of all limits."""
     found = await visit.site.do(ListLimits())
+    found.sort(key=lambda each: (each.oldest is None, each.oldest))  # those that are waited for
     return await visit.page(
         "limits/limits.html",
         limits=found,
