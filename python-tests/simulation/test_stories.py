@@ -13,8 +13,15 @@ pytestmark = pytest.mark.backend("sqlite", reason="the database of a story is in
 
 SEEDS: Final = 8
 """Stories of each; ``invoke simulate`` tells more. Each broken engine is noticed in one of them."""
+FOUND: Final = (("limited", 10009), ("limited", 10030), ("limited", 15139))
+"""Stories in which ``invoke simulate`` has found a fault that is mended since."""
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_no_promise_is_broken(case: str) -> None:
     assert simulate(**arguments(case), seeds=range(SEEDS), shrink=False).seeds == SEEDS
+
+
+@pytest.mark.parametrize(("case", "seed"), FOUND)
+def test_a_story_that_once_broke_a_promise_breaks_none(case: str, seed: int) -> None:
+    assert simulate(**arguments(case), seeds=[seed], shrink=False).seeds == 1

@@ -348,6 +348,10 @@ class LimitedUnits:
         found = {(each.name, each.number) for each in held}
         return found.union(*self._on_way.values())
 
+    def are_coming(self, grant: Grant) -> bool:
+        """See ``Waiting``."""
+        return self._adopted.are_coming(grant)
+
     def accept(self, grant: Grant) -> None:
         """See ``Waiting``. It may be that nothing waits for these places any more."""
         key = (grant.run_id, grant.task_id, grant.item)

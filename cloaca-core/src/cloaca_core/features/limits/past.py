@@ -5,12 +5,13 @@ the runs themselves, and how long what waits has waited.
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from cloaca_core.run.rows import THE_TASK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from cloaca_core.engine.orchestrate.adoption import PastRows
     from cloaca_core.engine.recover.runner_id import RunnerId
@@ -21,14 +22,32 @@ if TYPE_CHECKING:
 
 
 class AdoptedPlaces:
-    """By run. Belongs to the engine's loop."""
+    """By run. Belongs to the engine's loop.
+
+    ``_coming`` are the claimed runs whose places are being read, until each is put here. Some may
+    never be: a run that was claimed last and released again. This runner has no such run, and reads
+    the next claimed runs before it has one of them again.
+    """
 
     def __init__(self) -> None:
         self._runs: dict[ActiveRun, Adopted] = {}
+        self._coming: set[str] = set()
+
+    def expect(self, run_ids: Iterable[str]) -> None:
+        """The places of these claimed runs are being read, or were, and no others."""
+        self._coming = set(run_ids)
+
+    def are_coming(self, grant: Grant) -> bool:
+        """Whether places are those of a claimed run, and no unit of it has taken them yet."""
+        if grant.run_id in self._coming:
+            return True
+        here = chain.from_iterable(each.grants for each in self._runs.values())
+        return any(each[:2] == grant[:2] for each in here)
 
     def put(self, adopted: Adopted, run: ActiveRun, _: Instant | None) -> None:
         """A run is about to resume."""
         self._runs[run] = adopted
+        self._coming.discard(run.id)
 
     def take(self, run: ActiveRun, unit: Unit) -> Grant | None:
         """The places that a unit of the run has; it has them once."""
@@ -78,9 +97,12 @@ async def read_places(
 ) -> None:
     """Read the places of claimed runs whose workflows have limits. See ``ReadPast``."""
     limited = [run_id for run_id, rows in past.items() if _has_limits(rows)]
+    places.expect(limited)
     if not limited:
         return
-    for run_id, adopted in (await store.adopt_places(runner_id.current, limited)).items():
+    found = await store.adopt_places(runner_id.current, limited)
+    places.expect(found)  # a run that has none may get some before its claim has been dealt with
+    for run_id, adopted in found.items():
         past[run_id].adopt.append(partial(places.put, adopted))
 
 

@@ -295,12 +295,15 @@ class PlaceDesk:
             self._has_news = True
             self._wakeup.wake()
             return
-        known = self._waiting.known()
+        going = ((each.name, each.number) for each in self._back)  # also those of an earlier claim
+        known, unread = {*self._waiting.known(), *going}, set()
         for grant in grants:
-            if (grant.name, grant.number) not in known:
+            if self._waiting.are_coming(grant):
+                unread.add(grant.name)  # the next look finds it if its run does not come
+            elif (grant.name, grant.number) not in known:
                 self._accept(grant)
             before[grant.name] = max(grant.number, before.get(grant.name, 0))
-        self._looked |= before
+        self._looked |= {name: last for name, last in before.items() if name not in unread}
 
     async def _look_at_settings(self) -> None:
         """Ask again for places of limits whose settings are others than at the last look."""

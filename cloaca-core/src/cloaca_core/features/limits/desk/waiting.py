@@ -31,3 +31,6 @@ class Waiting(Protocol):
 
     def known(self) -> Collection[tuple[str, int]]:
         """The places that bodies have, or that are on their way back, by name and number."""
+
+    def are_coming(self, grant: Grant) -> bool:
+        """Whether places are those of a claimed run, and no unit of it has taken them yet."""
