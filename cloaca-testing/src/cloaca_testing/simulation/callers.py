@@ -202,7 +202,17 @@ class Callers:
 
         await self._ask(who, f"asks to {what.removesuffix(' run')} {name}", call)
 
+    def _find_untold(self) -> None:
+        """Give numbers to submissions that landed, and whose answer was lost with the runner: who
+        looks into the database finds them, and they wait for events, too.
+        """
+        told, number = set(self._runs.values()), max(self._runs, default=0)
+        for run_id, row in self._world.rows().runs.items():
+            if run_id not in told and row["parent_id"] is None:
+                self._runs[number := number + 1] = run_id
+
     async def _finish(self) -> None:
+        self._find_untold()
         for run in list(self._runs):
             for event in self._acts.sends:
                 if (run, event) not in self._sent:
