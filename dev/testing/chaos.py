@@ -16,7 +16,7 @@ from dev.databases.programs import VARIABLE
 from dev.project import BACKENDS, ROOT, backend_named
 from dev.testing.unit import command, variables
 
-FILES = ("process/test_storms.py", "process/test_limit_storms.py")
+FILES = ("process/test_storms.py", "process/test_limit_storms.py", "process/test_thread_races.py")
 SEED = "CLOACA_TEST_SEED"
 """The variable from which the tests have their seed."""
 
