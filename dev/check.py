@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dev.console import TaskFailed, run, say, step
-from dev.docs import site
+from dev.docs import proof, site
 from dev.environments import lock
 from dev.environments.sandbox import Sandbox
 from dev.packaging import rendering
@@ -99,6 +99,7 @@ CHECKS: dict[str, Callable[[], None]] = {
     "import-linter": _import_linter,
     "codespell": _codespell,
     "docs links": site.check_links,
+    "docs.promises": proof.check,
     "pyright --verifytypes": _verify_types,
 }
 

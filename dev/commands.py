@@ -14,7 +14,7 @@ from benchmarks.from_wheels import (
 from dev import check as checks, measure as measuring, scrub as scrubbing
 from dev.console import readable_failures
 from dev.databases import heads, services
-from dev.docs import command_line, pictures, signatures, site
+from dev.docs import command_line, pictures, proof, signatures, site
 from dev.environments import lock as locking
 from dev.packaging import (
     artefacts as packaging,
@@ -129,14 +129,20 @@ def mutants(_: Context, only: str | None = None, jobs: int = 2) -> None:
         "minutes": "how long; 0 is once on each backend",
         "seed": "the first seed, as a failed one printed it",
         "backend": "only this backend: sqlite or postgres",
+        "keep": "keep the result for the page of promises",
     }
 )
 def chaos(
-    _: Context, minutes: float = 10.0, seed: int | None = None, backend: str | None = None
+    _: Context,
+    minutes: float = 10.0,
+    seed: int | None = None,
+    backend: str | None = None,
+    keep: bool = False,
 ) -> None:
-    """Kill, stop, cancel and pause runners at places that chance chooses, and print its seed."""
+    """Let faults come to real processes, judge them by the promises, and print the seed."""
     with readable_failures():
-        storming.chaos(float(minutes), None if seed is None else int(seed), backend)
+        first = None if seed is None else int(seed)
+        storming.chaos(float(minutes), first, backend, keep=keep)
 
 
 @task(
@@ -144,13 +150,18 @@ def chaos(
         "seeds": "how many stories of each workflow",
         "first": "the first seed",
         "broken": "show in which story each engine is noticed that is broken on purpose",
+        "keep": "keep the result for the page of promises",
     }
 )
-def simulate(_: Context, seeds: int = 100, first: int = 0, broken: bool = False) -> None:
+def simulate(
+    _: Context, seeds: int = 100, first: int = 0, broken: bool = False, keep: bool = False
+) -> None:
     """Tell seeded stories of crashes, pauses and lost answers in virtual time."""
     with readable_failures():
         tell = simulating.simulate_broken if broken else simulating.simulate
-        tell(int(seeds), int(first))
+        found = tell(int(seeds), int(first))
+        if keep:
+            proof.keep("broken" if broken else "simulation", found)
 
 
 @task(help={"backend": "only situations of this backend"})
@@ -294,6 +305,13 @@ def write_signatures(_: Context) -> None:
         signatures.write()
 
 
+@task(name="promises")
+def write_promises(_: Context) -> None:
+    """Make the proof on the page of promises from the results that are kept."""
+    with readable_failures():
+        proof.write()
+
+
 @task(name="serve", help={"address": "where to listen, as host:port"})
 def serve_docs(_: Context, address: str = "localhost:8000") -> None:
     """Show the site, and build it again whenever a page changes."""
@@ -323,5 +341,13 @@ namespace = Collection(
 namespace.add_collection(Collection("examples", run_examples))
 namespace.add_collection(Collection("services", up, down, reset, status))
 namespace.add_collection(
-    Collection("docs", build_docs, write_cli, write_signatures, draw_pictures, serve_docs)
+    Collection(
+        "docs",
+        build_docs,
+        write_cli,
+        write_signatures,
+        write_promises,
+        draw_pictures,
+        serve_docs,
+    )
 )

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dev.console import TaskFailed, environment, say, step
 from dev.project import DISTRIBUTIONS, ROOT
@@ -22,18 +22,31 @@ MOST: Final = 600.0
 """Seconds for the stories of one."""
 
 
-def simulate(seeds: int, first: int) -> None:
-    """Tell so many stories of each workflow, from this seed on; fails at the first that fails."""
+def simulate(seeds: int, first: int) -> dict[str, Any]:
+    """Tell so many stories of each workflow, from this seed on; fails at the first that fails.
+    Returns what was told, for the page of promises.
+    """
     step(f"seeds {first} to {first + seeds - 1}")
-    done = subprocess.run(_command(first, seeds), cwd=ROOT, env=_variables(ROOT), check=False)
+    done = subprocess.run(
+        _command(first, seeds),
+        cwd=ROOT,
+        env=_variables(ROOT),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    say(done.stdout.rstrip("\n"))
     if done.returncode:
         raise TaskFailed("a promise was broken; the seed is above")
+    stories = int(done.stdout.split(" stories", 1)[0].split()[-1])
+    return {"first": first, "last": first + seeds - 1, "stories": stories}
 
 
-def simulate_broken(seeds: int, first: int) -> None:
+def simulate_broken(seeds: int, first: int) -> dict[str, Any]:
     """Break one engine after the other in a copy of the tree, and print the story that notices;
-    fails if none of so many does.
+    fails if none of so many does. Returns what noticed each, for the page of promises.
     """
+    engines: dict[str, str] = {}
     chosen = mutant_lists.chosen(mutant_lists.read(ROOT), BROKEN)
     missed = []
     with tempfile.TemporaryDirectory(prefix="cloaca-broken-", ignore_cleanup_errors=True) as name:
@@ -48,9 +61,11 @@ def simulate_broken(seeds: int, first: int) -> None:
                 missed.append(each.name)
             lines = ran.output.strip().splitlines() or ["no answer"]
             say(f"  {each.name}\n      {lines[-1]}")
+            engines[each.name] = lines[-1]
     if missed:
         raise TaskFailed("not noticed:\n  " + "\n  ".join(missed))
     say(f"all {len(chosen)} were noticed")
+    return {"engines": engines}
 
 
 def _command(first: int, seeds: int) -> list[str]:

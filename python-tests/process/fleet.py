@@ -81,6 +81,10 @@ class Worker:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
     def tell(self, *words: object) -> None:
         """Send a command."""
         assert self._process.stdin is not None
@@ -227,9 +231,10 @@ class Fleet:
         hold: Sequence[str] = (),
         fault: str | None = None,
         stop: str | None = None,
+        clock: Path | None = None,
         **settings: Any,
     ) -> Worker:
-        """Start a worker without waiting for it."""
+        """Start a worker without waiting for it; ``clock`` is the file that moves its clock."""
         environment = {
             "CLOACA_TEST_LEDGER": str(self.ledger_path),
             "CLOACA_TEST_HOLD": ",".join(hold),
@@ -238,6 +243,8 @@ class Fleet:
             environment["CLOACA_FAULT"] = fault
         if stop is not None:
             environment["CLOACA_TEST_STOP"] = stop
+        if clock is not None:
+            environment["CLOACA_TEST_CLOCK"] = str(clock)
         worker = Worker(self.url, environment, settings)
         self.workers.append(worker)
         return worker

@@ -39,6 +39,12 @@ class Proxy:
         """Pass on again, what was held back as well."""
         self._flowing.set()
 
+    def cut(self) -> None:
+        """Break all connections; new ones may be made."""
+        for each in list(self._sockets):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """End it with all its connections."""
         self._flowing.set()
@@ -55,7 +61,11 @@ class Proxy:
                 client, _ = self._door.accept()
                 self._sockets.append(client)
                 self._flowing.wait()
-                server = socket.create_connection(self._server)
+                try:
+                    server = socket.create_connection(self._server)
+                except OSError:  # the server is away
+                    _end(client)
+                    continue
                 self._sockets.append(server)
                 self._start(self._pump, client, server)
                 self._start(self._pump, server, client)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import signal
 from collections import Counter
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -25,7 +24,6 @@ SLOTS = 16
 OTHERS = 20
 """How many runs beside a tree come and end while a cancel comes to all of it, at most."""
 LIVE = "SELECT 1 FROM cloaca_runner WHERE pid = ? AND fenced = 0"
-WAVES = 3
 POINTS = {
     "submit.after_commit": 1,
     "claim.after_commit": 3,
@@ -67,39 +65,6 @@ def roots(fleet: Fleet) -> list[str]:
 
 
 # -- killed ----------------------------------------------------------------------------------------
-
-
-def test_a_storm_of_kills_loses_and_doubles_nothing_of_whole_trees(
-    fleet: Fleet, chance: random.Random
-) -> None:
-    """In each wave one process dies where chance wants it to, and another one stands still until
-    it has lost what it owns, and then goes on. At the end all are killed.
-    """
-    settings: dict[str, Any] = {"lease_seconds": SHORT, "max_recovery_attempts": 50}
-    steady = fleet.start(**settings)
-    sleepers: list[Worker] = []
-    for _ in range(WAVES):
-        evict = chance.choice([0, 10])
-        armed = fleet.launch(fault=place(chance, POINTS), evict_after_seconds=evict, **settings)
-        sleepers.append(fleet.start(queues=["default"], evict_after_seconds=evict, **settings))
-        tree = sleepers[-1].submit("tree")
-        with suppress(BrokenPipeError):  # it has died at the runs of others
-            armed.tell("submit", "tree")
-        sleepers[-1].freeze()  # in the middle of its tree
-        armed.result_or_death(tree)
-        armed.kill()
-        for sleeper in sleepers[:-1]:
-            sleeper.signal(signal.SIGCONT)
-    for worker in (steady, *sleepers):
-        worker.kill()
-
-    last = fleet.start()
-    assert len(roots(fleet)) >= WAVES
-    for root in roots(fleet):
-        assert last.result(root) == ("Completed", trees.RESULT)
-        trees.is_whole(fleet, root)
-    # None was executed twice by one owner, but the body that leaves and comes back as it waits.
-    assert len(set(begun_in(fleet))) == len(begun_in(fleet))
 
 
 def test_a_tree_whose_owner_is_killed_is_whole_in_the_end(fleet: Fleet) -> None:

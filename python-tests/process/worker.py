@@ -27,7 +27,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import cloaca
@@ -35,6 +35,7 @@ from cloaca_core.assembly.engine import Engine
 from cloaca_core.engine.runtime import failpoints
 
 sys.path.append(str(Path(__file__).parents[1]))  # a worker is started as a program of its own
+from chaos import callers, moved_clock
 from model.plain_life import judged_lives
 
 from process import limited_runs, trees
@@ -45,6 +46,7 @@ _gates: dict[str, threading.Event] = {}
 _speaking = threading.Lock()
 _sending = threading.RLock()
 _own: list[Any] = []
+_callers: list[callers.Caller] = []
 _opened: Future[cloaca.DefaultRunner] = Future()
 
 
@@ -909,6 +911,25 @@ def _enable(runner: cloaca.DefaultRunner, name: str, enabled: str) -> None:
     say("enabled", name, enabled)
 
 
+def _act(runner: cloaca.Client, seed: str) -> None:
+    """Call at random from now on."""
+    _callers.append(callers.Caller(runner, seed, os.environ["CLOACA_TEST_LEDGER"]))
+
+
+def _schedules_off(runner: cloaca.DefaultRunner) -> None:
+    """Fire no more ticks."""
+    for each in runner.list_cron_schedules():
+        runner.set_cron_schedule_enabled(each["id"], False)
+    say("off")
+
+
+def _rest(runner: cloaca.Client) -> None:
+    """Call no more."""
+    for each in _callers:
+        each.stop()
+    say("resting")
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "submit": _submit,
     "singletons": _singletons,
@@ -945,6 +966,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "find": _find,
     "poll": _poll,
     "enable": _enable,
+    "act": _act,
+    "schedules_off": _schedules_off,
+    "rest": _rest,
 }
 
 
@@ -978,7 +1002,16 @@ def main() -> None:
         importlib.import_module("far_bodies").define(REGISTRY)  # their workers find it by this name
         os.setpgid(0, 0)  # with its workers: a signal to the group is one to all of them
         signal.signal(signal.SIGTERM, _exit)
+    if "CLOACA_TEST_CLOCK" in os.environ:
+        moved_clock.follow(Path(os.environ["CLOACA_TEST_CLOCK"]))
+        signal.signal(signal.SIGTERM, _exit)
+    works = settings.pop("works", True)
     config = cloaca.DefaultRunnerConfig(**settings)
+    if not works:
+        with cloaca.Client(url, config=config, registry=REGISTRY) as client:
+            say("ready")
+            serve(cast("cloaca.DefaultRunner", client))
+        return
     with (
         judged_lives(_broken),
         cloaca.DefaultRunner(url, config=config, registry=REGISTRY) as runner,

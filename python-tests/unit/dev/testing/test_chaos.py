@@ -14,6 +14,7 @@ from dev.console import TaskFailed
 from dev.testing import chaos
 
 KINDS = ("test_storms", "test_limit_storms")
+RESULT: dict[str, object] = {"backend": "sqlite", "seeds": [7]}
 
 
 class Storms:
@@ -23,6 +24,7 @@ class Storms:
 
     def __init__(self, passing: int) -> None:
         self.seen: list[tuple[str, str, str]] = []
+        self.worlds: list[tuple[str, int, float]] = []
         self._passing = passing
 
     def run(
@@ -32,6 +34,10 @@ class Storms:
         self.seen.append((env["CLOACA_TEST_BACKEND"], env["CLOACA_TEST_SEED"], Path(file).stem))
         return subprocess.CompletedProcess(command, int(len(self.seen) > self._passing))
 
+    def world(self, backend: str, seed: int, seconds: float) -> dict[str, object]:
+        self.worlds.append((backend, seed, round(seconds)))
+        return RESULT
+
 
 @contextmanager
 def no_server() -> Iterator[str]:
@@ -40,23 +46,37 @@ def no_server() -> Iterator[str]:
 
 @pytest.fixture
 def storms(monkeypatch: pytest.MonkeyPatch) -> Storms:
-    storms = Storms(6)
+    storms = Storms(4)
     monkeypatch.setattr("dev.testing.chaos.subprocess.run", storms.run)
+    monkeypatch.setattr("dev.testing.chaos._worlds", storms.world)
     monkeypatch.setattr("dev.testing.chaos.sources.server", no_server)
     return storms
 
 
-def test_without_time_each_backend_has_one_storm_of_the_seed(storms: Storms) -> None:
-    chaos.chaos(0, 7)
+def test_each_backend_has_its_storms_and_half_of_the_time(storms: Storms) -> None:
+    chaos.chaos(2, 7)
 
     assert storms.seen == list(product(["sqlite", "postgres"], "7", KINDS))
+    assert storms.worlds == [("sqlite", 7, 60), ("postgres", 7, 60)]
 
 
-def test_another_seed_follows_while_there_is_time_and_a_failed_one_is_named(
-    storms: Storms, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failed_storm_is_named(storms: Storms, capsys: pytest.CaptureFixture[str]) -> None:
+    chaos.chaos(0, 7)
+
     with pytest.raises(TaskFailed, match="seed 8 has failed on postgres"):
-        chaos.chaos(60, 7)
+        chaos.chaos(0, 8, "postgres")
 
-    assert storms.seen[4:] == [*product(["sqlite"], "8", KINDS), ("postgres", "8", KINDS[0])]
     assert "--seed 8 --backend postgres" in capsys.readouterr().out
+
+
+def test_a_world_that_breaks_a_promise_fails_the_task_with_its_seed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder in which a world can be made is not given: the program fails."""
+    monkeypatch.setattr("dev.testing.chaos.tempfile.mkdtemp", lambda **_: str(tmp_path / "no"))
+    (tmp_path / "no").touch()
+
+    with pytest.raises(TaskFailed, match="seed 3 has failed on sqlite"):
+        chaos._worlds("sqlite", 3, 1.0)
+
+    assert "--minutes 0 --seed 3 --backend sqlite" in capsys.readouterr().out
