@@ -211,6 +211,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         if self.marks_of(run).cancel_at is None:
             return False
         self._end(run, run.steer_reason, now)
+        self.forget_waits(run.id)
         return True
 
     def _end(

@@ -437,6 +437,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "record_wait": _WAITS | _NEW_WAITS,
     "time_out_wait": _WAITS | {"seen": [9] * len(_MINE)},
     "list_timed_out": {"ids": _MINE},
+    "drop_waits_of_cancelled": {"runner_id": "dead"},
     "drop_waits": {"ids": [*_MINE, *_ENDED]},
     "take_message": {
         name: _WAITS[name] for name in ("run_id", "task_id", "item", "runner_id", "fence")

@@ -214,6 +214,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "number_messages": _MAIL,
     "drop_repeated": _MAIL,
     "list_unnumbered": {"limit": LIMIT},
+    "drop_waits_of_cancelled": {"runner_id": "dead"},
     "drop_waits": _CANCEL,
     "list_waits": _MAIL,
     "list_unread": _MAIL | {"after": 0},

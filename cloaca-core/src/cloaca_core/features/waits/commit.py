@@ -54,6 +54,7 @@ class WaitCommit:
             fence=self._fence,
             answer=self._answer,
             dropped=[self._q.drop_waits],
+            cancelled=[self._q.drop_waits_of_cancelled],
         )
 
     def _begin(self, batch: Batch) -> Steps:

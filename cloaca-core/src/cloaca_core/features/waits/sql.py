@@ -19,6 +19,7 @@ class WaitQueries(Statements, file="waits.sql", news={"count_messages": Change.A
     time_out_wait: Statement
     list_timed_out: Statement
     drop_waits: Statement
+    drop_waits_of_cancelled: Statement
     take_message: Statement
     close_wait: Statement
     insert_first_message: Statement

@@ -55,6 +55,16 @@ WHERE run_id IN :ids AND (
 ) IS NOT NULL;
 
 
+-- name: drop_waits_of_cancelled
+-- The same for runs that mark_cancelled has named. They can be found as long as they have not ended.
+DELETE FROM cloaca_wait
+WHERE run_id IN (
+    SELECT run.id FROM cloaca_run AS run
+    WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.cancel_at IS NOT NULL
+        AND run.status = 'Cancelled'
+);
+
+
 -- name: take_message
 -- Note which tasks have read messages, as far as the runner still owns their runs. The end of a child
 -- that has ended in the same runner may have no number yet: it gets that of the next message.

@@ -164,6 +164,17 @@ class WaitConformance:
         assert (await store.weigh_trees(["b"])).rows == 3
         assert await store.waits(["b"]) == [approval("b")]
 
+    async def test_a_run_that_ends_as_its_owner_gives_it_up_leaves_no_waits(
+        self, store: Store
+    ) -> None:
+        await _owned(store, "a")
+        await note(store, approval("a"))
+        await store.cancel(["a"], act(), LATER, children=False)
+
+        await store.release("r1", ())
+
+        assert (await store.weigh_trees(["a"])).rows == 2  # the run and the act
+
     # -- timeouts ----------------------------------------------------------------------------
 
     async def test_the_time_of_a_wait_is_over_once_it_is_decided(self, store: Store) -> None:
