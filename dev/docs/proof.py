@@ -108,20 +108,20 @@ def _rows(engines: Mapping[str, str]) -> Iterator[str]:
 
 
 def _snapshot(result: dict[str, Any]) -> str:
-    """Claims while another session of PostgreSQL holds a snapshot."""
+    """The arena's load while another session of PostgreSQL holds a snapshot."""
+    (rate, rate_then), (p95, p95_then) = result["rates"], result["p95s"]
     told = (
-        f"another session of PostgreSQL holds a snapshot for {result['seconds'] / 60:.0f} minutes,"
-        " so that no dead row can be removed"
+        "another session of PostgreSQL holds a snapshot for ten minutes, so that no dead row can be"
+        f" removed; {result['accepted']:,} runs were accepted, {result['lost']} were lost"
     )
+    command = "python -m benchmarks.arena snapshot_of_ten_minutes"
     lines = [
-        *_head("A snapshot that is held", "python -m benchmarks.held_snapshot", result, told),
-        "| minute | runs ended per second | time of a run, half / 99 of 100 | dead rows of runs |",
-        "|---:|---:|---:|---:|",
-    ]
-    lines += [
-        f"| {row['minute']} | {row['rate']:,.0f} | {row['p50']:.1f} / {row['p99']:.1f} ms |"
-        f" {row['dead']:,} |"
-        for row in result["rows"]
+        *_head("A snapshot that is held for ten minutes", command, result, told),
+        "| | before | meanwhile |",
+        "|---|---:|---:|",
+        f"| runs completed each second | {rate:.0f} | {rate_then:.0f} |",
+        f"| milliseconds until a run is claimed, 95 of 100 | {p95:.0f} | {p95_then:.0f} |",
+        f"| dead rows of runs at the end | | {result['dead']:,} |",
     ]
     return "\n".join([*lines, ""])
 
