@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from own_database import OwnDatabases
 from scenarios import bodies_elsewhere
 from scenarios.crawling import all_pages
@@ -16,6 +17,7 @@ from tables import each_row
 
 import cloaca
 from cloaca.executors import ProcessExecutor
+from cloaca_tools.cli.root import cli
 from cloaca_tools.mcp.database import Database
 from cloaca_tools.mcp.looking import LOOKING
 from cloaca_tools.mcp.tool import Answered, called
@@ -36,6 +38,25 @@ def everything_in(own_databases: OwnDatabases, url: str, backend: str) -> str:
     tables = [name for (name,) in own_databases.query(url, TABLES[backend])]
     assert "cloaca_attempt" in tables
     return repr([own_databases.query(url, f"SELECT * FROM {name}") for name in tables])
+
+
+def by_tools(client: cloaca.Client, url: str, run_id: str) -> list[str]:
+    """What each tool of MCP that looks tells of a run."""
+    desk = Database(client, url)
+    answers = [
+        called(tool, desk, {"run": run_id} if "run" in tool.required() else {})
+        for tool in LOOKING
+        if set(tool.required()) <= {"run"}
+    ]
+    assert sum(isinstance(each, Answered) for each in answers) > 7
+    return list(map(repr, answers))
+
+
+def by_commands(url: str, run_id: str) -> list[str]:
+    """What the commands print that tell of a run."""
+    commands = (["show", run_id], ["logs", run_id], ["explain", run_id], ["show", run_id, "--json"])
+    done = [CliRunner().invoke(cli, ["runs", *each, "--database-url", url]) for each in commands]
+    return [each.output for each in done]
 
 
 class TestBodies:
@@ -75,15 +96,19 @@ class TestBodies:
             result = run.result()
             explained, tasks, lines = run.explain(), run.tasks(), run.logs()
             pages = all_pages(runner)
+            told += [cloaca.metrics.render(runner), *map(repr, run.events())]
+            told += by_tools(runner, database_url, run.id)
+        told_by_commands = by_commands(database_url, run.id)
 
         said = [str(result), repr(result), str(explained), repr(explained), repr(tasks)]
         said += [repr(lines), repr(result.task_results), str(result.error_message)]
         stored = everything_in(own_databases, database_url, backend_name)
         ours = [each for each in caplog.records if each.name.startswith("cloaca")]
         logged = [caplog.handler.format(each) + repr(vars(each)) for each in ours]
-        for text in [*said, *told, *logged, stored, *pages.values()]:
+        for text in [*said, *told, *told_by_commands, *logged, stored, *pages.values()]:
             assert CANARY not in text
-        assert told == ["Error_***: no answer: '***', {'key': '***'}"] * 2
+        assert told[:2] == ["Error_***: no answer: '***', {'key': '***'}"] * 2
+        assert all("***" in text for text in told_by_commands)
         assert tasks["charge"].progress is not None
         assert tasks["charge"].progress.text == "with ***"
         assert [line.message for line in lines][:2] == ["with ***", "calls ***"]
