@@ -24,7 +24,12 @@ from dev.docs import proof
 from dev.project import BACKENDS, DISTRIBUTIONS, ROOT, backend_named
 from dev.testing.unit import command, variables
 
-FILES = ("process/test_storms.py", "process/test_limit_storms.py", "process/test_thread_races.py")
+FILES = (
+    "process/test_storms.py",
+    "process/test_limit_storms.py",
+    "process/test_thread_races.py",
+    "unit/core/test_odd_texts.py",
+)
 SEED = "CLOACA_TEST_SEED"
 """The variable from which the tests have their seed."""
 SHORTEST: Final = 6.0

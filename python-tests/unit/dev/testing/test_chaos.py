@@ -13,7 +13,7 @@ import pytest
 from dev.console import TaskFailed
 from dev.testing import chaos
 
-KINDS = ("test_storms", "test_limit_storms")
+KINDS = tuple(Path(file).stem for file in chaos.FILES)
 RESULT: dict[str, object] = {"backend": "sqlite", "seeds": [7]}
 
 
@@ -46,7 +46,7 @@ def no_server() -> Iterator[str]:
 
 @pytest.fixture
 def storms(monkeypatch: pytest.MonkeyPatch) -> Storms:
-    storms = Storms(4)
+    storms = Storms(2 * len(KINDS))
     monkeypatch.setattr("dev.testing.chaos.subprocess.run", storms.run)
     monkeypatch.setattr("dev.testing.chaos._worlds", storms.world)
     monkeypatch.setattr("dev.testing.chaos.sources.server", no_server)
