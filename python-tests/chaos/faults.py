@@ -53,7 +53,7 @@ def _stopped(world: World) -> Iterator[float]:
 
 def _clocks_moved(world: World) -> Iterator[float]:
     """The clock of the machine is set, for all of its processes, and stays so for a while."""
-    world.move_clock(world.chance.choice([-20, -2, 2, 20]))
+    world.move_clock(world.chance.choice([-8, -2, 2, 8]))
     yield world.chance.uniform(0.5, 3.0)
     world.move_clock(0)
 

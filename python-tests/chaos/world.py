@@ -64,8 +64,10 @@ POINTS = {
 """Points of the engine at which members die, and up to which time of them."""
 PATIENCE = 120.0
 """Seconds in which all must come to an end when no fault comes any more."""
-SEEN = 2.0
-"""Seconds after its end that a run may be pruned: the observer has seen it."""
+SEEN = 20.0
+"""Seconds after its end that a run may be pruned: the observer has seen it by then, also if the
+clock was set meanwhile.
+"""
 ENDED = (
     "SELECT id, round, status, coalesce(final_context, ''), ended_at FROM cloaca_run"
     " WHERE ended_at IS NOT NULL"
@@ -129,8 +131,6 @@ class World:
         self._proxy = proxy
         self._seed = seed
         self._births = count(1)
-        self._is_moved = False
-        self._moved_at = 0.0
         self._clock = self.folder / "clock"
         moved_clock.move(self._clock, 0)
         self._members: dict[str, Member] = {}
@@ -234,11 +234,6 @@ class World:
         self.left_out.setdefault(member.worker.pid, self._lines() - 1)
 
     def move_clock(self, seconds: float) -> None:
-        """Set the clock of all; what ends meanwhile has instants that say nothing of its order, so
-        nothing is pruned by them.
-        """
-        self._is_moved, self._moved_at = bool(seconds), time.monotonic()
-        (self.folder / "seen").unlink(missing_ok=True)
         moved_clock.move(self._clock, seconds)
 
     @contextmanager
@@ -357,7 +352,7 @@ class World:
             if ended_at < limit:
                 latest = max(latest, ended_at)
         self.samples += 1
-        if latest and time.monotonic() - self._moved_at > 1 and not self._is_moved:
+        if latest:
             new = self.folder / "seen.new"
             new.write_text(str(latest), encoding="utf-8")
             new.replace(self.folder / "seen")
