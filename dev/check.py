@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dev.console import TaskFailed, run, say, step
 from dev.docs import proof, site
-from dev.environments import lock
+from dev.environments import audit, lock
 from dev.environments.sandbox import Sandbox
 from dev.packaging import rendering
 from dev.packaging.artefacts import package
@@ -100,8 +100,9 @@ CHECKS: dict[str, Callable[[], None]] = {
     "codespell": _codespell,
     "docs links": site.check_links,
     "docs.promises": proof.check,
+    "vulnerabilities of the lock": audit.check,
     "pyright --verifytypes": _verify_types,
 }
 
-SLOW = frozenset({"pyright --verifytypes"})
-"""Checks that build and install the wheels first."""
+SLOW = frozenset({"pyright --verifytypes", "vulnerabilities of the lock"})
+"""Checks that build and install the wheels first, or ask a server."""
