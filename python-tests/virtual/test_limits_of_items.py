@@ -18,7 +18,9 @@ from cloaca_core.definition.context import Context
 from cloaca_core.definition.limits.limit import Limit
 from cloaca_core.definition.task import task
 from cloaca_core.engine.order import Order
+from cloaca_core.features.limits.desk import place_desk
 from cloaca_core.features.limits.records import Given, Waiter
+from cloaca_core.features.maps import limited_items
 from cloaca_core.run.items.units import first_item
 
 pytestmark = pytest.mark.virtual_time
@@ -237,3 +239,51 @@ async def test_many_keys_without_a_place_are_passed_over_in_few_requests() -> No
         await program.wait(run_id)
         assert (len(bodies.items), bodies.most) == (16, 1), "places that come meanwhile go back"
         assert no_place_is_left(w)
+
+
+async def test_a_free_key_behind_more_keys_than_are_asked_for_at_a_time_begins_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However many blocked keys stand before it: each is passed over."""
+    monkeypatch.setattr(limited_items, "MOST_ASKED", 2)
+    async with world() as w:
+        bodies, customer = Bodies(60), Limit("api", per_key=1).key("item")
+        limited_map(w, bodies, [*range(8)], customer, max_parallel=1)
+        with WorkflowBuilder("held", registry=w.registry):
+
+            @task(map=[*range(7)], limits=[customer])
+            async def each(context: Context, item: int) -> None:
+                await asyncio.sleep(HOUR)
+
+        program = await w.start()
+        await program.submit("held")
+        await quiet()
+        asked = noting(program)
+        await program.submit("map")
+        await quiet()
+
+        assert bodies.items == [7]
+        assert [len(each) for each in asked] == [1, 2, 2, 2, 1]
+
+
+async def test_free_keys_behind_those_of_several_requests_begin_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Though the last request of the first question got its places."""
+    monkeypatch.setattr(place_desk, "MOST_REQUESTS", 2)
+    async with world() as w:
+        bodies, customer = Bodies(HOUR), Limit("api", per_key=1).key("item")
+        limited_map(w, bodies, [*range(6)], customer, max_parallel=4)
+        with WorkflowBuilder("held", registry=w.registry):
+
+            @task(map=[0, 1], limits=[customer])
+            async def each(context: Context, item: int) -> None:
+                await asyncio.sleep(2 * HOUR)
+
+        program = await w.start()
+        await program.submit("held")
+        await quiet()
+        await program.submit("map")
+        await quiet()
+
+        assert sorted(bodies.items) == [2, 3, 4, 5]

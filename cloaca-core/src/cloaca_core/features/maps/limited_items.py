@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from cloaca_core.features.maps.plan import ItemPlan
     from cloaca_core.values.limits.needs import Needs
 
-MOST_WAITING: Final = 1_000
-"""Groups of one map that wait at a time."""
+MOST_ASKED: Final = 1_000
+"""Groups of one map that are asked for at a time, beyond the items that may begin."""
 
 
 class ItemGroup:
@@ -42,21 +42,18 @@ class ItemGroup:
         self.left -= 1
         return index
 
-    def put_back(self, index: int) -> bool:
-        """An item of the group, which was open, is to begin anew. False if it is of another."""
-        place = bisect_left(self.indexes, index)
-        if place == len(self.indexes) or self.indexes[place] != index:
-            return False
-        self._at = min(self._at, place)
+    def put_back(self, index: int) -> None:
+        """An item of the group, which was open, is to begin anew."""
+        self._at = min(self._at, bisect_left(self.indexes, index))
         self.left += 1
-        return True
 
 
 class LimitedItems:
     """The groups of one map: those that wait for places, and ``_idle`` ones, which are about to.
     Of those in ``_asked`` it is not known yet whether they have places. So many groups are asked
     for at a time as ``_step`` says. ``unbegun`` are the items that have not begun. The items that
-    need no place are no group that waits.
+    need no place are no group that waits. ``_group_of`` has the group of each item once an item was
+    put back.
     """
 
     def __init__(self, groups: Mapping[Needs, Sequence[int]], unbegun: AbstractSet[int]) -> None:
@@ -70,6 +67,7 @@ class LimitedItems:
         self._waiting: dict[ItemGroup, None] = {}
         self._asked: set[ItemGroup] = set()
         self._step = 0
+        self._group_of: dict[int, ItemGroup] | None = None
 
     def of(self, needs: Needs) -> ItemGroup | None:
         """The group of items that need this and of which some have not begun."""
@@ -95,22 +93,28 @@ class LimitedItems:
 
     def denied(self, group: ItemGroup, room: int) -> list[tuple[ItemGroup, int]]:
         """A group has no place yet: others go before it. Each time that none has a place, twice as
-        many are asked for, so that many keys without places cost few questions.
+        many are asked for, so that many keys without places cost few questions. All groups stand in
+        line in the end if none has a place: only those that do hear of a place that becomes free.
         """
         self._asked.discard(group)
         if self._asked or room <= 0:
             return []
-        self._step = max(room, 2 * self._step)
+        self._step = max(room, min(MOST_ASKED, 2 * self._step))
         return self._ask(room, islice(self._idle, self._step))
 
     def _ask(self, room: int, groups: Iterable[ItemGroup]) -> list[tuple[ItemGroup, int]]:
-        chosen = list(islice(groups, max(0, MOST_WAITING - len(self._waiting))))
+        chosen = list(groups)
         for each in chosen:
             del self._idle[each]
         self._waiting |= dict.fromkeys(chosen)
         self._asked.update(chosen)
         share = max(1, room // max(1, len(chosen)))
         return [(each, min(each.left, share)) for each in chosen]
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether it is known of each group that was asked for if it has places."""
+        return not self._asked
 
     def placed(self, group: ItemGroup) -> None:
         """A group has a place."""
@@ -136,6 +140,10 @@ class LimitedItems:
 
     def put_back(self, index: int) -> None:
         """An item that was open is to begin anew."""
-        group = next((each for each in self._groups.values() if each.put_back(index)), None)
-        if group is not None and group.needs and group not in self._waiting:
+        if self._group_of is None:
+            self._group_of = {at: each for each in self._groups.values() for at in each.indexes}
+        if (group := self._group_of.get(index)) is None:
+            return
+        group.put_back(index)
+        if group.needs and group not in self._waiting:
             self._idle[group] = None

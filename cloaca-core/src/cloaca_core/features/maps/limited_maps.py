@@ -93,6 +93,8 @@ class LimitedMaps:
             self._ports.limits.take_units(run, [_unit_of(opened, group)])
         if unit is None or not more:
             limited.rest(group)
+        if unit is not None and limited.is_answered:
+            self.ask(run, opened, limited)
         return unit
 
     def _choose_for(

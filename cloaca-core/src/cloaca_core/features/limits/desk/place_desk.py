@@ -10,6 +10,7 @@ to be tended.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.engine.runtime import failpoints
@@ -220,7 +221,7 @@ class PlaceDesk:
         its places to others, and its runs leave this runner before it has another id.
         """
         runner_id = self._runner_id.current
-        units = list(self._unasked)[:MOST_REQUESTS]
+        units = list(islice(self._unasked, MOST_REQUESTS))
         waiters = [each for unit in units if (each := self._waiting.waiter(unit)) is not None]
         requests = [each._replace(runner_id=runner_id) for each in waiters]
         back, left, again = self._back, list(self._left), self._again
