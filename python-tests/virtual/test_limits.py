@@ -23,12 +23,12 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.engine.order import Order
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.features.limits.records import PLACES_BACK, Grant
+from cloaca_core.features.limits.records import PLACES_BACK, Grant, LimitDefinition
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.runs import OnCommit
 from cloaca_core.values.limits.rates import Rate
-from cloaca_core.values.limits.settings import LimitChanges
+from cloaca_core.values.limits.settings import LimitChanges, LimitSettings
 
 pytestmark = pytest.mark.virtual_time
 
@@ -189,6 +189,35 @@ async def test_the_places_of_a_runner_that_is_fenced_go_to_others() -> None:
         first.store.answers.set()
         await asyncio.sleep(60)
         assert no_place_is_left(w)
+
+
+@pytest.mark.parametrize("has_limits", [False, True])
+async def test_a_takeover_gives_places_only_where_something_has_limits(has_limits: bool) -> None:
+    """The first limits of a database may be those of the program that died."""
+    async with world() as w:
+        w.define(Bodies(HOUR), "flow")
+        first = await w.start(lease_seconds=LEASE)
+        lost = await first.submit()
+        second = await w.start(lease_seconds=LEASE)
+        await quiet()
+        if has_limits:
+            content = LimitSettings(total=1).content()
+            await w.store.record_limits([LimitDefinition("gpu", content, an_act(1))], [])
+        freed: list[str] = []
+        free_places = second.store.free_places
+
+        async def noted(runner_id: str) -> None:
+            freed.append(runner_id)
+            await free_places(runner_id)
+
+        second.store.free_places = noted  # type: ignore[method-assign] # to see what is freed
+        gone = first.runner_id
+        first.store.answers.clear()
+        await second.wait(lost)
+
+        assert freed == ([gone] if has_limits else [])
+        first.store.answers.set()
+        await asyncio.sleep(60)
 
 
 async def test_a_cancelled_run_gives_its_place_back_and_stands_in_no_line() -> None:

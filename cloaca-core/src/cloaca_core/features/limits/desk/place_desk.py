@@ -320,9 +320,13 @@ class PlaceDesk:
         self._again.update(others.intersection(self._names))
 
     async def free(self, runner_id: str) -> None:
-        """A runner was fenced: give its places to others."""
-        await self._store.free_places(runner_id)
-        self.runner_gone()
+        """A runner was fenced: give its places to others. Where no limit is known, its program may
+        have defined the first ones: only a read tells.
+        """
+        self._unclaimed.runner_gone()
+        if await self._unclaimed.find_limits():
+            await self._store.free_places(runner_id)
+            self.runner_gone()
 
     async def depart(self) -> None:
         """The runner leaves: give back what it still has, before its row goes."""

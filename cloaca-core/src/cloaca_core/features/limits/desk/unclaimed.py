@@ -60,11 +60,15 @@ class UnclaimedPlaces:
         """Look soon: places may have been given to runs that no runner has."""
         self._is_wanted = True
 
-    async def is_due(self) -> bool:
-        """Whether it is time to look."""
+    async def find_limits(self) -> bool:
+        """Whether the program or the database has limits; asks the database once."""
         if self.is_concerned is None:
             self.is_concerned = bool(self._limits() or await self._store.list_limits())
-        if not self.is_concerned:
+        return self.is_concerned
+
+    async def is_due(self) -> bool:
+        """Whether it is time to look."""
+        if not await self.find_limits():
             return False
         return self._is_wanted or self.due_at is None or self.due_at <= self._clock.wall()
 
