@@ -370,6 +370,7 @@ FROM cloaca_limit_line AS own WHERE own.id IN :ids;
 -- The workflow of each of these runs.
 SELECT id, workflow FROM cloaca_run WHERE id IN :ids;
 
+
 -- name: limit_holders
 -- The places of a limit, or of a key, that are taken, as far as :limit. :need is how the needs of a grant
 -- write it.

@@ -63,7 +63,8 @@ class UnclaimedPlaces:
     async def find_limits(self) -> bool:
         """Whether the program or the database has limits; asks the database once."""
         if self.is_concerned is None:
-            self.is_concerned = bool(self._limits() or await self._store.list_limits())
+            found = bool(self._limits() or await self._store.list_limits())
+            self.is_concerned = found or bool(self.is_concerned)  # a later read may have found one
         return self.is_concerned
 
     async def is_due(self) -> bool:
