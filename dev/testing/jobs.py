@@ -68,7 +68,7 @@ SECONDS: dict[str, float] = {
     "packaging": 2,
     "packaging/test_demo.py": 6,
     "packaging/test_examples.py": 18,
-    "pages": 35,
+    "pages": 24,
     "process": 4,
     "process/test_before_base.py": 20,
     "process/test_chaos.py": 12,

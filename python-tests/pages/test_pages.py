@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from documents import NOT_RUN, PRINTS, ROOT, SERVER, Block, blocks_of, pages, promised, readmes
 from own_database import one_at_a_time
+
+from process.nursery import Nursery
 
 BLOCKS = {page: blocks_of(page) for page in pages()}
 PROGRAMS = {
@@ -20,21 +25,6 @@ PROGRAMS = {
 }
 ALL = [block for page in [*pages(), *readmes()] for block in blocks_of(page)]
 
-# Runs, saves or starts the blocks of a page, in one namespace. Line numbers are those of the page.
-TELL = """
-import json, pathlib, subprocess, sys
-names = {"__name__": "__main__"}
-sys.path.insert(0, "")
-for where, line, saved, started, code in json.loads(sys.stdin.read()):
-    if saved:
-        pathlib.Path(saved).write_text(code, encoding="utf-8")
-    elif started:
-        sys.stdout.flush()
-        subprocess.run([sys.executable, "-u", "-W", "error", started], stdin=subprocess.DEVNULL)
-    else:
-        exec(compile("\\n" * (line - 1) + code, where, "exec"), names)
-"""
-
 
 def needs_server(blocks: Sequence[Block]) -> bool:
     return any(SERVER in block.code for block in blocks if block.runs)
@@ -42,35 +32,46 @@ def needs_server(blocks: Sequence[Block]) -> bool:
 
 @pytest.mark.parametrize("page", [name for name in PROGRAMS if not needs_server(PROGRAMS[name])])
 @pytest.mark.backend("sqlite", reason="these pages keep what they do in a file")
-def test_the_code_of_a_page_does_what_it_says(tmp_path: Path, page: str) -> None:
-    tell(PROGRAMS[page], tmp_path)
+def test_the_code_of_a_page_does_what_it_says(nursery: Nursery, tmp_path: Path, page: str) -> None:
+    tell(nursery, PROGRAMS[page], tmp_path)
 
 
 @pytest.mark.parametrize("page", [name for name in PROGRAMS if needs_server(PROGRAMS[name])])
 @pytest.mark.backend("postgres", reason="these pages need a server")
 def test_the_code_of_a_page_that_needs_a_server_does_too(
-    tmp_path: Path, page: str, database_url: str
+    nursery: Nursery, tmp_path: Path, page: str, database_url: str
 ) -> None:
     with one_at_a_time(database_url, page):
-        tell(PROGRAMS[page], tmp_path, server=database_url)
+        tell(nursery, PROGRAMS[page], tmp_path, server=database_url)
 
 
-def tell(blocks: Sequence[Block], folder: Path, server: str = SERVER) -> None:
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    """Where the processes come from that run the pages."""
+    found = Nursery(Path(__file__).with_name("teller.py"))
+    yield found
+    found.close()
+
+
+def tell(nursery: Nursery, blocks: Sequence[Block], folder: Path, server: str = SERVER) -> None:
     """Run a page from top to bottom, in a process and a folder of its own."""
     parts = [
         (str(b.page), b.line, b.saved_as, b.started, b.code.replace(SERVER, server))
         for b in blocks
         if b.runs
     ]
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-X", "utf8", "-c", TELL],
-        cwd=folder,
-        input=json.dumps(parts),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert (done.stdout.splitlines(), done.stderr) == (promised(blocks), "")
+    with contextlib.chdir(folder):
+        process = nursery.start([], dict(os.environ))
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process.stdout, process.stderr, ThreadPoolExecutor(1) as beside:
+        with process.stdin:
+            json.dump(parts, process.stdin)
+        errors = beside.submit(process.stderr.read)
+        printed = process.stdout.read()
+        process.wait()
+        assert (printed.splitlines(), errors.result()) == (promised(blocks), "")
 
 
 # -- what is not run here ------------------------------------------------------------------------

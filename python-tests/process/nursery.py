@@ -14,6 +14,7 @@ from __future__ import annotations
 import gc
 import importlib
 import json
+import multiprocessing.process
 import os
 import pkgutil
 import selectors
@@ -28,6 +29,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any, Protocol
 
+PYTHON = (sys.executable, "-W", "error", "-X", "utf8")
 DIALECTS = {"cloaca_sqlite": "SqliteDialect", "cloaca_postgres": "PostgresDialect"}
 IMPORTED = ("resource", "cloaca", "cloaca_core", *DIALECTS)
 """What a worker may need. Packages that it does not need make each fork slower too."""
@@ -54,7 +56,7 @@ class Process(Protocol):
 
 
 class Nursery:
-    """Starts the program of this path, with warnings as errors."""
+    """Starts the program of this path, with warnings as errors and texts in UTF-8."""
 
     def __init__(self, program: Path) -> None:
         self._program = program
@@ -65,11 +67,11 @@ class Nursery:
         if self._forks is not None:
             return self._forks.start(arguments, environment)
         return subprocess.Popen(
-            [sys.executable, "-W", "error", str(self._program), *arguments],
+            [*PYTHON, str(self._program), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             env=environment,
         )
 
@@ -89,7 +91,7 @@ class _Forks:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-W", "error", __file__, str(theirs.fileno()), str(program)],
+                [*PYTHON, __file__, str(theirs.fileno()), str(program)],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
@@ -140,9 +142,9 @@ class _Forked:
         self.pid = pid
         self._code = code
         stdin, stdout, stderr = streams
-        self.stdin: IO[str] | None = os.fdopen(stdin, "w")
-        self.stdout: IO[str] | None = os.fdopen(stdout)
-        self.stderr: IO[str] | None = os.fdopen(stderr)
+        self.stdin: IO[str] | None = os.fdopen(stdin, "w", encoding="utf-8")
+        self.stdout: IO[str] | None = os.fdopen(stdout, encoding="utf-8")
+        self.stderr: IO[str] | None = os.fdopen(stderr, encoding="utf-8")
 
     def poll(self) -> int | None:
         return self._code.result() if self._code.done() else None
@@ -255,6 +257,7 @@ def _become(request: dict[str, Any], program: str) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
+    vars(multiprocessing.process)["ORIGINAL_DIR"] = request["folder"]  # that of its own workers
     sys.argv = [program, *request["arguments"]]
     if "CLOACA_FAULT" in os.environ:
         importlib.reload(importlib.import_module("cloaca_core.engine.runtime.failpoints"))
