@@ -82,6 +82,21 @@ def test_another_process_lets_a_body_begin_that_waits(
 
 
 @pytest.mark.each_backend
+def test_a_runner_that_raises_a_limit_begins_what_had_left_its_memory(
+    open_runner: OpenRunner,
+) -> None:
+    with cloaca.WorkflowBuilder("calls"):
+        cloaca.task(id="call", map=[1, 2], limits=[cloaca.Limit("api", total=0)])(lambda _: None)
+    runner = open_runner(evict_after_seconds=0.01)
+    run = runner.submit("calls")
+    until(lambda: run.status() == "Waiting")
+
+    runner.set_limit("api", total=1)
+
+    assert run.result(WAIT).status == "Completed"
+
+
+@pytest.mark.each_backend
 def test_nothing_that_is_held_is_cut_and_nothing_begins_above_the_new_total(
     open_runner: OpenRunner,
 ) -> None:

@@ -152,6 +152,7 @@ def _change(
         if (changed := await store.set_limit(name, changes, row)) is None:
             raise await _unknown(store, name)
         engine.subjects.limits.publish()
+        engine.subjects.claimable.publish()  # runs that no runner has may have got places
         return changed
 
     return caller.act(answer, unchanged)
