@@ -192,7 +192,9 @@ class Client:
         decides: "existing" gives that run (``created`` of the handle is False), "reject" raises
         ``SingletonError`` with its ``run_id``, with "queue" the new run starts when the runs before
         it have ended, and "cancel_old" cancels these; the new run starts when they have ended. A
-        run that has the ``idempotency_key`` comes first. Not for a run in your own transaction.
+        run that has the ``idempotency_key`` comes first. Not for a run in your own transaction, and
+        not for ``submit_many``, whose options are those of all its runs; instead of ``execute``,
+        wait for the run with ``result()`` of the handle.
 
         With a ``connection`` of your own to the database of this runner, the run is written in
         your transaction: it exists if and only if that commits, and then any runner may claim it.
