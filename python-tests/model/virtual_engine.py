@@ -35,6 +35,7 @@ from cloaca_core.engine.execute.executor import Executor, Pools
 from cloaca_core.engine.execute.work import COROUTINES, THREADS, Stage, Work
 from cloaca_core.engine.observe.completion import Ended
 from cloaca_core.engine.submit.request import Request
+from cloaca_core.features.limits.begin.turns import Turn
 from cloaca_core.features.limits.records import (
     Adopted,
     Given,
@@ -363,7 +364,10 @@ class _Calls(LoopCoroutines):
     async def _run(self, work: Work) -> None:
         if self._begins(work):
             try:
-                work.run()
+                if isinstance(work, Turn):
+                    await work.run_async()
+                else:
+                    work.run()
             except BaseException as error:
                 work.broke(error)
             work.stage = Stage.RAN

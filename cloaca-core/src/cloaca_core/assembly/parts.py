@@ -266,6 +266,7 @@ class Parts(Kernel):
             self.limit_recorder.used,
             self.adopted_places,
             base.config.evict_after_seconds,
+            base.executor,
         )
         control.ports.limits = self.limits
         self.claims.takeover.fenced = self.limits.desk.free

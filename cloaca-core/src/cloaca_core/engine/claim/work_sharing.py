@@ -141,7 +141,9 @@ class WorkSharing:
         is_of_body = run.row.child_kind != NODE and run.row.parent_id in runs
         if run.depth or is_of_body or run in control.launcher.back_offs.waiting:
             return False
-        return only_waits_for_slots(run, runs.attempts(run))
+        limits = control.ports.limits
+        has_turns = run.graph.has_limits and limits.awaits_turn(run)
+        return only_waits_for_slots(run, runs.attempts(run), has_turns=has_turns)
 
 
 def surplus(waiting: Sequence[ActiveRun], begun: int) -> Sequence[ActiveRun]:
@@ -152,11 +154,13 @@ def surplus(waiting: Sequence[ActiveRun], begun: int) -> Sequence[ActiveRun]:
     return in_turn[max(begun, len(in_turn) // 2) :]
 
 
-def only_waits_for_slots(run: ActiveRun, attempts: Sequence[Attempt]) -> bool:
+def only_waits_for_slots(
+    run: ActiveRun, attempts: Sequence[Attempt], *, has_turns: bool = False
+) -> bool:
     """Whether no body of a run has begun here, and all its ready tasks, whose attempts these are,
-    wait for a slot.
+    wait for a slot. It ``has_turns`` if others wait for a slot in which they ask for places.
     """
-    if not attempts or not run.life.may_begin or run.waits is not None:
+    if not (attempts or has_turns) or not run.life.may_begin or run.waits is not None:
         return False
     begun_here = any(row.epoch == run.epoch for row in run.latest.values())
     return not begun_here and all(map(_waits, attempts))

@@ -139,6 +139,11 @@ class Executor:
             return pool.threads.slots
         return self.slots(COROUTINES if task.is_async else THREADS)
 
+    def is_free(self, task: Task) -> bool:
+        """Whether a body of this task that is submitted now has a slot at once, here."""
+        place = self._places[COROUTINES if task.is_async else THREADS]
+        return place.under_way < place.slots
+
     @property
     def thread_slots(self) -> int:
         """The number of bodies that can each hold a thread at once, while they run here or in

@@ -173,6 +173,11 @@ class LimitPort(Protocol):
     def left(self, run: ActiveRun) -> None:
         """The run was given back."""
 
+    def awaits_turn(self, run: ActiveRun) -> bool:
+        """Whether units of the run wait for a slot in which they ask for their places, and none
+        has asked.
+        """
+
     def enter(self, run: ActiveRun, unit: int, resume: Resume) -> None:
         """A task or an item is ready: it begins once it has its places."""
 
@@ -270,6 +275,9 @@ class _NoLimits:
 
     def left(self, run: ActiveRun) -> None:
         """There is nothing to note."""
+
+    def awaits_turn(self, _: ActiveRun) -> bool:
+        return False
 
     def enter(self, run: ActiveRun, unit: int, _: Resume) -> None:
         task = run.graph.tasks[unit & TASK]

@@ -13,9 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core.definition.limits.needs import needs_of
-from cloaca_core.engine.execute.outcome import raised
-from cloaca_core.engine.record import attempt_rows
 from cloaca_core.errors import LimitKeyError
+from cloaca_core.features.limits.begin.refused import refuse
+from cloaca_core.features.limits.begin.turns import Turns
 from cloaca_core.features.limits.desk.place_desk import PlaceDesk
 from cloaca_core.features.limits.in_line import (
     InLineUnits,
@@ -41,6 +41,7 @@ from cloaca_core.values.missing import MISSING
 
 if TYPE_CHECKING:
     from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.engine.execute.executor import Executor
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.engine.recover.runner_id import RunnerId
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
     from cloaca_core.store.batch import Committed
     from cloaca_core.values.limits.needs import Needs
     from cloaca_core.values.times.clock import Clock
-    from cloaca_core.values.times.instants import Instant
 
 
 class Waits(NamedTuple):
@@ -73,11 +73,11 @@ class LimitedUnits:
 
     ``_waiting`` are the waiters, ``_bodies`` those of them that are bodies which continue with
     their places. ``_groups`` are the items of maps that wait as one, ``_runs`` the runs that wait
-    as a whole. ``_adopted`` has what was read with claimed runs, ``_in_line`` the waiters that may
-    leave with their runs. ``_held`` are the places of attempts, ``_on_way`` those that a record
-    gives back which is not durable yet. ``_of_run`` has the units of each run that have waited
-    here, with the numbers of their last places. A run may stay for ``evict_after`` seconds after
-    all that is left of it has begun to wait.
+    as a whole. ``_turns`` say when a body may ask. ``_adopted`` has what was read with claimed
+    runs, ``_in_line`` the waiters that may leave with their runs. ``_held`` are the places of
+    attempts, ``_on_way`` those that a record gives back which is not durable yet. ``_of_run`` has
+    the units of each run that have waited here, with the numbers of their last places. A run may
+    stay for ``evict_after`` seconds after all that is left of it has begun to wait.
     """
 
     def __init__(
@@ -91,6 +91,7 @@ class LimitedUnits:
         limits: Callable[[], Collection[str]],
         adopted: AdoptedPlaces,
         evict_after: float,
+        executor: Executor,
     ) -> None:
         self._kernel = kernel
         self._runner_id = runner_id
@@ -105,6 +106,7 @@ class LimitedUnits:
         self._adopted = adopted
         self._evict_after = evict_after
         self.desk: PlaceDesk = PlaceDesk(store, self, runner_id, clock, subjects, record, limits)
+        self._turns = Turns(executor, clock, self._at_turn)
         self._runs: LimitedRuns = LimitedRuns(kernel, runner_id, adopted, self.desk)
         self._groups = LimitedGroups(kernel, runner_id, clock, adopted, self._in_line, self.desk)
         self.given: Callable[[Committed], None] = self.desk.given
@@ -129,7 +131,7 @@ class LimitedUnits:
         try:
             needs = self._needs(run, unit)
         except LimitKeyError as error:
-            _refuse(self._kernel, run, unit, resume, error, self._clock.wall())
+            refuse(self._kernel, run, unit, resume, error, self._clock.wall())
             return
         if not needs:
             self._begin(run, unit, resume, None)
@@ -179,8 +181,14 @@ class LimitedUnits:
         last = self._of_run.setdefault(run, {}).setdefault(key, 0)
         self._waiting[key] = Waits(run, waiter, begin, resume, last)
         self._in_line.discard(run, key)
-        self.desk.ask(key, [name for name, _ in needs])
+        if resume is None:
+            self._at_turn(waiter)
+        else:
+            self._turns.enter(run, waiter)
         return key
+
+    def _at_turn(self, waiter: Waiter) -> None:
+        self.desk.ask(waiter.unit, [name for name, _ in waiter.needs])
 
     def check(self, run: ActiveRun) -> None:
         """See ``LimitPort``."""
@@ -277,6 +285,7 @@ class LimitedUnits:
                 found[unit_of_key(run, key)] = waits.resume
                 if key in denied:
                     kept[key] = self._waiting.pop(key).waiter.needs
+                    self._turns.leave(key)
         self.take_units(run, found)
         places = self._held.values() if denied else ()
         held = {(each.run_id, each.task_id, each.item) for each in places}
@@ -303,6 +312,7 @@ class LimitedUnits:
 
     def _withdraw(self, key: Unit) -> bool:
         if (waits := self._waiting.pop(key, None)) is not None:
+            self._turns.leave(key)
             self._in_line.discard(waits.run, key)
         elif not self._groups.withdraw(key):
             return False
@@ -338,6 +348,7 @@ class LimitedUnits:
                 self._in_line.deny(run, unit, now)
             elif (waits := self._waiting.get(unit)) is not None and waits.resume is not None:
                 runs[waits.run] = None
+                self._turns.denied(waits.waiter)
                 self._in_line.deny(waits.run, unit, now)
         for run in runs:
             self.check(run)
@@ -369,26 +380,17 @@ class LimitedUnits:
             return
         if grant.number <= waits.last:
             return  # it had these before, and they are on their way back
-        del self._waiting[key]
         self._in_line.discard(waits.run, key)
         self._of_run[waits.run][key] = grant.number
+        if waits.resume is not None and not self._turns.takes_slot(waits.run, waits.waiter):
+            self._waiting[key] = waits._replace(last=grant.number)
+            self.desk.give_back(grant)
+            return
+        del self._waiting[key]
         self._kernel.guarded(waits.run, waits.begin, grant)
+        self._turns.leave(key)
 
-
-def _refuse(
-    kernel: Orchestrator,
-    run: ActiveRun,
-    unit: int,
-    resume: Resume,
-    error: LimitKeyError,
-    now: Instant,
-) -> None:
-    """The task fails, as it has no key."""
-    failure = raised(error, again=False)
-    row = attempt_rows.failed_unstarted(run, unit, resume, failure, now)
-    ports = kernel.control.ports
-    closed = () if run.waits is None else ports.waits.ended(run, unit)
-    if unit > TASK:
-        ports.maps.ended_without_body(run, unit, row, None, closed)
-    else:
-        kernel.fail(run, unit, row, str(failure), closed)
+    def awaits_turn(self, run: ActiveRun) -> bool:
+        """See ``LimitPort``."""
+        units = [unit for unit in self._of_run.get(run, ()) if unit in self._waiting]
+        return bool(units) and all(map(self._turns.awaits, units))

@@ -1,0 +1,1 @@
+"""When bodies that need places of limits ask for them, and begin."""
