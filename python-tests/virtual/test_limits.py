@@ -281,18 +281,28 @@ async def test_a_place_goes_from_body_to_body_in_the_commit_that_frees_it() -> N
         assert no_place_is_left(w)
 
 
-async def test_a_paused_attempt_that_has_no_slot_gives_its_place_back() -> None:
+async def test_a_body_that_is_given_up_gives_its_place_back() -> None:
+    """It does not end when its run is cancelled."""
     async with world() as w:
         bodies = Bodies(HOUR)
-        limited(w, bodies, Limit("gpu", total=2))
-        program = await w.start(max_concurrent_async_tasks=1)
-        runs = [await program.submit() for _ in range(2)]
+
+        async def stays(_: Context) -> None:
+            try:
+                await asyncio.sleep(HOUR)
+            except asyncio.CancelledError:
+                await asyncio.sleep(6 * HOUR)
+
+        limit = Limit("gpu", total=1)
+        w.define(stays, "stays", limits=[limit])
+        limited(w, bodies, limit)
+        program = await w.start()
+        run_id = await program.submit("stays")
         await quiet()
 
-        await program.engine.steering.pause([runs[1]], PAUSE, None, children=True)
-        await program.wait(runs[0])
-        await quiet()
+        await program.engine.steering.cancel([run_id], CANCEL, 60, children=True)
+        await run_all(program, "flow")
 
+        assert bodies.begun[0] < HOUR
         assert no_place_is_left(w)
 
 

@@ -9,8 +9,10 @@ from model.limited_bodies import Bodies, limited, no_place_is_left, run_all
 from model.quiet import quiet
 from model.virtual_engine import World, world
 
+from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.limits.limit import Limit
+from cloaca_core.definition.task import task
 
 pytestmark = pytest.mark.virtual_time
 
@@ -82,24 +84,34 @@ async def test_a_rate_holds_for_bodies_that_wait_for_a_slot() -> None:
 
 
 async def test_a_place_that_comes_while_no_slot_is_free_goes_to_the_next() -> None:
-    """The body stood in line as another one took its slot."""
+    """The body stood in line as another one of its run took the slot."""
     async with asyncio.timeout(24 * HOUR), world() as w:
-        others, bodies = Bodies(6 * HOUR), Bodies(HOUR)
-        unlimited(w, others)
-        limited(w, bodies, Limit("gpu", total=1))
+        bodies, limit = Bodies(HOUR), Limit("gpu", total=1)
+        limited(w, bodies, limit)
+        with WorkflowBuilder("both", registry=w.registry):
+
+            @task
+            async def first(_: Context) -> None:
+                """The limited body asks as soon as this one has ended."""
+
+            @task(dependencies=[first])
+            async def long(_: Context) -> None:
+                await asyncio.sleep(6 * HOUR)
+
+            @task(limits=[limit])
+            async def second(context: Context) -> None:
+                await bodies(context)
+
         free, full = await w.start(), await w.start(max_concurrent_async_tasks=1)
         ids = [await free.submit()]
         await quiet()
-        ids.append(await full.submit())  # stands in line
-        await quiet()
-        ids.append(await full.submit("other"))
+        ids.append(await full.submit("both"))
         await quiet()
         ids.append(await free.submit())
         for each in ids:
             await free.wait(each)
 
-        assert bodies.begun[:2] == pytest.approx([0, HOUR], abs=1)
-        assert bodies.begun[2] < others.begun[0] + 6 * HOUR + 1
+        assert bodies.begun == pytest.approx([0, HOUR, 6 * HOUR], abs=60)
         assert no_place_is_left(w)
 
 
