@@ -223,7 +223,7 @@ class LimitedUnits:
         """See ``LimitPort``."""
         if (found := self._bodies.pop(attempt, None)) is not None:
             key, has_places = found
-            self._withdraw(key)
+            self._withdraw(attempt.owner, key)
             if not has_places.done():
                 has_places.set_result(None)
 
@@ -281,7 +281,7 @@ class LimitedUnits:
         denied = self._in_line.denied(run) if run.life.state is State.LEAVING else ()
         for key in self._of_run.get(run, ()):
             waits = self._waiting.get(key)
-            if waits is not None and waits.resume is not None:
+            if waits is not None and waits.run is run and waits.resume is not None:
                 found[unit_of_key(run, key)] = waits.resume
                 if key in denied:
                     kept[key] = self._waiting.pop(key).waiter.needs
@@ -295,14 +295,15 @@ class LimitedUnits:
 
     def take_units(self, run: ActiveRun, units: Collection[int]) -> list[int]:
         """See ``LimitPort``."""
-        return [unit for unit in units if self._withdraw(key_of_unit(run, unit))]
+        return [unit for unit in units if self._withdraw(run, key_of_unit(run, unit))]
 
     def forget(self, run: ActiveRun) -> None:
         """See ``LimitPort``."""
         self.take(run)
         units, late = self._in_line.forget(run)
         for key in units:
-            self.desk.leave(key)
+            if key not in self._waiting:  # else the run is here again, and waits there
+                self.desk.leave(key)
         for grant in (*late, *self._adopted.forget(run)):
             if grant.task_id != THE_RUN:
                 self.desk.give_back(grant)
@@ -310,11 +311,14 @@ class LimitedUnits:
         self._groups.forget(run)
         self.desk.forget_run()
 
-    def _withdraw(self, key: Unit) -> bool:
-        if (waits := self._waiting.pop(key, None)) is not None:
+    def _withdraw(self, run: ActiveRun, key: Unit) -> bool:
+        if (waits := self._waiting.get(key)) is not None:
+            if waits.run is not run:
+                return False  # the run has left, and a later claim of it waits
+            del self._waiting[key]
             self._turns.leave(key)
-            self._in_line.discard(waits.run, key)
-        elif not self._groups.withdraw(key):
+            self._in_line.discard(run, key)
+        elif self._groups.run_of(key) is not run or not self._groups.withdraw(key):
             return False
         self.desk.leave(key)
         return True
