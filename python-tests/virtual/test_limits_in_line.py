@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from model.limited_bodies import Bodies, limited, no_place_is_left
+from model.limited_bodies import Bodies, limited, no_place_is_left, run_all
 from model.quiet import quiet
 from model.virtual_engine import World, world
 from virtual.test_limits import (
@@ -228,3 +228,31 @@ async def test_a_limit_that_is_registered_as_the_program_opens_has_its_bounds(
             await program.wait(each)
 
         assert bodies.most == 1
+
+
+async def test_places_are_not_lost_with_the_answer_that_names_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A second reading of what claimed runs have does not name the places of a body again: the
+    desk looks for those, and the run does not leave memory in vain first.
+    """
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        limited(w, bodies, Limit("nightly", total=1))
+        program = await w.start(evict_after_seconds=60)
+        adopt, lost = program.store.adopt_places, list[Any]()
+
+        async def adopt_in_vain(runner_id: str, run_ids: Any) -> Any:
+            found = await adopt(runner_id, run_ids)
+            if not lost and any(each.grants for each in found.values()):
+                lost.append(found)
+                raise StoreUnavailableError("the connection was lost")
+            return found
+
+        monkeypatch.setattr(program.store, "adopt_places", adopt_in_vain)
+        await run_all(program, "flow", "flow", "flow")
+
+        assert lost
+        assert bodies.begun == pytest.approx([0, HOUR, 2 * HOUR], abs=10)
+        assert bodies.most == 1
+        assert no_place_is_left(w)

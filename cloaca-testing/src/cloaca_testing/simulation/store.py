@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 WRITES: Final = frozenset(
     {
         "commit", "insert_when_free", "claim", "release", "register", "beat", "unregister",
-        "fence", "take_over", "ask_places", "free_places", "set_limit", "record_limits",
+        "fence", "take_over", "ask_places", "adopt_places", "free_places", "set_limit",
+        "record_limits",
         "make_due_claimable", "cancel", "expire", "pause", "resume", "end_pauses", "retry",
         "end_pause_of_workflow", "pause_workflow", "resume_workflow", "bring_into_step",
         "send", "number_messages", "fork", "forget_children", "put_schedule", "change_schedule",

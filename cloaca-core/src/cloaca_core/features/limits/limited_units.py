@@ -181,8 +181,9 @@ class LimitedUnits:
         last = self._of_run.setdefault(run, {}).setdefault(key, 0)
         self._waiting[key] = Waits(run, waiter, begin, resume, last)
         self._in_line.discard(run, key)
-        if resume is None:
-            self._at_turn(waiter)
+        lacks = self._adopted.may_lack(run)
+        if resume is None or lacks:
+            self.desk.ask(key, [name for name, _ in needs], lacks=lacks)
         else:
             self._turns.enter(run, waiter)
         return key

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cloaca_core.run.rows import THE_TASK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from cloaca_core.engine.orchestrate.adoption import PastRows
     from cloaca_core.engine.recover.runner_id import RunnerId
@@ -26,12 +26,32 @@ class AdoptedPlaces:
 
     ``_coming`` are the claimed runs whose places are being read, until each is put here. Some may
     never be: a run that was claimed last and released again. This runner has no such run, and reads
-    the next claimed runs before it has one of them again.
+    the next claimed runs before it has one of them again. ``_read`` are the runs whose places were
+    asked for, as long as they have not resumed; of those in ``_lacking`` an earlier answer was
+    lost, and another one does not name the places of bodies again.
     """
 
     def __init__(self) -> None:
         self._runs: dict[ActiveRun, Adopted] = {}
         self._coming: set[str] = set()
+        self._read: set[str] = set()
+        self._lacking: set[str] = set()
+
+    def read(self, run_ids: Collection[str]) -> None:
+        """The places of these claimed runs are about to be read."""
+        self._lacking |= self._read.intersection(run_ids)
+        self._read.update(run_ids)
+
+    def resumes(self, run: ActiveRun, _: Instant | None) -> None:
+        """What was read with the run has reached it."""
+        self._read.discard(run.id)
+
+    def may_lack(self, run: ActiveRun) -> bool:
+        """Whether the run may have places that no answer has named; says so once."""
+        if run.id not in self._lacking:
+            return False
+        self._lacking.discard(run.id)
+        return True
 
     def expect(self, run_ids: Iterable[str]) -> None:
         """The places of these claimed runs are being read, or were, and no others."""
@@ -100,6 +120,9 @@ async def read_places(
     places.expect(limited)
     if not limited:
         return
+    places.read(limited)
+    for run_id in limited:
+        past[run_id].adopt.append(places.resumes)
     found = await store.adopt_places(runner_id.current, limited)
     places.expect(found)  # a run that has none may get some before its claim has been dealt with
     for run_id, adopted in found.items():

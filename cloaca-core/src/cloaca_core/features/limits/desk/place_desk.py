@@ -9,7 +9,7 @@ to be tended.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -45,7 +45,7 @@ class PlaceDesk:
     at the last look. ``_forgotten`` counts runs that have left this runner. While it
     ``_is_unsure`` a transaction had no answer that has not been sent again since. Of each limit
     this runner has been given places up to the number in ``_given``, as far as it knows, and it has
-    looked for all up to the one in ``_looked``.
+    looked for all up to the one in ``_looked``; runs of ``_lacking`` may have earlier ones.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class PlaceDesk:
         self._names: set[str] = set()
         self._given: dict[str, int] = {}
         self._looked: dict[str, int] = {}
+        self._lacking: set[str] = set()
         self._look_at: int | None = None
         self._has_news = self._is_unsure = self._may_differ = False
         self._has_registered = True  # as the engine opened, which heard of nothing yet
@@ -91,9 +92,12 @@ class PlaceDesk:
 
     # -- what there is to say ----------------------------------------------------------------
 
-    def ask(self, unit: Unit, names: Iterable[str]) -> None:
-        """A unit waits from now on for places of these limits."""
+    def ask(self, unit: Unit, names: Iterable[str], *, lacks: bool = False) -> None:
+        """A unit waits from now on for places of these limits. ``lacks``: it may have some."""
         self._unasked[unit] = None
+        if lacks:
+            self._has_news = True
+            self._lacking.add(unit[0])
         self._names.update(names)
         self._wakeup.wake()
 
@@ -286,7 +290,8 @@ class PlaceDesk:
         """Find the places that other runners have given to this one."""
         self._has_news = False
         forgotten, before = self._forgotten, dict(self._given)
-        after = {name: self._looked.get(name, 0) for name in self._names}
+        lacking = frozenset(self._lacking)
+        after = {name: 0 if lacking else self._looked.get(name, 0) for name in self._names}
         try:
             grants = await self._store.list_grants(self._runner_id.current, after)
         except BaseException:
@@ -298,7 +303,8 @@ class PlaceDesk:
             return
         going = ((each.name, each.number) for each in self._back)  # also those of an earlier claim
         known, unread = {*self._waiting.known(), *going}, set()
-        for grant in grants:
+        self._lacking -= lacking
+        for grant in _unseen(grants, self._looked, lacking):
             if self._waiting.are_coming(grant):
                 unread.add(grant.name)  # the next look finds it if its run does not come
             elif (grant.name, grant.number) not in known:
@@ -333,3 +339,12 @@ class PlaceDesk:
         if self._unclaimed.is_concerned:
             await self._store.free_places(self._runner_id.current)
             await self._store.tend_places(0)
+
+
+def _unseen(
+    grants: Iterable[Grant], looked: Mapping[str, int], lacking: Collection[str]
+) -> Iterator[Grant]:
+    """The grants that no look has found yet, and all of runs that may lack some."""
+    for grant in grants:
+        if grant.number > looked.get(grant.name, 0) or grant.run_id in lacking:
+            yield grant
