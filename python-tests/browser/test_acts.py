@@ -91,9 +91,11 @@ def test_a_fork_begins_where_the_form_says_and_leads_to_the_new_run(
     page.locator("#act-fork").click()
     plan = page.get_by_role("dialog")
     plan.get_by_label("From").select_option("publish")
-    text = plan.get_by_label("Input of publish")
-    expect(text).to_have_value('{\n  "feeds": 6\n}')
-    text.fill('{"feeds": 6, "good": true}')
+    expect(plan.get_by_role("group", name="Input of publish").get_by_label("Feeds")).to_have_value(
+        "6"
+    )
+    plan.get_by_text("Add other keys").click()
+    plan.get_by_label("Other keys").fill('{"good": true}')
     expect(plan.locator("#fork-change .add")).to_have_text('+"good": true')
     expect(plan.locator("#plan-command code")).to_contain_text("-P good:=true")
     plan.locator("#plan-act").click()
@@ -110,7 +112,9 @@ def test_what_is_typed_and_chosen_while_a_plan_is_made_anew_stays(
     page = visit.open(f"/runs/{failed.id}")
     page.locator("#act-fork").click()
     plan = page.get_by_role("dialog")
-    task, keys = plan.get_by_label("From"), plan.get_by_label("Input of")
+    plan.get_by_role("button", name="JSON").click()
+    task, keys = plan.get_by_label("From"), plan.get_by_label("JSON object")
+    expect(keys).to_be_visible()
     asked: list[Route] = []
     page.route(re.compile("/fork/change$"), lambda route: asked.append(route), times=1)
 
@@ -123,7 +127,8 @@ def test_what_is_typed_and_chosen_while_a_plan_is_made_anew_stays(
 
     expect(plan.locator("#plan-act")).to_have_text("Fork, run 3, keep 0")
     expect(task).to_have_value("fetch")
-    expect(plan.get_by_label("Input of fetch")).to_have_value('{\n  "good": true\n}')
+    expect(plan.get_by_role("group", name="Input of fetch")).to_be_visible()
+    expect(keys).to_have_value('{\n  "good": true\n}')
     expect(keys).to_be_focused()
     plan.locator("#plan-act").click()
     head(page, "Completed")

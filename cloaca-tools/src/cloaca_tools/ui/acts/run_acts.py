@@ -15,13 +15,16 @@ from cloaca_core.features.steering.operations import Cancel, Pause, Resume
 from cloaca_core.features.waits.operations import Approve, Send
 from cloaca_tools.ui.forms.edited_input import edits_of
 from cloaca_tools.ui.forms.entered_data import decision_data, rearranged
-from cloaca_tools.ui.forms.form_texts import item_of, json_of, object_of
+from cloaca_tools.ui.forms.fork_input import typed_input
+from cloaca_tools.ui.forms.form_texts import given_to, item_of, json_of, object_of
 from cloaca_tools.ui.pages import pane, plans
 from cloaca_tools.ui.refusals import RefusedError
 from cloaca_tools.ui.visit import Address, Visit
 
 _LONGEST: Final = 255
 """Characters of a reason or a note, as the log of actions takes them."""
+_ASKS: Final = frozenset(["replan", "as", "add", "remove"])
+"""What a form has that asks for other inputs, not for a fork."""
 
 
 async def cancel(visit: Visit) -> Response:
@@ -62,7 +65,7 @@ async def retry(visit: Visit) -> Response:
     form = await visit.form()
     tasks, planned = _texts(form, "task"), _texts(form, "planned")
     if "replan" in form or set(tasks) != set(planned):
-        return await plans.retry_page(visit, tasks, _filled(form))
+        return await plans.retry_page(visit, tasks, {"reason": _text(form, "reason")})
     run_id = await _run_id(visit)
     chosen = None if "default" in form or not tasks else tasks
     await visit.site.do(Retry(run_id, chosen, reason=_reason(form), by=visit.visitor.name))
@@ -75,17 +78,21 @@ async def fork(visit: Visit) -> Response:
     """
     form = await visit.form()
     task, planned, base = _text(form, "task"), _texts(form, "planned"), _text(form, "base")
-    if "replan" in form or (planned and planned != [task]) or (base and base != task) or not task:
-        return await plans.fork_page(visit, task, _filled(form))
-    run_id = await _run_id(visit)
+    texts = await given_to(visit)
+    is_other = (planned and planned != [task]) or (base and base != task) or not task
+    if is_other or not _ASKS.isdisjoint(form):
+        return await plans.fork_page(visit, task, texts)
+    typed, run_id = await visit.on_thread(typed_input, texts), await _run_id(visit)
+    if typed.error:
+        return await plans.fork_page(visit, task, texts, typed.error)
     given = await plans.input_of(visit, run_id, task) or {}
     try:
-        keys = edits_of(_text(form, "context"), given, visit.site.redact).keys
+        keys = edits_of(typed.text, given, visit.site.redact).keys
         made, _ = await visit.site.do(
             Fork(run_id, task, dict(keys) or None, reason=_reason(form), by=visit.visitor.name)
         )
     except (ContextValueError, ConfigError) as error:
-        return await plans.fork_page(visit, task, _filled(form), str(error))
+        return await plans.fork_page(visit, task, texts, str(error))
     return visit.back_to(visit.paths.run(made))
 
 
@@ -170,10 +177,6 @@ async def _again(visit: Visit, form: FormData, act: str, **facts: Any) -> Respon
         pane=shown,
         **facts,
     )
-
-
-def _filled(form: FormData) -> dict[str, str]:
-    return {name: _text(form, name) for name in ("context", "base", "reason")}
 
 
 # -- fields --------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def other_inputs(given: Mapping[str, str]) -> ContextInput | None:
         return replace(found, fields=fields, value=None, is_right=True, error="")
     if not way or not found.is_right:
         return found if way else None
-    return context_input(_pretty(found.value), way)
+    return context_input(as_text(found.value), way)
 
 
 def _schema(given: Mapping[str, str]) -> Schema | None:
@@ -90,5 +90,6 @@ def _entered(schema: Schema, given: Mapping[str, str]) -> ContextInput:
     return replace(found, value={**cast("dict[str, JsonValue]", data.value), **others})
 
 
-def _pretty(value: Mapping[str, JsonValue] | None) -> str:
+def as_text(value: Mapping[str, JsonValue] | None) -> str:
+    """The JSON in which a form shows a context; empty for none."""
     return json.dumps(value, indent=2, ensure_ascii=False) if value else ""

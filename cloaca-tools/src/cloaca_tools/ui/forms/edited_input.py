@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from cloaca_core.errors import ConfigError
 from cloaca_core.values.wording import counted
 from cloaca_tools.masking import are_same, masked, unmasked
+from cloaca_tools.ui.forms.context_input import ContextInput
 from cloaca_tools.ui.forms.form_texts import object_of
 from cloaca_tools.ui.payloads import json_lines
 from cloaca_tools.views.run.changes import key_change
@@ -26,9 +27,6 @@ NAME: Final = "context"
 """The field of the form."""
 LIMIT: Final = json_lines.LIMIT
 """Characters of an input that can be edited: keys beyond them are not in the text."""
-
-_LEAST_ROWS: Final = 3
-_MOST_ROWS: Final = 10
 
 
 class Edits(NamedTuple):
@@ -55,7 +53,8 @@ class InputBox:
     """The input of the task ``base`` in a form. ``is_known`` is False where it cannot be told;
     ``left_out`` says which part of it is too large to be edited. ``changed`` are the edits as a
     diff, and ``says`` counts them. ``words`` are the options of ``cloaca runs fork`` that make the
-    same edits; None if they would tell a hidden value, or the text cannot be meant.
+    same edits; None if they would tell a hidden value, or the text cannot be meant. ``inputs`` are
+    what the text is edited in.
     """
 
     base: str
@@ -67,11 +66,7 @@ class InputBox:
     error: str = ""
     edits: Edits = field(default_factory=Edits)
     words: tuple[str, ...] | None = ()
-
-    @property
-    def rows(self) -> int:
-        """Rows of the field in which the text stands."""
-        return min(max(self.text.count("\n") + 1, _LEAST_ROWS), _MOST_ROWS)
+    inputs: ContextInput = field(default_factory=ContextInput)
 
 
 def box(

@@ -14,6 +14,7 @@ from cloaca_core.errors import CloacaError, RunnerClosedError, StoreError, TaskN
 from cloaca_core.features.reruns.operations import PlanFork, PlanRetry
 from cloaca_core.values.wording import counted
 from cloaca_tools.ui.forms import edited_input
+from cloaca_tools.ui.forms.fork_input import Typed, typed_input, with_inputs
 from cloaca_tools.ui.forms.form_texts import given_to
 from cloaca_tools.ui.pages.pane import selected
 from cloaca_tools.ui.refusals import RefusedError, refusal_of
@@ -145,17 +146,19 @@ async def _box(
 ) -> edited_input.InputBox:
     """The input of a task, with what was edited in it, or in the input of another task before."""
     given, redact = await input_of(visit, run_id, task), visit.site.redact
-    typed_text = filled.get(edited_input.NAME, "")
-    base = filled.get("base", "") or (task if typed_text else "")
-    if not base:
-        return await visit.on_thread(edited_input.box, task, given, redact, {})
-    before = given if base == task else await input_of(visit, run_id, base)
-    old = edited_input.InputBox(base, typed_text, before is not None)
-    old = await visit.on_thread(edited_input.edited, old, before, redact)
-    if base == task or old.error:
-        return old
-    typed = old.edits.elsewhere(before or {}, given or {})
-    return await visit.on_thread(edited_input.box, task, given, redact, typed)
+    typed = await visit.on_thread(typed_input, filled)
+    base = filled.get("base", "") or (task if typed.text else "")
+    edits: Mapping[str, Any] = {}
+    if base:
+        before = given if base == task else await input_of(visit, run_id, base)
+        old = edited_input.InputBox(base, typed.text, before is not None)
+        old = await visit.on_thread(edited_input.edited, old, before, redact)
+        old = await visit.on_thread(with_inputs, old, typed)
+        if base == task or old.error:
+            return old
+        edits = old.edits.elsewhere(before or {}, given or {})
+    box = await visit.on_thread(edited_input.box, task, given, redact, edits)
+    return await visit.on_thread(with_inputs, box, Typed(way=typed.way))
 
 
 async def question(

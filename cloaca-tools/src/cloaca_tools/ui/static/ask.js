@@ -1,5 +1,6 @@
 // Shows the page of a question or a plan in a dialog, and plans anew when other tasks are chosen.
 (() => {
+  const INPUT = /^(context|more|shape|data\.)/;
   const page = document.getElementById("plan-page");
   const dialog = document.createElement("dialog"), body = document.createElement("div");
   dialog.id = "plan";
@@ -18,16 +19,22 @@
   };
   // A fork has the input of its task, with what was edited in it: that goes with the question. What is typed
   // meanwhile stays, with the input that it was typed over.
+  const posted = (form, swap, values) => htmx.ajax("POST", `${form.getAttribute("action")}/change`,
+    { source: form.elements.task, target: place, swap, values, headers: { "HX-Target": "div#plan-body" } });
+  const typed = (form) => JSON.stringify([...new FormData(form)].filter(([name]) => INPUT.test(name)));
   const anew = async (form) => {
-    const text = form.elements.context, sent = text.value;
+    const sent = typed(form);
     const keep = (event) => {
-      if (event.detail.oldNode.id === "plan-input" && text.value !== sent) { event.preventDefault(); changed = true; }
+      if (event.detail.oldNode.id === "plan-input" && typed(form) !== sent) { event.preventDefault(); changed = true; }
     };
     document.addEventListener("htmx:before:morph:node", keep);
     try {
-      await htmx.ajax("POST", `${form.getAttribute("action")}/change`,
-        { source: form, target: place, swap: "innerMorph", headers: { "HX-Target": "div#plan-body" } });
-      if (text.value === sent) text.value = text.defaultValue;
+      await posted(form, "innerMorph");
+      if (typed(form) === sent) for (const each of document.querySelectorAll("#plan-input :is(input, textarea, select)")) {
+        if (each.options) for (const option of each.options) option.selected = option.defaultSelected;
+        else if (each.type === "checkbox") each.checked = each.defaultChecked;
+        else each.value = each.defaultValue;
+      }
     } finally {
       document.removeEventListener("htmx:before:morph:node", keep);
     }
@@ -40,7 +47,7 @@
     try {
       while (changed) {
         changed = false;
-        if (form.elements.context) await anew(form);
+        if (form.elements.base) await anew(form);
         else {
           const tasks = new FormData(form).getAll("task").map((task) => ["task", task]);
           await fetched(`${form.getAttribute("action")}?${new URLSearchParams(tasks)}`, "innerMorph");
@@ -66,8 +73,15 @@
     const field = event.target.closest("[data-replan]");
     if (field) again(field.form);
   });
-  // An act is sent once, also when a button is pressed twice.
+  // An act is sent once, also when a button is pressed twice. The fields of a fork, and rows of its lists, are asked for
+  // in the dialog.
   document.addEventListener("submit", (event) => {
+    const by = event.submitter;
+    if (event.target.id === "plan-form" && ["as", "add", "remove"].includes(by?.name)) {
+      event.preventDefault();
+      posted(event.target, "innerHTML", { [by.name]: by.value });
+      return;
+    }
     if (event.target.method !== "post") return;
     if (event.target.dataset.sent) event.preventDefault(); else event.target.dataset.sent = "1";
   });

@@ -48,12 +48,19 @@ def failed(runner: cloaca.DefaultRunner) -> cloaca.RunHandle:
 def fields(page: str) -> dict[str, str]:
     """The form of the plan, as it would be sent."""
     form = page.partition('id="plan-form"')[2].partition("</form>")[0]
-    given = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', form))
-    text = re.search(r"<textarea[^>]*>\n?(.*?)</textarea>", form, re.DOTALL)
-    assert text is not None
+    inputs = re.findall(r'<input [^>]*?name="([^"]*)" (?:type="\w*" )?value="([^"]*)"', form)
+    given = {name: unescape(value) for name, value in inputs}
+    texts = re.findall(r'<textarea [^>]*?name="([^"]*)"[^>]*>\n?(.*?)</textarea>', form, re.DOTALL)
     task = re.search(r"<option selected>([^<]*)", form)
     assert task is not None
-    return {**given, "task": task[1], "context": unescape(text[1])}
+    return {**given, "task": task[1], **{name: unescape(text) for name, text in texts}}
+
+
+def as_json(browser: TestClient, run: cloaca.RunHandle) -> dict[str, str]:
+    """The form of a fork from ``send``, of which the input is JSON."""
+    address = f"/runs/{run.id}/fork"
+    form = fields(browser.get(f"{address}?task=send").text)
+    return fields(sent(browser, address, {**form, "as": "json"}))
 
 
 def sent(browser: TestClient, address: str, form: dict[str, str]) -> str:
@@ -68,9 +75,10 @@ def test_the_input_is_edited_and_its_change_shown_before_it_is_sent(
     """Without a script: the form is sent to see the change, and again to make the run."""
     address = f"/runs/{failed.id}/fork"
     form = fields(browser.get(f"{address}?task=send").text)
-    assert form["context"] == '{\n  "to": "ann",\n  "api_token": "***",\n  "rows": 3\n}'
+    shown = {name: form[name] for name in form if name.startswith("data.")}
+    assert shown == {"data.to": "ann", f"data.{HIDDEN_KEY}": "***", "data.rows": "3"}
 
-    form["context"] = form["context"].replace("ann", "bob")
+    form["data.to"] = "bob"
     page = sent(browser, f"{address}/change", form)
     assert "-P &#39;to:=&#34;bob&#34;&#39; send</code>" in page
     assert '<span class="del"><span class="s">\N{MINUS SIGN}</span>&#34;to&#34;: ' in page
@@ -87,8 +95,7 @@ def test_a_plan_of_another_task_keeps_what_was_edited(
     browser: TestClient, failed: cloaca.RunHandle
 ) -> None:
     address = f"/runs/{failed.id}/fork"
-    form = fields(browser.get(f"{address}?task=send").text)
-    form |= {"context": '{"to": "bob"}', "task": "load"}
+    form = {**as_json(browser, failed), "context": '{"to": "bob"}', "task": "load"}
 
     page = sent(browser, address, form)  # not yet: the form was for another task
 
@@ -101,7 +108,7 @@ def test_a_text_that_is_no_object_is_told_beside_it(
     browser: TestClient, runner: cloaca.DefaultRunner, failed: cloaca.RunHandle
 ) -> None:
     address = f"/runs/{failed.id}/fork"
-    form = {**fields(browser.get(f"{address}?task=send").text), "context": "[1]"}
+    form = {**as_json(browser, failed), "context": "[1]"}
 
     for page in sent(browser, address, form), sent(browser, f"{address}/change", form):
         assert fields(page)["context"] == "[1]"
@@ -109,9 +116,37 @@ def test_a_text_that_is_no_object_is_told_beside_it(
     assert runner.count_runs() == 1
 
 
+def test_a_field_that_is_wrong_is_told_and_nothing_is_forked(
+    browser: TestClient, runner: cloaca.DefaultRunner, failed: cloaca.RunHandle
+) -> None:
+    address = f"/runs/{failed.id}/fork"
+    form = {**fields(browser.get(f"{address}?task=send").text), "data.rows": "many"}
+
+    for page in sent(browser, address, form), sent(browser, f"{address}/change", form):
+        assert fields(page)["data.rows"] == "many"
+        assert (
+            page.count("Rows must be a number, such as 12.5") == 2
+        )  # at the field, and as the change
+    assert runner.count_runs() == 1
+
+
+def test_the_switch_keeps_what_was_edited(browser: TestClient, failed: cloaca.RunHandle) -> None:
+    address = f"/runs/{failed.id}/fork"
+    form = fields(browser.get(f"{address}?task=send").text)
+    form |= {"data.to": "bob", "more": '{"good": true}'}
+
+    text = fields(sent(browser, address, {**form, "as": "json"}))
+    back = fields(sent(browser, address, {**text, "as": "fields"}))
+
+    assert text["context"] == (
+        '{\n  "to": "bob",\n  "api_token": "***",\n  "rows": 3,\n  "good": true\n}'
+    )
+    assert (back["data.to"], back["more"]) == ("bob", "")
+
+
 def test_a_script_gets_the_change_alone(browser: TestClient, failed: cloaca.RunHandle) -> None:
     address = f"/runs/{failed.id}/fork"
-    form = {**fields(browser.get(f"{address}?task=send").text), "context": '{"to": "bob"}'}
+    form = {**as_json(browser, failed), "context": '{"to": "bob"}'}
     answer = browser.post(
         f"{address}/change", data=form, headers={"hx-target": "div#fork-change"}
     ).text
