@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from cloaca_core.features.limits.operations import ListLimits, ShowLimit
 from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.views.limits import key_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.responses import Response
+
+    from cloaca_core.features.limits.looks.views import LimitInfo, LimitKeyInfo
 
 SHOWN: Final = 50
 """Keys, holders and waiters of a limit that stand on its page."""
@@ -44,8 +48,27 @@ async def limit(visit: Visit) -> Response:
             "waiters": len(found.waiters) > SHOWN,
         },
         key=key,
+        bound=bound_of(found.limit, () if key else found.keys[:SHOWN]),
         done=visit.reported.get("done", ""),
     )
+
+
+def bound_of(
+    limit: LimitInfo, keys: Sequence[LimitKeyInfo]
+) -> Literal["total", "rate", "keys", ""]:
+    """What keeps the bodies that wait for a limit: its total, its rate or the bounds of each key
+    that is waited for. Empty where it is not this limit, as for a body that needs another one too.
+    """
+    if limit.total is not None and limit.used >= limit.total:
+        return "total"
+    if limit.next_start is not None:
+        return "rate"
+    awaited = [each for each in keys if each.waiting]
+    is_kept = [
+        each.next_start is not None or (limit.per_key is not None and each.used >= limit.per_key)
+        for each in awaited
+    ]
+    return "keys" if is_kept and all(is_kept) else ""
 
 
 ROUTES: Final[tuple[Address, ...]] = (("GET", "/limits", limits), ("GET", "/limit", limit))
