@@ -99,6 +99,8 @@ class Executor:
             COROUTINES: self._coroutines,
         }
         self._pools = pools
+        self.lacks: Callable[[str], bool] = _lacks_none if pools is None else pools.lacks
+        """Whether the runner was not given an executor, so that its bodies are postponed."""
         for pool in pools or ():
             self._add(pool)
 
@@ -114,12 +116,6 @@ class Executor:
         if pool.place not in self._places:
             self._add(pool)
         return pool
-
-    def lacks(self, name: str) -> bool:
-        """Whether the runner was not given the executor of this name, so that its bodies are
-        postponed.
-        """
-        return self._pools is not None and self._pools.lacks(name)
 
     def usage(self) -> dict[str, Usage]:
         """The use of the slots of each executor, by its name."""
@@ -257,6 +253,10 @@ class Executor:
         self._coroutines.close()
         if self._pools is not None:
             self._pools.close()
+
+
+def _lacks_none(_: str) -> bool:
+    return False
 
 
 def _use_of(place: BodyThreads | BodyLoop) -> SlotUse:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core.definition.limits.needs import needs_of
 from cloaca_core.errors import LimitKeyError
+from cloaca_core.features.limits.begin.held_places import HeldPlaces
 from cloaca_core.features.limits.begin.refused import refuse
 from cloaca_core.features.limits.begin.turns import Turns
 from cloaca_core.features.limits.desk.place_desk import PlaceDesk
 from cloaca_core.features.limits.in_line import (
     InLineUnits,
-    PlacesBackRow,
     key_of_unit,
     unit_of_key,
 )
@@ -29,7 +29,6 @@ from cloaca_core.features.limits.records import (
     THE_RUN,
     Grant,
     Need,
-    PlacesBack,
     Unit,
     Waiter,
 )
@@ -75,9 +74,8 @@ class LimitedUnits:
     their places. ``_groups`` are the items of maps that wait as one, ``_runs`` the runs that wait
     as a whole. ``_turns`` say when a body may ask. ``_adopted`` has what was read with claimed
     runs, ``_in_line`` the waiters that may leave with their runs. ``_held`` are the places of
-    attempts, ``_on_way`` those that a record gives back which is not durable yet. ``_of_run`` has
-    the units of each run that have waited here, with the numbers of their last places. A run may
-    stay for ``evict_after`` seconds after all that is left of it has begun to wait.
+    attempts. ``_of_run`` has the units of each run that have waited here, with the numbers of their
+    last places. A run of which all waits stays for ``evict_after`` seconds.
     """
 
     def __init__(
@@ -100,13 +98,12 @@ class LimitedUnits:
         self._waiting: dict[Unit, Waits] = {}
         self._of_run: dict[ActiveRun, dict[Unit, int]] = {}
         self._bodies: dict[Attempt, tuple[Unit, asyncio.Future[None]]] = {}
-        self._held: dict[Attempt, Grant] = {}
-        self._on_way: dict[ActiveRun, dict[tuple[str, int], Grant]] = {}
         self._in_line = InLineUnits()
         self._adopted = adopted
         self._evict_after = evict_after
         self.desk: PlaceDesk = PlaceDesk(store, self, runner_id, clock, subjects, record, limits)
-        self._turns = Turns(executor, clock, self._at_turn)
+        self._held = HeldPlaces(self.desk.give_back)
+        self._turns = Turns(executor, clock, self.desk.ask)
         self._runs: LimitedRuns = LimitedRuns(kernel, runner_id, adopted, self.desk)
         self._groups = LimitedGroups(kernel, runner_id, clock, adopted, self._in_line, self.desk)
         self.given: Callable[[Committed], None] = self.desk.given
@@ -119,6 +116,9 @@ class LimitedUnits:
         self.is_denied: Callable[[ActiveRun], bool] = self._runs.is_denied
         self.leaves: Callable[[ActiveRun], Sequence[Beside]] = self._in_line.rows
         self.left: Callable[[ActiveRun], None] = self._in_line.left
+        self.recorded: Callable[[ActiveRun, Iterable[Beside]], None] = self._held.recorded
+        self.abandon: Callable[[ActiveRun], None] = self._held.abandon
+        self.are_coming: Callable[[Grant], bool] = adopted.are_coming
 
     # -- begin -------------------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ class LimitedUnits:
                 self.desk.give_back(grant)
             raise
         if grant is not None:
-            self._held[attempt] = grant
+            self._held.put(attempt, grant)
         attempts.start(attempt)
 
     def _ask(
@@ -187,9 +187,6 @@ class LimitedUnits:
         else:
             self._turns.enter(run, waiter)
         return key
-
-    def _at_turn(self, waiter: Waiter) -> None:
-        self.desk.ask(waiter.unit, [name for name, _ in waiter.needs])
 
     def check(self, run: ActiveRun) -> None:
         """See ``LimitPort``."""
@@ -232,7 +229,7 @@ class LimitedUnits:
         if has_places.done():
             self.desk.give_back(grant)
             return
-        self._held[attempt] = grant
+        self._held.put(attempt, grant)
         has_places.set_result(None)
 
     # -- end ---------------------------------------------------------------------------------
@@ -240,38 +237,17 @@ class LimitedUnits:
     def ended(self, attempt: Attempt) -> Sequence[Beside]:
         """See ``LimitPort``. Another thread of its body may still wait for the places."""
         self.interrupt(attempt)
-        if (grant := self._held.pop(attempt, None)) is None:
-            return ()
-        self._on_way.setdefault(attempt.owner, {})[grant.name, grant.number] = grant
-        return (PlacesBackRow(PlacesBack(attempt.owner.id, grant)),)
+        return self._held.ended(attempt)
 
     def over(self, run: ActiveRun) -> Sequence[Beside]:
         """See ``LimitPort``."""
-        if (grant := self._runs.over(run)) is None:
-            return ()
-        self._on_way.setdefault(run, {})[grant.name, grant.number] = grant
-        return (PlacesBackRow(PlacesBack(run.id, grant)),)
-
-    def recorded(self, run: ActiveRun, beside: Iterable[Beside]) -> None:
-        """See ``LimitPort``."""
-        if (on_way := self._on_way.get(run)) is None:
-            return
-        for each in beside:
-            if isinstance(each, PlacesBackRow):
-                on_way.pop((each.row.grant.name, each.row.grant.number), None)
-        if not on_way:
-            del self._on_way[run]
+        grant = self._runs.over(run)
+        return () if grant is None else self._held.goes(run, grant)
 
     def give_up(self, attempt: Attempt) -> None:
         """See ``LimitPort``."""
         self.interrupt(attempt)
-        if (grant := self._held.pop(attempt, None)) is not None:
-            self.desk.give_back(grant)
-
-    def abandon(self, run: ActiveRun) -> None:
-        """See ``LimitPort``."""
-        for grant in self._on_way.pop(run, {}).values():
-            self.desk.give_back(grant)
+        self._held.give_up(attempt)
 
     # -- take back ---------------------------------------------------------------------------
 
@@ -288,8 +264,7 @@ class LimitedUnits:
                     kept[key] = self._waiting.pop(key).waiter.needs
                     self._turns.leave(key)
         self.take_units(run, found)
-        places = self._held.values() if denied else ()
-        held = {(each.run_id, each.task_id, each.item) for each in places}
+        held = self._held.units() if denied else set()
         maps, staying = self._groups.take(run, denied, held)
         self._in_line.keep(run, kept | staying)
         return found | dict.fromkeys(maps, FRESH)
@@ -360,13 +335,8 @@ class LimitedUnits:
 
     def known(self) -> Collection[tuple[str, int]]:
         """See ``Waiting``."""
-        held = (*self._held.values(), *self._runs.places())
-        found = {(each.name, each.number) for each in held}
-        return found.union(*self._on_way.values())
-
-    def are_coming(self, grant: Grant) -> bool:
-        """See ``Waiting``."""
-        return self._adopted.are_coming(grant)
+        of_runs = {(each.name, each.number) for each in self._runs.places()}
+        return of_runs | self._held.known()
 
     def accept(self, grant: Grant) -> None:
         """See ``Waiting``. It may be that nothing waits for these places any more."""
@@ -378,10 +348,9 @@ class LimitedUnits:
             self._groups.accept(grant)
             return
         waits = self._waiting.get(key)
-        if waits is None and self._in_line.is_late(grant):
-            return
         if waits is None or grant.needs != waits.waiter.needs:
-            self.desk.give_back(grant)
+            if waits is not None or not self._in_line.is_late(grant):
+                self.desk.give_back(grant)
             return
         if grant.number <= waits.last:
             return  # it had these before, and they are on their way back

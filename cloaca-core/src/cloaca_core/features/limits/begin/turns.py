@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from cloaca_core.engine.execute.work import Stage, Work
@@ -70,14 +70,17 @@ class Turn(Work):
 
 
 class Turns:
-    """Belongs to the engine's loop. ``ask`` is called with each body that asks now.
+    """Belongs to the engine's loop. ``ask`` is called with each body that asks now, and the names
+    of its limits.
 
     ``_turns`` are those of bodies that wait for a slot or for the answer. ``_in_line`` are the
     bodies that stand in line for their places, with their needs: one that needs the same asks
     without a slot, as it will stand there, too.
     """
 
-    def __init__(self, executor: Executor, clock: Clock, ask: Callable[[Waiter], None]) -> None:
+    def __init__(
+        self, executor: Executor, clock: Clock, ask: Callable[[Unit, Sequence[str]], None]
+    ) -> None:
         self._executor = executor
         self._clock = clock
         self._ask = ask
@@ -90,7 +93,7 @@ class Turns:
         """A body is ready."""
         task = _task(run, waiter)
         if waiter.needs in self._blocked or self._is_elsewhere(task):
-            self._ask(waiter)
+            self._ask(waiter.unit, [name for name, _ in waiter.needs])
         else:
             self._line_up(task, waiter)
 
@@ -105,7 +108,7 @@ class Turns:
     def _come(self, turn: Turn, waiter: Waiter) -> None:
         if self._turns.get(waiter.unit) is turn:
             turn.has_come = True
-            self._ask(waiter)
+            self._ask(waiter.unit, [name for name, _ in waiter.needs])
 
     def denied(self, waiter: Waiter) -> None:
         """A body has asked, and stands in line from now on."""

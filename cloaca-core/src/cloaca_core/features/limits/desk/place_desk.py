@@ -302,7 +302,7 @@ class PlaceDesk:
             self._wakeup.wake()
             return
         going = ((each.name, each.number) for each in self._back)  # also those of an earlier claim
-        known, unread = {*self._waiting.known(), *going}, set()
+        known, unread = {*self._waiting.known(), *going}, set[str]()
         self._lacking -= lacking
         for grant in _unseen(grants, self._looked, lacking):
             if self._waiting.are_coming(grant):
@@ -320,15 +320,12 @@ class PlaceDesk:
         except BaseException:
             self._may_differ = True
             raise
-        settings = {each.name: (each.content, each.changes) for each in rows}
-        others = {name for name, each in settings.items() if self._settings.get(name) != each}
-        self._settings = settings
+        before, self._settings = self._settings, {it.name: (it.content, it.changes) for it in rows}
+        others = {name for name, each in self._settings.items() if before.get(name) != each}
         self._again.update(others.intersection(self._names))
 
     async def free(self, runner_id: str) -> None:
-        """A runner was fenced: give its places to others. Where no limit is known, its program may
-        have defined the first ones: only a read tells.
-        """
+        """A runner was fenced, perhaps the first one with limits: give its places to others."""
         self._unclaimed.runner_gone()
         if await self._unclaimed.find_limits():
             await self._store.free_places(runner_id)
