@@ -89,7 +89,7 @@ class Caller:
                 self._tell(ask, facts)
 
     def _tell(self, ask: str, facts: Mapping[str, object]) -> None:
-        """Write down what was answered; the disk may be full, then it is told to nobody."""
+        """Write down what was answered; if the disk is full, the answer is lost."""
         line = json.dumps({"at": time.monotonic(), "ask": ask, "pid": os.getpid(), **facts})
         self._append(self._ledger.with_name("answers"), line)
 

@@ -26,7 +26,7 @@ class Fault(NamedTuple):
 
 
 def _killed(world: World) -> Iterator[float]:
-    """A member dies; its successor starts when somebody has noticed, as a supervisor would."""
+    """A member dies; its successor starts once the world has noticed, as under a supervisor."""
     member = world.some_member()
     world.disturb(member)
     member.worker.signal(signal.SIGKILL)
@@ -42,7 +42,7 @@ def _ended(world: World) -> Iterator[float]:
 
 
 def _stopped(world: World) -> Iterator[float]:
-    """A member stands still at any place, also in a transaction, and then goes on."""
+    """A member stands still at any place, also in a transaction, and then continues."""
     member = world.some_member()
     if member.is_short:
         world.disturb(member)

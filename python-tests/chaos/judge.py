@@ -77,14 +77,14 @@ def _accepted_runs(world: World, runs: dict[str, tuple[str, str]]) -> Judgement:
 
 
 def _messages(world: World, runs: dict[str, tuple[str, str]]) -> Judgement:
-    """A message that was accepted is there, once, while its run is."""
+    """An accepted message has one row as long as its run has one."""
     sent = {(a["run"], a["key"]) for a in world.answers("send") if a.get("changed")}
     there = Counter(
         world.fleet.query("SELECT run_id, dedupe_key FROM cloaca_message WHERE name = 'mail'")
     )
     lost = [each for each in sent if each[0] in runs and not there[each]]
     broken = [f"the message {each} is lost" for each in lost]
-    broken += [f"the message {each} is there {n} times" for each, n in there.items() if n > 1]
+    broken += [f"the message {each} has {n} rows" for each, n in there.items() if n > 1]
     return Judgement("P1", "messages that were accepted", len(sent), broken)
 
 

@@ -44,8 +44,9 @@ POINTS = {
     "Memos._begin on engine",
     "RunIds.next on engine",
 }
-"""Where threads meet. The scheduler of a busy machine may leave a few of them out."""
+"""Where threads meet, and stood still."""
 FEW = 3
+"""So many of the points may be missing: the scheduler of a busy machine decides about a meeting."""
 
 
 def test_threads_that_stand_still_anywhere_lose_nothing_and_do_nothing_twice(fleet: Fleet) -> None:

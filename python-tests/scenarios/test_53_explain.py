@@ -267,12 +267,14 @@ with cloaca.WorkflowBuilder("endless"):
 
     @cloaca.task(dependencies=[begin])
     def wait(context):
-        print("begun", flush=True)
+        sys.stdout.write("begun\\n")  # in one piece: the main thread writes, too
+        sys.stdout.flush()
         threading.Event().wait()
 
 config = cloaca.DefaultRunnerConfig(lease_seconds=int(sys.argv[2]), runner_id="elsewhere")
 with cloaca.DefaultRunner(sys.argv[1], config=config) as runner:
-    print(runner.submit("endless").id, flush=True)
+    sys.stdout.write(runner.submit("endless").id + "\\n")
+    sys.stdout.flush()
     threading.Event().wait()
 """
 

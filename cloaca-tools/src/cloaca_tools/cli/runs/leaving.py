@@ -1,5 +1,5 @@
-"""Ctrl-C of a command that looks on at a run, or executes it: the run goes on elsewhere, and the
-command says where.
+"""Ctrl-C of a command that looks on at a run, or executes it: the run stays for workers, and the
+command says how to find it.
 """
 
 from __future__ import annotations

@@ -55,6 +55,6 @@ def with_inputs(box: InputBox, typed: Typed) -> InputBox:
     if box.error:
         return replace(box, inputs=ContextInput(box.text))
     inputs = context_input(box.text, typed.way)
-    if not typed.way and sum([1 for _ in every(inputs.fields)]) > _MOST_FIELDS:
+    if not typed.way and len(list(every(inputs.fields))) > _MOST_FIELDS:
         inputs = ContextInput(box.text)
     return replace(box, inputs=inputs)

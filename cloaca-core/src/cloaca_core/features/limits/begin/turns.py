@@ -74,8 +74,8 @@ class Turns:
     of its limits.
 
     ``_turns`` are those of bodies that wait for a slot or for the answer. ``_in_line`` are the
-    bodies that stand in line for their places, with their needs: one that needs the same asks
-    without a slot, as it will stand there, too.
+    bodies that stand in line for their places, with their needs: a body with the same needs
+    asks without a slot, as it will stand there, too.
     """
 
     def __init__(
