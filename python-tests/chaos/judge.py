@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from process import trees
@@ -90,7 +91,7 @@ def _messages(world: World, runs: dict[str, tuple[str, str]]) -> Judgement:
 
 def _results(world: World, runs: dict[str, tuple[str, str]], ledger: Sequence[Entry]) -> Judgement:
     """What was seen to end has stayed as it was; recorded successes were executed by the owner that
-    recorded them; whole trees are whole.
+    recorded them; whole trees are whole. A tree that a prune is still deleting is left out.
     """
     broken: list[str] = []
     again = {entry.run_id for entry in ledger if entry.task_id == "!retry"}
@@ -101,13 +102,15 @@ def _results(world: World, runs: dict[str, tuple[str, str]], ledger: Sequence[En
     ):
         if task in ONCE and (run_id, task, attempt, epoch) not in executed:
             broken.append(f"{task} of {run_id} was recorded by an owner that has not executed it")
+    gone = {root for (root,) in world.fleet.query("SELECT root_id FROM cloaca_tombstone")}
     for run_id, (status, name) in runs.items():
-        whole = status == "Completed" and name.endswith("::tree")
+        whole = status == "Completed" and name.endswith("::tree") and run_id not in gone
         if whole and not _steered(world, run_id, again):
             try:
                 trees.is_whole(world.fleet, run_id)
             except AssertionError as error:
-                broken.append(f"the tree {run_id} is not whole: {error}")
+                failed = extract_tb(error.__traceback__)[-1].line
+                broken.append(f"the tree {run_id} is not whole: {error or failed}")
     return Judgement("P2", "ends that were seen, and compared", len(world.endings), broken)
 
 
