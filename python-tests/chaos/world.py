@@ -250,8 +250,7 @@ class World:
         for member in self._members.values():
             member.worker.signal(signal.SIGSTOP)
         for member in self._members.values():
-            if not member.worker.has_ended:
-                self._await_stillness(member)
+            member.worker.await_stillness()
         self.power_cuts += 1
         path = Path(self.fleet.url.removeprefix("sqlite://"))
         copy = self.folder / f"power-{self.power_cuts}"
@@ -272,10 +271,6 @@ class World:
             self.broken.append(f"P7: after power cut {self.power_cuts}: {found}, lost {lost}")
         else:
             shutil.rmtree(copy)
-
-    def _await_stillness(self, member: Member) -> None:
-        with suppress(FileNotFoundError, IndexError):
-            member.worker.await_stillness()
 
     # -- members ---------------------------------------------------------------------------------
 

@@ -43,12 +43,15 @@ def _nursery() -> Nursery:
 
 
 def _state(pid: int) -> str:
-    """The letter by which the system says what a process is doing."""
-    stat = Path(f"/proc/{pid}/stat")
-    if stat.exists():
-        return stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    """The letter by which the system says what a process is doing; "X" once it is gone."""
+    if Path("/proc/self/stat").exists():
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+        except (FileNotFoundError, ProcessLookupError):
+            return "X"
+        return stat.rpartition(")")[2].split()[0]
     command = ["ps", "-o", "state=", "-p", str(pid)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout[0]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout[:1] or "X"
 
 
 class Worker:
@@ -185,8 +188,8 @@ class Worker:
         self.await_stillness()
 
     def await_stillness(self) -> None:
-        """The same once it has said so."""
-        while _state(self.pid) not in "Tt":
+        """The same once it has said so, or when it has ended."""
+        while _state(self.pid) not in "TtZX":
             continue
 
     def exit_code(self) -> int:
