@@ -347,12 +347,13 @@ class ChildRunConformance:
     async def test_a_child_that_was_claimed_does_not_begin_again_as_its_node_is_sent_once_more(
         self, store: Store
     ) -> None:
-        """The answer of the first commit was lost, and the child has been claimed meanwhile."""
+        """The answer of the first commit was lost, and the child was claimed at its instant."""
         await _begin(store)
-        await _open(store, _node_child("c"))
+        row = _node_child("c")._replace(created_at=LATER)
+        await _open(store, row)
         assert await claimed(store) == ["c"]
 
-        again = await _open(store, _node_child("c"))
+        again = await _open(store, row)
 
         assert again.of(OPENED_NODES) == {_opened("c")}
         assert again.of(NODE_CHILDREN) == frozenset()

@@ -200,9 +200,10 @@ class TestGivingUp:
         stuck = await pool.started()
         pool.abandon(stuck)
         bodies = [await pool.started(), pool.send()]
-        for body in (stuck, *bodies):
-            body.go()
+        stuck.go()
+        await bodies[1].begun.wait()  # in its slot
         for body in bodies:
+            body.go()
             await body.reported.wait()
 
         assert not pool.is_starting
