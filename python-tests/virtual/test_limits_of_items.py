@@ -62,6 +62,15 @@ async def test_items_that_wait_for_the_same_key_are_one_waiter() -> None:
         assert no_place_is_left(w)
 
 
+async def test_keys_of_a_map_have_their_turns_in_the_order_of_its_items() -> None:
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        limited_map(w, bodies, [*"abcdef"], Limit("api", total=1, per_key=1).key("item"))
+        await run_all(await w.start(), "map")
+
+        assert bodies.items == [*"abcdef"]
+
+
 async def test_a_map_asks_once_for_the_places_of_all_its_items() -> None:
     async with world() as w:
         limited_map(w, Bodies(HOUR), list(range(20)), Limit("api", total=2))

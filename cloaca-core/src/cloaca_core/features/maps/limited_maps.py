@@ -12,7 +12,7 @@ from cloaca_core.definition.limits.needs import needs_of_items
 from cloaca_core.errors import LimitKeyError
 from cloaca_core.features.maps.limited_items import LimitedItems
 from cloaca_core.features.maps.open_maps import open_maps
-from cloaca_core.run.items.units import item_of, together, unit_of
+from cloaca_core.run.items.units import first_item, item_of, together, unit_of
 
 if TYPE_CHECKING:
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
@@ -54,7 +54,7 @@ class LimitedMaps:
         choose = partial(self._choose_for, run, opened, limited)
         in_line = self._ports.limits.adopt_items(run, opened.task, choose)
         if in_line:
-            firsts = {together(item_of(unit)) for unit in in_line}
+            firsts = {first_item(item_of(unit)) for unit in in_line}
             self._enter(run, opened, limited, limited.ask_again(_room(opened), firsts))
 
     def ask(self, run: ActiveRun, opened: OpenMap, limited: LimitedItems) -> None:

@@ -18,6 +18,9 @@ BITS: Final = 32
 TASK: Final = (1 << BITS) - 1
 """``unit & TASK`` is the index of a unit's task. Written out where a call would count."""
 
+_TOGETHER: Final = 1 << BITS
+"""More than the items of any map."""
+
 
 def unit_of(task: int, item: int) -> Unit:
     """The unit of an item of this task; with item -1, the task itself."""
@@ -31,12 +34,12 @@ def item_of(unit: Unit) -> int:
 
 def together(first: int) -> int:
     """In the place of an item: items of a map that do something as one, this one as the first of
-    them. Also the inverse. The numbers are below that of a task itself, and so the units are below
-    all others.
+    them. The numbers are below that of a task itself, and so the units are below all others; they
+    are in the order of the first items.
     """
-    return -2 - first
+    return first - _TOGETHER
 
 
 def first_item(item: int) -> int:
     """An item, or the first of those that do something as one."""
-    return item if item >= -1 else together(item)
+    return item if item >= -1 else item + _TOGETHER

@@ -171,13 +171,13 @@ def test_a_line_that_is_read_besides_does_not_hide_others() -> None:
     """The key of a place that is given back has another one, and comes after all that are read."""
     limits = {"api": LimitSettings(per_key=2, rate=Rate(10, SECOND, 6))}
     table = LimitTable()
-    for key in ["z", *"uvwxy", *"bcdef", "z"]:
+    for key in ["z", *"uvwxy", *"bcdefgh", "z"]:
         ask(table, limits, key, (("api", key),))
 
     later = Wanted("me", NOW + SECOND, 0)
     decision = table.transact(later, limits, [("api", 1)])
 
-    assert [run_id[0] for run_id, *_ in units_of(decision.grants)] == [*"bcdefz"]
+    assert [run_id[0] for run_id, *_ in units_of(decision.grants)] == [*"bcdefg"]
 
 
 def test_own_waiters_come_first_only_among_those_of_their_priority() -> None:
