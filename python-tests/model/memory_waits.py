@@ -23,7 +23,7 @@ from cloaca_core.run.rows import THE_TASK, AttemptRow, RunRow
 from cloaca_core.store.batch import Batch
 from cloaca_core.store.messages import MESSAGES, MessageRow, NewMessage, Sent
 from cloaca_core.values.states import TaskStatus
-from cloaca_core.values.waits import APPROVAL, RUN
+from cloaca_core.values.waits import APPROVAL, EVENT, RUN
 
 _FINAL: Final = {
     TaskStatus.COMPLETED,
@@ -249,11 +249,14 @@ class MemoryWaits:
 
     def _is_undecided(self, wait: WaitRow) -> bool:
         """Whether no unread decision is for this wait."""
-        unread = [
-            message
-            for message in self._messages(wait.run_id)
-            if message.taken_by is None and message.for_task is not None and is_for(message, wait)
-        ]
+        return not self._is_answered(wait)
+
+    def _is_answered(self, wait: WaitRow) -> bool:
+        """Whether an unread message is for this wait; the first waits of a name come first."""
+        if wait.timed_out or wait.kind not in (APPROVAL, EVENT):
+            return False
+        messages = self._messages(wait.run_id)
+        unread = [each for each in messages if each.taken_by is None and is_for(each, wait)]
         earlier = [
             other
             for other in self._waits(wait.run_id)
@@ -261,7 +264,7 @@ class MemoryWaits:
             and key_of_wait(other)[:-1] == key_of_wait(wait)[:-1]
             and other.number < wait.number
         ]
-        return len(unread) <= len(earlier)
+        return len(unread) > len(earlier)
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -275,7 +278,9 @@ class MemoryWaits:
     async def waits(self, run_ids: Collection[str]) -> list[WaitRow]:
         under_way = [each.id for each in self.runs.values() if each.ended_at is None]
         return [
-            wait for run_id in sorted(set(run_ids) & set(under_way)) for wait in self._waits(run_id)
+            wait._replace(answered=int(self._is_answered(wait)))
+            for run_id in sorted(set(run_ids) & set(under_way))
+            for wait in self._waits(run_id)
         ]
 
     async def messages(self, run_ids: Collection[str], after: int = 0) -> list[MessageRow]:

@@ -14,6 +14,7 @@ from html import unescape
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from click.testing import CliRunner
 from scenarios.steering import Gate, until
 from tables import each_row
 
@@ -21,6 +22,7 @@ import cloaca
 from cloaca_core.store.runner_rows import RunnerName
 from cloaca_testing.conformance.commits import submit
 from cloaca_testing.conformance.rows import new_run, runner as row
+from cloaca_tools.cli.root import cli
 from cloaca_tools.transfer.opened import Place
 from cloaca_tools.ui.pages.inbox import ACTS
 
@@ -284,6 +286,27 @@ def test_who_comes_too_late_is_told_so(page: Page, asked: cloaca.RunHandle) -> N
     assert "was not recorded" in answer.text
     assert 'hx-trigger="changed' not in answer.text  # there is no such page to ask for
     assert 'hx-trigger="changed' in page.get("/inbox")
+
+
+def test_a_decision_whose_runner_has_left_is_told_alike_everywhere(
+    asked: cloaca.RunHandle, runner: cloaca.DefaultRunner, database_url: str
+) -> None:
+    runner.shutdown()
+    with cloaca.Client(database_url) as client:
+        client.get_run(asked.id).approve("sign", data={"amount": 1, "way": "card"})
+        page = Page(client)
+        told = "is decided, and a runner is to record that"
+
+        tasks = {each.task_id: each.why for each in client.get_run(asked.id).explain().tasks}
+        shown = CliRunner().invoke(cli, ["--database-url", database_url, "runs", "show", asked.id])
+        text = page.get(f"/runs/{asked.id}?task=sign")
+
+        assert told in tasks["sign"]
+        assert told in shown.output
+        assert told in text
+        assert "decided, waits for a runner" in text
+        assert "waits for a decision" not in shown.output + text
+        assert "Nothing waits for a person" in page.get("/")
 
 
 def test_a_form_that_is_not_whole_and_one_of_another_run_are_refused(

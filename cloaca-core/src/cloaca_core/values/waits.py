@@ -35,3 +35,9 @@ def round_of_end(name: str) -> int:
 def run_of_end(name: str) -> str:
     """The child run of such a name."""
     return name.partition(":")[0]
+
+
+def answered_text(kind: str, name: str | None) -> str:
+    """An answered wait, in words."""
+    come = "decided" if kind == APPROVAL else f"sent the event {name}"
+    return f"is {come}, and a runner is to record that"

@@ -32,13 +32,15 @@ class Wait:
     ``name`` is the event, the task of a retry, a sleep or an approval, or the id of the other run,
     None where that is not known. ``until`` is when the wait is over at the latest, None where that
     is open; ``since`` is when a sleep, or a wait for an event or a person, began. Both are RFC
-    3339 in UTC.
+    3339 in UTC. What an ``answered`` wait was for has come: the event, or the decision; a runner is
+    to record that.
     """
 
     kind: WaitKind
     name: str | None = None
     until: str | None = None
     since: str | None = None
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +216,10 @@ WAITS: Final = (APPROVAL, EVENT, SLEEP, RUN)
 
 
 def main_wait(waits: Iterable[WaitRow]) -> WaitRow | None:
-    """The wait of a run that is shown first: the oldest wait that a person can end."""
+    """The wait of a run that is shown first: the oldest wait that a person can still end."""
     known = [each for each in waits if each.kind in WAITS]
-    return min(known, key=lambda it: (WAITS.index(it.kind), it.opened_at), default=None)
+    order = [(each.answered, WAITS.index(each.kind), each.opened_at) for each in known]
+    return known[order.index(min(order))] if known else None
 
 
 def shown_wait(wait: WaitRow) -> Wait:
@@ -225,7 +228,8 @@ def shown_wait(wait: WaitRow) -> Wait:
     if wait.kind == RUN:
         name = run_of_end(name)
     kind = cast("WaitKind", wait.kind)
-    return Wait(kind, name, rfc3339_or_none(wait.due_at), rfc3339(wait.opened_at))
+    until, since = rfc3339_or_none(wait.due_at), rfc3339(wait.opened_at)
+    return Wait(kind, name, until, since, bool(wait.answered))
 
 
 def _task_result(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from cloaca_core.values.waits import answered_text
 from cloaca_core.values.wording import duration, first_line
 from cloaca_tools.cli.output import Column, Form
 from cloaca_tools.cli.words import ago
@@ -88,6 +89,8 @@ def tags_text(tags: Mapping[str, str]) -> str:
 def wait_text(wait: Form) -> str:
     """The wait of a task or run, in words."""
     kind, name, until = wait["kind"], wait.get("name"), wait.get("until")
+    if wait.get("answered"):
+        return answered_text(kind, name)
     words = {
         "retry": "waits for its next attempt",
         "run": f"waits for run {name}" if name else "waits for a run",

@@ -147,7 +147,8 @@ async def read_question(
     row = await engine.reader.get_run(run_id)
     for each in await engine.store.waits([run_id]):
         is_meant = item is None or item == (each.task_id, each.item)
-        if is_meant and (each.kind, each.name, each.timed_out) == (APPROVAL, name, 0):
+        is_open = not each.timed_out and not each.answered
+        if is_meant and is_open and (each.kind, each.name) == (APPROVAL, name):
             return OpenApprovalRow(
                 run_id=run_id,
                 workflow=row.workflow,

@@ -37,5 +37,10 @@ def test_a_run_that_waits_says_for_what(wait: tuple[Any, ...], told: str) -> Non
     assert run_remark(row) == told
 
 
+def test_an_answered_wait_is_one_for_a_runner() -> None:
+    wait = {"kind": "approval", "name": "sign", "until": LATER, "answered": True}
+    assert run_remark({**ROW, "waits_for": wait}) == "is decided, and a runner is to record that"
+
+
 def test_a_run_that_has_not_begun_is_due() -> None:
     assert run_remark(ROW).startswith("due in 23h")

@@ -131,17 +131,6 @@ LIMIT 1;
 SELECT runner_id, tasks FROM cloaca_unserved WHERE run_id = :run_id ORDER BY runner_id;
 
 
--- name: open_waits_of_run
--- Read what a run waits for that has not ended.
-SELECT
-    open.run_id, open.task_id, open.kind, open.name, open.number, open.attempt, open.input_hash,
-    open.opened_at, open.due_at, open.detail, open.timed_out, open.item
-FROM cloaca_wait AS open
-JOIN cloaca_run AS run ON run.id = open.run_id
-WHERE open.run_id = :run_id AND +run.ended_at IS NULL
-ORDER BY open.task_id, open.item, open.kind, open.name, open.number;
-
-
 -- name: unread_of_run
 -- Count the messages to a run that no task has taken.
 SELECT kind, name, count(*), for_task, for_item FROM cloaca_message

@@ -16,6 +16,7 @@ from cloaca_core.features.explain.records import (
 )
 from cloaca_core.features.task_logs.records import ProgressRow
 from cloaca_core.features.waits.records import WaitRow
+from cloaca_core.features.waits.sql import WaitQueries
 from cloaca_core.run.rows import AttemptRow, RestartRow, RunRow
 from cloaca_core.store.runner_rows import RunnerRow
 from cloaca_core.store.sql.base import Queries, SqlPart, Statements
@@ -39,7 +40,6 @@ class RecordedRunQueries(Statements, file="recorded_run.sql"):
     runner_loads: Statement
     suspect_before: Statement
     runners_without_tasks: Statement
-    open_waits_of_run: Statement
     unread_of_run: Statement
     kept_steps: Statement
     progress_of_run: Statement
@@ -50,16 +50,17 @@ class SqlRecordedRuns(SqlPart):
 
     def __init__(self, dialect: Dialect, queries: Queries) -> None:
         super().__init__(dialect, queries)
-        self._recorded = queries.of(RecordedRunQueries)
+        self._recorded = [*queries.of(RecordedRunQueries), queries.of(WaitQueries).list_waits]
 
     async def recorded_run(self, run_id: str, most: int) -> RecordedRun | None:
-        known = {"run_id": run_id, "most": most, "suspect_after": SUSPECT_AFTER}
+        ids = self._dialect.array([run_id])
+        known = {"run_id": run_id, "ids": ids, "most": most, "suspect_after": SUSPECT_AFTER}
         answers = await self._dialect.read(steps_of(self._recorded, known))
         runs, pauses, aheads, attempts, restarts, children, runners, *others = answers
         if not runs:
             return None
         ((ahead,),) = aheads
-        suspects, left, waits, unread, steps, progress = others
+        suspects, left, unread, steps, progress, waits = others
         return RecordedRun(
             row=RunRow._make(runs[0][:_RUN]),
             holds=Holds._make(runs[0][_RUN:]),

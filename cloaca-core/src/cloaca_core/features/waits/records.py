@@ -17,7 +17,8 @@ class WaitRow(NamedTuple):
     ``MemoRow``, empty for a node. The wait ends at ``due_at``, or (None) only by a message.
     ``detail`` is a JSON object for the people who answer it: an approval's prompt, choices, schema
     and default. ``timed_out`` is 1 once it was decided that its time is over: then no message ends
-    it.
+    it. ``answered`` is 1 if the message that ends a wait for an event or a person has come, and no
+    runner has taken it yet; that is not stored, but read.
     """
 
     run_id: str
@@ -32,6 +33,7 @@ class WaitRow(NamedTuple):
     detail: str = "{}"
     timed_out: int = 0
     item: int = THE_TASK
+    answered: int = 0
 
     @property
     def is_of_node(self) -> bool:

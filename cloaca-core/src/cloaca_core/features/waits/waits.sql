@@ -322,10 +322,33 @@ WHERE run_id IN :ids AND number IS NULL AND EXISTS (
 
 
 -- name: list_waits
--- Read what these runs wait for.
+-- Read what these runs wait for, and whether the message for it has come. Unread messages are for the
+-- first waits of their name.
 SELECT
     open.run_id, open.task_id, open.kind, open.name, open.number, open.attempt, open.input_hash,
-    open.opened_at, open.due_at, open.detail, open.timed_out, open.item
+    open.opened_at, open.due_at, open.detail, open.timed_out, open.item,
+    CASE
+        WHEN open.kind NOT IN ('approval', 'event') OR open.timed_out = 1 THEN 0
+        WHEN NOT EXISTS (
+            SELECT 1 FROM cloaca_message AS come
+            WHERE come.run_id = open.run_id AND come.kind = open.kind AND come.name = open.name
+                AND come.taken_by IS NULL
+                AND (come.for_task IS NULL OR (come.for_task = open.task_id AND come.for_item = open.item))
+        ) THEN 0
+        WHEN (
+            SELECT count(*) FROM cloaca_message AS come
+            WHERE come.run_id = open.run_id AND come.kind = open.kind AND come.name = open.name
+                AND come.taken_by IS NULL
+                AND (come.for_task IS NULL OR (come.for_task = open.task_id AND come.for_item = open.item))
+        ) > (
+            SELECT count(*) FROM cloaca_wait AS earlier
+            WHERE earlier.run_id = open.run_id AND earlier.task_id = open.task_id
+                AND earlier.item = open.item AND earlier.kind = open.kind
+                AND earlier.name = open.name AND earlier.number < open.number
+                AND earlier.timed_out = 0
+        ) THEN 1
+        ELSE 0
+    END AS answered
 FROM cloaca_wait AS open
 JOIN cloaca_run AS run ON run.id = open.run_id AND +run.ended_at IS NULL
 WHERE open.run_id IN :ids

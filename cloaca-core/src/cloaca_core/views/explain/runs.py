@@ -193,6 +193,7 @@ def _waits(tasks: Sequence[TaskExplanation]) -> Why | None:
     waiting = [each for code in codes for each in tasks if each.code == code]
     if not waiting:
         return None
+    waiting.sort(key=lambda each: each.waits_for is not None and each.waits_for.answered)
     first, others = waiting[0], len(waiting) - 1
     more = f"; {counted(others, 'more task')} {'waits' if others == 1 else 'wait'}"
     text = f"task {first.task_id}: {first.why}{more if others else ''}"

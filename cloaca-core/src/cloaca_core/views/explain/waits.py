@@ -10,7 +10,7 @@ from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.rows import THE_TASK
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.states import ReasonCode, TaskStatus
-from cloaca_core.values.waits import APPROVAL, EVENT, RUN, SLEEP, run_of_end
+from cloaca_core.values.waits import APPROVAL, EVENT, RUN, SLEEP, answered_text, run_of_end
 from cloaca_core.values.wording import counted
 from cloaca_core.views.explain.words import listed, moment, short
 from cloaca_core.views.task_results import waits_of_attempt
@@ -119,9 +119,9 @@ def _until(facts: Facts, wait: WaitRow) -> str:
 
 def _come(facts: Facts, wait: WaitRow) -> str | None:
     """The messages for a wait that were not read yet."""
-    own = sum(each.messages for each in facts.recorded.unread if each.may_end(wait))
-    if not own or wait.timed_out:
+    if not wait.answered:
         return None
     if wait.kind == APPROVAL:
-        return "it is decided, and a runner is to record that"
+        return f"it {answered_text(wait.kind, wait.name)}"
+    own = sum(each.messages for each in facts.recorded.unread if each.may_end(wait))
     return f"{counted(own, 'message')} of it {'has' if own == 1 else 'have'} come, unread yet"

@@ -98,6 +98,35 @@ class ApprovalConformance:
         assert await store.open_approvals(9) == []
         assert (await send_message(store, to_it._replace(id="o"))).refusal == "decided"
 
+    async def test_a_wait_is_answered_by_a_message_that_is_still_to_be_taken(
+        self, store: Store
+    ) -> None:
+        await owned_runs(store, "a")
+        asked = approval("a")._replace(task_id="each", item=2, number=1)
+        over = approval("a", "over")
+        paid = wait("a", "paid", task_id="z")
+        await note(store, asked, asked._replace(number=2), approval("a"), over, paid)
+        await send_message(store, decision("m")._replace(for_task="each", for_item=2))
+        await send_message(store, decision("o", name="over")._replace(for_task="over"))
+        await send_message(store, message("n", "a", "sign"))
+        await note(store, timeouts=[timeout(over)._replace(seen=9)])
+
+        before = [(each.name, each.number, each.answered) for each in await store.waits(["a"])]
+        await send_message(store, message("p", "a", "paid"))
+        after = {each.name: each.answered for each in await store.waits(["a"])}
+        recorded = await store.recorded_run("a", 9)
+
+        assert before == [
+            ("sign", 1, 1),
+            ("sign", 2, 0),
+            ("over", 0, 0),
+            ("sign", 0, 0),
+            ("paid", 0, 0),
+        ]
+        assert after["paid"] == 1
+        assert recorded is not None
+        assert recorded.waits == await store.waits(["a"])
+
     async def test_a_decision_is_no_event_of_that_name(self, store: Store) -> None:
         await parked_runs(store, "a", name="sign")
 

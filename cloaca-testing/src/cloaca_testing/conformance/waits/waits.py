@@ -107,7 +107,7 @@ class WaitConformance:
         fenced = await try_all()
 
         assert (fenced.current, fenced.of(TIMEOUTS)) == (frozenset(), frozenset())
-        assert await store.waits(["a"]) == [wait("a")]
+        assert await store.waits(["a"]) == [wait("a")._replace(answered=1)]
         assert [each.number for each in await store.messages(["a"])] == [1]
 
     async def test_a_wait_that_cannot_be_stored_fails_its_batch(self, store: Store) -> None:
@@ -307,7 +307,7 @@ class WaitConformance:
         assert await store.erase_runs(shift, ["a"]) == 9
         assert await store.sent("a", 9) == []
         assert len(await store.sent("b", 9)) == 1
-        assert await store.waits(["b"]) == [wait("b")]
+        assert await store.waits(["b"]) == [wait("b")._replace(answered=1)]
 
     async def test_many_waits_and_messages_are_deleted_bit_by_bit(self, store: Store) -> None:
         shift = await _ended_with_waits(store)
@@ -317,7 +317,7 @@ class WaitConformance:
 
         assert await store.sent("a", 9) == []
         assert len(await store.sent("b", 9)) == 1
-        assert await store.waits(["b"]) == [wait("b")]
+        assert await store.waits(["b"]) == [wait("b")._replace(answered=1)]
 
 
 async def _owned(store: Store, *run_ids: str) -> None:

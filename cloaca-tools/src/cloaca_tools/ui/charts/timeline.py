@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Final, NamedTuple
 
+from cloaca_core.values.waits import APPROVAL
 from cloaca_core.values.wording import duration
 from cloaca_tools.ui.charts.axis import Axis, axis, merged
 from cloaca_tools.ui.charts.rows import FoldRow, Row
@@ -315,6 +316,8 @@ def _waits(node: TaskNode, clock: Clock) -> str:
     wait = node.waits_for
     assert wait is not None
     match wait.kind:
+        case _ if wait.answered:
+            return f"{'decided' if wait.kind == APPROVAL else 'sent'}, waits for a runner"
         case "approval":
             return "waits for a decision"
         case "sleep":

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from cloaca_core.values.waits import answered_text
 from cloaca_core.values.wording import counted, first_line
 from cloaca_tools.ui.words.child_waits import open_runs, with_the_slowest
 from cloaca_tools.ui.words.clock import Clock
@@ -126,6 +127,8 @@ def _wait(seen: Inspection, node: TaskNode, clock: Clock, notes: Sequence[str]) 
     until = clock.when(wait.until) if wait.until else ""
     latest = f" It waits until {until} at the latest." if until else ""
     match wait.kind:
+        case _ if wait.answered:
+            said = f"{answered_text(wait.kind, wait.name)}.", "It goes on by itself."
         case "approval":
             said = (
                 f"waits for a decision{since}.",

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from cloaca_core.run.reasons import RULE_NOT_MET, blamed_task
 from cloaca_core.values.payloads.redaction import without_passwords
+from cloaca_core.values.waits import answered_text
 from cloaca_core.values.wording import counted, duration, first_failure, first_line
 from cloaca_core.views.task_results import Progress, Wait
 from cloaca_tools.shell import command
@@ -156,6 +157,8 @@ def _of_items(told: Progress, *, is_over: bool) -> str:
 def awaited(wait: Wait) -> str:
     """What the body of an item waits for."""
     match wait.kind:
+        case _ if wait.answered:
+            return "a runner to go on"
         case "event":
             return f"the event {wait.name}"
         case "approval":
@@ -201,6 +204,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "term": term,
     "skipped": skipped,
     "awaited": awaited,
+    "answered": lambda wait: answered_text(wait.kind, wait.name),
     "waits_by_time": waits_by_time,
     "graph_note": graph_note,
     "counted": counted,

@@ -122,9 +122,14 @@ def _standing(row: RunRow, rows: Rows) -> Standing:
         run=replace(run, waits_for=awaited),
         done=None if tasks is None else _done(row, tasks, rows),
         tasks=tasks,
-        asks=asked_in(main.detail).prompt if main is not None and main.kind == APPROVAL else None,
+        asks=_asks(main),
         stopped_by=_stopped_by(row, rows),
     )
+
+
+def _asks(wait: WaitRow | None) -> str | None:
+    is_asked = wait is not None and wait.kind == APPROVAL and not wait.answered
+    return asked_in(wait.detail).prompt if wait is not None and is_asked else None
 
 
 def _stopped_by(row: RunRow, rows: Rows) -> str | None:

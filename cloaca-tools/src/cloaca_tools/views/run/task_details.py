@@ -311,7 +311,7 @@ def _details(
     change = _change(rows, task, own, past)
     waits = [each for each in rows.waits if each.task_id == task]
     wait = None if node is None else node.wait
-    question = _question(rows, task, node, waits)
+    question = _question(task, node, waits)
     return TaskDetails(
         run_id=rows.run.id,
         task=task,
@@ -386,11 +386,11 @@ def _told(messages: Sequence[MessageRow], task: str, awaited: set[str]) -> list[
 
 
 def _question(
-    rows: Rows, task: str, node: Task | RecordedTask | None, waits: Sequence[WaitRow]
+    task: str, node: Task | RecordedTask | None, waits: Sequence[WaitRow]
 ) -> Question | None:
     """The question of an approval: from its open wait, else from its definition."""
     asked = [each for each in waits if each.kind == APPROVAL]
-    undecided = [each for each in asked if not each.timed_out and not _unread(rows.messages, each)]
+    undecided = [each for each in asked if not each.timed_out and not each.answered]
     opened = next(iter(undecided or asked), None)
     wait = None if node is None else node.wait
     if opened is not None:
@@ -411,15 +411,6 @@ def _question(
         is_open=bool(undecided),
         item=None if opened is None or opened.item == THE_TASK else opened.item,
     )
-
-
-def _unread(messages: Sequence[MessageRow], asked: WaitRow) -> list[MessageRow]:
-    """The decisions of an approval that the run has still to take."""
-    place = (asked.kind, asked.name, asked.task_id, asked.item)
-    decisions = [
-        each for each in messages if (each.kind, each.name, each.for_task, each.for_item) == place
-    ]
-    return [each for each in decisions if each.taken_by is None]
 
 
 def _decision(

@@ -99,15 +99,16 @@ def test_a_wait_whose_time_is_over_is_to_be_recorded() -> None:
     [(1, "1 message of it has come, unread yet"), (2, "2 messages of it have come, unread yet")],
 )
 def test_a_message_that_has_come_is_to_be_read(count: int, expected: str) -> None:
-    known = waiting(node("t", EVENT))
+    known = waiting(node("t", EVENT, answered=1))
     recorded = known.recorded._replace(unread=[Unread(EVENT, "x", 7), Unread(EVENT, "t", count)])
     assert of(_with(known, recorded)).why.endswith(f"without a time-out; {expected}")
 
 
 def test_a_decision_that_has_come_is_to_be_recorded() -> None:
-    known = waiting(node("t", APPROVAL, detail=ASKED))
-    recorded = known.recorded._replace(unread=[Unread(APPROVAL, "t", 1)])
-    assert of(_with(known, recorded)).why.endswith("it is decided, and a runner is to record that")
+    found = of(waiting(node("t", APPROVAL, detail=ASKED, answered=1)))
+    assert found.why.endswith("it is decided, and a runner is to record that")
+    assert found.waits_for is not None
+    assert found.waits_for.answered
 
 
 def test_a_message_that_came_too_late_ends_nothing() -> None:

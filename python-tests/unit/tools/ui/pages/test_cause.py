@@ -165,6 +165,22 @@ def test_a_wait_is_told_with_what_ends_it(kind: str, text: str, more: str) -> No
     assert (found.state, found.task, found.text, found.more) == ("Waiting", "ask", text, (more,))
 
 
+@each_row(("kind", "come"), [("approval", "decided"), ("event", "sent the event ask")])
+def test_an_answered_wait_asks_for_nothing(kind: str, come: str) -> None:
+    known = waiting(kind)
+    for_what = replace(shown_wait(known.views["r"].waits[0]), answered=True)
+    seen = inspected(known, code=kind, waits_for=for_what)
+    node = replace(seen.tree.tasks[0], task_id="ask", status="Waiting", waits_for=for_what)
+    found = cause(replace(seen, tree=replace(seen.tree, tasks=(node,))), CLOCK)
+
+    assert found is not None
+    assert found.text == f"is {come}, and a runner is to record that."
+    assert found.more == (
+        "It goes on by itself.",
+        "No runner is open on this database that could go on with it.",
+    )
+
+
 def test_a_wait_without_a_runner_says_so() -> None:
     known = waiting("event")
     for_what = shown_wait(known.views["r"].waits[0])

@@ -145,7 +145,7 @@ def test_an_open_approval_is_asked_as_its_wait_has_it() -> None:
 
 
 def test_an_approval_with_a_decision_that_is_still_to_be_taken_is_not_open() -> None:
-    opened = wait("ask", "approval", "ask")
+    opened = wait("ask", "approval", "ask", answered=1)
     sent = [message("ask", DECIDED, "approval")]
     found = details(
         "ask", attempt("ask", ends=None, status="Waiting"), waits=[opened], messages=sent
@@ -164,7 +164,7 @@ def test_of_items_that_ask_the_first_without_a_decision_is_shown() -> None:
     found = details(
         "each",
         attempt("each", ends=None, status="Running"),
-        waits=[asked._replace(item=2), asked._replace(item=5)],
+        waits=[asked._replace(item=2, answered=1), asked._replace(item=5)],
         messages=sent,
     )
 
