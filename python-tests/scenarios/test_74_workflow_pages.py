@@ -151,6 +151,7 @@ def test_the_grid_has_the_newest_run_at_the_right(web: Web, runs: list[str]) -> 
     assert "The last run failed" in page
     assert "no stock of a &lt;script&gt;" in page
     assert "<script>alert" not in page
+    assert 'class="cols cols-few"' in page  # the graph is beside the grid of so few runs
 
 
 def test_a_graph_is_a_list_that_is_read_without_a_script(web: Web, runs: list[str]) -> None:

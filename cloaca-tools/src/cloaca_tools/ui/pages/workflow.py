@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST: Final = 40
 """Tasks in the grid of a workflow that has more, unless all are asked for."""
+FEW: Final = 15
+"""Runs up to which the grid leaves room for the graph beside it."""
 
 
 async def workflow(visit: Visit) -> Response:
@@ -50,6 +52,7 @@ async def workflow(visit: Visit) -> Response:
         fold_link=lambda key: address(task, choice.unfolded(key).opened),
         graph=graph,
         starters=starters,
+        is_few=0 < len(found.grid) <= FEW,
         selected=task,
         failing=failing([row.run for row in found.grid]),
         all_rows=visit.query("rows") == "all",
