@@ -487,6 +487,10 @@ def test_selected_runs_are_begun_again_after_their_plan(
     ended = page(browser, told)
     assert "1 run is begun again." in words(ended)
     assert rows(ended) == [ids[1]]
+    (token,) = re.findall(r'<span class="token"><b>act:</b><i class="cut">([^<]*)</i>', ended)
+    assert re.fullmatch(r"retry of 1 run at (.* )?\d\d:\d\d by ann", token)
+    narrowed = page(browser, f"/runs?q=by:ann+act:{act.id}+status:completed,failed")
+    assert "retry at" in words(narrowed)
     forged = told.replace("changed=1", "changed=999999")
     assert "are begun again" not in words(page(browser, forged))
     assert "are begun again" not in words(page(browser, "/runs?done=retry&changed=999999"))

@@ -56,6 +56,17 @@ class FilterLine:
             ]
         )
 
+    def telling(self, act: str, by: str, words: str) -> tuple[Token, ...]:
+        """The terms, as they are shown, where an act and who has asked for it are told in words."""
+        merged = (Term("act", (act,)), Term("by", (by,)))
+        rest = FilterLine(Filter(tuple([each for each in self.filter.terms if each not in merged])))
+        others = [
+            token
+            for token, term in zip(self.tokens, self.filter.terms, strict=True)
+            if term not in merged
+        ]
+        return (Token("act:", words, rest.text), *others)
+
     @property
     def words(self) -> list[str]:
         """The terms, each a word of a command line."""

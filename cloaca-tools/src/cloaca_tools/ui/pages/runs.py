@@ -15,10 +15,10 @@ from starlette.responses import Response
 
 from cloaca_core.values.ids import is_run_id
 from cloaca_core.values.states import RunStatus
-from cloaca_tools.ui.forms.filter_line import HINTS, FilterLine, filter_line
+from cloaca_tools.ui.forms.filter_line import HINTS, FilterLine, Token, filter_line
 from cloaca_tools.ui.forms.run_facets import RunFacet, run_facets
 from cloaca_tools.ui.forms.time_range import entered_range, time_range
-from cloaca_tools.ui.runs.bulk_result import bulk_done
+from cloaca_tools.ui.runs.bulk_result import act_words, bulk_done
 from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.ui.words.texts import up_to_99
 from cloaca_tools.views import RunPage
@@ -76,7 +76,7 @@ async def runs(visit: Visit) -> Response:
     )
     shown = [] if line.error else _shown(visit)
     rows = await visit.site.observer.standings(*(shown or [run.id for run in page.runs]))
-    trail = _trail(visit)
+    trail, total = _trail(visit), _total(page, before, tally)
     return await visit.page(
         "runs.html",
         line=line,
@@ -89,7 +89,8 @@ async def runs(visit: Visit) -> Response:
         before=before,
         trail=trail,
         older_trail=[*trail, before or ""][-TRAIL:],
-        total=_total(page, before, tally),
+        total=total,
+        tokens=await _tokens(visit, line, page, total),
         offers=offers,
         done=bulk_done(visit.reported),
         size=PAGE,
@@ -117,7 +118,22 @@ async def _by_error(visit: Visit, line: FilterLine) -> Response:
         kinds=[(each, line.with_only(failed, Term("error", (each.kind,)))) for each in found.kinds],
         is_all=found.is_all,
         rows=(),
+        tokens=line.tokens,
     )
+
+
+async def _tokens(visit: Visit, line: FilterLine, page: RunPage, total: str) -> tuple[Token, ...]:
+    """The terms, as they are shown: an act is told in words, if one of its runs is there."""
+    asked = line.chosen("act")
+    if len(asked) != 1 or not page.runs:
+        return line.tokens
+    of_run = visit.site.observer.actions(run=page.runs[0].id, submissions=False)
+    act = next((each for each in await of_run if each.id == asked[0]), None)
+    if act is None:
+        return line.tokens
+    is_all = {term.key for term in line.filter.terms} <= {"act", "by"}
+    words = act_words(act, total if is_all else "", visit.clock)
+    return line.telling(act.id, act.by, words)
 
 
 async def _facets(visit: Visit, line: FilterLine) -> tuple[RunFacet, ...]:

@@ -11,6 +11,9 @@ from cloaca_tools.ui.paths import number_in
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cloaca_core.views.history import Action
+    from cloaca_tools.ui.words.clock import Clock
+
 PAST: Final[Mapping[str, str]] = {
     "retry": "begun again",
     "pause": "paused",
@@ -34,6 +37,12 @@ class BulkDone:
         if self.refused:
             text += f" {counted(self.refused, 'run')} had changed before."
         return text
+
+
+def act_words(act: Action, runs: str, clock: Clock) -> str:
+    """An act on many runs, as the list of these names it: ``retry of 12 runs at 14:03 by ann``."""
+    of = f" of {runs} run{'' if runs == '1' else 's'}" if runs else ""
+    return f"{act.kind}{of} at {clock.minute(act.at)} by {act.by}"
 
 
 def bulk_done(query: Mapping[str, str]) -> BulkDone | None:

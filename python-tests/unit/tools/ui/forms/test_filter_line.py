@@ -19,6 +19,16 @@ def test_each_term_is_a_token_that_knows_the_others() -> None:
     assert (line.typed, line.error) == ("", "")
 
 
+def test_an_act_and_who_asked_for_it_are_one_token_in_words() -> None:
+    line = filter_line(["by:ann status:failed act:7 by:bob"])
+
+    assert line.telling("7", "ann", "retry of 2 runs") == (
+        Token("act:", "retry of 2 runs", "status:Failed by:bob"),
+        Token("status:", "Failed", "by:ann act:7 by:bob"),
+        Token("by:", "bob", "by:ann status:Failed act:7"),
+    )
+
+
 def test_what_is_typed_is_added_once() -> None:
     assert filter_line(["status:failed", "since:1h"]).text == "status:Failed since:1h"
     assert filter_line(["status:failed", " status:FAILED "]).text == "status:Failed"
