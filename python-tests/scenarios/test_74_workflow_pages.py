@@ -154,6 +154,16 @@ def test_the_grid_has_the_newest_run_at_the_right(web: Web, runs: list[str]) -> 
     assert 'class="cols cols-few"' in page  # the graph is beside the grid of so few runs
 
 
+def test_a_name_that_none_has_leads_to_those_like_it(web: Web, runs: list[str]) -> None:
+    for address, link in {
+        "/workflow?name=ordr": "/workflow?name=order",
+        "/runs/0": f"/runs/{runs[0]}",
+    }.items():
+        answer = web.get(address)
+        assert answer.status_code == 404
+        assert f'<a class="link" href="{link}">' in answer.text
+
+
 def test_a_graph_is_a_list_that_is_read_without_a_script(web: Web, runs: list[str]) -> None:
     page = web.text("/workflow", name="order", task="send")
     (selected,) = re.findall(r'data-task="([^"]+)" aria-current="true"', page)

@@ -770,7 +770,9 @@ def test_a_limit_is_changed_by_its_form_and_only_by_who_may(database_url: str) -
         assert "0 of 20" in page.get("/limits")
         assert "total 20 → 5" in page.get("/limit/change?name=api&total=5")
         assert "whole number or none" in page.get("/limit/change?name=api&total=x", 422)
-        assert "There is no such limit" in page.get("/limit?name=none", 404)
+        unknown = page.get("/limit?name=apis", 404)
+        assert "There is no such limit" in unknown
+        assert '<a class="link" href="/limit?name=api">' in unknown
         looker.get("/limit/change?name=api", 403)
         assert "Change…" not in looker.get("/limit?name=api")
         assert looker.post("/limit/change", name="api", total="5").status_code == 403

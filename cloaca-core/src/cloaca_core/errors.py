@@ -210,11 +210,14 @@ class WorkflowExecutionError(CloacaError, ValueError):
 
 
 class WorkflowNotFoundError(WorkflowExecutionError, _PlainKeyError):
-    """No workflow of this name is registered. ``name`` is the requested name."""
+    """No workflow of this name is registered. ``name`` is the requested name; ``near`` are names
+    like it that are known, the nearest first, where they were looked for.
+    """
 
-    def __init__(self, message: str, *, name: str) -> None:
+    def __init__(self, message: str, *, name: str, near: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.name = name
+        self.near = near
 
 
 class AmbiguousWorkflowError(WorkflowExecutionError):
@@ -235,11 +238,14 @@ class TaskNotFoundError(_PlainKeyError):
 
 
 class LimitNotFoundError(_PlainKeyError):
-    """No program has recorded a limit of this name."""
+    """No program has recorded a limit of this name. ``near`` are names like it that are known, the
+    nearest first.
+    """
 
-    def __init__(self, message: str, *, limit: str) -> None:
+    def __init__(self, message: str, *, limit: str, near: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.limit = limit
+        self.near = near
 
 
 class RunNotFoundError(_PlainKeyError):

@@ -103,8 +103,14 @@ def nearest_name(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str
 
     ``cutoff`` is the least similarity, from 0 (none) to 1 (equal).
     """
+    return next(iter(near_names(word, known, most=1, cutoff=cutoff)), None)
+
+
+def near_names(
+    word: str, known: Iterable[str], *, most: int = 3, cutoff: float = 0.6
+) -> tuple[str, ...]:
+    """The names in ``known`` that are most like ``word``, up to ``most``, the nearest first."""
     # Imported here: only a program with a misspelt name needs it.
     from difflib import get_close_matches
 
-    near = get_close_matches(word, list(known), n=1, cutoff=cutoff)
-    return near[0] if near else None
+    return tuple(get_close_matches(word, list(known), n=most, cutoff=cutoff))

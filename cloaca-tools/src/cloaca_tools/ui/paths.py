@@ -45,6 +45,12 @@ class Paths:
         """A workflow, or a part of it."""
         return self._at(f"/workflow{part}", {"name": name, **query})
 
+    def one(self, kind: str, name: str) -> str:
+        """One of those that the page of this name lists."""
+        if kind == "runs":
+            return self.run(name)
+        return self.workflow(name) if kind == "workflows" else self.page(kind[:-1], name=name)
+
     def static(self, name: str) -> str:
         """A static file."""
         return self._at(f"/static/{self.assets}/{name}", {})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from tables import each_row
 
 from cloaca_core.errors import (
+    AmbiguousRunError,
+    AmbiguousWorkflowError,
     CloacaError,
     LimitNotFoundError,
     RunnerClosedError,
@@ -56,3 +58,32 @@ def test_a_database_that_is_gone_is_told_to_somebody_at_a_page() -> None:
 )
 def test_what_is_not_there_leads_to_the_list_of_its_kind(error: CloacaError, back: str) -> None:
     assert refusal_of(error).back == back
+
+
+@each_row(
+    ("error", "title", "near"),
+    [
+        (LimitNotFoundError("x", limit="apj", near=("api",)), "There is no such limit", ("api",)),
+        (
+            WorkflowNotFoundError("x", name="ordr", near=("order",)),
+            "There is no such workflow",
+            ("order",),
+        ),
+        (
+            AmbiguousRunError("x", run_id="01", candidates=("012", "011")),
+            "Several runs have ids that begin so",
+            ("012", "011"),
+        ),
+        (
+            AmbiguousWorkflowError("x", name="order", candidates=("a::order", "b::order")),
+            "Several workflows have this name",
+            ("a::order", "b::order"),
+        ),
+    ],
+)
+def test_names_that_may_be_meant_are_there_to_follow(
+    error: CloacaError, title: str, near: tuple[str, ...]
+) -> None:
+    refusal = refusal_of(error)
+
+    assert (refusal.status, refusal.title, tuple(refusal.near)) == (404, title, near)

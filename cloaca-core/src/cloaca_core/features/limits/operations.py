@@ -11,7 +11,7 @@ from cloaca_core.errors import DefinitionError, LimitNotFoundError
 from cloaca_core.features.limits.looks.records import COUNTED
 from cloaca_core.features.limits.looks.views import LimitDetails, LimitInfo, details, infos
 from cloaca_core.features.steering.noted_acts import NotedActs
-from cloaca_core.values.arguments import nearest_name, wrong_type
+from cloaca_core.values.arguments import near_names, wrong_type
 from cloaca_core.values.limits.settings import LimitChanges, read_changes
 from cloaca_core.values.payloads.json_values import encode
 from cloaca_core.values.text import checked_text
@@ -161,8 +161,9 @@ def _change(
 async def _unknown(store: LimitReads, name: str) -> LimitNotFoundError:
     """The error for a name that no program has recorded; the caller raises it."""
     known = [each.name for each in await store.list_limits()]
-    near = nearest_name(name, known)
-    hint = f", did you mean {near!r}?" if near else ""
+    near = near_names(name, known)
+    hint = f", did you mean {near[0]!r}?" if near else ""
     more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
     names = f"known are {', '.join(map(repr, known[:NAMED]))}{more}" if known else "there is none"
-    return LimitNotFoundError(f"no limit has the name {name!r:.120}{hint}: {names}", limit=name)
+    message = f"no limit has the name {name!r:.120}{hint}: {names}"
+    return LimitNotFoundError(message, limit=name, near=near)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import ScheduleError
+from cloaca_core.values.arguments import near_names
 from cloaca_tools.ui.charts.strip import Strip, strip
 from cloaca_tools.ui.refusals import RefusedError
 from cloaca_tools.ui.visit import Address, Visit
@@ -22,6 +23,8 @@ LATELY: Final = 20
 SHOWN: Final = 50
 STRIP: Final = 60
 """Events of the strip of one trigger."""
+KNOWN: Final = 1_000
+"""Triggers of which one may be meant by a name that none has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,9 @@ async def known(visit: Visit, name: str) -> TriggerLine:
     try:
         return await visit.site.observer.trigger(name)
     except ScheduleError as error:
-        raise RefusedError(404, "There is no such trigger", str(error), "triggers") from error
+        names = [each.name for each in (await visit.site.observer.triggers(limit=KNOWN)).triggers]
+        near = near_names(name, names)
+        raise RefusedError(404, "There is no such trigger", str(error), "triggers", near) from error
 
 
 ROUTES: Final[tuple[Address, ...]] = (("GET", "/triggers", triggers), ("GET", "/trigger", trigger))

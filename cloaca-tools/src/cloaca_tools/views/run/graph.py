@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from cloaca_core.definition.registry import ambiguous
 from cloaca_core.errors import WorkflowNotFoundError
+from cloaca_core.values.arguments import near_names
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import TaskStatus
 from cloaca_core.values.payloads.json_forms import Shown
@@ -108,7 +109,9 @@ async def newest_of(engine: Looks, workflow: str) -> Workflow | RecordedWorkflow
     """The definition of a workflow of this full name."""
     if (found := await engine.definitions.newest(workflow)) is None:
         message = f"Workflow not found: {workflow}; no runner has recorded it in this database"
-        raise WorkflowNotFoundError(message, name=workflow)
+        known = [short_name(each.workflow) for each in await engine.store.list_definitions()]
+        near = near_names(short_name(workflow), dict.fromkeys(known))
+        raise WorkflowNotFoundError(message, name=workflow, near=near)
     return found
 
 
