@@ -33,7 +33,10 @@ def test_a_limit_is_stopped_and_goes_back_to_its_code(
 ) -> None:
     runs = [program.submit("calls", {"customer": "ann"}) for _ in range(2)]
     page = visit.open("/limits")
+    expect(page.locator("#limits-list")).to_contain_text("waited for")
     page.locator("#limits-list").get_by_role("link", name="api").click()
+    expect(page.locator("#limit-line")).to_contain_text("Each key that is waited for is at its")
+    expect(page.locator("main section").first).to_have_id("limit-keys")
     expect(page.locator("#limit-keys")).to_contain_text("ann")
     expect(page.locator("#limit-waiters tbody tr")).to_have_count(1)
     expect(page.locator("#limit-holders tbody tr")).to_have_count(1)

@@ -26,6 +26,7 @@ async def limits(visit: Visit) -> Response:
     return await visit.page(
         "limits/limits.html",
         limits=found,
+        awaited=sum([bool(each.waiting) for each in found]),
         stopped=sum([each.total == 0 for each in found]),
         changed=sum([bool(each.changes) for each in found]),
     )
