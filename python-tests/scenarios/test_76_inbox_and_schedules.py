@@ -304,7 +304,6 @@ def test_a_decision_whose_runner_has_left_is_told_alike_everywhere(
         assert told in tasks["sign"]
         assert told in shown.output
         assert told in text
-        assert "decided, waits for a runner" in text
         assert "waits for a decision" not in shown.output + text
         assert "Nothing waits for a person" in page.get("/")
 

@@ -198,7 +198,7 @@ class WaitConformance:
         committed = await note(store, timeouts=[timeout(wait("a"))])
 
         assert (committed.of(TIMEOUTS), committed.messages) == (frozenset(), {"a": 1})
-        assert await store.waits(["a"]) == [wait("a", due_at=NOW)]
+        assert await store.waits(["a"]) == [wait("a", due_at=NOW)._replace(answered=1)]
         seen = timeout(wait("a"), seen=1)
         assert (await note(store, timeouts=[seen])).of(TIMEOUTS) == {seen}
 
