@@ -8,11 +8,13 @@ import pytest
 from model.limited_bodies import Bodies, limited, no_place_is_left, run_all
 from model.quiet import quiet
 from model.virtual_engine import World, world
+from virtual.test_limits import an_act
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.limits.limit import Limit
 from cloaca_core.definition.task import task
+from cloaca_core.values.limits.settings import LimitChanges
 
 pytestmark = pytest.mark.virtual_time
 
@@ -112,6 +114,28 @@ async def test_a_place_that_comes_while_no_slot_is_free_goes_to_the_next() -> No
             await free.wait(each)
 
         assert bodies.begun == pytest.approx([0, HOUR, 6 * HOUR], abs=60)
+        assert no_place_is_left(w)
+
+
+async def test_a_body_whose_place_came_while_no_slot_was_free_has_its_turn() -> None:
+    """It asked without a slot, as another body stood in line for the same. Chaos found that it was
+    taken for one that stands in line, which it did not, and slept until its run's time limit.
+    """
+    async with asyncio.timeout(12 * HOUR), world() as w:
+        others, bodies = Bodies(HOUR), Bodies()
+        unlimited(w, others)
+        limited(w, bodies, Limit("api", total=0))
+        program = await w.start(max_concurrent_async_tasks=1)
+        ids = [await program.submit()]
+        await quiet()
+        ids.append(await program.submit("other"))
+        await quiet()
+        await w.store.set_limit("api", LimitChanges(total=2), an_act(1))
+        ids.append(await program.submit())
+        for each in ids:
+            await program.wait(each)
+
+        assert bodies.begun == pytest.approx([HOUR, HOUR], abs=5)
         assert no_place_is_left(w)
 
 

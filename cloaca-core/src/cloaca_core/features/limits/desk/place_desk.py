@@ -10,6 +10,7 @@ to be tended.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -60,7 +61,7 @@ class PlaceDesk:
     ) -> None:
         self._subjects = subjects
         self._limits = limits
-        self._unclaimed = UnclaimedPlaces(store, clock, limits, self._is_used)
+        self._unclaimed = UnclaimedPlaces(store, clock, limits, partial(_is_used, waiting))
         self._below: set[ActiveRun] = set()
         self._store = store
         self._waiting = waiting
@@ -109,6 +110,7 @@ class PlaceDesk:
     def leave(self, unit: Unit) -> None:
         """A unit does not wait any more."""
         self._unasked.pop(unit, None)
+        self._undecided.discard(unit)
         self._left[unit] = None
         self._wakeup.wake()
 
@@ -217,9 +219,6 @@ class PlaceDesk:
             self._names |= found.timed
             self._again |= found.timed
 
-    def _is_used(self) -> bool:
-        return bool(self._waiting.names() or self._waiting.known())
-
     async def _transact(self) -> None:
         """Say what there is to say. If this runner was fenced there is nothing: who fences it gives
         its places to others, and its runs leave this runner before it has another id.
@@ -232,6 +231,7 @@ class PlaceDesk:
         for unit in units:
             del self._unasked[unit]
         self._back, self._left, self._again = [], {}, set()
+        self._undecided.ask(units)
         failpoints.hit("places.before_ask")
         try:
             given = await self._store.ask_places(
@@ -241,14 +241,16 @@ class PlaceDesk:
         except BaseException:
             # It may have been written, or be written later: look now, and once it was sent again.
             self._has_news = self._is_unsure = True
+            self._undecided.discard(*units)
             self._unasked |= dict.fromkeys(units)
             self._back, self._again = back + self._back, again | self._again
             self._left = dict.fromkeys([*left, *self._left])
             raise
         if given is None:
+            self._undecided.discard(*units)
             return
         self._take(given)
-        self._undecided.answered([each.unit for each in requests], given, self._unasked)
+        self._undecided.answered(given.again)
         if self._is_unsure:
             self._is_unsure, self._has_news = False, True
             self._wakeup.wake()
@@ -268,19 +270,18 @@ class PlaceDesk:
             self._may_have_got()
         if given.to_claim or given.is_repeat:
             self._unclaimed.want()
-            self._wakeup.wake()
-        if given.again:
-            self._again |= given.again
-            self._wakeup.wake()
+        self._again |= given.again
         if given.next_look is not None:
             known = self._look_at
             self._look_at = given.next_look if known is None else min(known, given.next_look)
+        if given._replace(grants=()) != Given():
             self._wakeup.wake()
 
     def _accept(self, grant: Grant) -> None:
         self._given[grant.name] = max(grant.number, self._given.get(grant.name, 0))
         self._waiting.accept(grant)
         unit = grant.run_id, grant.task_id, grant.item
+        self._undecided.discard(unit)
         if self._waiting.waiter(unit) is None:
             self._unasked.pop(unit, None)
 
@@ -336,6 +337,11 @@ class PlaceDesk:
         if self._unclaimed.is_concerned:
             await self._store.free_places(self._runner_id.current)
             await self._store.tend_places(0)
+
+
+def _is_used(waiting: Waiting) -> bool:
+    """Whether anything waits here or has places."""
+    return bool(waiting.names() or waiting.known())
 
 
 def _unseen(
