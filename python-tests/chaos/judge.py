@@ -110,7 +110,7 @@ def _results(world: World, runs: dict[str, tuple[str, str]], ledger: Sequence[En
                 trees.is_whole(world.fleet, run_id)
             except AssertionError as error:
                 failed = extract_tb(error.__traceback__)[-1].line
-                broken.append(f"the tree {run_id} is not whole: {error or failed}")
+                broken.append(f"the tree {run_id} is not whole: {failed} {error}")
     return Judgement("P2", "ends that were seen, and compared", len(world.endings), broken)
 
 
