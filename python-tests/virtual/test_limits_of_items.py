@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -149,6 +150,30 @@ async def test_items_that_wait_go_on_after_a_pause() -> None:
         await program.wait(run_id)
 
         assert sorted(bodies.items) == [1, 2, 3]
+        assert no_place_is_left(w)
+
+
+async def test_a_map_all_of_whose_items_wait_goes_on_after_a_pause() -> None:
+    """Another body keeps the run in memory, and no item that ends tells the map to go on."""
+    async with world() as w:
+        limit, bodies, other = Limit("api", total=1), Bodies(60), Bodies(4 * HOUR)
+        limited(w, Bodies(HOUR), limit, "first")
+        with WorkflowBuilder("map", registry=w.registry):
+            task(id="other")(partial(Bodies.__call__, other))
+
+            @task(map=[1, 2], limits=[limit])
+            async def each(context: Context, item: int) -> None:
+                await bodies(context)
+
+        program = await w.start()
+        first, run_id = [await program.submit(name) for name in ("first", "map")]
+        await quiet()
+        await program.engine.steering.pause([run_id], PAUSE, None, children=True)
+        await program.wait(first)
+        await program.engine.steering.resume([run_id], RESUME)
+        await program.wait(run_id)
+
+        assert bodies.begun == pytest.approx([HOUR, HOUR + 60], abs=1)
         assert no_place_is_left(w)
 
 

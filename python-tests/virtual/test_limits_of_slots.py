@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from model.limited_bodies import Bodies, limited, no_place_is_left, run_all
@@ -152,4 +153,21 @@ async def test_bodies_without_limits_do_not_wait_for_a_body_that_stands_in_line(
             await program.wait(each)
 
         assert others.begun == pytest.approx([0], abs=0.01)
+        assert no_place_is_left(w)
+
+
+async def test_a_run_that_is_over_asks_for_no_place_when_a_slot_is_free() -> None:
+    """Its time limit passes while its body waits for a slot in which to ask."""
+    async with asyncio.timeout(12 * HOUR), world() as w:
+        others, bodies = Bodies(HOUR), Bodies(HOUR)
+        unlimited(w, others)
+        limited(w, bodies, Limit("gpu", total=1), time_limit=timedelta(minutes=30))
+        program = await w.start(max_concurrent_async_tasks=1)
+        first = await program.submit("other")
+        await quiet()
+        ended = await program.execute()
+        await program.wait(first)
+        await quiet()
+
+        assert (ended.row.status, bodies.begun) == ("Failed", [])
         assert no_place_is_left(w)

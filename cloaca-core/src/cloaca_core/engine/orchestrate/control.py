@@ -112,11 +112,7 @@ class Control:
             self.ports.routes.settle(run)
         if run.waits is not None:
             self.ports.waits.check(run)
-        elif (
-            run.life.state is not State.ACTIVE
-            or run in self.launcher.back_offs.waiting
-            or (run.graph.has_limits and self.ports.limits.denied(run))
-        ):
+        elif run.life.state is not State.ACTIVE or run in self.launcher.back_offs.waiting:
             self.review(run)
         if run.graph.has_limits:
             self.ports.limits.check(run)

@@ -125,9 +125,7 @@ def _room(opened: OpenMap) -> int:
 
 def _next_unit(run: ActiveRun, opened: OpenMap, group: ItemGroup) -> Unit | None:
     """The next item of a group, which begins; None if none may."""
-    if _room(opened) <= 0:
-        return None
-    if not run.life.may_begin or opened.plan.stopped:
+    if _room(opened) <= 0 or not run.life.may_begin:
         return None
     index = group.begin(opened.plan)
     unit = unit_of(opened.task, index)
