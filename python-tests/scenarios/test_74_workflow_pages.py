@@ -237,7 +237,7 @@ def test_a_workflow_is_paused_until_a_time_of_the_reader_and_resumed(
     told = " ".join(web.text("/workflow", name="order").split())
     since = r"<time [^>]*>\d\d:\d\d</time>"
     until = r"<time [^>]*>1 Jul 2099 09:00</time>"
-    assert re.search(rf"Paused by ann since {since}, until {until}: stock count</p>", told)
+    assert re.search(rf"Paused by ann since {since}, until {until}: stock count\.", told)
     assert web.act("resume", name="order").status_code == 303
     assert "Pause workflow" in web.text("/workflow", name="order")
     resumed, paused = runner.actions()[:2]

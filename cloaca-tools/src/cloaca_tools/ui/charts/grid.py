@@ -181,14 +181,15 @@ def _words(days: Sequence[str]) -> Iterator[Word]:
 
 
 def chosen(runs: Sequence[GridRow], tasks: Sequence[str], most: int) -> list[tuple[int, str]]:
-    """The tasks that are shown where there are more than ``most``, in their order: those that have
-    failed or were tried again, then those that took longest.
+    """The tasks that are shown where there are more than ``most``: those that have failed or were
+    tried again, then those that took longest. Those that have failed stand first, each part in the
+    order of the tasks.
     """
     places = list(enumerate(tasks))
     if len(tasks) <= most:
         return places
     first = sorted(places, key=lambda each: _weight(runs, each[0]), reverse=True)[:most]
-    return sorted(first)
+    return sorted(first, key=lambda each: (not _weight(runs, each[0])[0], each))
 
 
 def _weight(runs: Sequence[GridRow], place: int) -> tuple[int, int, float]:

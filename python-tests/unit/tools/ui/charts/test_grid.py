@@ -123,6 +123,6 @@ def test_of_many_tasks_those_are_shown_that_failed_or_took_longest() -> None:
     ]
     names = ["a", "b", "c", "d"]
     assert chosen(runs, names, 4) == [(0, "a"), (1, "b"), (2, "c"), (3, "d")]
-    assert chosen(runs, names, 3) == [(0, "a"), (1, "b"), (2, "c")]
+    assert chosen(runs, names, 3) == [(1, "b"), (0, "a"), (2, "c")]  # what failed stands first
     assert chosen(runs, names, 2) == [(1, "b"), (2, "c")]
     assert chosen([], names, 1) == [(0, "a")]
