@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.ui.words import schedule_texts
+from cloaca_tools.views.lists.filters import Filter, Term
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -23,6 +26,19 @@ PAGE: Final = 50
 _PEOPLE: Final = 12
 
 
+@dataclass(frozen=True, slots=True)
+class ActLine:
+    """A row: an act, on ``runs`` runs of these workflows if one call has asked for them all. The
+    ``mark`` is that of the last of them.
+    """
+
+    act: Action
+    runs: int
+    workflows: tuple[str, ...]
+    filter: str
+    mark: str
+
+
 async def actions(visit: Visit) -> Response:
     """The page of acts, newest first."""
     by, kind, before = visit.query("by"), visit.query("kind"), visit.query("before")
@@ -32,10 +48,10 @@ async def actions(visit: Visit) -> Response:
         observer.actions(limit=LOOKED_AT, run=of_run),
         observer.actions(limit=LOOKED_AT, submissions=False, run=of_run),
         observer.actions(
-            limit=PAGE + 1, by=by or None, kinds=kinds, before=before or None, run=of_run
+            limit=LOOKED_AT, by=by or None, kinds=kinds, before=before or None, run=of_run
         ),
     )
-    known = together(everything, asked)
+    known, lines = together(everything, asked), lines_of(acts)
     return await visit.page(
         "actions.html",
         by=by,
@@ -44,9 +60,20 @@ async def actions(visit: Visit) -> Response:
         any=bool(known),
         people=[name for name, _ in Counter([act.by for act in known]).most_common(_PEOPLE)],
         kinds=_offered(known),
-        acts=acts[:PAGE],
-        older=acts[PAGE - 1].mark if len(acts) > PAGE else None,
+        lines=lines[:PAGE],
+        older=lines[:PAGE][-1].mark if len(lines) > PAGE or len(acts) == LOOKED_AT else None,
     )
+
+
+def lines_of(acts: Sequence[Action]) -> list[ActLine]:
+    """The rows of acts: one for all runs that a call has changed."""
+    lines = []
+    for id_, same in groupby(acts, lambda act: act.id):
+        its = list(same)
+        of_it = Filter((Term("by", (its[0].by,)), Term("act", (id_,))))
+        workflows = tuple(dict.fromkeys([act.workflow_name for act in its]))
+        lines.append(ActLine(its[0], len(its), workflows, str(of_it), its[-1].mark))
+    return lines
 
 
 def together(*lists: Sequence[Action]) -> list[Action]:

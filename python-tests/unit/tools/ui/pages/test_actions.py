@@ -8,7 +8,7 @@ from tables import each_row
 
 from cloaca_core.features.steering.records import ACT_KINDS
 from cloaca_core.views.history import Action
-from cloaca_tools.ui.pages.actions import kinds_of, together
+from cloaca_tools.ui.pages.actions import kinds_of, lines_of, together
 from cloaca_tools.ui.words.schedule_texts import ACTS
 
 
@@ -41,3 +41,14 @@ def test_an_act_of_two_lists_counts_once() -> None:
     another = replace(one, run_id="another")
 
     assert together([started, one, another], [one, another]) == [started, one, another]
+
+
+def test_an_act_on_several_runs_is_one_row_that_leads_to_them() -> None:
+    one = replace(act("ann", "retry"), id="7")
+    other = replace(one, run_id="another", workflow_name="mail")
+    alone = act("bob", "pause")
+    both, single = lines_of([one, other, alone])
+
+    assert (both.act, both.runs, both.workflows) == (one, 2, ("flow", "mail"))
+    assert (both.filter, both.mark) == ("by:ann act:7", other.mark)
+    assert (single.runs, single.mark) == (1, alone.mark)
