@@ -11,7 +11,7 @@ import pytest
 from model.limited_bodies import Bodies, limited, no_place_is_left, run_all
 from model.quiet import quiet
 from model.virtual_engine import Program, World
-from virtual.test_limits import world
+from virtual.test_limits import an_act, world
 from virtual.test_limits_of_runs import status_of
 
 from cloaca_core.definition.builder import WorkflowBuilder
@@ -23,6 +23,7 @@ from cloaca_core.features.limits.desk import place_desk
 from cloaca_core.features.limits.records import Given, Waiter
 from cloaca_core.features.maps import limited_items
 from cloaca_core.run.items.units import first_item
+from cloaca_core.values.limits.settings import LimitChanges
 
 pytestmark = pytest.mark.virtual_time
 
@@ -272,6 +273,24 @@ async def test_many_keys_without_a_place_are_passed_over_in_few_requests() -> No
         assert all(each.runner_id is not None for each in waiters if each.run_id == run_id)
         await program.wait(run_id)
         assert (len(bodies.items), bodies.most) == (16, 1), "places that come meanwhile go back"
+        assert no_place_is_left(w)
+
+
+async def test_a_run_leaves_while_the_rest_of_its_items_wait() -> None:
+    """The answer gave one of them a place, and the others stood in line."""
+    async with world() as w:
+        bodies = Bodies(HOUR)
+        limited_map(w, bodies, [0, 1, 2], Limit("api", total=1))
+        program = await w.start(evict_after_seconds=1)
+        run_id = await program.submit("map")
+        await quiet()
+        await w.store.set_limit("api", LimitChanges(total=0), an_act(1))
+        await asyncio.sleep(1.5 * HOUR)
+
+        assert status_of(w, run_id) == ("Waiting", False)
+        await w.store.set_limit("api", LimitChanges(total=1), an_act(2))
+        await program.wait(run_id)
+        assert bodies.begun == pytest.approx([0, 1.5 * HOUR, 2.5 * HOUR], abs=60)
         assert no_place_is_left(w)
 
 

@@ -19,6 +19,7 @@ from cloaca_core.engine.runtime.supervisor import Wakeup
 from cloaca_core.features.limits.desk.unclaimed import UnclaimedPlaces
 from cloaca_core.features.limits.desk.undecided import Undecided
 from cloaca_core.features.limits.records import GIVEN, Given, Grant, Unit
+from cloaca_core.run.rows import THE_TASK
 from cloaca_core.values.times.instants import SECOND
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class PlaceDesk:
     def ask(self, unit: Unit, names: Iterable[str], *, lacks: bool = False) -> None:
         """A unit waits from now on for places of these limits. ``lacks``: it may have some."""
         self._unasked[unit] = None
+        self._undecided.discard(unit)
         if lacks:
             self._has_news = True
             self._lacking.add(unit[0])
@@ -182,9 +184,7 @@ class PlaceDesk:
             await self._record_new()
             await self._transact()
         looks = [at for at in (self._look_at, self._unclaimed.due_at) if at is not None]
-        if not looks:
-            return None
-        return max(LEAST_PAUSE, (min(looks) - self._clock.wall()) / SECOND)
+        return max(LEAST_PAUSE, (min(looks) - self._clock.wall()) / SECOND) if looks else None
 
     async def _record_new(self) -> None:
         """Record the limits that were registered meanwhile, before anything asks for their places:
@@ -281,9 +281,10 @@ class PlaceDesk:
         self._given[grant.name] = max(grant.number, self._given.get(grant.name, 0))
         self._waiting.accept(grant)
         unit = grant.run_id, grant.task_id, grant.item
-        self._undecided.discard(unit)
         if self._waiting.waiter(unit) is None:
             self._unasked.pop(unit, None)
+        elif grant.item >= THE_TASK:  # else the rest of a group stands in line
+            self._undecided.discard(unit)
 
     # -- other runners -----------------------------------------------------------------------
 
