@@ -471,11 +471,11 @@ async def test_a_rate_that_another_program_raises_counts_at_once() -> None:
     async with world() as w:
         bodies = Bodies()
         limited(w, bodies, Limit("api", rate="1/h"))
-        program, other = await w.start(), await w.start()
+        program = await w.start()
         ids = [await program.submit() for _ in range(3)]
         await quiet()
 
-        await other.store.set_limit("api", LimitChanges(rate=Rate(1, MINUTE, 1)), an_act(1))
+        await w.store.set_limit("api", LimitChanges(rate=Rate(1, MINUTE, 1)), an_act(1))
         for each in ids:
             await program.wait(each)
 
