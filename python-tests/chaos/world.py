@@ -211,7 +211,7 @@ class World:
                     last.steer("resume", run_id)
                 elif workflow.endswith(("::waiting", "::mailed")):
                     last.try_to_send(run_id, f"last-{time.monotonic_ns()}")
-            self._replace_dead(armed=False)
+            self._replace_dead(is_over=True)
             time.sleep(0.05)
         return True
 
@@ -274,16 +274,19 @@ class World:
 
     # -- members ---------------------------------------------------------------------------------
 
-    def _replace_dead(self, *, armed: bool = True) -> None:
+    def _replace_dead(self, *, is_over: bool = False) -> None:
+        """Let others come in the place of those that have ended; they ask for nothing once the
+        storm ``is_over``.
+        """
         for name, member in self._members.items():
             if not member.worker.has_ended:
                 continue
             if member.fault and member.worker.pid not in self.left_out:
                 self.happened.append(Happened(time.monotonic(), faults.POINTED, time.monotonic()))
             self.left_out.setdefault(member.worker.pid, self._last_line(member.worker.pid))
-            self._born(name, armed=armed)
+            self._born(name, armed=not is_over, acts=not is_over)
 
-    def _born(self, name: str, *, armed: bool) -> None:
+    def _born(self, name: str, *, armed: bool, acts: bool = True) -> None:
         number = next(self._births)
         fault = place(self.chance, POINTS) if armed and self.chance.random() < 0.4 else None
         settings: dict[str, Any] = {"shutdown_grace_seconds": 0.5}
@@ -299,7 +302,7 @@ class World:
         self._members[name] = Member(name, worker, fault=fault)
         if PLACES[name]:
             self.left_out[worker.pid] = -1
-        if name != "steady":
+        if acts and name != "steady":
             self._members[name].tell("act", f"{self._seed}-{number}")
 
     # -- what is written down --------------------------------------------------------------------
