@@ -246,8 +246,8 @@ def test_a_pause_meets_its_run_at(fleet: Fleet, point: str, count: int, fate: st
     assert paused == ("Paused", "True")
     meet(owner, fate)
     at_rest = "SELECT status FROM cloaca_run WHERE id = ? AND (owner IS NULL OR ended_at > 0)"
-    while not (found := fleet.query(at_rest, run_id)):
-        continue
+    fleet.await_row(owner if fate == "goes on" else other, at_rest, run_id)
+    found = fleet.query(at_rest, run_id)
     begun = started(fleet, run_id)
     if found == [("Completed",)]:  # its last body was under way, and left nothing to do
         assert begun == set(GRAPH)
@@ -285,8 +285,8 @@ def test_a_takeover_leaves_a_run_paused(fleet: Fleet, fate: str) -> None:
         owner.freeze()
     else:
         owner.tell("release")
-    while not fleet.query("SELECT 1 FROM cloaca_run WHERE id = ? AND owner IS NULL", run_id):
-        continue
+    at_rest = "SELECT 1 FROM cloaca_run WHERE id = ? AND owner IS NULL"
+    fleet.await_row(owner if fate == "goes on" else other, at_rest, run_id)
     assert other.result(other.submit("one"))[0] == "Completed"
     assert fleet.query("SELECT status FROM cloaca_run WHERE id = ?", run_id) == [("Paused",)]
     assert fleet.executions(run_id) == {"a": 1, "b": 1}

@@ -808,7 +808,7 @@ def _announce(runner: cloaca.DefaultRunner) -> None:
     """Say so after each write from now on, for a test that looks for what was written."""
     engine = runner._host.engine
     store: Any = engine.store
-    for name in ("commit", "beat", "register"):
+    for name in ("commit", "beat", "register", "take_over"):
         setattr(store, name, _announced(getattr(store, name)))
     runner._host.send(_none_under_way).result()
     say("announcing")
