@@ -17,6 +17,7 @@ from cloaca_core.definition.task import task
 
 REGISTRY: Final = Registry()
 ONE: Final = Limit("one", total=1)
+TWO: Final = Limit("two", total=2)
 
 
 def _noted(name: str) -> Callable[[Context], Context]:
@@ -73,12 +74,35 @@ with WorkflowBuilder("family", registry=REGISTRY) as _:
         return context
 
 
+with WorkflowBuilder("mapped", registry=REGISTRY) as _:
+    task(id="before")(_noted("before"))
+
+    @task(
+        id="each", map=list(range(4)), max_parallel=3, limits=[TWO], dependencies=["before"],
+        retry_attempts=2, retry_delay_ms=500,
+    )  # fmt: skip
+    async def _each(_: Context, item: int, handle: TaskHandle) -> None:
+        await asyncio.sleep(item)
+        if item == 1 and handle.attempt == 1:
+            raise ValueError("not yet")
+
+    task(id="after", dependencies=["each"], queue="other")(_noted("after"))
+
+
+with WorkflowBuilder("crowd", registry=REGISTRY) as _:
+    task(id="before")(_noted("before"))
+    child("inner", "limited", map=list(range(3)), max_parallel=2, dependencies=["before"])
+    task(id="after", dependencies=["inner"])(_noted("after"))
+
+
 CASES: Final[dict[str, dict[str, Any]]] = {
     "order": {"context": lambda run: {"number": run}},
     "approval": {"send": {"go": True}},
     "patient": {},
     "limited": {},
     "family": {},
+    "mapped": {},
+    "crowd": {"runs": 2},
     "order, one key": {"options": lambda run: {"singleton": "s", "singleton_policy": "queue"}},
 }
 """The arguments of ``simulate``; the name of the workflow is what stands before a comma."""

@@ -12,7 +12,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
@@ -254,6 +254,37 @@ class Connection(aiosqlite.Connection):
                     raise
             if self._closing.wait(random.uniform(*_RETRY_S)):  # noqa: S311 - no secret: jitter
                 return attempt(*args)
+
+
+class InlineConnection(Connection):
+    """A connection to a database in memory without a thread: each function runs at once, on the
+    thread that calls.
+    """
+
+    def __await__(self) -> Generator[Any, None, aiosqlite.Connection]:
+        return self._connect().__await__()
+
+    async def _connect(self) -> aiosqlite.Connection:
+        self._connection = self._connector()
+        return self
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        return fn(*args, **options)
+
+    async def _hop(self, function: Callable[[FileConnection], T]) -> T:
+        """Run a function. There is no file to look at, and no fork to wait for."""
+        self._refuse_closed()
+        try:
+            return _despite_damage(self.raw, function)
+        except DRIVER_ERRORS as error:
+            raise translated(error, self.path) from error
+
+    def stop(self) -> None:
+        """Close."""
+        self._running = False
+        if (raw := self._connection) is not None:
+            self._connection = None
+            raw.close()
 
 
 def _work(tasks: _TxQueue) -> None:

@@ -33,7 +33,7 @@ from cloaca_core.store.migrate import (
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.times.clock import Clock
 from cloaca_sqlite.dialect import SqliteDialect
-from cloaca_sqlite.driver import Connection
+from cloaca_sqlite.driver import Connection, InlineConnection
 from cloaca_sqlite.errors import code_of
 from cloaca_sqlite.files.file_connection import HARD_LINK
 from cloaca_sqlite.files.open_files import is_mount_point
@@ -80,7 +80,8 @@ async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
     path = _place(target)
     if not target.in_memory:
         _refuse_unfit(target, Path(path))
-    writer = _connection(target, path, target.mode)
+    kind = InlineConnection if options.inline and target.in_memory else Connection
+    writer = _connection(target, path, target.mode, kind)
     reader = None if target.in_memory else _connection(target, path, READ_ONLY)
     try:
         await _open_writer(writer, target, path, options.clock)
@@ -206,11 +207,13 @@ def _place(target: Target) -> str:
     return MEMORY if target.in_memory else str(Path(target.path).absolute())
 
 
-def _connection(target: Target, path: str, mode: str) -> Connection:
+def _connection(
+    target: Target, path: str, mode: str, kind: type[Connection] = Connection
+) -> Connection:
     place = ":memory:" if target.in_memory else quote_from_bytes(os.fsencode(path))
     uri = f"file:{place}?mode={'memory' if target.in_memory else mode}"
     busy_timeout = target.busy_timeout_ms / 1000
-    return Connection(uri, path=path, busy_timeout=busy_timeout, read_only=mode == READ_ONLY)
+    return kind(uri, path=path, busy_timeout=busy_timeout, read_only=mode == READ_ONLY)
 
 
 def _explained(error: StoreError, target: Target, path: str) -> StoreError | None:

@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from tables import each_row
 
+from cloaca_core.assembly.sql_store import SqlStore
 from cloaca_core.client.default_runner import DefaultRunner
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import (
@@ -129,6 +131,27 @@ def test_a_database_in_memory_has_one_connection_and_leaves_no_file(
 
     assert asyncio.run(readers()) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_operation_of_an_inline_database_waits_or_needs_a_thread_or_a_loop() -> None:
+    before = set(threading.enumerate())
+
+    async def use() -> object:
+        dialect = await open_dialect(parse(":memory:"), StoreOptions(inline=True))
+        store = SqlStore(dialect, dialect.outbox)
+        await submit(store, new_run("r1"))
+        assert set(threading.enumerate()) == before
+        found = await stored(store, "r1")
+        await store.close()
+        with pytest.raises(StoreError, match="the store is closed"):
+            await stored(store, "r1")
+        return found.id
+
+    using = use()
+
+    with pytest.raises(StopIteration) as ended:
+        using.send(None)
+    assert ended.value.value == "r1"
 
 
 def test_a_relative_path_stays_where_it_was_when_the_program_changes_its_directory(

@@ -111,7 +111,8 @@ class StoreOptions:
     several; ``schema`` holds the tables, in a database with schemas. ``clock`` is for times that
     the database does not give. A ``shared`` store is useful only if other programs can open the
     database too; otherwise it is refused with ``StoreOpenError``. A ``read_only`` store only reads,
-    as with ``mode=ro`` in the URL.
+    as with ``mode=ro`` in the URL. In an ``inline`` store, for a database in memory, no
+    operation waits: each runs on the caller's thread, which has nothing else to do meanwhile.
     """
 
     connect_timeout: float = 5.0
@@ -121,6 +122,7 @@ class StoreOptions:
     clock: Clock = SYSTEM_CLOCK
     shared: bool = False
     read_only: bool = False
+    inline: bool = False
 
 
 class Backend(Protocol):

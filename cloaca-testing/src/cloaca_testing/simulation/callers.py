@@ -6,13 +6,12 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 from cloaca_core.client.async_handles import AsyncRunHandle
 from cloaca_core.errors import CloacaError
-from cloaca_testing.driver import DrivenLoop, Driver
 from cloaca_testing.simulation.checks import Said
-from cloaca_testing.simulation.loops import WorldLoop
+from cloaca_testing.simulation.loops import SteppedDriver
 from cloaca_testing.stand_ins import StandIns
 
 if TYPE_CHECKING:
@@ -49,12 +48,6 @@ class Offered(Protocol):
         """End the story."""
 
 
-class CallersDriver(Driver):
-    """Drives the loop of the callers."""
-
-    kind_of_loop: ClassVar[type[DrivenLoop]] = WorldLoop
-
-
 class Callers:
     """All callers, on a loop of their own."""
 
@@ -69,7 +62,7 @@ class Callers:
         self._workflow = workflow
         self._acts = acts
         self._start = start
-        self.driver: CallersDriver = CallersDriver(StandIns(), autoskip=True)
+        self.driver: SteppedDriver = SteppedDriver(StandIns(), autoskip=True)
         self._chance = random.Random(f"callers {world.seed}")  # noqa: S311 - no secret
         self._runs: dict[int, str] = {}
         self._sent: set[tuple[int, str]] = set()

@@ -1,4 +1,6 @@
-"""One random source for a whole story, in the place of those of the engine."""
+"""One random source for a whole story, and one process that lives, in the place of those of the
+machine.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,14 @@ from typing import Any
 from unittest import mock
 
 from cloaca_core.engine.orchestrate import orchestrator
-from cloaca_core.engine.recover import lease
+from cloaca_core.engine.recover import lease, process_identity
 from cloaca_core.values import ids
 
 
 @contextmanager
 def one_chance(seed: int) -> Iterator[None]:
     """Within, ids, numbers of runners and jitter follow from the seed, and so does ``random``
-    of the bodies.
+    of the bodies. The process of the runners is never read: it is that of the test, and lives.
     """
     chance = random.Random(f"engine {seed}")  # noqa: S311 - no secret
     made: Any = SimpleNamespace(
@@ -30,6 +32,7 @@ def one_chance(seed: int) -> Iterator[None]:
             mock.patch.object(ids, "random", made),
             mock.patch.object(orchestrator, "random", made),
             mock.patch.object(lease, "secrets", SimpleNamespace(randbits=chance.getrandbits)),
+            mock.patch.object(process_identity, "_stat", return_value=("R", 1)),
         ):
             yield
     finally:

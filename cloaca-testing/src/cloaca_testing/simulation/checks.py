@@ -241,13 +241,17 @@ class Bodies:
             del self._under_way[attempt]
 
 
-def rows_of(pages: Callable[[str], list[tuple[Any, ...]]]) -> Rows:
-    """The tables, read by name."""
+def rows_of(
+    pages: Callable[[str], list[tuple[Any, ...]]], known: dict[tuple[Any, ...], dict[str, Any]]
+) -> Rows:
+    """The tables, read by name. ``known`` keeps the rows: most are the same as the last time."""
 
     def named(table: str) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
         found = BY_NAME[table]
         for row in pages(table):
-            yield found.key_of(row), dict(zip(found.columns, row, strict=True))
+            if (by_name := known.get(row)) is None:
+                by_name = known[row] = dict(zip(found.columns, row, strict=True))
+            yield found.key_of(row), by_name
 
     return Rows(
         {row["id"]: row for _, row in named("run")},

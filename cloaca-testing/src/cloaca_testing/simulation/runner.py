@@ -8,17 +8,16 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cloaca_core.assembly.host import EngineHost
 from cloaca_core.client.async_runner import AsyncRunner
 from cloaca_core.engine.execute.attempt import Attempt
-from cloaca_testing.driver import DrivenLoop, Driver
 from cloaca_testing.executor import DrivenCalls, DrivenCoroutines, DrivenExecutor, DrivenPolls
 from cloaca_testing.host import MEMORY, HarnessHost, _end_all, _ignore
 from cloaca_testing.running_loops import as_if_running
 from cloaca_testing.simulation.checks import BrokenPromiseError
-from cloaca_testing.simulation.loops import WorldLoop
+from cloaca_testing.simulation.loops import SteppedDriver, WorldLoop
 from cloaca_testing.simulation.store import MemberStore
 from cloaca_testing.virtual_clock import VirtualClock
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from cloaca_core.assembly.store import Store
     from cloaca_core.engine.execute.work import Work
     from cloaca_core.store.protocol import StoreOptions
+    from cloaca_testing.driver import Driver
     from cloaca_testing.simulation.surroundings import Surroundings
 
 T = TypeVar("T")
@@ -37,10 +37,8 @@ LONGEST_BODY = 4.0
 """Seconds that a sync body takes at most: half before its first line, half after its last."""
 
 
-class WorldDriver(Driver):
+class WorldDriver(SteppedDriver):
     """A driver whose waits let the whole world go on."""
-
-    kind_of_loop: ClassVar[type[DrivenLoop]] = WorldLoop
 
     def __init__(self, member: Member) -> None:
         super().__init__(member.world.stand_ins, autoskip=True)
@@ -115,7 +113,7 @@ class SimulatedHost(HarnessHost):
     async def _open_store(self, options: StoreOptions) -> Store:
         world = self._member.world
         store = world.open_store(
-            lambda clock: EngineHost._open_store(self, replace(options, clock=clock))
+            lambda clock: EngineHost._open_store(self, replace(options, clock=clock, inline=True))
         )
         view = MemberStore(store, self._member, self._member.chance)
         self._member.store = view
@@ -137,14 +135,14 @@ class SimulatedHost(HarnessHost):
         """End the engine where it stands, as ``kill -9`` does."""
         thread, calls = self._thread, []
         self._thread = self._engine = self._opening = None
-        loop = self._driver.loop
+        loop = self._member.loop
         self._driver.killed = True
         loop.set_exception_handler(_ignore)
         if thread is not None:
             calls = list(thread._calls.values())
             thread.fail("the process was killed")
         with as_if_running(loop):
-            _end_all(loop)
+            _end_all(loop, by=loop.number)
         for call in calls:
             call.close()  # also where it has not begun
 
@@ -173,7 +171,7 @@ class Member:
 
     def _make(self) -> None:
         self.driver: WorldDriver = WorldDriver(self)
-        self.loop: DrivenLoop = self.driver.loop
+        self.loop: WorldLoop = self.driver.loop
         self.loop.jump_to(self.world.now)
         self.clock: VirtualClock = VirtualClock(lambda: self.loop, self.world.start)
         self.clock.step(self._skew)

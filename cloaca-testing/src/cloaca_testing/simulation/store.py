@@ -86,10 +86,20 @@ class MemberStore(StoreView):
     async def _travel(self) -> None:
         chance = self._chance
         slow = chance.random() < SLOW
-        await asyncio.sleep(chance.uniform(0.0, 2.0 if slow else 0.01))
+        arrived = self._loop.create_future()
+        timer = self._loop.call_later(chance.uniform(0.0, 2.0 if slow else 0.01), _arrive, arrived)
+        try:  # not ``sleep``, which asks the system for the process each time
+            await arrived
+        finally:
+            timer.cancel()
 
     def _tell(self, what: str) -> None:
         self._world.story.tell(self._member.name, what)
+
+
+def _arrive(arrived: asyncio.Future[None]) -> None:
+    if not arrived.done():
+        arrived.set_result(None)
 
 
 def told(name: str, args: tuple[Any, ...], answer: Any, run: Callable[[str], str]) -> list[str]:

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.values.times.clock import Clock
-    from cloaca_testing.driver import DrivenLoop, Driver
+    from cloaca_testing.driver import Driver
     from cloaca_testing.simulation.checks import Bodies
+    from cloaca_testing.simulation.loops import WorldLoop
     from cloaca_testing.simulation.one_database import OneDatabase
     from cloaca_testing.simulation.story import Story
     from cloaca_testing.stand_ins import StandIns
@@ -60,7 +61,7 @@ class Sender(Protocol):
     """Who sends requests to the database."""
 
     name: str
-    loop: DrivenLoop
+    loop: WorldLoop
     world: Surroundings
 
     def take_lost(self, name: str) -> str | None:

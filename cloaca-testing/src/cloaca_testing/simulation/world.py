@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from cloaca_core.store.tables import BY_NAME
 from cloaca_testing.driver import Driver, EngineKilled
+from cloaca_testing.running_loops import beside_running_loop
 from cloaca_testing.simulation.callers import Callers, Start
 from cloaca_testing.simulation.checks import Bodies, BrokenPromiseError, Checks, Rows, rows_of
+from cloaca_testing.simulation.loops import SteppedDriver
 from cloaca_testing.simulation.one_database import OneDatabase
 from cloaca_testing.simulation.plan import Acts, Event, Faults
 from cloaca_testing.simulation.runner import Member
@@ -78,6 +80,7 @@ class World:
         self._numbers = itertools.count()
         self._broken: BaseException | None = None
         self._rows: Rows | None = None
+        self._known_rows: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._steps = 0
         skews = random.Random(f"skew {seed}")  # noqa: S311 - no secret
         self.members: list[Member] = [
@@ -135,7 +138,7 @@ class World:
                 table = BY_NAME[name]
                 return self.place.do(transfer.page(table, table.beginning, PAGE))
 
-            self._rows = rows_of(pages)
+            self._rows = rows_of(pages, self._known_rows)
         return self._rows
 
     def _check(self) -> None:
@@ -169,7 +172,7 @@ class World:
             if not self._step():
                 raise StandstillError(why)
 
-    def _places(self) -> list[Driver]:
+    def _places(self) -> list[SteppedDriver]:
         awake = [each.driver for each in self.members if each.lives and each.awake_at <= self.now]
         return [*awake, self.callers.driver]
 
@@ -181,11 +184,11 @@ class World:
         if self._steps > MOST_STEPS:
             raise BrokenPromiseError(f"no end: {MOST_STEPS} steps, and the runners are still busy")
         places = self._places()
-        if ready := [each for each in places if _has_work(each, self.now)]:
+        if ready := [each for each in places if each.has_work(self.now)]:
             one = self._order.choice(ready)
             one.loop.jump_to(self.now)
             try:
-                one.drive(_once())
+                one.step()
             except EngineKilled:  # in the middle of one of its bodies
                 pass
             except BrokenPromiseError as error:
@@ -207,6 +210,10 @@ class World:
 
     def run(self) -> None:
         """Tell the story; ``BrokenPromiseError`` where it goes wrong."""
+        with beside_running_loop():
+            self._tell()
+
+    def _tell(self) -> None:
         for member in self.members:
             self.later(self._order.uniform(0.0, 3.0), member.begin)
         for event in self._events:
@@ -265,18 +272,3 @@ class World:
         for driver in (*self.dead, *(each.driver for each in self.members)):
             driver.close()
         self.place.close()
-
-
-def _has_work(driver: Driver, now: float) -> bool:
-    """Whether something can be done at this instant."""
-    loop: Any = driver.loop
-    if loop._ready or driver._bodies:
-        return True
-    when = driver.loop.next_timer()
-    return when is not None and when <= now
-
-
-def _once() -> Callable[[], bool]:
-    """Is over after one body."""
-    answers = iter((False,))
-    return lambda: next(answers, True)
