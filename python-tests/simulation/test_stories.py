@@ -17,10 +17,11 @@ in one of ``NOTICES``.
 """
 FOUND: Final = (
     ("limited", 10009), ("limited", 10030), ("limited", 15139), ("limited", 20112),
-    ("approval", 10049),
+    ("approval", 10049), ("patient", 40043),
 )  # fmt: skip
-"""Stories in which ``invoke simulate`` has found a fault that is mended since; in the last one
-that of the callers, who sent nothing to a run whose acceptance no caller was told of.
+"""Stories in which ``invoke simulate`` has found a fault that is mended since; in the last two
+of the simulation: callers sent nothing to a run whose acceptance no caller was told of, and the end
+of the faults was not taken for the instant at which a runner was awake again.
 """
 NOTICES: Final = (("limited", 33),)
 """Stories in which a broken engine is noticed that is noticed in none of the first ones."""

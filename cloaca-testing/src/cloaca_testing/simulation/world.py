@@ -237,7 +237,7 @@ class World:
         """No more faults: all runners are there and awake."""
         self.story.tell("all", "no more faults")
         for member in self.members:
-            member.awake_at = 0.0
+            member.awake_at = min(member.awake_at, self.now)  # if it was not until now
             member.lost.clear()
             member.begin()
 
