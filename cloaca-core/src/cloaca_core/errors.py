@@ -3,6 +3,7 @@
     CloacaError
     ├── ContextError                    a value or a key that a Context cannot take
     │   ├── ContextValueError           (ValueError)
+    │   ├── InputError                  (ValueError) an input that its workflow does not take
     │   ├── ContextTypeError            (TypeError)
     │   ├── ContextKeyError             (KeyError)
     │   ├── SecretsNotConfiguredError   (RuntimeError)
@@ -127,6 +128,17 @@ class ContextError(CloacaError):
 
 class ContextValueError(ContextError, ValueError):
     """The type is supported, the value is not (NaN, a lone surrogate, too deep, too large)."""
+
+
+class InputError(ContextError, ValueError):
+    """The input of a run is not of the type that its workflow declares. ``path`` names the place,
+    ``wanted`` the type that is wanted there, ``met`` the value there, as JSON, or "nothing".
+    """
+
+    def __init__(self, message: str, *, path: str = "", wanted: str = "", met: str = "") -> None:
+        super().__init__(message, path=path)
+        self.wanted = wanted
+        self.met = met
 
 
 class ContextTypeError(ContextError, TypeError):

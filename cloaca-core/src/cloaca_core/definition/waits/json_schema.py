@@ -7,10 +7,11 @@ their fields; the same types as ``values/payloads/value_forms.py`` takes.
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import dataclasses
 import types
 import typing
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, ClassVar, Final, TypeAlias, cast
 
 from cloaca_core.errors import ContextError, DefinitionTypeError
 from cloaca_core.values.payloads.json_values import JsonValue, normalise
@@ -36,16 +37,16 @@ def schema_of(parameter: str, kind: Any) -> Schema:
     """The JSON schema of values of a dataclass or model; ``DefinitionTypeError`` for other types,
     and for a field of a type without JSON form. ``parameter`` is the option's name.
     """
-    if not isinstance(kind, type) or not (dataclasses.is_dataclass(kind) or _is_model(kind)):
+    if not isinstance(kind, type) or not (dataclasses.is_dataclass(kind) or is_model(kind)):
         raise DefinitionTypeError(
             f"{parameter} must be a dataclass or a model with model_json_schema, got {kind!r:.80}"
         )
-    if _is_model(kind):
+    if is_model(kind):
         return _of_model(kind)
-    return _Schemas(parameter, kind).root()
+    return Schemas(parameter, kind).root()
 
 
-def _is_model(kind: type) -> bool:
+def is_model(kind: type) -> bool:
     return hasattr(kind, "model_json_schema") and hasattr(kind, "model_validate")
 
 
@@ -53,10 +54,13 @@ def _of_model(kind: Any) -> Schema:
     return cast("Schema", normalise(kind.model_json_schema(), f"schema of {kind.__name__}"))
 
 
-class _Schemas:
+class Schemas:
     """Schemas of one root type and of the types in it. Dataclasses within it, which may refer to
     each other, are definitions of the root's schema.
     """
+
+    is_closed: ClassVar[bool] = True
+    """Whether an object of a dataclass has no other keys than its fields."""
 
     def __init__(self, parameter: str, root: type) -> None:
         self._parameter = parameter
@@ -69,44 +73,45 @@ class _Schemas:
         schema = self._of_fields(self._root)
         return {**schema, "$defs": self._defs} if self._defs else schema
 
-    def _of(self, kind: Any) -> Schema:
+    def of(self, kind: Any) -> Schema:
+        """The schema of a type within the root; it may refer to definitions of the root."""
         if kind in (Any, object) or isinstance(kind, typing.TypeVar):
             return {}
         if kind in _SIMPLE:
             return {"type": _SIMPLE[kind]}
         if isinstance(kind, typing.NewType):
-            return self._of(kind.__supertype__)
+            return self.of(kind.__supertype__)
         if (origin := typing.get_origin(kind)) is not None:
             return self._of_parts(kind, origin, typing.get_args(kind))
-        if isinstance(kind, type) and (dataclasses.is_dataclass(kind) or _is_model(kind)):
+        if isinstance(kind, type) and (dataclasses.is_dataclass(kind) or is_model(kind)):
             return self._reference(kind)
         if typing.is_typeddict(kind):
             return self._of_members(kind)
         if (alias := getattr(kind, "__value__", None)) is not None:  # type X = …
-            return self._of(alias)
+            return self.of(alias)
         raise self._unsupported(kind)
 
     def _of_parts(self, kind: Any, origin: Any, parts: tuple[Any, ...]) -> Schema:
         if origin is typing.Literal:
             return {"enum": [normalise(each, "a Literal") for each in parts]}
         if origin in (typing.Annotated, typing.Required, typing.NotRequired):
-            return self._of(parts[0])
+            return self.of(parts[0])
         if origin in (typing.Union, types.UnionType):
-            return {"anyOf": [self._of(part) for part in parts]}
+            return {"anyOf": [self.of(part) for part in parts]}
         if origin in (list, collections.abc.Sequence):
-            return {"type": "array", "items": self._of(parts[0])}
+            return {"type": "array", "items": self.of(parts[0])}
         if origin is tuple:
             return self._of_tuple(parts)
         if origin in (dict, collections.abc.Mapping):
-            return {"type": "object", "additionalProperties": self._of(parts[1])}
+            return {"type": "object", "additionalProperties": self.of(parts[1])}
         raise self._unsupported(kind)
 
     def _of_tuple(self, parts: tuple[Any, ...]) -> Schema:
         if len(parts) == 2 and parts[1] is Ellipsis:
-            return {"type": "array", "items": self._of(parts[0])}
+            return {"type": "array", "items": self.of(parts[0])}
         return {
             "type": "array",
-            "prefixItems": [self._of(part) for part in parts],
+            "prefixItems": [self.of(part) for part in parts],
             "minItems": len(parts),
             "maxItems": len(parts),
         }
@@ -114,7 +119,7 @@ class _Schemas:
     def _reference(self, kind: type) -> Schema:
         if kind is self._root:
             return {"$ref": "#"}
-        if _is_model(kind):
+        if is_model(kind):
             return self._embedded(kind)
         if kind not in self._names:
             name = self._new_name(kind)
@@ -144,8 +149,8 @@ class _Schemas:
         properties = cast("dict[str, Schema]", schema["properties"])
         for each in fields:
             if each.default is not dataclasses.MISSING:
-                _note_default(properties[each.name], each.default)
-        return {**schema, "additionalProperties": False}
+                self._note_default(properties[each.name], each.name, each.default)
+        return {**schema, "additionalProperties": False} if self.is_closed else schema
 
     def _of_members(self, kind: Any) -> Schema:
         """Of a TypedDict. It knows which members are required only if its annotations are no text:
@@ -162,11 +167,16 @@ class _Schemas:
         return self._object(kind, hints, required)
 
     def _object(self, kind: type, fields: dict[str, Any], required: list[str]) -> Schema:
-        properties: Schema = {name: self._of(each) for name, each in fields.items()}
+        properties: Schema = {name: self.of(each) for name, each in fields.items()}
         schema: Schema = {"title": kind.__name__, "type": "object", "properties": properties}
         if required:
             schema["required"] = cast("list[JsonValue]", required)
         return schema
+
+    def _note_default(self, schema: Schema, _: str, default: object) -> None:
+        """Add the default of a field to its schema."""
+        with contextlib.suppress(ContextError):  # of another type: only the code has it
+            schema["default"] = normalise(default)
 
     def _hints(self, kind: type) -> dict[str, Any]:
         try:
@@ -186,10 +196,3 @@ class _Schemas:
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-
-
-def _note_default(schema: Schema, default: object) -> None:
-    try:
-        schema["default"] = normalise(default)
-    except ContextError:  # of another type; it is told in the code alone
-        return

@@ -3,8 +3,8 @@
 Knows the keywords that describe the fields of dataclasses and models: ``type``, ``properties``,
 ``required``, ``additionalProperties``, ``items``, ``prefixItems``, ``enum``, ``const``, ``allOf``,
 ``anyOf``, ``oneOf`` (of which it takes several as well as one), ``$ref`` within the schema, and the
-bounds of numbers and lengths. Leaves all others alone, such as ``pattern`` and ``format``: a value
-that passes may still be refused by the model.
+bounds of numbers and lengths. Leaves all others alone, such as ``pattern``, and without ``formats``
+``format`` too: a value that passes may still be refused by the model.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeAlias, cast
+from typing import Final, NamedTuple, TypeAlias, cast
 
-from cloaca_core.values.payloads.json_values import JsonValue, same_value, shown_path
+from cloaca_core.values.payloads.json_formats import FORMATS
+from cloaca_core.values.payloads.json_values import JsonValue, path_of, same_value, shown_path
 
 Schema: TypeAlias = dict[str, JsonValue]
 
@@ -24,20 +25,40 @@ _MOST_REFERENCES: Final = 16
 """So many references may lead to one another; a circle of them accepts every value."""
 
 
+class Mismatch(NamedTuple):
+    """A place where a value does not match its schema. ``reason`` says why, and begins with the
+    place; ``wanted`` is what the schema asks for there, ``met`` the value as JSON, cut if it is
+    long, or "nothing" for a key that is missing.
+    """
+
+    path: str
+    reason: str
+    wanted: str
+    met: str
+
+
 def mismatch(schema: Schema, value: JsonValue, path: str) -> str | None:
     """Say where the value, which is called ``path``, does not match the schema; None if it does."""
-    return _Check(schema).mismatch(schema, value, path, 0)
+    found = SchemaCheck(schema).mismatch(schema, value, path)
+    return None if found is None else found.reason
 
 
-class _Check:
-    """``root`` is the schema that references lead into."""
+class SchemaCheck:
+    """Checks values against a schema and its parts. ``root`` is the schema that references lead
+    into. With ``formats`` texts must have the format that their schema names.
+    """
 
-    def __init__(self, root: Schema) -> None:
+    def __init__(self, root: Schema, *, formats: bool = False) -> None:
         self._root = root
+        self._formats = formats
 
-    def mismatch(self, schema: JsonValue, value: JsonValue, path: str, followed: int) -> str | None:
+    def mismatch(
+        self, schema: JsonValue, value: JsonValue, path: str, followed: int = 0
+    ) -> Mismatch | None:
+        """The first place where the value does not match; None if it matches everywhere."""
         if not isinstance(schema, dict):
-            return f"{shown_path(path)} is not allowed" if schema is False else None
+            reason = f"{shown_path(path)} is not allowed"
+            return Mismatch(path, reason, "nothing", shown(value)) if schema is False else None
         for found in self._mismatches(schema, value, path, followed):
             if found is not None:
                 return found
@@ -45,15 +66,18 @@ class _Check:
 
     def _mismatches(
         self, schema: Schema, value: JsonValue, path: str, followed: int
-    ) -> Iterator[str | None]:
+    ) -> Iterator[Mismatch | None]:
         """The finding of each keyword. ``followed`` references led here since the value was last
         gone into.
         """
         if isinstance(target := schema.get("$ref"), str) and followed < _MOST_REFERENCES:
             yield self.mismatch(self._at(target), value, path, followed + 1)
         if (types := _types_of(schema)) and not any(_is_of(value, each) for each in types):
-            yield f"{shown_path(path)} must be {_either(types)}, not {_kind(value)}"
+            reason = f"{shown_path(path)} must be {_either(types)}, not {_kind(value)}"
+            yield Mismatch(path, reason, self.wanted(schema), shown(value))
         yield _not_listed(schema, value, path)
+        if self._formats and isinstance(value, str):
+            yield _not_formatted(schema, value, path)
         if followed < _MOST_REFERENCES:
             for part in _forms(schema, "allOf"):
                 yield self.mismatch(part, value, path, followed + 1)
@@ -76,33 +100,52 @@ class _Check:
 
     def _none_of(
         self, forms: list[JsonValue], value: JsonValue, path: str, followed: int
-    ) -> str | None:
+    ) -> Mismatch | None:
         """The reason of the one form that a value of its type could have; else all of them."""
-        reasons = [self.mismatch(form, value, path, followed) for form in forms]
-        if None in reasons:
+        found = [self.mismatch(form, value, path, followed) for form in forms]
+        if None in found:
             return None
         place = shown_path(path)
-        deeper = [each for each in reasons if each and not each.startswith(f"{place} must be ")]
+        known = [each for each in found if each is not None]
+        deeper = [each for each in known if not each.reason.startswith(f"{place} must be ")]
         if len(deeper) == 1:
             return deeper[0]
-        texts = [each.removeprefix(f"{place} must be ") for each in reasons if each]
+        texts = [each.reason.removeprefix(f"{place} must be ") for each in known]
         heads = [text.rpartition(", not ")[0] or text for text in texts]
-        return f"{place} must be {_either(heads)}, not {_kind(value)}"
+        reason = f"{place} must be {_either(heads)}, not {_kind(value)}"
+        return Mismatch(path, reason, _either([each.wanted for each in known]), shown(value))
 
     def _members(
         self, schema: Schema, value: dict[str, JsonValue], path: str
-    ) -> Iterator[str | None]:
-        for name in cast("list[str]", schema.get("required") or ()):
-            if name not in value:
-                yield f"{shown_path(path)} must have {name!r}"
+    ) -> Iterator[Mismatch | None]:
         properties = schema.get("properties")
         known = properties if isinstance(properties, dict) else {}
+        for name in cast("list[str]", schema.get("required") or ()):
+            if name not in value:
+                reason = f"{shown_path(path)} must have {name!r}"
+                yield Mismatch(below(path, name), reason, self.wanted(known.get(name)), "nothing")
         others = schema.get("additionalProperties", True)
         for name, member in value.items():
-            place = f"{path}.{name}" if name.isidentifier() else f"{path}[{json.dumps(name)}]"
-            yield self.mismatch(known.get(name, others), member, place, 0)
+            yield self.mismatch(known.get(name, others), member, below(path, name), 0)
 
-    def _items(self, schema: Schema, value: list[JsonValue], path: str) -> Iterator[str | None]:
+    def wanted(self, schema: JsonValue, followed: int = 0) -> str:
+        """The values that a schema accepts, in words."""
+        if not isinstance(schema, dict):
+            return "nothing" if schema is False else "a value"
+        if isinstance(target := schema.get("$ref"), str) and followed < _MOST_REFERENCES:
+            return self.wanted(self._at(target), followed + 1)
+        if (format_of := _format_of(schema)) is not None:
+            return FORMATS[format_of].words
+        if listed := _accepted(schema):
+            return _either([shown(each) for each in listed])
+        for name in ("anyOf", "oneOf", "allOf") if followed < _MOST_REFERENCES else ():
+            if forms := _forms(schema, name):
+                return _either([self.wanted(form, followed + 1) for form in forms])
+        return _either(_types_of(schema)) or "a value"
+
+    def _items(
+        self, schema: Schema, value: list[JsonValue], path: str
+    ) -> Iterator[Mismatch | None]:
         first = schema.get("prefixItems")
         forms = first if isinstance(first, list) else []
         rest = schema.get("items", True)
@@ -162,40 +205,64 @@ def _either(names: list[str]) -> str:
     return " or ".join(dict.fromkeys(_NAMES.get(name, name) for name in names))
 
 
-def _not_listed(schema: Schema, value: JsonValue, path: str) -> str | None:
+def _not_listed(schema: Schema, value: JsonValue, path: str) -> Mismatch | None:
     """A value that the schema's ``enum`` does not list."""
-    listed = schema.get("enum")
-    accepted = listed if isinstance(listed, list) else []
-    if "const" in schema:
-        accepted = [schema["const"]]
+    accepted = _accepted(schema)
     if not accepted or any(same_value(value, each) for each in accepted):
         return None
-    return f"{shown_path(path)} must be {_either([_text(a) for a in accepted])}, not {_text(value)}"
+    wanted = _either([shown(each) for each in accepted])
+    reason = f"{shown_path(path)} must be {wanted}, not {shown(value)}"
+    return Mismatch(path, reason, wanted, shown(value))
 
 
-_BOUNDS: Final[dict[str, tuple[str, Callable[[float, float], bool]]]] = {
-    "minimum": ("must not be less than {}, got {}", operator.ge),
-    "exclusiveMinimum": ("must not be {} or less, got {}", operator.gt),
-    "maximum": ("must not be more than {}, got {}", operator.le),
-    "exclusiveMaximum": ("must not be {} or more, got {}", operator.lt),
-    "minLength": ("must have {} characters or more, not {}", operator.ge),
-    "maxLength": ("must have at most {} characters, not {}", operator.le),
-    "minItems": ("must have {} items or more, not {}", operator.ge),
-    "maxItems": ("must have at most {} items, not {}", operator.le),
+def _accepted(schema: Schema) -> list[JsonValue]:
+    """The values that a schema lists; none means any."""
+    listed = schema.get("enum")
+    accepted = listed if isinstance(listed, list) else []
+    return [schema["const"]] if "const" in schema else accepted
+
+
+def _not_formatted(schema: Schema, value: str, path: str) -> Mismatch | None:
+    """A text without the format that its schema names."""
+    if (name := _format_of(schema)) is None or FORMATS[name].has(value):
+        return None
+    words = FORMATS[name].words
+    reason = f"{shown_path(path)} must be {words}, not {shown(value)}"
+    return Mismatch(path, reason, words, shown(value))
+
+
+def _format_of(schema: Schema) -> str | None:
+    """The known format of texts that a schema names."""
+    named = [schema.get("format"), schema.get("contentEncoding")]
+    return next((each for each in named if isinstance(each, str) and each in FORMATS), None)
+
+
+_BOUNDS: Final[dict[str, tuple[str, str, Callable[[float, float], bool]]]] = {
+    "minimum": ("must not be less than {}, got {}", "{} or more", operator.ge),
+    "exclusiveMinimum": ("must not be {} or less, got {}", "more than {}", operator.gt),
+    "maximum": ("must not be more than {}, got {}", "at most {}", operator.le),
+    "exclusiveMaximum": ("must not be {} or more, got {}", "less than {}", operator.lt),
+    "minLength": ("must have {} characters or more, not {}", "{} characters or more", operator.ge),
+    "maxLength": ("must have at most {} characters, not {}", "at most {} characters", operator.le),
+    "minItems": ("must have {} items or more, not {}", "{} items or more", operator.ge),
+    "maxItems": ("must have at most {} items, not {}", "at most {} items", operator.le),
 }
-"""The reason against a value that is out of the bound of a keyword, and how it would be within."""
+"""The reason against a value that is out of the bound of a keyword, the bound in words, and how a
+value would be within.
+"""
 
 
-def _out_of_bounds(schema: Schema, value: JsonValue, path: str) -> str | None:
+def _out_of_bounds(schema: Schema, value: JsonValue, path: str) -> Mismatch | None:
     """A number, or the length of a text or a list, that a bound of the schema excludes."""
     size, names = _measure(value)
     for name in names:
         bound = schema.get(name)
         if isinstance(bound, bool) or not isinstance(bound, int | float):
             continue
-        reason, is_within = _BOUNDS[name]
+        reason, words, is_within = _BOUNDS[name]
         if not is_within(size, bound):
-            return f"{shown_path(path)} {reason.format(_text(bound), _text(size))}"
+            why = f"{shown_path(path)} {reason.format(shown(bound), shown(size))}"
+            return Mismatch(path, why, words.format(shown(bound)), shown(value))
     return None
 
 
@@ -218,6 +285,14 @@ def _forms(schema: Schema, name: str) -> list[JsonValue]:
     return given if isinstance(given, list) else []
 
 
-def _text(value: JsonValue) -> str:
+def below(path: str, name: str) -> str:
+    """The path of a key within the value at ``path``, which may be empty."""
+    if not path:
+        return path_of(name)
+    return f"{path}.{name}" if name.isidentifier() else f"{path}[{json.dumps(name)}]"
+
+
+def shown(value: JsonValue) -> str:
+    """A value as a message shows it: JSON, cut if it is long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
