@@ -93,6 +93,7 @@ from cloaca_core.errors import (
     ExecutorUnavailableError as ExecutorUnavailableError,
     FilterError as FilterError,
     ForeignDatabaseError as ForeignDatabaseError,
+    InputError as InputError,
     LimitKeyError as LimitKeyError,
     LimitNotFoundError as LimitNotFoundError,
     LoopError as LoopError,
@@ -196,6 +197,10 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.definition.handles.child_handle import (
         AsyncChildHandle as AsyncChildHandle,
         ChildHandle as ChildHandle,
+    )
+    from cloaca_core.definition.inputs.params import (
+        WorkflowParams as WorkflowParams,
+        workflow_params as workflow_params,
     )
     from cloaca_core.definition.nodes.approval import (
         approval as approval,
@@ -301,6 +306,8 @@ __all__ = [
     "WorkflowBuilder",
     "Workflow",
     "WhenEnded",
+    "workflow_params",
+    "WorkflowParams",
     "Registry",
     "register_workflow_constructor",
     "get_workflow",
@@ -430,6 +437,7 @@ __all__ = [
     "CloacaError",
     "ContextError",
     "ContextValueError",
+    "InputError",
     "ContextTypeError",
     "ContextKeyError",
     "SecretsNotConfiguredError",
@@ -567,6 +575,9 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "wait_for": "cloaca_core.definition.nodes.wait_for",
         "MISSING": "cloaca_core.values.missing",
         "Missing": "cloaca_core.values.missing",
+        # few workflows declare their input
+        "WorkflowParams": "cloaca_core.definition.inputs.params",
+        "workflow_params": "cloaca_core.definition.inputs.params",
         # few workflows have runs that follow theirs
         "WhenEnded": "cloaca_core.definition.when_ended",
         # few programs take runs out of a database

@@ -15,6 +15,7 @@ from cloaca_core.definition.workflow import Workflow
 from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core.engine.record.journal import FIRST_PAUSE, LONGEST_PAUSE
 from cloaca_core.errors import StoreFullError, StoreUnavailableError
+from cloaca_core.features.definitions.recorded_definitions import checked
 from cloaca_core.logs import SafeLogger
 from cloaca_core.values.times.backoff import Backoff
 
@@ -70,7 +71,7 @@ class Resolver:
         if isinstance(workflow, Unregistered):
             workflow = await self.find(workflow)
             # Other runners execute its runs: none of the inputs is needed here.
-            request = replace(request, workflow=workflow, data=())
+            request = checked(replace(request, workflow=workflow, data=()))
         if request.start.queue is not None and self._store.writable:
             await self._answered(partial(self._queues.note, request), "no run is submitted")
         await self._warn_of_queues(request)

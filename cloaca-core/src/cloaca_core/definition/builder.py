@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cloaca_core.definition.context import ContextLike
+    from cloaca_core.definition.inputs.declared import Input
+    from cloaca_core.definition.inputs.params import WorkflowParams
     from cloaca_core.definition.when_ended import WhenEnded
     from cloaca_core.values.option_names import RunStatus
     from cloaca_core.values.times.durations import Duration
@@ -83,6 +85,7 @@ class WorkflowBuilder:
         self._retention: Retention | None = None
         self._queue: str | None = None
         self._limits: tuple[LimitUse, ...] = ()
+        self._input: Input | None = None
         self._result: Workflow | None = None
         self._outer: Collector | None = None
         self._opened_in: _Place | None = None
@@ -119,6 +122,20 @@ class WorkflowBuilder:
         this version in either case, and one whose tasks are known to be the same goes on.
         """
         self._version_policy = one_of("version_policy", policy, _VERSION_POLICIES)
+        return self
+
+    def input(self, kind: type[object] | WorkflowParams) -> Self:
+        """Declare the input of the workflow's runs: a dataclass, a ``TypedDict``, a pydantic model,
+        or ``workflow_params(order_id=int, limit=(int, 10))``.
+
+        An input that is not of this type is refused with ``InputError`` wherever a run is asked
+        for, and ends a run before its first task. Then missing keys get their defaults. Other keys
+        are let through. The type's JSON schema is recorded, and counts in the version.
+        """
+        # Imported here: few workflows declare one, and each module is time to the first result.
+        from cloaca_core.definition.inputs.declared import input_of
+
+        self._input = input_of(kind)
         return self
 
     def when_ended(
@@ -243,6 +260,7 @@ class WorkflowBuilder:
                 retention=self._retention,
                 queue=self._queue,
                 limits=self._limits,
+                input_type=self._input,
             )
         except WorkflowValidationError as error:
             raise WorkflowValidationError(

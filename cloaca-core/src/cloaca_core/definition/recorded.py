@@ -82,7 +82,8 @@ class RecordedTask:
 @dataclass(frozen=True, slots=True)
 class RecordedWorkflow:
     """A version of a workflow; ``tasks`` are in definition order. ``recorded_at`` is when a program
-    recorded it first, in µs. Its runs begin in the queue ``begins_in`` if none is asked for.
+    recorded it first, in µs. Its runs begin in the queue ``begins_in`` if none is asked for. Their
+    inputs match ``input_schema``; None for any input.
     """
 
     namespace: str
@@ -94,6 +95,7 @@ class RecordedWorkflow:
     exhausted_policy: ExhaustedPolicyName = "fail"
     queue: str | None = None
     limits: tuple[LimitUse, ...] = ()
+    input_schema: dict[str, JsonValue] | None = None
     recorded_at: int = field(default=0, compare=False)
     begins_in: str = field(init=False, compare=False)
     queues: tuple[str, ...] = field(init=False, compare=False)
@@ -127,6 +129,7 @@ class RecordedWorkflow:
             exhausted_policy=read.get("exhausted_policy", "fail"),
             queue=read.get("queue"),
             limits=_limits(read),
+            input_schema=read.get("input"),
             recorded_at=row.recorded_at,
         )
 
@@ -147,6 +150,8 @@ def content(workflow: Workflow) -> str:
         written["queue"] = workflow.queue
     if workflow.limits:
         written["limits"] = _written_limits(workflow.limits)
+    if workflow.input is not None:
+        written["input"] = workflow.input.schema
     return encode(written)
 
 

@@ -42,6 +42,10 @@ class Unregistered(NamedTuple):
     name: str
     refusal: str
 
+    @property
+    def input(self) -> None:
+        """Its record is not found yet, which may have the schema of its input."""
+
 
 class Registry:
     """Workflows by their full namespace, triggers and limits by name. Every method may be called

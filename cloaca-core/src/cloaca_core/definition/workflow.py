@@ -24,12 +24,13 @@ from cloaca_core.errors import TaskNotFoundError, WorkflowValidationError
 from cloaca_core.values.arguments import nearest_name, text
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.option_names import ExhaustedPolicyName, VersionPolicyName
-from cloaca_core.values.payloads.json_values import encode
+from cloaca_core.values.payloads.json_values import JsonValue, encode
 from cloaca_core.values.times.no_limit import NoLimit
 from cloaca_core.values.times.retention import Retention
 from cloaca_core.values.times.time_limits import TimeLimit
 
 if TYPE_CHECKING:
+    from cloaca_core.definition.inputs.declared import Input
     from cloaca_core.definition.limits.limit import Limit, LimitUse
     from cloaca_core.definition.waits.kinds import NodeWait
     from cloaca_core.definition.when_ended import WhenEnded
@@ -56,6 +57,7 @@ class Workflow:
         retention: Retention | None = None,
         queue: str | None = None,
         limits: Sequence[LimitUse] = (),
+        input_type: Input | None = None,
     ) -> None:
         self._namespace = namespace
         self._name = name
@@ -70,6 +72,8 @@ class Workflow:
         self._exhausted_policy: ExhaustedPolicyName = exhausted_policy
         self._retention = retention
         self._queue = queue
+        self.input: Final[Input | None] = input_type
+        """The input that its runs must have; None for any."""
         self.limits: Final[tuple[LimitUse, ...]] = tuple(limits)
         """The limits of its runs, in the order of their names; its tasks have their own."""
         self.defined_limits: Final[Mapping[str, Limit]] = _defined_limits(namespace, tasks, limits)
@@ -97,6 +101,8 @@ class Workflow:
             definition.append({"queue": self._queue})
         if self.limits:
             definition.append({"limits": self.limits})
+        if self.input is not None:
+            definition.append({"input": self.input.text})
         return fingerprint(definition)
 
     def __repr__(self) -> str:
@@ -151,6 +157,11 @@ class Workflow:
     def queue(self) -> str | None:
         """The queue of its tasks that name none; None for the usual one."""
         return self._queue
+
+    @property
+    def input_schema(self) -> dict[str, JsonValue] | None:
+        """The JSON schema of the input that its runs must have; None for any input."""
+        return None if self.input is None else self.input.schema
 
     @property
     def tasks(self) -> tuple[Task, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.inputs.params import workflow_params
 from cloaca_core.definition.maps.options import RecordedMap
 from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.recorded import (
@@ -124,6 +125,18 @@ def test_a_retry_policy_is_recorded_without_its_code(
 
     backoff = BackoffStrategy.linear(2)
     assert found == RecordedRetry(7, 0.5, 9.0, False, backoff, errors, names)
+
+
+def test_a_record_has_the_schema_of_the_input_if_there_is_one() -> None:
+    builder = WorkflowBuilder("flow", registry=Registry())
+    with builder.input(workflow_params(n=(int, 1))):
+        task(id="a")(nothing)
+    assert again(builder.workflow).input_schema == {
+        "type": "object",
+        "properties": {"n": {"type": "integer", "default": 1}},
+    }
+    assert "input" not in json.loads(content(built()))
+    assert again(built()).input_schema is None
 
 
 def test_members_of_a_later_version_are_left_out() -> None:

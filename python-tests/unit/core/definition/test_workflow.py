@@ -12,6 +12,8 @@ import pytest
 from tables import each_row
 
 from cloaca_core.definition.fingerprint import fingerprint
+from cloaca_core.definition.inputs.declared import input_of
+from cloaca_core.definition.inputs.params import workflow_params
 from cloaca_core.definition.limits.limit import LimitUse
 from cloaca_core.definition.retries.policy import RetryPolicy
 from cloaca_core.definition.task import Task
@@ -297,6 +299,18 @@ class TestVersion:
             workflow_of(new_task("a"), tags={"x": ""}).version,
         }
         assert len(versions) == 3
+
+    def test_the_schema_of_an_input_counts_and_its_absence_does_not(self) -> None:
+        def version(*inputs: object) -> str:
+            given = [input_of(each) for each in inputs]
+            return workflow_of(new_task("a"), **({"input_type": given[0]} if given else {})).version
+
+        one = version(workflow_params(n=int))
+        assert one == version(workflow_params(n=int))
+        others = [version(workflow_params(n=(int, 1))), version(workflow_params(n=str)), version()]
+        assert len({one, *others}) == 4
+        facts: list[object] = [(new_task("a"),), "", {}]
+        assert version() == fingerprint(facts)
 
     def test_a_node_an_executor_a_queue_and_limits_count_and_their_absence_does_not(self) -> None:
         """Workflows without them have the versions that they had before there were any."""

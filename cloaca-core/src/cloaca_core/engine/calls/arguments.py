@@ -30,7 +30,7 @@ from cloaca_core.run.rows import RunFilter
 from cloaca_core.values.arguments import shown_number
 from cloaca_core.values.error_prefixes import EXECUTION
 from cloaca_core.values.ids import first_id_of, is_run_id
-from cloaca_core.values.payloads.json_values import JsonValue, encode, shown_path
+from cloaca_core.values.payloads.json_values import JsonValue, encode
 from cloaca_core.values.states import RunStatus
 from cloaca_core.values.text import checked_text, is_storable
 from cloaca_core.values.times.given import checked_instant
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.definition.inputs.declared import Input
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.engine.order import Order
@@ -103,7 +104,7 @@ class Requests:
         workflow = self._workflow(workflow_name, by_name=by_name)
         asked = AT_ONCE if start is NO_OPTIONS else checked_start(start)
         limit = None if time_limit is None else checked_time_limit(time_limit)
-        inputs = self._inputs((None, context) for context in contexts)
+        inputs = self._inputs(workflow.input, ((None, context) for context in contexts))
         key = None if idempotency_key is None else checked_text("idempotency_key", idempotency_key)
         request = _request(workflow, inputs, tags, limit, asked, key)
         if failed_policy == "keep":
@@ -122,10 +123,11 @@ class Requests:
         limit = checked_time_limit(asked.time_limit)
         start = checked_start(asked.start)
         if isinstance(contexts, Sequence) and len(contexts) > RUNS_PER_COMMIT:
-            self._check(contexts)
+            self._check(workflow.input, contexts)
         remaining = enumerate(contexts)
         while chunk := list(islice(remaining, RUNS_PER_COMMIT)):
-            yield _request(workflow, self._inputs(chunk), asked.tags, limit, start)
+            inputs = self._inputs(workflow.input, chunk)
+            yield _request(workflow, inputs, asked.tags, limit, start, first=chunk[0][0])
 
     def unregistered(self, name: str) -> Unregistered | None:
         """The name if its record must be looked up; None for a registered workflow."""
@@ -141,11 +143,14 @@ class Requests:
             message = f"{EXECUTION}{error}"
             raise WorkflowNotFoundError(message, name=name) from None
 
-    def _inputs(self, contexts: Iterable[tuple[int | None, ContextLike]]) -> _Inputs:
+    def _inputs(
+        self, declared: Input | None, contexts: Iterable[tuple[int | None, ContextLike]]
+    ) -> _Inputs:
         """Returns the inputs as they are stored, and the first of them as data as well.
 
         No more than ``max_active_runs`` can begin at once; the others are read from the table
-        later. Contexts come with their index, or None for a single one.
+        later. Contexts come with their index, or None for a single one. They stay as they are
+        given: defaults of the ``declared`` input are filled in where a run begins.
         """
         texts: list[str] = []
         data: list[dict[str, JsonValue]] = []
@@ -153,6 +158,8 @@ class Requests:
         for index, context in contexts:
             try:
                 items = items_of(context)
+                if declared is not None:
+                    declared.check(items)
                 texts.append(input_text(items, self._max_bytes))
             except ContextError as error:
                 raise _placed(error, index) from None
@@ -160,11 +167,14 @@ class Requests:
                 data.append(items)
         return texts, data
 
-    def _check(self, contexts: Iterable[ContextLike]) -> None:
+    def _check(self, declared: Input | None, contexts: Iterable[ContextLike]) -> None:
         """Refuse the contexts that ``request`` would refuse, and keep nothing."""
         for index, context in enumerate(contexts):
             try:
-                input_text(items_of(context), self._max_bytes)
+                items = items_of(context)
+                if declared is not None:
+                    declared.check(items)
+                input_text(items, self._max_bytes)
             except ContextError as error:
                 raise _placed(error, index) from None
 
@@ -203,6 +213,7 @@ def _request(
     time_limit: int | None,
     start: Start,
     key: str | None = None,
+    first: int | None = None,
 ) -> Request:
     from cloaca_core.engine.submit.request import Request  # a program may only look
 
@@ -217,6 +228,7 @@ def _request(
         parent=None if caller is None else caller.attempt,
         time_limit=time_limit,
         start=start,
+        first=first,
     )
 
 
@@ -258,10 +270,9 @@ def _placed(error: ContextError, index: int | None) -> ContextError:
     """The error with the index of its context at the head of its path."""
     if index is None:
         return error
-    joint = "" if not error.path or error.path.startswith("[") else "."
-    path = f"contexts[{index}]{joint}{error.path}"
-    text = str(error).removeprefix(f"{shown_path(error.path)}: ")
-    return type(error)(f"{shown_path(path)}: {text}", path=path)
+    from cloaca_core.definition.inputs.placed import placed  # few contexts are refused
+
+    return placed(error, index)
 
 
 def checked_time_limit(limit: Duration | NoLimit | None) -> int | None:

@@ -59,7 +59,8 @@ class Request:
     run: it begins even if no place is free, as its parent holds one. ``message`` is sent in the
     commit that inserts the run, of which there is only one then; its ``run_id`` is filled in later.
     ``asked_by`` is recorded as the caller who submitted it. ``child_kind`` is as in ``NewRun``.
-    With a ``singleton`` key it is a single run, which no runner owns at first.
+    With a ``singleton`` key it is a single run, which no runner owns at first. ``first`` is the
+    place of the first run among all that were asked for; None for a single one.
     """
 
     workflow: Workflow | RecordedWorkflow | Unregistered
@@ -78,6 +79,7 @@ class Request:
     asked_by: str | None = None
     child_kind: str | None = None
     singleton: Singleton | None = None
+    first: int | None = None
 
     @property
     def is_by_name(self) -> bool:

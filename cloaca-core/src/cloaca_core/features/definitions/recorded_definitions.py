@@ -43,10 +43,12 @@ class RecordedDefinitions:
         self._kept: set[tuple[str, str]] = set()
 
     async def resolved(self, request: Request) -> Request:
-        """The request with the newest recorded version in place of a name."""
+        """The request with the newest recorded version in place of a name. ``InputError`` if an
+        input does not match the schema of that version.
+        """
         if not isinstance(request.workflow, Unregistered):
             return request
-        return replace(request, workflow=await self.find(request.workflow))
+        return checked(replace(request, workflow=await self.find(request.workflow)))
 
     async def find(self, wanted: Unregistered) -> RecordedWorkflow:
         """The newest version of the one recorded workflow of this name, as it was at most a second
@@ -156,3 +158,14 @@ class RecordedDefinitions:
         if len(self._known) > MOST:
             self._known.popitem(last=False)
         return known
+
+
+def checked(request: Request) -> Request:
+    """The request for runs of a recorded workflow; ``InputError`` if an input does not match the
+    schema that is recorded with it.
+    """
+    if (schema := request.definition.input_schema) is not None:
+        from cloaca_core.definition.inputs.checked import check_texts  # few workflows have one
+
+        check_texts(schema, request.texts, request.first)
+    return request

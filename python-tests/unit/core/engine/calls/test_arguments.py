@@ -16,11 +16,18 @@ from tables import each_row
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.inputs.params import workflow_params
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.submission import Submissions
 from cloaca_core.definition.task import task
 from cloaca_core.engine.calls import arguments as module
-from cloaca_core.engine.calls.arguments import Requests, Selection, checked_run_id, numbered
+from cloaca_core.engine.calls.arguments import (
+    RUNS_PER_COMMIT,
+    Requests,
+    Selection,
+    checked_run_id,
+    numbered,
+)
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.current_work import CURRENT_WORK
 from cloaca_core.errors import (
@@ -29,6 +36,7 @@ from cloaca_core.errors import (
     ConfigTypeError,
     ContextTypeError,
     ContextValueError,
+    InputError,
     RunNotFoundError,
     WorkflowNotFoundError,
 )
@@ -136,6 +144,25 @@ def test_the_size_of_an_input_is_bounded_in_bytes(
         ContextValueError, match=r"context is 1025 bytes .* max_context_bytes is 1024"
     ):
         requests.request("flow", [{"a": text}])
+
+
+def test_an_input_that_its_workflow_does_not_take_is_refused_and_no_default_is_filled_in(
+    requests: Requests, registry: Registry
+) -> None:
+    with WorkflowBuilder("typed", registry=registry) as builder:
+        builder.input(workflow_params(n=int, most=(int, 7)))
+        task(id="a")(lambda context: None)
+
+    request = requests.request("typed", [{"n": 1, "more": 2}])
+    assert request.texts == ['{"n":1,"more":2}']
+    with pytest.raises(InputError, match=r'^n: expected an integer, got "1"$'):
+        requests.request("typed", [{"n": "1"}])
+    many: list[list[dict[str, Any]]] = [[{"n": 1}, {}], [{"n": 1}, *[{}] * RUNS_PER_COMMIT]]
+    for contexts in many:
+        with pytest.raises(InputError) as caught:
+            next(requests.many(Submissions("typed", contexts)))
+        assert caught.value.path == "contexts[1].n"
+        assert (caught.value.wanted, caught.value.met) == ("an integer", "nothing")
 
 
 def test_an_unknown_workflow_is_a_failed_execution(requests: Requests) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from model.hand_clock import HandClock
@@ -10,6 +11,7 @@ from model.memory_store import MemoryStore
 from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.inputs.params import workflow_params
 from cloaca_core.definition.recorded import RecordedWorkflow
 from cloaca_core.definition.registry import Registry, Unregistered
 from cloaca_core.definition.task import task
@@ -18,6 +20,7 @@ from cloaca_core.engine.subjects import Subjects
 from cloaca_core.engine.submit.request import Request
 from cloaca_core.errors import (
     AmbiguousWorkflowError,
+    InputError,
     StoreUnavailableError,
     WorkflowNotFoundError,
 )
@@ -217,6 +220,20 @@ async def test_a_request_for_a_registered_workflow_stays_as_it_is(scene: Scene) 
     resolved = await scene.definitions.resolved(named)
     assert not resolved.is_by_name
     assert resolved.definition.namespace == workflow.namespace
+
+
+async def test_inputs_are_checked_by_the_recorded_schema(scene: Scene) -> None:
+    elsewhere = Registry()
+    with WorkflowBuilder("typed", registry=elsewhere) as builder:
+        builder.input(workflow_params(n=int, most=(int, 7)))
+        task(id="a")(lambda context: None)
+    await DefinitionRecorder(scene.store, elsewhere, HandClock(0), Subjects()).record()
+    named = Request(Unregistered("typed", ""), ['{"n":1}', '{"n":"1"}'], [{}], "{}", first=5)
+
+    with pytest.raises(InputError, match=r'^contexts\[6\]\.n: expected an integer, got "1"$'):
+        await scene.definitions.resolved(named)
+    fit = replace(named, texts=['{"n":1}'])
+    assert (await scene.definitions.resolved(fit)).texts == ['{"n":1}']
 
 
 async def test_a_version_that_is_registered_here_is_kept_once_beside_the_newest(
