@@ -17,6 +17,7 @@ from cloaca_core.engine.record.journal import Journal
 from cloaca_core.engine.record.run_entry import RunEntry
 from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.errors import StoreDataError
+from cloaca_core.features.inputs.filled import FilledInputRows
 from cloaca_core.features.waits.records import TIMEOUTS
 from cloaca_core.features.waits.rows import WaitRows
 from cloaca_core.run.rows import AttemptRow
@@ -204,7 +205,8 @@ def settle(
 def waits_of(entry: RunEntry) -> WaitRows:
     """What an entry writes of waits."""
     rows = [each for each in entry.beside if isinstance(each, WaitRows)]
-    assert len(rows) == len(entry.beside)
+    others = [each for each in entry.beside if isinstance(each, FilledInputRows)]
+    assert len(rows) + len(others) == len(entry.beside)
     return WaitRows(
         [row for each in rows for row in each.opened],
         [row for each in rows for row in each.timeouts],

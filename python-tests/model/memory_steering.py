@@ -10,6 +10,7 @@ from model.memory_task_logs import MemoryTaskLogs
 from model.memory_waits import MemoryWaits
 
 from cloaca_core.features.child_runs.records import FAILED_PARENTS
+from cloaca_core.features.inputs.records import FILLED_INPUTS
 from cloaca_core.features.maps.records import MapRow
 from cloaca_core.features.steering.records import (
     Act,
@@ -512,6 +513,16 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         self.replaced[run.id, number] = ReplacementRow(run.id, number, content, now)
         return run if run.owner is not None else run._replace(epoch=run.epoch + 1)
 
+    def fill_inputs(self, batch: Batch, current: Collection[str]) -> None:
+        """Keep the defaults of inputs of runs that the runner still owns; the first ones stay. Of
+        several in one batch the last counts.
+        """
+        filled = {each.run_id: each for each in batch.of(FILLED_INPUTS)}
+        for each in filled.values():
+            if each.run_id in current:
+                row = ReplacementRow(each.run_id, 0, each.content, each.created_at)
+                self.replaced.setdefault((each.run_id, 0), row)
+
     async def replacements(self, run_ids: Collection[str]) -> list[ReplacementRow]:
         return [row for key, row in sorted(self.replaced.items()) if key[0] in run_ids]
 
@@ -710,9 +721,9 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         )
         copied = self.marks_of(source).replacements
         self.marks[new.id] = Marks(new.created_at, replacements=copied, trace=new.trace)
-        for number in range(1, copied + 1):
-            row_of_source = self.replaced[source.id, number]
-            self.replaced[new.id, number] = row_of_source._replace(run_id=new.id)
+        for number in range(copied + 1):  # 0 are the defaults of the input, if there are any
+            if (row_of_source := self.replaced.get((source.id, number))) is not None:
+                self.replaced[new.id, number] = row_of_source._replace(run_id=new.id)
         own = ForkRow(new.id, new.source_id, new.from_task, new.content, new.created_at)
         kept = [
             row._replace(run_id=new.id)

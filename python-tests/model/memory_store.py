@@ -143,6 +143,7 @@ class MemoryStore(
             if attempt.run_id in current:
                 self._record(attempt._replace(runner=self.numbers.get(batch.runner_id)))
         self.put_in_queues(batch, current)
+        self.fill_inputs(batch, current)
         self.keep(batch, current)
         self.open_maps(batch, current)
         self.keep_lines(batch, current)

@@ -23,6 +23,7 @@ from cloaca_core.engine.orchestrate.served import Served
 from cloaca_core.engine.record.attempt_rows import StartMarks
 from cloaca_core.engine.record.run_entry import RunEntry
 from cloaca_core.engine.subjects import Subjects
+from cloaca_core.features.inputs.filled import filled
 from cloaca_core.features.task_logs.log_book import LogBook
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.run.rows import RunEnd
@@ -125,6 +126,7 @@ class Scene:
         )
         self.served = Served(config.queues)
         if features:
+            self.orchestrator.control.ports.filled = filled
             self.bodies = Bodies(
                 self.orchestrator,
                 self.journal.store,

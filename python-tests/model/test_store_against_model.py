@@ -28,6 +28,7 @@ from cloaca_core.features.child_runs.records import (
     ToldEnd,
 )
 from cloaca_core.features.follow_ups.records import FollowUpRow, NewFollowUp
+from cloaca_core.features.inputs.records import FILLED_INPUTS, FilledInput
 from cloaca_core.features.maps.records import MAPS, MapRow
 from cloaca_core.features.queues.records import IN_QUEUES, Backlog, InQueue, QueueLoad
 from cloaca_core.features.schedules.records import NewTick, ScheduleRow
@@ -974,6 +975,9 @@ class StoreAgainstModel(RuleBasedStateMachine):
             ),
             **IN_QUEUES.rows(
                 [InQueue(run, data.draw(QUEUES), data.draw(DUE)) for run in data.draw(runs)]
+            ),
+            **FILLED_INPUTS.rows(
+                [FilledInput(run, f'{{"n":{self.ticks}}}', NOW) for run in data.draw(runs)]
             ),
         }
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from cloaca_core.features.child_runs.commit import ChildRunCommit
 from cloaca_core.features.follow_ups.commit import FollowUpCommit
+from cloaca_core.features.inputs.commit import input_commit
 from cloaca_core.features.limits.commit import LimitCommit
 from cloaca_core.features.maps.commit import map_commit
 from cloaca_core.features.queues.commit import queue_commit
@@ -29,6 +30,7 @@ COMMIT_PARTS: Final[Sequence[MakePart]] = (
     FollowUpCommit,
     ChildRunCommit,
     queue_commit,
+    input_commit,
     LimitCommit,
 )
 """The features that write rows with a batch. At each stage they come in this order, which is part

@@ -21,6 +21,7 @@ from cloaca_core.features.child_runs.places import ChildPlaces
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
 from cloaca_core.features.executors.lazy_pools import LazyPools
+from cloaca_core.features.inputs.filled import filled
 from cloaca_core.features.limits.limited_units import LimitedUnits
 from cloaca_core.features.limits.past import AdoptedPlaces, read_places
 from cloaca_core.features.limits.recorder import LimitRecorder
@@ -269,6 +270,7 @@ class Parts(Kernel):
             base.executor,
         )
         control.ports.limits = self.limits
+        control.ports.filled = filled
         self.claims.takeover.fenced = self.limits.desk.free
         self.claims.takeover.gone = self.limits.desk.runner_gone
         ChildEnds(orchestrator, self.bodies.waits, base.subjects)

@@ -74,6 +74,8 @@ class Workflow:
         self._queue = queue
         self.input: Final[Input | None] = input_type
         """The input that its runs must have; None for any."""
+        self.input_schema: Final[dict[str, JsonValue] | None] = input_type and input_type.schema
+        """The JSON schema of that input."""
         self.limits: Final[tuple[LimitUse, ...]] = tuple(limits)
         """The limits of its runs, in the order of their names; its tasks have their own."""
         self.defined_limits: Final[Mapping[str, Limit]] = _defined_limits(namespace, tasks, limits)
@@ -157,11 +159,6 @@ class Workflow:
     def queue(self) -> str | None:
         """The queue of its tasks that name none; None for the usual one."""
         return self._queue
-
-    @property
-    def input_schema(self) -> dict[str, JsonValue] | None:
-        """The JSON schema of the input that its runs must have; None for any input."""
-        return None if self.input is None else self.input.schema
 
     @property
     def tasks(self) -> tuple[Task, ...]:

@@ -35,7 +35,9 @@ class ActiveRun:
     ``waits`` are its open waits, None before the first wait. ``home`` is the ``ActiveRuns`` of the
     engine that adopted it. ``spans`` are the trace spans of its bodies, None unless the program
     traces. ``lines`` counts the log lines of its bodies that were handed to the journal. ``route``
-    is None unless its runner serves only some queues.
+    is None unless its runner serves only some queues. It ``has_defaults`` if keys were filled into
+    its input that its row does not have. ``defaults``, a JSON object, are written before its first
+    task begins; empty without any, or once they are written.
 
     Belongs to the engine's loop; bodies read only ``id``, ``epoch``, ``size_bound``, ``graph``,
     ``spans`` and ``cancelled``.
@@ -46,9 +48,11 @@ class ActiveRun:
     __slots__ = (
         "__weakref__",
         "awaits_children",
+        "defaults",
         "depth",
         "epoch",
         "graph",
+        "has_defaults",
         "home",
         "id",
         "latest",
@@ -111,6 +115,8 @@ class ActiveRun:
         self.maps: OpenItems | None = None
         self.route: Route | None = None
         self.spans: BodySpans | None = None
+        self.defaults: str = ""
+        self.has_defaults: bool = False
 
     @property
     def cancelled(self) -> bool:

@@ -361,7 +361,8 @@ class ForkRow(NamedTuple):
 
 class ReplacementRow(NamedTuple):
     """Keys of a run that were replaced when it was resumed: ``content`` is a JSON object.
-    ``number`` counts the replacements of the run from 1.
+    ``number`` counts the replacements of the run from 1. Number 0 is no replacement: its keys are
+    the defaults that were filled into the input as the run began.
     """
 
     run_id: str

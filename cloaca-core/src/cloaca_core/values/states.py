@@ -68,6 +68,7 @@ class ReasonCode(StrEnum):
     ALONE_ELSEWHERE = "alone_elsewhere"
     MAP = "map"
     LIMIT_KEY = "limit_key"
+    INPUT = "input"
 
 
 LOST: Final = (ReasonCode.WORKER_LOST, ReasonCode.POOL_BROKE)

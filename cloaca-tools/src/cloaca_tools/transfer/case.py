@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from cloaca_core.engine.calls.call import Call
-from cloaca_core.engine.orchestrate.adoption import keys_of, patches_of
+from cloaca_core.engine.orchestrate.adoption import defaults_of, keys_of, patches_of
 from cloaca_core.errors import TransferError
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.run.graph import plan_graph
@@ -82,12 +82,13 @@ async def _read(engine: Looks, run_id: str) -> _Rows:
         )
     graph, store = plan_graph(workflow), engine.store
     latest = restore(graph, attempts).latest
+    replacements = await store.replacements([run_id])
     inputs = task_inputs(
         graph,
-        cast("dict[str, Any]", decode(row.input)),
+        {**cast("dict[str, Any]", decode(row.input)), **defaults_of(replacements)},
         latest,
         patches_of(graph, await store.forks([run_id])),
-        keys_of(await store.replacements([run_id])),
+        keys_of(replacements),
     )
     memos = [memo for task in inputs for memo in await store.memos(run_id, task)]
     messages = await messages_of(engine.store, run_id)

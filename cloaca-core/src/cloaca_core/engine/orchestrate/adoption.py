@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from cloaca_core.errors import ContextValueError
+from cloaca_core.errors import ContextValueError, InputError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.active_run import ActiveRun, ActiveRunFactory
 from cloaca_core.run.merge import Change
 from cloaca_core.run.reasons import Reason
 from cloaca_core.run.restore import Restored, first_due, restore, shifted
-from cloaca_core.values.payloads.json_values import JsonValue, decode
+from cloaca_core.values.payloads.json_values import JsonValue, decode, encode
 from cloaca_core.values.states import ReasonCode
 
 if TYPE_CHECKING:
+    from cloaca_core.definition.inputs.declared import Input
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core.run.graph import Node, NodeGraph
@@ -70,6 +71,10 @@ class Adoption:
     ) -> None:
         """Start new runs of a workflow: each row with its decoded input."""
         graph = self._factory.graph_of(workflow)
+        if workflow.input is not None:
+            for row, _ in new:
+                self.resume(workflow, row, NO_PAST, depth=depth)
+            return
         for row, run_input in new:
             run = self._factory.make(row, graph, run_input)
             run.depth = depth
@@ -81,9 +86,10 @@ class Adoption:
         row: RunRow,
         recorded: PastRows,
         refusal: Reason | None = None,
+        depth: int = 0,
     ) -> None:
         """Start a claimed run, or resume it from the records of earlier owners. With a ``refusal``
-        the run ends instead.
+        the run ends instead. A run that has not begun ends if its workflow does not take its input.
         """
         graph = self._factory.graph_of(workflow)
         try:
@@ -97,19 +103,81 @@ class Adoption:
                 past = past._replace(resume=shifted(past.resume, late))
             patches = patches_of(graph, recorded.forks) if recorded.forks else None
             replaced = keys_of(recorded.replacements) if recorded.replacements else ()
-            run = self._factory.make(row, graph, _input_of(row), past, patches, replaced)
+            given = _input_of(row)
+            opening = None
+            if workflow.input is not None:
+                opening = opened(workflow.input, given, recorded)
+                given = opening.given
+            run = self._factory.make(row, graph, given, past, patches, replaced)
+            run.depth = depth
             for hand_over in recorded.adopt:
                 hand_over(run, came)
-            if refusal is None:
-                self._orchestrator.adopt(run)
-            else:
+            if refusal is not None:
                 self._orchestrator.refuse(run, refusal)
+            elif opening is not None:
+                self._open(run, opening)
+            else:
+                self._orchestrator.adopt(run)
         except Exception as error:  # damaged rows must not keep the others from their work
             log.exception("run %s cannot be read", row.id, extra={"run_id": row.id})
             bare = self._factory.make(row._replace(input="{}"), graph, {})
             text = f"the rows of this run cannot be read: {error!r}"
             reason = Reason(ReasonCode.UNREADABLE, text)
             self._orchestrator.refuse(bare, reason, unreadable=True)
+
+    def _open(self, run: ActiveRun, opening: Opening) -> None:
+        """Start a run of a workflow with an input, or end it if that does not fit."""
+        if opening.has_defaults:
+            run.has_defaults, run.defaults = True, opening.defaults
+            run.size_bound += len(encode(opening.given).encode())
+        if opening.error is None:
+            self._orchestrator.adopt(run)
+        else:
+            self._orchestrator.refuse_input(run, opening.error)
+
+
+class Opening(NamedTuple):
+    """How a run of a workflow with an input begins: the input with its defaults, the defaults that
+    are still to be recorded (a JSON object, or empty), and why the run cannot begin, if it cannot.
+    """
+
+    given: dict[str, JsonValue]
+    defaults: str
+    has_defaults: bool
+    error: InputError | None = None
+
+
+def opened(declared: Input, row_input: dict[str, JsonValue], recorded: PastRows) -> Opening:
+    """Check and complete the input of a run that has not begun. One that has goes on with the
+    defaults that were recorded then, as another version may have others.
+    """
+    known = defaults_of(recorded.replacements)
+    given = {**row_input, **known}
+    if recorded.attempts:
+        return Opening(given, "", bool(known))
+    seen = dict(given)  # what the first tasks see
+    for keys in keys_of(recorded.replacements):
+        seen.update(keys)
+    for fork in recorded.forks:
+        if fork.content is not None:
+            seen.update(cast("dict[str, JsonValue]", decode(fork.content)))
+    try:
+        added = declared.added(seen)
+    except InputError as error:
+        return Opening(given, "", bool(known), error)
+    if known or not added:
+        return Opening(given, "", bool(known))
+    return Opening({**given, **added}, encode(added), has_defaults=True)
+
+
+def defaults_of(replacements: Iterable[ReplacementRow]) -> dict[str, JsonValue]:
+    """The defaults that were filled into the input of a run: its replacement number 0."""
+    return {
+        key: value
+        for each in replacements
+        if each.number == 0
+        for key, value in cast("dict[str, JsonValue]", decode(each.content)).items()
+    }
 
 
 def patches_of(graph: NodeGraph[Node], forks: Sequence[ForkRow]) -> dict[int, Change]:
@@ -127,7 +195,11 @@ def patches_of(graph: NodeGraph[Node], forks: Sequence[ForkRow]) -> dict[int, Ch
 
 def keys_of(replacements: Iterable[ReplacementRow]) -> list[Keys]:
     """The keys that were replaced, with their values."""
-    return [cast("dict[str, JsonValue]", decode(each.content)) for each in replacements]
+    return [
+        cast("dict[str, JsonValue]", decode(each.content))
+        for each in replacements
+        if each.number > 0
+    ]
 
 
 def _input_of(row: RunRow) -> dict[str, JsonValue]:

@@ -25,15 +25,17 @@ from cloaca_core.engine.orchestrate.record_outcomes import RecordOutcomes
 from cloaca_core.engine.orchestrate.run_records import final_context
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.engine.record.watcher_reports import report_adoption
-from cloaca_core.errors import RecoveryLimitError
+from cloaca_core.errors import InputError, RecoveryLimitError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.items.units import TASK
 from cloaca_core.run.life import State
 from cloaca_core.run.planner import RunOver, Step
+from cloaca_core.run.reasons import Reason
 from cloaca_core.run.restore import Resume, anew, resumption
 from cloaca_core.run.rows import Exhausted
 from cloaca_core.values.events import RUN_PAUSED, RUN_STARTED, TASK_COMPLETED, TASK_FAILED
 from cloaca_core.values.namespace import SEPARATOR
+from cloaca_core.values.states import ReasonCode
 from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
@@ -51,7 +53,6 @@ if TYPE_CHECKING:
     from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.run.active_run import ActiveRun
-    from cloaca_core.run.reasons import Reason
     from cloaca_core.run.rows import AttemptRow
     from cloaca_core.values.times.clock import Clock
 
@@ -125,7 +126,14 @@ class Orchestrator:
         if first.over is None:
             self._start_limit(run)
         if run.life.state is not State.OVER:
-            self.follow(run, first, [])
+            filled = self._ports.filled(run, self._clock.wall()) if run.defaults else ()
+            run.defaults = ""
+            self.follow(run, first, [], filled)
+
+    def refuse_input(self, run: ActiveRun, error: InputError) -> None:
+        """End a run whose workflow does not take its input. The error quotes a value of it."""
+        text = storable_text(self._redact(f"its workflow does not take this input: {error}"))
+        self.refuse(run, Reason(ReasonCode.INPUT, text))
 
     def refuse(self, run: ActiveRun, reason: Reason, *, unreadable: bool = False) -> None:
         """End a run of ours that cannot be resumed. If its rows are ``unreadable``, the end has no
@@ -151,7 +159,7 @@ class Orchestrator:
             run.latest[run.graph.position[row.task_id]] = row
         if step.over is not None:
             self.ended(run, step.over, attempts, beside)
-        elif attempts:
+        elif attempts or beside:
             ready: Sequence[int] = step.ready
             if run.route is not None and self._ports.routes is not None:
                 ready = self._ports.routes.staying(run, ready)

@@ -354,6 +354,10 @@ def _bodies_only(run: ActiveRun, unit: int, _: Resume) -> None:
         raise NotImplementedError(f"task {task.id!r} is {kind}, for which this engine has no part")
 
 
+def _fills_none(run: ActiveRun, _: int) -> Sequence[Beside]:
+    raise NotImplementedError(f"run {run.id} has defaults, for which this engine has no part")
+
+
 def _opens_none(*_: object) -> bool:
     return False
 
@@ -370,7 +374,8 @@ class Ports:
     a run, if its workflow asks for any, its parent may wait, or it may await children.
     ``open_nodes`` writes these rows of a run with child nodes, and opens nodes among the ready
     tasks in the same commit; it returns whether there were any. The attempts prepared ahead begin
-    with the commit.
+    with the commit. ``filled`` makes the rows of the defaults of a run's input, which are
+    written at this time.
     """
 
     waits: WaitPort
@@ -385,3 +390,4 @@ class Ports:
         self.current_queue: Callable[[ActiveRun], Sequence[Beside]] = _no_queues
         self.with_end: Callable[[ActiveRun, RunEnd], Rows] = _nothing_follows
         self.open_nodes: OpenNodes = _opens_none
+        self.filled: Callable[[ActiveRun, int], Sequence[Beside]] = _fills_none

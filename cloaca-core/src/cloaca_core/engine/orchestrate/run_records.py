@@ -191,4 +191,4 @@ def final_context(run: ActiveRun) -> str | None:
     """The context with which a run ends, as JSON; None if it is equal to its input."""
     contexts = run.plan.contexts
     final = contexts.final()
-    return None if final is contexts.input else encode(final)
+    return None if final is contexts.input and not run.has_defaults else encode(final)

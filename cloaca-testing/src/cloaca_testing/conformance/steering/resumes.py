@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from cloaca_core.assembly.store import Store
+from cloaca_core.features.inputs.records import FILLED_INPUTS, FilledInput
 from cloaca_core.features.steering.records import Reopening
 from cloaca_core.run.rows import Exhausted, ReplacementRow
 from cloaca_core.store.acts import Acted
@@ -97,6 +98,32 @@ class ResumeConformance:
         )
         assert await store.replacements(["a", "b", "c", "none"]) == []
         assert dict((await store.news("r1", [], 9)).replaced) == {}
+
+    # -- defaults of inputs ------------------------------------------------------------------
+
+    async def test_defaults_are_kept_once_for_runs_of_this_owner_and_are_no_replacement(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"), new_run("b"), new_run("c"))
+        filled = [FilledInput(each, '{"n":1}', NOW) for each in ("a", "b")]
+        later = [FilledInput(each, '{"n":2}', LATER) for each in ("a", "c")]
+
+        for rows in (filled, filled, later):
+            batch = Batch("r1", [], [], [], {"a": 1, "b": 2, "c": 1}, rows=FILLED_INPUTS.rows(rows))
+            committed = await store.commit(batch)
+            assert dict(committed.replaced) == {}
+
+        expected = [
+            ReplacementRow("a", 0, '{"n":1}', NOW),
+            ReplacementRow("c", 0, '{"n":2}', LATER),
+        ]
+        assert await store.replacements(["a", "b", "c"]) == expected
+        await record(store, [attempt("a")], [run_end("a", status=RunStatus.FAILED)])
+        await store.fork(new_fork("f", from_task="t", kept=["load"], now=NOW), act("f"))
+        assert await store.replacements(["f"]) == [expected[0]._replace(run_id="f")]
+
+    # -- other keys at once ------------------------------------------------------------------
 
     async def test_of_two_that_resume_at_once_one_replaces_keys(self, store: Store) -> None:
         await submit(store, new_run("a", owner=None))

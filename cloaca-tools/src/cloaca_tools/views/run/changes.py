@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from cloaca_core.engine.observe.run_reader import with_begun
-from cloaca_core.engine.orchestrate.adoption import keys_of, patches_of
+from cloaca_core.engine.orchestrate.adoption import defaults_of, keys_of, patches_of
 from cloaca_core.errors import ContextValueError, TaskNotFoundError
 from cloaca_core.run.contexts import Contexts
 from cloaca_core.run.counting import counted_attempts
@@ -194,7 +194,7 @@ def _walked(seen: Seen, graph: NodeGraph[Node], target: int) -> dict[str, JsonVa
     if not isinstance(given, dict):
         return None
     patches, replaced = patches_of(graph, seen.forks), keys_of(seen.replacements)
-    contexts = Contexts(graph, given, patches, replaced)
+    contexts = Contexts(graph, {**given, **defaults_of(seen.replacements)}, patches, replaced)
     latest: dict[int, AttemptRow] = {}
     for row in seen.attempts:
         if (index := graph.position.get(row.task_id)) is not None:

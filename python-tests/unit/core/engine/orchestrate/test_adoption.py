@@ -10,20 +10,23 @@ from model.orchestration import Scene
 from model.runs import nothing
 
 from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.inputs.params import workflow_params
 from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.engine.execute.attempt import Attempt
-from cloaca_core.engine.orchestrate.adoption import NO_PAST, Adoption
+from cloaca_core.engine.orchestrate.adoption import NO_PAST, Adoption, PastRows
 from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
 from cloaca_core.engine.submit.request import owned_row
+from cloaca_core.features.inputs.filled import FilledInputRows
+from cloaca_core.features.inputs.records import FilledInput
 from cloaca_core.features.waits.open_waits import open_waits
 from cloaca_core.features.waits.past import go_on_waiting
 from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.run.reasons import Reason
-from cloaca_core.run.rows import RunRow
+from cloaca_core.run.rows import ForkRow, ReplacementRow, RunRow
 from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.states import ReasonCode, RunStatus
 from cloaca_core.values.times.clock import SYSTEM_CLOCK
@@ -64,6 +67,83 @@ async def test_new_runs_begin_at_the_depth_of_their_request(
     assert [(run.id, run.depth) for run in scene.runs] == [("one", 3), ("two", 3)]
     assert scene.queued() == ["a", "a"]
     assert scene.begin().given == {"n": 1}
+
+
+def typed(**params: Any) -> Workflow:
+    with WorkflowBuilder("w", registry=Registry()) as builder:
+        builder.input(workflow_params(**params))
+        task(id="a")(nothing)
+        task(id="b", dependencies=["a"])(nothing)
+    return builder.workflow
+
+
+async def test_defaults_are_written_before_the_first_task_begins(
+    scene: Scene, adoption: Adoption
+) -> None:
+    new = row("r", input='{"n":1,"more":2}')
+    adoption.begin(typed(n=int, most=(int, 7)), [(new, {"n": 1, "more": 2})], depth=3)
+
+    (run,) = scene.runs
+    assert (run.depth, run.has_defaults) == (3, True)
+    (entry,) = scene.journal.waiting
+    (filled,) = entry.beside
+    assert isinstance(filled, FilledInputRows)
+    assert filled.row._replace(created_at=0) == FilledInput("r", '{"most":7}', 0)
+    assert (list(entry.attempts), entry.end) == ([], None)
+    assert scene.queued() == []
+    await scene.journal.commit()
+    assert scene.begin().given == {"n": 1, "more": 2, "most": 7}
+
+
+async def test_an_input_without_missing_defaults_writes_nothing(
+    scene: Scene, adoption: Adoption
+) -> None:
+    adoption.begin(typed(n=(int, 1)), [(row("r", input='{"n":2}'), {"n": 2})], depth=0)
+
+    assert not scene.journal.waiting
+    assert scene.begin().given == {"n": 2}
+
+
+async def test_recorded_defaults_count_and_those_of_another_version_do_not(
+    scene: Scene, adoption: Adoption
+) -> None:
+    known = ReplacementRow("r", 0, '{"most":7}', 1)
+    past = PastRows([], [], [], [known], [], [])
+    adoption.resume(typed(n=int, most=(int, 8)), row("r", input='{"n":1}'), past)
+
+    (run,) = scene.runs
+    assert not scene.journal.waiting
+    assert run.plan.contexts.replacements == 0
+    assert scene.begin().given == {"n": 1, "most": 7}
+
+
+async def test_a_run_that_has_begun_is_not_checked_again(scene: Scene, adoption: Adoption) -> None:
+    past = PastRows([attempt("r", "a")], [], [], [], [], [])
+    adoption.resume(typed(n=int), row("r", input="{}"), past)
+
+    assert scene.begin().given == {"x": 1}
+
+
+@pytest.mark.parametrize("key", [None, "replaced", "forked"])
+async def test_an_input_that_does_not_fit_ends_the_run_unless_its_first_tasks_see_another(
+    scene: Scene, adoption: Adoption, key: str | None
+) -> None:
+    replaced = [ReplacementRow("r", 1, '{"n":1}', 1)] if key == "replaced" else []
+    forks = [ForkRow("r", "source", "a", '{"n":1}', 1)] if key == "forked" else []
+    past = PastRows([], [], forks, replaced, [], [])
+    adoption.resume(typed(n=int), row("r", input='{"n":"x"}'), past)
+
+    if key is not None:
+        assert scene.begin().given == {"n": 1}
+        return
+    (entry,) = scene.journal.waiting
+    end = entry.end
+    assert end is not None
+    assert (end.status, end.reason_code) == (RunStatus.FAILED, ReasonCode.INPUT)
+    assert end.error_message == (
+        'its workflow does not take this input: n: expected an integer, got "x"'
+    )
+    assert list(entry.attempts) == []
 
 
 async def test_a_flaw_in_one_keeps_no_other_from_beginning(

@@ -1,0 +1,1 @@
+"""Inputs that workflows declare: the defaults that were filled in are recorded with the run."""
