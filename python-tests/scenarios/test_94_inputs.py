@@ -73,6 +73,8 @@ def test_a_client_without_the_code_checks_by_the_recorded_schema(
         ):
             with pytest.raises(cloaca.InputError, match=r'order_id: expected an integer, got "1"'):
                 submit()
+        with pytest.raises(cloaca.InputError, match=r"order_id: expected an integer, got nothing"):
+            client.schedule("nightly", "orders", "@daily", "UTC")
         handle = client.submit("orders", {"order_id": 2})
         assert handle.result().final_context["note"] == "none"
 

@@ -104,6 +104,14 @@ class RecordedDefinitions:
             return await self.version(each.workflow, each.version)
         return None
 
+    async def check_input(self, workflow: str, text: str) -> None:
+        """Raise ``InputError`` if the newest version of a workflow does not take this input."""
+        known = await self.newest(workflow)
+        if known is not None and known.input_schema is not None:
+            from cloaca_core.definition.inputs.checked import check_texts  # few workflows have one
+
+            check_texts(known.input_schema, [text], None)
+
     async def keep(self, workflow: str) -> None:
         """Record the version of a workflow that is registered here, if no runner has done so: runs
         are planned by it, and a runner with another version is to know. The newest one stays that.

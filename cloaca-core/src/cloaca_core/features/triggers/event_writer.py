@@ -128,7 +128,9 @@ class EventWriter:
         now: int,
     ) -> NewEvent:
         assert row.workflow is not None
-        workflow = self._registry.get(row.workflow)
+        workflow, items = self._registry.get(row.workflow), items_of(context)
+        if generation is None and workflow is not None and workflow.input is not None:
+            workflow.input.check(items)  # of a tick the run is refused, so that people see it
         return NewEvent(
             id=self._ids.next(),
             trigger_id=row.id,
@@ -139,7 +141,7 @@ class EventWriter:
             run_id=self._ids.next(),
             workflow=row.workflow,
             version="" if workflow is None else workflow.version,
-            input=input_text(items_of(context), self._max_bytes),
+            input=input_text(items, self._max_bytes),
             created_at=now,
         )
 

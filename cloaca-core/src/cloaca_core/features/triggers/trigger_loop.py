@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, assert_never
 
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.engine.runtime.supervisor import Wakeup
-from cloaca_core.errors import CloacaError
+from cloaca_core.errors import CloacaError, InputError
 from cloaca_core.features.triggers.event_writer import EventWriter
 from cloaca_core.features.triggers.last_error import is_to_be_written, kept_error, told_error
 from cloaca_core.features.triggers.poll import Broke, Poll, PollPlaces, Returned
@@ -275,9 +275,11 @@ class TriggerLoop:
 
     async def _tell_of_refused(self, row: TriggerRow, refused: Sequence[CloacaError]) -> None:
         """Log it once, although the message of the next poll may name another size."""
-        kind = f"trigger {row.name!r} fired a context that cannot be stored"
+        is_unfit = isinstance(refused[0], InputError)
+        why = "its workflow does not take" if is_unfit else "cannot be stored"
+        kind = f"trigger {row.name!r} fired a context that {why}"
         others = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-        told = f"It fired a context that cannot be stored: {refused[0]}{others}"
+        told = f"It fired a context that {why}: {refused[0]}{others}"
         await self._fail(row, f"{kind}: {refused[0]}{others}", None, kind=kind, told=told)
 
     async def _succeed(self, row: TriggerRow) -> None:

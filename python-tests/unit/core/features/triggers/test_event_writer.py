@@ -11,9 +11,10 @@ from unit.triggering import Part, Store
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.inputs.params import workflow_params
 from cloaca_core.definition.task import task
 from cloaca_core.definition.triggers.result import TriggerResult
-from cloaca_core.errors import StoreFullError
+from cloaca_core.errors import InputError, StoreFullError
 from cloaca_core.features.triggers import event_writer
 from cloaca_core.features.triggers.records import EVENTS, TriggerRow
 from cloaca_core.store.batch import Batch, Committed
@@ -142,6 +143,20 @@ async def test_one_that_is_too_large_is_told_of_and_the_others_are_fired(store: 
     assert [str(error).startswith("context is ") for error in refused] == [True]
     assert await write(row(store), [fire({"n": 2})]) == []
     await part.close()
+
+
+async def test_a_context_that_its_workflow_does_not_take_is_refused_and_the_others_are_fired(
+    store: Store, part: Part
+) -> None:
+    with WorkflowBuilder("orders", registry=part.registry) as builder:
+        builder.input(workflow_params(n=int))
+        task(id="a")(lambda context: None)
+
+    refused = await part.loop._events.fire(row(store), [fire({"n": "x"}), fire({"n": 1})])
+
+    assert numbers(store) == [1]
+    assert list(map(str, refused)) == ['n: expected an integer, got "x"']
+    assert list(map(type, refused)) == [InputError]
 
 
 async def test_what_is_fired_after_a_shutdown_began_is_dropped(store: Store, part: Part) -> None:

@@ -210,14 +210,20 @@ def _look(
 def _spec(
     host: Host[object, object], asked: _Ticking, name: str | None, params: ContextLike
 ) -> ScheduleSpec:
-    """The settings as the table takes them; a closed runner raises first."""
+    """The settings as the table takes them; a closed runner raises first. ``InputError`` for
+    parameters that the workflow does not take: its ticks only add keys.
+    """
     host.refuse_closed()
+    full_name, items = host.registry.full_name(asked.workflow_name), items_of(params, "params")
+    workflow = host.registry.get(full_name)
+    if workflow is not None and workflow.input is not None:
+        workflow.input.check(items)
     return ScheduleSpec(
-        host.registry.full_name(asked.workflow_name),
+        full_name,
         asked.cron_expression,
         asked.timezone,
         name=name,
-        params=input_text(items_of(params, "params"), host.config.max_context_bytes, "params"),
+        params=input_text(items, host.config.max_context_bytes, "params"),
     )
 
 
@@ -250,6 +256,7 @@ def _put(
     async def answer(engine: ScheduleEngine) -> T:
         with prefixed(prefix):
             workflow = await engine.definitions.full_name(name, spec.workflow)
+            await engine.definitions.check_input(workflow, spec.params)
         return await put(_table(engine, who), replace(spec, workflow=workflow))
 
     return caller.act(answer, unchanged)

@@ -12,12 +12,16 @@ from tables import each_row
 
 from cloaca_core.assembly.caller import Caller
 from cloaca_core.assembly.host import EngineHost
+from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.inputs.params import workflow_params
+from cloaca_core.definition.task import task
 from cloaca_core.engine.calls.call import Call
 from cloaca_core.errors import (
     CloacaError,
     ContextError,
     CronExpressionError,
+    InputError,
     RunnerClosedError,
     RunnerUsageError,
     ScheduleError,
@@ -158,6 +162,18 @@ def test_the_loop_that_fires_hears_of_a_change(do: Do, host: EngineHost) -> None
 
 
 # -- refusals ------------------------------------------------------------------------------------
+
+
+def test_parameters_that_the_workflow_does_not_take_are_refused(do: Do, host: EngineHost) -> None:
+    with WorkflowBuilder("typed", registry=host.registry) as builder:
+        builder.input(workflow_params(n=int))
+        task(id="a")(lambda context: None)
+
+    with pytest.raises(InputError, match=r"^Failed to set schedule: n: expected an integer, got"):
+        do(PutSchedule("n", "typed", "@daily", "UTC", {"n": "1"}))
+    with pytest.raises(InputError, match=r"^Failed to register cron workflow: n: expected"):
+        do(RegisterCron("typed", "@daily", "UTC"))
+    do(PutSchedule("n", "typed", "@daily", "UTC", {"n": 1}))
 
 
 _MADE: list[tuple[str, Callable[[Caller, str, Any], Call[str]]]] = [
