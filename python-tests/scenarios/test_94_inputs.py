@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -77,6 +78,54 @@ def test_a_client_without_the_code_checks_by_the_recorded_schema(
             client.schedule("nightly", "orders", "@daily", "UTC")
         handle = client.submit("orders", {"order_id": 2})
         assert handle.result().final_context["note"] == "none"
+
+
+def test_people_see_the_input_and_give_it_in_fields(
+    runner: cloaca.DefaultRunner, database_url: str
+) -> None:
+    from click.testing import CliRunner
+    from starlette.testclient import TestClient
+
+    from cloaca_tools.cli.root import cli
+
+    define()
+    runner.execute("orders", FULL)
+
+    def command(*arguments: str) -> tuple[int, str]:
+        environment = {"CLOACA_DATABASE_URL": database_url}
+        done = CliRunner().invoke(cli, arguments, env=environment)
+        return done.exit_code, done.output
+
+    code, shown = command("workflows", "show", "orders")
+    assert code == 0
+    assert re.search(r"order_id +an integer +needed", shown)
+    assert re.search(r"note +a text +\"none\"", shown)
+    code, refused = command("run", "orders", "--detach", "-P", "order_id=x")
+    assert code != 0
+    assert 'order_id: expected an integer, got "x"' in refused
+
+    def auth(_: object) -> cloaca.Visitor:
+        return cloaca.Visitor("steer", "ann")
+
+    page = TestClient(
+        cloaca.ui(runner, auth=auth, hosts=("testserver",)),
+        headers={"origin": "http://testserver"},
+        follow_redirects=False,
+    )
+    assert (
+        "order_id; optional: lines, note" in page.get("/workflow", params={"name": "orders"}).text
+    )
+    form = page.get("/workflow/start", params={"name": "orders"}).text
+    assert 'name="data.lines.0.price"' in form
+    sent = {"form_token": page.cookies["cloaca_form"], "name": "orders", "declared": "yes"}
+    wrong = page.post("/workflow/start", data={**sent, "data.order_id": "x"})
+    assert (wrong.status_code, "must be a whole number" in wrong.text) == (422, True)
+    given = {"data.order_id": "7", "data.lines.0.price": "1.5", "data.lines.0.count": "2"}
+    started = page.post("/workflow/start", data={**sent, **given, "data.note": "none"})
+    assert started.status_code == 303
+    handle = runner.get_run(started.headers["location"].removeprefix("/runs/"))
+    seen = {"order_id": 7, "lines": [{"price": "1.5", "count": 2}], "note": "none"}
+    assert handle.result().final_context["seen"] == seen
 
 
 def test_an_input_that_an_older_program_gave_ends_the_run_before_its_first_task(

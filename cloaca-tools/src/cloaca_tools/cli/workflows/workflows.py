@@ -22,6 +22,7 @@ from cloaca_tools.cli.where import (
     pass_where,
 )
 from cloaca_tools.cli.words import ago
+from cloaca_tools.views.workflows.inputs import input_keys
 
 if TYPE_CHECKING:
     from cloaca_core.definition.registry import Registry
@@ -91,6 +92,9 @@ def _shown(found: WorkflowStatistics) -> Iterator[str]:
     yield f"duration  p50 {duration(found.p50) or '-'}, p95 {duration(found.p95) or '-'}"
     if len(found.versions) > 1:
         yield f"versions  {', '.join(found.versions)}"
+    if keys := input_keys(found.input_schema):
+        yield ""
+        yield from table_lines([each._asdict() for each in keys], _INPUT, None)
     yield ""
     yield from table_lines([each.to_dict() for each in found.tasks], _TASKS, None)
     for run in found.failures:
@@ -102,6 +106,13 @@ def _pause(found: WorkflowStatistics) -> str:
     by = f"by {found.paused_by} " if found.paused_by is not None else ""
     reason = f": {first_line(found.pause_reason)}" if found.pause_reason else ""
     return f"{by}since {found.paused_since}, until {found.paused_until or 'it is resumed'}{reason}"
+
+
+_INPUT: Sequence[Column] = (
+    Column("INPUT", lambda row: row["key"]),
+    Column("TYPE", lambda row: row["wanted"]),
+    Column("DEFAULT", lambda row: row["default"] or ("needed" if row["needed"] else "")),
+)
 
 
 _TASKS: Sequence[Column] = (

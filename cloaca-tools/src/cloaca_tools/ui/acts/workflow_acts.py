@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
+    from cloaca_core.values.payloads.json_schema import Schema
+    from cloaca_tools.views.run.graph import Graph
     from cloaca_tools.views.run.starts import RunStart
 
 
@@ -76,7 +78,9 @@ async def start_form(visit: Visit) -> Response:
     else:
         found = await observer.last_start(graph.workflow)
     given = {} if found is None else start_texts(found, visit.site.redact, whole=bool(like))
-    return await _start_page(visit, name, given, context_input(given.get("context", "")))
+    declared = _schema_of(graph)
+    box = context_input(given.get("context", ""), declared=declared)
+    return await _start_page(visit, name, given, box)
 
 
 async def _same_workflow(visit: Visit, run_id: str, name: str) -> RunStart:
@@ -94,9 +98,12 @@ async def start(visit: Visit) -> Response:
     """Start a run, and go on to it; or show its context in other inputs, as the form asks."""
     given = await given_to(visit)
     name, like = given.get("name", ""), given.get("like", "")
-    if (other := other_inputs(given)) is not None:
+    declared = None
+    if given.get("declared") or given.get("as"):
+        declared = _schema_of(await visit.site.observer.workflow_graph(name))
+    if (other := other_inputs(given, declared)) is not None:
         return await _start_page(visit, name, given, other, other.error)
-    box = entered_context(given)
+    box = entered_context(given, declared)
     if not box.is_right:
         return await _start_page(visit, name, given, box, box.error)
     try:
@@ -121,6 +128,11 @@ async def start(visit: Visit) -> Response:
     except (CloacaError, ValueError) as error:
         return await _start_page(visit, name, given, box, str(error))
     return visit.back_to(visit.paths.run(run_id))
+
+
+def _schema_of(graph: Graph) -> Schema | None:
+    """The schema of the input that a workflow declares."""
+    return None if graph.input_schema is None else dict(graph.input_schema)
 
 
 async def _known(visit: Visit, name: str) -> None:

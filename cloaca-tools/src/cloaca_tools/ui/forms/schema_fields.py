@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field as of_dataclass, replace
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from cloaca_core.values.payloads.json_formats import FORMATS
 from cloaca_core.values.payloads.json_schema import Schema
 from cloaca_core.values.payloads.json_values import JsonValue, encode
 from cloaca_tools.ui.words.texts import words_of
@@ -131,7 +132,7 @@ def _field(place: _Place, key: str, form: JsonValue, needed: bool) -> Field:
         label=_label(key, given),
         kind="group",
         required=needed and not nullable,
-        hint=text_of(given.get("description")) or text_of(plain.get("description")),
+        hint=text_of(given.get("description")) or text_of(plain.get("description")) or _form(plain),
         needed=needed,
         form=given,
     )
@@ -141,6 +142,15 @@ def _field(place: _Place, key: str, form: JsonValue, needed: bool) -> Field:
         return replace(field, kind="list", parts=_rows(place, field.label, items, default))
     own = _input(field, plain, nullable, default)
     return replace(own, value="") if place.bare and own.kind != "check" else own
+
+
+def _form(plain: Schema) -> str:
+    """The form in which a text of a known format is written; that of a date has its own input."""
+    names = [text_of(plain.get(each)) for each in ("format", "contentEncoding")]
+    if "decimal" in names:
+        return "A decimal number (12.50)"
+    known = [FORMATS[name].words for name in names if name in FORMATS and name != "date"]
+    return known[0][0].upper() + known[0][1:] if known else ""
 
 
 def _items(root: Schema, plain: Schema) -> Schema | None:

@@ -12,6 +12,7 @@ from cloaca_tools.ui.charts.spark import spark
 from cloaca_tools.ui.pages.workflows import runs_of
 from cloaca_tools.ui.runs.failing_runs import failing
 from cloaca_tools.ui.visit import Address, Visit
+from cloaca_tools.views.workflows.inputs import input_keys
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -59,6 +60,7 @@ async def workflow(visit: Visit) -> Response:
         asked=approval(found, graph),
         task_link=lambda task: address(task, choice.opened),
         runs_of=runs_of,
+        input_keys=input_keys(found.input_schema),
         **await visit.on_thread(_drawn, found, visit.clock, visit.query("rows")),
     )
 

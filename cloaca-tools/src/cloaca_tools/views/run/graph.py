@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from cloaca_core.definition.registry import ambiguous
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.recorded import RecordedTask, RecordedWorkflow
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.values.payloads.json_values import JsonValue
     from cloaca_core.views.task_results import Progress
     from cloaca_tools.views.run.reading import Family
     from cloaca_tools.views.run.tree import RunTree, TaskNode
@@ -58,7 +59,11 @@ class GraphEdge(Shown):
 
 @dataclass(frozen=True, slots=True)
 class Graph(Shown):
-    """Nodes in definition order. ``run_id`` is None for the graph of a workflow alone."""
+    """Nodes in definition order. ``run_id`` is None for the graph of a workflow alone, which has
+    the JSON schema of its input, if it declares one.
+    """
+
+    FORM: ClassVar[str] = "workflow_name workflow version run_id nodes edges"
 
     workflow_name: str
     workflow: str
@@ -66,6 +71,7 @@ class Graph(Shown):
     run_id: str | None
     nodes: tuple[GraphNode, ...]
     edges: tuple[GraphEdge, ...]
+    input_schema: Mapping[str, JsonValue] | None = None
 
     def mermaid(self) -> str:
         """The graph as a Mermaid flowchart."""
@@ -117,7 +123,8 @@ async def newest_of(engine: Looks, workflow: str) -> Workflow | RecordedWorkflow
 
 def graph_of_workflow(workflow: Workflow | RecordedWorkflow) -> Graph:
     """The graph of a workflow alone."""
-    return _graph(workflow.namespace, workflow.version, None, workflow.tasks, {})
+    graph = _graph(workflow.namespace, workflow.version, None, workflow.tasks, {})
+    return replace(graph, input_schema=workflow.input_schema)
 
 
 def graph_of_run(drawn: Drawn) -> Graph:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.search.records import WorkflowCounts
     from cloaca_core.features.steering.records import PauseRow
     from cloaca_core.run.rows import AttemptRow, RunRow
+    from cloaca_core.values.payloads.json_values import JsonValue
     from cloaca_core.values.times.instants import Instant
 
 COUNTED: Final = 2_000
@@ -110,7 +111,8 @@ class WorkflowStatistics(Shown):
     ``work_p95`` the same of ``GridRow.work_seconds``; ``queue_p95`` is that of
     ``GridRow.queued_seconds`` of all of them. ``failures`` are the newest that failed. ``history``
     has the versions of its last runs. ``paused_since``, ``paused_until``, ``paused_by`` and
-    ``pause_reason`` are as in ``WorkflowLine``.
+    ``pause_reason`` are as in ``WorkflowLine``. ``input_schema`` is the JSON schema of the input
+    that the workflow declares, None if it takes any.
     """
 
     workflow_name: str
@@ -133,6 +135,7 @@ class WorkflowStatistics(Shown):
     paused_until: str | None = None
     paused_by: str | None = None
     pause_reason: str | None = None
+    input_schema: Mapping[str, JsonValue] | None = None
 
 
 class Recorded(NamedTuple):
@@ -310,6 +313,7 @@ def statistics(sample: Sample) -> WorkflowStatistics:
         paused_until=rfc3339_or_none(pause and pause.until),
         paused_by=pause and pause.asked_by,
         pause_reason=pause and pause.reason,
+        input_schema=sample.definition.input_schema,
     )
 
 

@@ -6,6 +6,7 @@ import json
 
 from tables import each_row
 
+from cloaca_core.values.payloads.json_schema import Schema
 from cloaca_tools.ui.forms.context_input import context_input, entered_context, other_inputs
 
 SHAPE = '{"amount": 7, "lines": ["a"]}'
@@ -25,6 +26,59 @@ def test_a_context_has_the_fields_of_its_keys() -> None:
     assert [each.key for each in found.fields] == ["amount", "lines"]
     assert (found.shape, found.text) == (SHAPE, "")
     assert context_input(SHAPE, "json").text == SHAPE
+
+
+DECLARED: Schema = {
+    "type": "object",
+    "properties": {
+        "order_id": {"type": "integer"},
+        "at": {"type": "string", "format": "date-time"},
+        "note": {"type": "string", "default": "none"},
+        "to": {"$ref": "#/$defs/Place"},
+    },
+    "required": ["order_id", "at", "to"],
+    "$defs": {"Place": {"type": "object", "properties": {"city": {"type": "string"}}}},
+}
+
+
+def test_a_declared_input_has_the_fields_of_its_type_with_known_values() -> None:
+    found = context_input('{"order_id": 7, "other": [1]}', declared=DECLARED)
+
+    shown = [(each.key, each.kind, each.value, each.required) for each in found.fields]
+    assert shown == [
+        ("order_id", "integer", "7", True),
+        ("at", "text", "", True),
+        ("note", "text", "none", False),
+        ("to", "group", "", True),
+    ]
+    assert found.is_declared
+    assert found.fields[1].hint == "A date and time (2026-12-31T18:30:00)"
+    assert [each.key for each in found.fields[3].parts] == ["city"]
+    assert json.loads(found.more) == {"other": [1]}
+    assert not context_input('{"order_id": 7}', "json", DECLARED).fields
+
+
+def test_the_fields_of_a_declared_input_are_read_by_its_schema() -> None:
+    given = {"declared": "yes", "shape": '{"order_id": 7}', "more": '{"other": 1}'}
+    given |= {
+        "data.order_id": "8",
+        "data.at": "2026-12-01",
+        "data.note": "",
+        "data.to.city": "Oslo",
+    }
+
+    found = entered_context(given, DECLARED)
+    value = {"order_id": 8, "at": "2026-12-01", "note": "", "to": {"city": "Oslo"}, "other": 1}
+    assert (found.is_right, found.value) == (True, value)
+    wrong = entered_context({**given, "data.order_id": "x"}, DECLARED)
+    assert (wrong.is_right, wrong.is_declared) == (False, True)
+    assert wrong.fields[0].error == "must be a whole number"
+    as_json = other_inputs({**given, "as": "json"}, DECLARED)
+    assert as_json is not None
+    assert json.loads(as_json.text) == value
+    fields = other_inputs({"context": as_json.text, "as": "fields"}, DECLARED)
+    assert fields is not None
+    assert (fields.is_declared, fields.fields[0].value) == (True, "8")
 
 
 def test_other_keys_stand_beside_the_fields() -> None:
