@@ -9,26 +9,14 @@ passes through ``masked``. Pure.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from cloaca_core.values.payloads.redaction import HIDDEN, without_passwords
+from cloaca_core.values.payloads.secret_names import is_secret
 
 if TYPE_CHECKING:
     from cloaca_core.values.payloads.redaction import Redact
-
-_SECRET: Final = re.compile(
-    r"passw|passphrase|secret|token|credential|cookie|private_?key|api_?key|access_?key"
-    r"|auth(?!or)|authori[sz]|^pwd$|^pin$",
-    re.IGNORECASE,
-)
-"""An author is none, nor is an authority."""
-
-
-def is_secret(key: str) -> bool:
-    """Whether a key names a secret."""
-    return _SECRET.search(key.replace("-", "_")) is not None
 
 
 def masked(value: Any, redact: Redact, key: str = "") -> Any:

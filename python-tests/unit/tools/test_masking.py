@@ -10,7 +10,8 @@ from tables import each_row
 
 from cloaca_core.values.payloads.json_values import JsonValue
 from cloaca_core.values.payloads.redaction import HIDDEN, Redaction, without_passwords
-from cloaca_tools.masking import is_secret, masked, unmasked
+from cloaca_core.values.payloads.secret_names import is_secret
+from cloaca_tools.masking import masked, unmasked
 
 
 @each_row(

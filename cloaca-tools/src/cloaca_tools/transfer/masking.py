@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection
 from typing import Any, Final
 
-from cloaca_tools.masking import is_secret
+from cloaca_core.values.payloads.secret_names import is_secret
 
 MASK: Final = "***"
 EVERYTHING: Final = "*"

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from cloaca_core.definition.inputs.placed import placed
 from cloaca_core.errors import InputError
-from cloaca_core.values.payloads.json_schema import SchemaCheck
+from cloaca_core.values.missing import Missing
+from cloaca_core.values.payloads.json_schema import SchemaCheck, shown
 from cloaca_core.values.payloads.json_values import decode, shown_path
+from cloaca_core.values.payloads.redaction import without_passwords
+from cloaca_core.values.payloads.secret_names import without_secrets
 
 if TYPE_CHECKING:
     from cloaca_core.values.payloads.json_schema import Schema
@@ -20,8 +23,16 @@ def refused(check: SchemaCheck, schema: Schema, items: JsonValue) -> InputError 
     if (found := check.mismatch(schema, items, "")) is None:
         return None
     place = shown_path(found.path) or "input"
-    message = f"{place}: expected {found.wanted}, got {found.met}"
-    return InputError(message, path=found.path, wanted=found.wanted, met=found.met)
+    met = met_text(found.met, found.path)
+    message = f"{place}: expected {found.wanted}, got {met}"
+    return InputError(message, path=found.path, wanted=found.wanted, met=met)
+
+
+def met_text(value: JsonValue | Missing, path: str) -> str:
+    """A value at this path as an error quotes it: without the values of keys that name secrets."""
+    if isinstance(value, Missing):
+        return "nothing"
+    return without_passwords(shown(without_secrets(value, path)))
 
 
 def check_texts(schema: Schema, texts: Sequence[str], first: int | None) -> None:

@@ -13,12 +13,13 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
+from cloaca_core.definition.inputs.checked import met_text
 from cloaca_core.definition.inputs.encoded import encoded
 from cloaca_core.definition.inputs.params import WorkflowParams
 from cloaca_core.definition.inputs.schemas import InputSchemas, adapter, is_adapted
 from cloaca_core.errors import InputError
-from cloaca_core.values.missing import Missing
-from cloaca_core.values.payloads.json_schema import Schema, SchemaCheck, below, shown
+from cloaca_core.values.missing import MISSING, Missing
+from cloaca_core.values.payloads.json_schema import Schema, SchemaCheck, below
 from cloaca_core.values.payloads.json_values import JsonValue, encode, normalise, shown_path
 
 
@@ -121,7 +122,8 @@ def _refusal(finding: Mapping[str, Any], path: str) -> InputError:
     for step in finding["loc"]:
         path = f"{path}[{step}]" if isinstance(step, int) else below(path, step)
     reason = finding["msg"].removeprefix("Value error, ")
-    met = "nothing" if finding["type"] == "missing" else shown(_json(finding["input"]))
+    value = MISSING if finding["type"] == "missing" else _json(finding["input"])
+    met = met_text(value, path)
     message = f"{shown_path(path) or 'input'}: {reason}, got {met}"
     return InputError(message, path=path, wanted=reason, met=met)
 

@@ -14,6 +14,7 @@ import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias, cast
 
+from cloaca_core.values.missing import MISSING, Missing
 from cloaca_core.values.payloads.json_formats import FORMATS
 from cloaca_core.values.payloads.json_values import JsonValue, path_of, same_value, shown_path
 
@@ -27,14 +28,13 @@ _MOST_REFERENCES: Final = 16
 
 class Mismatch(NamedTuple):
     """A place where a value does not match its schema. ``reason`` says why, and begins with the
-    place; ``wanted`` is what the schema asks for there, ``met`` the value as JSON, cut if it is
-    long, or "nothing" for a key that is missing.
+    place; ``wanted`` is what the schema asks for there, ``met`` the value that is there.
     """
 
     path: str
     reason: str
     wanted: str
-    met: str
+    met: JsonValue | Missing
 
 
 def mismatch(schema: Schema, value: JsonValue, path: str) -> str | None:
@@ -58,7 +58,7 @@ class SchemaCheck:
         """The first place where the value does not match; None if it matches everywhere."""
         if not isinstance(schema, dict):
             reason = f"{shown_path(path)} is not allowed"
-            return Mismatch(path, reason, "nothing", shown(value)) if schema is False else None
+            return Mismatch(path, reason, "nothing", value) if schema is False else None
         for found in self._mismatches(schema, value, path, followed):
             if found is not None:
                 return found
@@ -74,7 +74,7 @@ class SchemaCheck:
             yield self.mismatch(self._at(target), value, path, followed + 1)
         if (types := _types_of(schema)) and not any(_is_of(value, each) for each in types):
             reason = f"{shown_path(path)} must be {_either(types)}, not {_kind(value)}"
-            yield Mismatch(path, reason, self.wanted(schema), shown(value))
+            yield Mismatch(path, reason, self.wanted(schema), value)
         yield _not_listed(schema, value, path)
         if self._formats and isinstance(value, str):
             yield _not_formatted(schema, value, path)
@@ -113,7 +113,7 @@ class SchemaCheck:
         texts = [each.reason.removeprefix(f"{place} must be ") for each in known]
         heads = [text.rpartition(", not ")[0] or text for text in texts]
         reason = f"{place} must be {_either(heads)}, not {_kind(value)}"
-        return Mismatch(path, reason, _either([each.wanted for each in known]), shown(value))
+        return Mismatch(path, reason, _either([each.wanted for each in known]), value)
 
     def _members(
         self, schema: Schema, value: dict[str, JsonValue], path: str
@@ -123,7 +123,7 @@ class SchemaCheck:
         for name in cast("list[str]", schema.get("required") or ()):
             if name not in value:
                 reason = f"{shown_path(path)} must have {name!r}"
-                yield Mismatch(below(path, name), reason, self.wanted(known.get(name)), "nothing")
+                yield Mismatch(below(path, name), reason, self.wanted(known.get(name)), MISSING)
         others = schema.get("additionalProperties", True)
         for name, member in value.items():
             yield self.mismatch(known.get(name, others), member, below(path, name), 0)
@@ -212,7 +212,7 @@ def _not_listed(schema: Schema, value: JsonValue, path: str) -> Mismatch | None:
         return None
     wanted = _either([shown(each) for each in accepted])
     reason = f"{shown_path(path)} must be {wanted}, not {shown(value)}"
-    return Mismatch(path, reason, wanted, shown(value))
+    return Mismatch(path, reason, wanted, value)
 
 
 def _accepted(schema: Schema) -> list[JsonValue]:
@@ -228,7 +228,7 @@ def _not_formatted(schema: Schema, value: str, path: str) -> Mismatch | None:
         return None
     words = FORMATS[name].words
     reason = f"{shown_path(path)} must be {words}, not {shown(value)}"
-    return Mismatch(path, reason, words, shown(value))
+    return Mismatch(path, reason, words, value)
 
 
 def _format_of(schema: Schema) -> str | None:
@@ -262,7 +262,7 @@ def _out_of_bounds(schema: Schema, value: JsonValue, path: str) -> Mismatch | No
         reason, words, is_within = _BOUNDS[name]
         if not is_within(size, bound):
             why = f"{shown_path(path)} {reason.format(shown(bound), shown(size))}"
-            return Mismatch(path, why, words.format(shown(bound)), shown(value))
+            return Mismatch(path, why, words.format(shown(bound)), value)
     return None
 
 

@@ -126,7 +126,7 @@ async def start(visit: Visit) -> Response:
     except (WorkflowNotFoundError, RunnerClosedError, StoreError):
         raise
     except (CloacaError, ValueError) as error:
-        return await _start_page(visit, name, given, box, str(error))
+        return await _start_page(visit, name, given, box, visit.site.redact(str(error)))
     return visit.back_to(visit.paths.run(run_id))
 
 

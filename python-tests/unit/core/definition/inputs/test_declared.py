@@ -193,6 +193,27 @@ def test_pydantic_checks_its_own_models_and_fills_in_their_defaults_by_their_ali
     assert within.completed({"one": {"order_id": 1}}) == filled
 
 
+@each_row(
+    "items, met",
+    [
+        ({"key": 1, "db": {"password": "hunter2"}}, '{"password": "***"}'),
+        ({"key": 1, "api_token": "hunter2"}, '"***"'),
+        ({"key": "postgresql://ann:hunter2@db/x"}, '"postgresql://ann:***@db/x"'),
+        ({"key": 1, "model": {"order_id": 1, "tags": ["a", "b", "c"]}}, '["a", "b", "c"]'),
+        ({"key": 1, "secret": {"order_id": 1, "tags": ["a", "b", "c"]}}, '"***"'),
+    ],
+)
+def test_an_error_hides_the_values_of_keys_that_name_secrets(
+    items: dict[str, Any], met: str
+) -> None:
+    kinds: dict[str, Any] = {"db": str, "api_token": int, "model": Model, "secret": Model}
+    rest = {name: (kind | None, None) for name, kind in kinds.items()}
+    with pytest.raises(InputError) as refused:
+        input_of(workflow_params(key=int, **rest)).check(items)
+    assert refused.value.met == met
+    assert str(refused.value).endswith(f", got {met}")
+
+
 def test_params_have_types_and_defaults() -> None:
     params = workflow_params(order_id=int, limit=(int, 10), to=(Place | None, None))
     declared = input_of(params)
