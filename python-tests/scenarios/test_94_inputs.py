@@ -100,6 +100,11 @@ def test_people_see_the_input_and_give_it_in_fields(
     assert code == 0
     assert re.search(r"order_id +an integer +needed", shown)
     assert re.search(r"note +a text +\"none\"", shown)
+    code, told = command("run", "orders", "--help")
+    assert code == 0
+    assert "Input of orders, as -P KEY=TEXT or -P KEY:=JSON:" in told
+    assert re.search(r"note +a text; \"none\" by default", told)
+    assert "Input of" not in command("run", "--help")[1] + command("run", "none", "--help")[1]
     code, refused = command("run", "orders", "--detach", "-P", "order_id=x")
     assert code != 0
     assert 'order_id: expected an integer, got "x"' in refused

@@ -21,6 +21,7 @@ from cloaca_tools.cli.arguments import (
 from cloaca_tools.cli.completion import WORKFLOWS
 from cloaca_tools.cli.known_workflows import naming_known, recorded_names
 from cloaca_tools.cli.output import Output, json_text, note, output_options
+from cloaca_tools.cli.runs.input_help import RunCommand
 from cloaca_tools.cli.runs.leaving import termination_as_ctrl_c
 from cloaca_tools.cli.runs.live import follow
 from cloaca_tools.cli.where import Where, app_options, opened, pass_where
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from cloaca_tools.observer import Observer
 
 
-@click.command("run")
+@click.command("run", cls=RunCommand)
 @click.argument("workflow", shell_complete=WORKFLOWS)
 @context_options
 @click.option("--key", metavar="KEY", help="An idempotency key: one run has it, for ever.")
@@ -73,7 +74,7 @@ def command(
 
     Executes this run and the runs that its bodies submit, and claims nothing else. Ctrl-C
     or SIGTERM leaves the run to the workers of the database. With --detach it is only submitted,
-    and its id is written.
+    and its id is written. With WORKFLOW --help also tells the input that the workflow declares.
     """
     if delay is not None and not detach:
         raise click.UsageError("--delay needs --detach: this command would have to wait so long")

@@ -22,6 +22,13 @@ class InputKey(NamedTuple):
     default: str | None
     needed: bool
 
+    @property
+    def told(self) -> str:
+        """Its type and default in one line."""
+        if self.default is not None:
+            return f"{self.wanted}; {self.default} by default"
+        return self.wanted if self.needed else f"{self.wanted}; may be missing"
+
 
 def input_keys(schema: Mapping[str, JsonValue] | None) -> tuple[InputKey, ...]:
     """The keys in the order in which the program declares them; none without an input."""
