@@ -130,7 +130,8 @@ def get_graph(database: Database, run: str | None = None, workflow: str | None =
             found = database.observer.workflow_graph(workflow).wait()
         case _:
             raise ConfigError("give either run or workflow")
-    return {"graph": found.to_dict(), "mermaid": found.mermaid()}
+    form: Form = {"graph": found.to_dict(), "mermaid": found.mermaid()}
+    return form if found.input_schema is None else {**form, "input_schema": found.input_schema}
 
 
 def list_limits(database: Database) -> Form:
@@ -252,7 +253,8 @@ LOOKING: Final = (
         "get_graph",
         "Show a graph",
         "Show the tasks of a workflow and which depend on which, as data and as a Mermaid "
-        "flowchart; of a run with their states. Give run or workflow.",
+        "flowchart; of a run with their states; of a workflow that declares its input the JSON "
+        "schema of that. Give run or workflow.",
         get_graph,
         {"run": RUN, "workflow": WORKFLOW},
     ),

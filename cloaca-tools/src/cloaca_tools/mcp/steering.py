@@ -215,7 +215,10 @@ STEERING: Final = (
         submit,
         {
             "workflow": WORKFLOW,
-            "context": values_by_name("The values that the run begins with. Default: none."),
+            "context": values_by_name(
+                "The values that the run begins with. Default: none. get_graph tells which a "
+                "workflow wants."
+            ),
             "key": _KEY,
             "tags": text_by_name("Tags of the run."),
             "priority": whole("Of runs that wait for a place. Default: 0.", -100, 100),

@@ -36,7 +36,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     url = f"sqlite:///{tmp_path_factory.mktemp('looking') / 'shop.db'}"
     registry = cloaca.Registry()
     for name in ("order", "parcel"):
-        with cloaca.WorkflowBuilder(name, registry=registry):
+        with cloaca.WorkflowBuilder(name, registry=registry) as builder:
+            if name == "parcel":
+                builder.input(cloaca.workflow_params(amount=int))
 
             @cloaca.task
             def charge(context: cloaca.Context) -> dict[str, Any]:
@@ -148,6 +150,8 @@ def test_graphs_of_a_run_and_of_a_workflow(database: Database) -> None:
     assert [node["status"] for node in run["graph"]["nodes"]] == ["Completed", "Failed"]
     assert workflow["graph"]["edges"] == [{"source": "charge", "target": "send"}]
     assert workflow["mermaid"].startswith("flowchart")
+    assert workflow["input_schema"]["properties"] == {"amount": {"type": "integer"}}
+    assert "input_schema" not in run
 
 
 @each_row("names", [{}, {"run": "@", "workflow": "order"}], ids=["none", "both"])
