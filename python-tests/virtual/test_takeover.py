@@ -15,6 +15,8 @@ from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.inputs.params import workflow_params
+from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.engine.order import Order
 from cloaca_core.values.option_names import VersionPolicyName
@@ -97,6 +99,37 @@ async def test_what_is_left_of_a_time_limit_does_not_depend_on_the_clocks_of_mac
         assert (row.status, row.recoveries) == (status, 1)
         if status == "Failed":
             assert at(row.ended_at) == BEGINNING + timedelta(seconds=limit)
+
+
+async def test_a_run_goes_on_with_the_defaults_with_which_it_began() -> None:
+    """Nothing of it was recorded but these, and the runner that takes over has other ones."""
+    seen: list[object] = []
+
+    def with_default(registry: Registry, default: int, seconds: float) -> None:
+        async def body(context: Context) -> None:
+            seen.append(context["most"])
+            await asyncio.sleep(seconds)
+
+        with WorkflowBuilder("flow", registry=registry) as builder:
+            builder.input(workflow_params(most=(int, default)))
+            task(id="t")(body)
+
+    async with world() as w:
+        newer = Registry()
+        with_default(w.registry, 7, WORK)
+        with_default(newer, 8, 1.0)
+        first = await w.start(lease_seconds=LEASE)
+        run_id = await first.submit()
+        second = await w.start(lease_seconds=LEASE, registry=newer)
+        await asyncio.sleep(101)
+        assert w.attempts(run_id) == [] or w.attempts(run_id)[0].ended_at is None
+
+        first.store.answers.clear()
+        row = (await second.wait(run_id)).row
+
+        assert (row.status, row.recoveries, seen) == ("Completed", 1, [7, 7])
+        assert (w.run(run_id).input, row.final_context) == ("{}", '{"most":7}')
+        assert [each.content for each in await w.store.replacements([run_id])] == ['{"most":7}']
 
 
 async def test_a_caller_hears_of_the_end_of_a_cancel_whose_runner_is_lost() -> None:
