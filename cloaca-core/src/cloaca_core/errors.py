@@ -10,10 +10,13 @@
     │   └── SecretDeniedError           (PermissionError)
     ├── DefinitionError                 (ValueError) a task, rule or workflow is defined wrongly
     │   ├── DefinitionTypeError         (TypeError) … or an argument has an unsupported type
+    │   ├── NodeNotDefinedError         (AttributeError) a node of a graph has no function
     │   └── WorkflowValidationError     the graph of a workflow does not hold together
     ├── ConfigError                     (ValueError) a setting has an unacceptable value
     │   ├── ConfigTypeError             (TypeError) … or an unsupported type
     │   └── UnknownSettingError         (AttributeError) there is no such setting
+    ├── VariableNotSetError             (KeyError) var() of a variable that is not set
+    ├── NotHereError                    (NotImplementedError, RuntimeError) what 0.12 alone has
     ├── FilterError                     (ValueError) a term of a filter is written wrongly
     ├── ScheduleError                   (ValueError) a schedule is given wrongly
     │   └── CronExpressionError         its cron expression or its time zone
@@ -37,6 +40,7 @@
     ├── PipelineTimeoutError            (TimeoutError, ValueError) a run or a wait took too long
     ├── EventTimeoutError               (TimeoutError) an event or a decision did not come in time
     ├── ApprovalRejectedError           (RuntimeError) an approval ended with "reject"
+    ├── GraphRunError                   (ValueError) a node failed in graph.execute()
     ├── MapError                        (ValueError) a map has no items that it could run
     ├── MapFailedError                  (RuntimeError) items of a map failed
     ├── LimitKeyError                   (ValueError) a limit has no key that it could count by
@@ -165,6 +169,15 @@ class DefinitionTypeError(DefinitionError, TypeError):
     """An argument of a definition has an unsupported type. 0.x raised ValueError for some."""
 
 
+class NodeNotDefinedError(DefinitionError, AttributeError):
+    """A computation graph has a node without a function. ``graph`` and ``node`` are their names."""
+
+    def __init__(self, message: str, *, graph: str, node: str) -> None:
+        super().__init__(message)
+        self.graph = graph
+        self.node = node
+
+
 class WorkflowValidationError(DefinitionError):
     """The graph of a workflow does not hold together.
 
@@ -190,6 +203,18 @@ class ConfigTypeError(ConfigError, TypeError):
 
 class UnknownSettingError(ConfigError, AttributeError):
     """There is no setting of this name. ``field`` is the name that was used."""
+
+
+class VariableNotSetError(_PlainKeyError):
+    """The environment has no variable for this ``name``."""
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class NotHereError(CloacaError, NotImplementedError):
+    """cloaca 0.12 had this, and this version does not: the message says why, and what to use."""
 
 
 class FilterError(CloacaError, ValueError):
@@ -479,6 +504,17 @@ class ApprovalRejectedError(CloacaError, RuntimeError):
     def __init__(self, message: str, *, task_id: str) -> None:
         super().__init__(message)
         self.task_id = task_id
+
+
+class GraphRunError(CloacaError, ValueError):
+    """A node failed while ``execute`` of its computation graph ran it; its own error is the cause.
+    ``graph`` and ``node`` are their names.
+    """
+
+    def __init__(self, message: str, *, graph: str, node: str) -> None:
+        super().__init__(message)
+        self.graph = graph
+        self.node = node
 
 
 class MapError(CloacaError, ValueError):

@@ -93,6 +93,7 @@ from cloaca_core.errors import (
     ExecutorUnavailableError as ExecutorUnavailableError,
     FilterError as FilterError,
     ForeignDatabaseError as ForeignDatabaseError,
+    GraphRunError as GraphRunError,
     InputError as InputError,
     LimitKeyError as LimitKeyError,
     LimitNotFoundError as LimitNotFoundError,
@@ -102,7 +103,9 @@ from cloaca_core.errors import (
     MapFailedError as MapFailedError,
     MissingExtraError as MissingExtraError,
     NewerSchemaError as NewerSchemaError,
+    NodeNotDefinedError as NodeNotDefinedError,
     NotADatabaseError as NotADatabaseError,
+    NotHereError as NotHereError,
     PipelineTimeoutError as PipelineTimeoutError,
     RecoveryLimitError as RecoveryLimitError,
     RunCancelledError as RunCancelledError,
@@ -129,6 +132,7 @@ from cloaca_core.errors import (
     TenantNameError as TenantNameError,
     TransferError as TransferError,
     UnknownSettingError as UnknownSettingError,
+    VariableNotSetError as VariableNotSetError,
     VersionChangedError as VersionChangedError,
     WorkerLost as WorkerLost,
     WorkflowExecutionError as WorkflowExecutionError,
@@ -231,6 +235,23 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.definition.when_ended import (
         WhenEnded as WhenEnded,
     )
+    from cloaca_core.features.cloacina.declarations import (
+        batch_accumulator as batch_accumulator,
+        boundary_schema as boundary_schema,
+        passthrough_accumulator as passthrough_accumulator,
+        polling_accumulator as polling_accumulator,
+        reactor as reactor,
+        state_accumulator as state_accumulator,
+        stream_accumulator as stream_accumulator,
+    )
+    from cloaca_core.features.cloacina.not_here import (
+        TaskDecorator as TaskDecorator,
+        TriggerDecorator as TriggerDecorator,
+        WorkflowParamsDecorator as WorkflowParamsDecorator,
+        WorkflowSecretsDecorator as WorkflowSecretsDecorator,
+        constructor as constructor,
+    )
+    from cloaca_core.features.cloacina.variables import var as var, var_or as var_or
     from cloaca_core.features.limits.looks.views import (
         LimitDetails as LimitDetails,
         LimitHolder as LimitHolder,
@@ -314,6 +335,22 @@ __all__ = [
     "list_workflows",
     "TaskNamespace",
     "WorkflowContext",
+    "var",
+    "var_or",
+    # declarations of 0.12, which nothing runs
+    "reactor",
+    "passthrough_accumulator",
+    "stream_accumulator",
+    "polling_accumulator",
+    "batch_accumulator",
+    "state_accumulator",
+    "boundary_schema",
+    # names of 0.12 that say why they are not here
+    "constructor",
+    "TaskDecorator",
+    "TriggerDecorator",
+    "WorkflowParamsDecorator",
+    "WorkflowSecretsDecorator",
     # how many at once
     "Limit",
     "LimitUse",
@@ -444,10 +481,13 @@ __all__ = [
     "SecretDeniedError",
     "DefinitionError",
     "DefinitionTypeError",
+    "NodeNotDefinedError",
     "WorkflowValidationError",
     "ConfigError",
     "ConfigTypeError",
     "UnknownSettingError",
+    "VariableNotSetError",
+    "NotHereError",
     "FilterError",
     "ScheduleError",
     "CronExpressionError",
@@ -467,6 +507,7 @@ __all__ = [
     "RunEndedError",
     "AlreadyDecidedError",
     "MailboxFullError",
+    "GraphRunError",
     "MapError",
     "MapFailedError",
     "LimitKeyError",
@@ -578,6 +619,22 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         # few workflows declare their input
         "WorkflowParams": "cloaca_core.definition.inputs.params",
         "workflow_params": "cloaca_core.definition.inputs.params",
+        # few programs use what the Cloacina bindings have beyond workflows
+        "batch_accumulator": "cloaca_core.features.cloacina.declarations",
+        "boundary_schema": "cloaca_core.features.cloacina.declarations",
+        "passthrough_accumulator": "cloaca_core.features.cloacina.declarations",
+        "polling_accumulator": "cloaca_core.features.cloacina.declarations",
+        "reactor": "cloaca_core.features.cloacina.declarations",
+        "state_accumulator": "cloaca_core.features.cloacina.declarations",
+        "stream_accumulator": "cloaca_core.features.cloacina.declarations",
+        "TaskDecorator": "cloaca_core.features.cloacina.not_here",
+        "TriggerDecorator": "cloaca_core.features.cloacina.not_here",
+        "WorkflowParamsDecorator": "cloaca_core.features.cloacina.not_here",
+        "WorkflowSecretsDecorator": "cloaca_core.features.cloacina.not_here",
+        "constructor": "cloaca_core.features.cloacina.not_here",
+        "var": "cloaca_core.features.cloacina.variables",
+        "var_or": "cloaca_core.features.cloacina.variables",
+        "_shutdown_all_runners": "cloaca_core.client.open_runners",
         # few workflows have runs that follow theirs
         "WhenEnded": "cloaca_core.definition.when_ended",
         # few programs take runs out of a database

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from cloaca_core.assembly.host import EngineHost
 from cloaca_core.assembly.redact import Secrets
 from cloaca_core.client.client import Client
+from cloaca_core.client.reactor_calls import ReactorCalls
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import ConfigTypeError, StoreError, StoreOpenError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from cloaca_core.values.queue_names import ServedQueues
 
 
-class DefaultRunner(Client):
+class DefaultRunner(ReactorCalls, Client):
     """Runs workflows in this process and keeps every finished step in a database.
 
     Opens at construction. All methods may be called from any thread, task bodies included (async
