@@ -235,6 +235,10 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.definition.when_ended import (
         WhenEnded as WhenEnded,
     )
+    from cloaca_core.features.cloacina.builder import (
+        ComputationGraphBuilder as ComputationGraphBuilder,
+        node as node,
+    )
     from cloaca_core.features.cloacina.declarations import (
         batch_accumulator as batch_accumulator,
         boundary_schema as boundary_schema,
@@ -337,6 +341,9 @@ __all__ = [
     "WorkflowContext",
     "var",
     "var_or",
+    # graphs within a task
+    "ComputationGraphBuilder",
+    "node",
     # declarations of 0.12, which nothing runs
     "reactor",
     "passthrough_accumulator",
@@ -620,6 +627,8 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "WorkflowParams": "cloaca_core.definition.inputs.params",
         "workflow_params": "cloaca_core.definition.inputs.params",
         # few programs use what the Cloacina bindings have beyond workflows
+        "ComputationGraphBuilder": "cloaca_core.features.cloacina.builder",
+        "node": "cloaca_core.features.cloacina.builder",
         "batch_accumulator": "cloaca_core.features.cloacina.declarations",
         "boundary_schema": "cloaca_core.features.cloacina.declarations",
         "passthrough_accumulator": "cloaca_core.features.cloacina.declarations",

@@ -77,6 +77,7 @@ class RecordedTask:
     map: RecordedMap | None = None
     queue: str | None = None
     limits: tuple[LimitUse, ...] = ()
+    invokes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,8 @@ def _written_task(task: Task, fingerprint: str) -> dict[str, JsonValue]:
         written["queue"] = task.queue
     if task.limits:
         written["limits"] = _written_limits(task.limits)
+    if task.invokes is not None:
+        written["invokes"] = task.invokes
     return written
 
 
@@ -251,6 +254,7 @@ def _task(read: Mapping[str, Any]) -> RecordedTask:
         map=read_map(read["map"]) if "map" in read else None,
         queue=read.get("queue"),
         limits=_limits(read),
+        invokes=read.get("invokes"),
     )
 
 

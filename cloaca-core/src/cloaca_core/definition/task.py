@@ -36,6 +36,7 @@ from cloaca_core.values.queue_names import checked_queue
 from cloaca_core.values.times.no_limit import NoLimit
 
 if TYPE_CHECKING:
+    from cloaca_core.definition.invoked_graph import InvokedGraph
     from cloaca_core.definition.waits.kinds import NodeWait
 
 OnSuccess: TypeAlias = Callable[[str, Context], object]
@@ -51,6 +52,14 @@ FunctionT = TypeVar("FunctionT", bound=TaskFunction)
 HANDLE_NAMES: Final = frozenset({"handle", "task_handle"})
 
 
+class GraphLike(Protocol):
+    """A computation graph of the program, by its name."""
+
+    @property
+    def NAME(self) -> str:  # noqa: N802 - the public name
+        """The name of the graph."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One task of a workflow, every reference resolved to short ids of that workflow.
@@ -59,6 +68,7 @@ class Task:
     ``rule`` None the default rule, ``executor`` None the runner's own process, ``queue`` None that
     of its run. A task with a ``wait`` is a node without a body: its ``function`` is never called.
     That of a task with a ``map`` is called for each item. ``limits`` are in order of their names.
+    ``invokes`` is the name of a computation graph, which the ``function`` runs.
     """
 
     id: str
@@ -77,6 +87,7 @@ class Task:
     map: MapOptions | None = field(default=None, metadata=UNLESS_NONE)
     queue: str | None = field(default=None, metadata=UNLESS_NONE)
     limits: tuple[LimitUse, ...] = field(default=(), metadata=UNLESS_EMPTY)
+    invokes: str | None = field(default=None, metadata=UNLESS_NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,7 @@ class Options:
     map: MapOptions | None = None
     queue: str | None = None
     limits: tuple[LimitUse, ...] = ()
+    invokes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +140,7 @@ class DeclaredTask:
             map=self.options.map,
             queue=self.options.queue,
             limits=self.options.limits,
+            invokes=self.options.invokes,
         )
 
     @classmethod
@@ -146,6 +159,7 @@ class DeclaredTask:
             map=task.map,
             queue=task.queue,
             limits=task.limits,
+            invokes=task.invokes,
         )
         return cls(task.id, task.function, task.wants_handle, options, task.wait)
 
@@ -181,8 +195,8 @@ def task(
     on_success: OnSuccess | None = None,
     on_failure: OnFailure | None = None,
     on_cancel: OnCancel | None = None,
-    invokes: object = None,
-    post_invocation: object = None,
+    invokes: GraphLike | None = None,
+    post_invocation: Callable[[Context], object] | None = None,
     trigger_rules: Mapping[str, object] | None = None,
     timeout_seconds: float | NoLimit | None = None,
     executor: str | None = None,
@@ -212,8 +226,8 @@ def task(
     on_success: OnSuccess | None = None,
     on_failure: OnFailure | None = None,
     on_cancel: OnCancel | None = None,
-    invokes: object = None,
-    post_invocation: object = None,
+    invokes: GraphLike | None = None,
+    post_invocation: Callable[[Context], object] | None = None,
     trigger_rules: Mapping[str, object] | None = None,
     timeout_seconds: float | NoLimit | None = None,
     executor: str | None = None,
@@ -266,13 +280,16 @@ def task(
       run, which is that of ``submit``, else that of the builder, else ``default``
     * ``limits``: a list of limits, each a ``Limit``, its ``key(...)`` or its name: the body runs
       only as they allow, together with all other bodies that have them; none
-    * ``invokes``, ``post_invocation``: computation graphs, which this version refuses
+    * ``invokes``: a ``ComputationGraphBuilder`` whose block has ended: its graph runs after the
+      body, and the value of each terminal comes into the context under the name of its node; none
+    * ``post_invocation``: called as ``post_invocation(context)`` after that graph; what it returns
+      is taken as what a body returns; none
 
     ``DefinitionError`` (ValueError) or ``DefinitionTypeError`` (TypeError) names the option, what
     was given and what is accepted.
     """
     _refuse_text(function)
-    _refuse_computation_graph(invokes, post_invocation)
+    graph = _invoked(invokes, post_invocation)
     checked = Options(
         id=None if id is None else check_name(id, "task(id=...)"),
         dependencies=checked_dependencies(dependencies),
@@ -296,13 +313,17 @@ def task(
         ),
         queue=None if queue is None else checked_queue("task(queue=...)", queue),
         limits=() if limits is None else limit_uses("task(limits=...)", limits),
+        invokes=None if graph is None else graph.NAME,
     )
+    around = None if graph is None else functools.partial(graph.body, post=post_invocation)
     if function is not None:
-        return _declare(checked, function)
-    return functools.partial(_declare, checked)
+        return _declare(checked, around, function)
+    return functools.partial(_declare, checked, around)
 
 
-def _declare(options: Options, function: FunctionT) -> FunctionT:
+def _declare(
+    options: Options, around: Callable[..., TaskFunction] | None, function: FunctionT
+) -> FunctionT:
     collector = current_collector.get()
     if collector is None:
         raise no_open_block()
@@ -313,7 +334,9 @@ def _declare(options: Options, function: FunctionT) -> FunctionT:
         with_handle = not HANDLE_NAMES.isdisjoint(parameters)
         options = replace(options, map=replace(options.map, parameters=parameters))
     task_id = options.id or _name_of(function)
-    collector.declare(DeclaredTask(task_id, function, with_handle, options))
+    is_item = options.map is not None
+    called = function if around is None else around(function, is_item=is_item)
+    collector.declare(DeclaredTask(task_id, called, with_handle, options))
     return function
 
 
@@ -335,13 +358,17 @@ def _refuse_text(function: object) -> None:
         )
 
 
-def _refuse_computation_graph(invokes: object, post_invocation: object) -> None:
-    if invokes is not None:
-        raise DefinitionError(
-            "task(invokes=...): computation graphs are not available in this version of cloaca"
-        )
-    if post_invocation is not None:
-        raise DefinitionError("task(post_invocation=...) needs invokes, which is not given")
+def _invoked(invokes: object, post_invocation: object) -> InvokedGraph | None:
+    if invokes is None:
+        if post_invocation is not None:
+            raise DefinitionError(
+                "@cloaca.task: `post_invocation` requires `invokes=...` to be set"
+            )
+        return None
+    # Imported here: few tasks invoke a graph, and each module is time to the first result.
+    from cloaca_core.definition.invoked_graph import invoked_graph
+
+    return invoked_graph(invokes, post_invocation)
 
 
 def checked_dependencies(given: Sequence[Reference] | None) -> tuple[Reference, ...]:

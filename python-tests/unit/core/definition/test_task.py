@@ -320,16 +320,6 @@ class TestCallbacks:
         assert block.only().on_success is callback
 
 
-class TestComputationGraphs:
-    def test_invokes_is_not_available(self) -> None:
-        with pytest.raises(DefinitionError, match=r"invokes=.*not available in this version"):
-            task(invokes=object())
-
-    def test_post_invocation_without_invokes_is_a_value_error(self) -> None:
-        with pytest.raises(ValueError, match="post_invocation"):
-            task(post_invocation=noop)
-
-
 class AsyncCallable:
     async def __call__(self, context: object) -> None: ...
 

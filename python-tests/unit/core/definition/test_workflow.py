@@ -321,7 +321,7 @@ class TestVersion:
         limited = dataclasses.replace(plain, limits=(LimitUse("gpu"),))
         each_other = (plain, node, other, sent, queued, limited)
         assert len({workflow_of(each).version for each in each_other}) == 6
-        later = {"wait", "executor", "map", "queue", "limits"}
+        later = {"wait", "executor", "map", "queue", "limits", "invokes"}
         names = [each.name for each in dataclasses.fields(Task) if each.name not in later]
         before = dataclasses.make_dataclass("Task", names, frozen=True)
         facts = {name: getattr(plain, name) for name in names}

@@ -15,7 +15,7 @@ from cloaca_core.features.executors.names import (
     attribute,
     cannot_travel,
     why_main_cannot_be_imported,
-    why_not_by_name,
+    why_task_not_by_name,
 )
 from cloaca_core.features.executors.supply import Supply
 from cloaca_core.values.arguments import nearest_name
@@ -90,7 +90,7 @@ def _named(tasks: list[str]) -> str:
 
 
 def _refuse_unsendable(task: Task, supply: Supply) -> None:
-    reason = why_not_by_name(task.function)
+    reason = why_task_not_by_name(task)
     if reason is None and supply.imports_main and task.function.__module__ == "__main__":
         reason = why_main_cannot_be_imported()
     if reason is not None:

@@ -7,9 +7,13 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import MethodType
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core.errors import ExecutorError
+
+if TYPE_CHECKING:
+    from cloaca_core.definition.invoked_graph import GraphBody
+    from cloaca_core.definition.task import Task
 
 HOW_TO_GIVE: Final = (
     "give it in a program as DefaultRunner(..., executors={...}), to cloaca worker in [executors] "
@@ -42,6 +46,16 @@ def attribute(holder: object, name: str) -> object:
     for each in name.split("."):
         holder = getattr(holder, each)
     return holder
+
+
+def why_task_not_by_name(task: Task) -> str | None:
+    """The reason why another process cannot import the functions of a task, which are several if it
+    invokes a computation graph; None if it can.
+    """
+    functions: tuple[Callable[..., object], ...] = (task.function,)
+    if task.invokes is not None:
+        functions = cast("GraphBody", task.function).functions
+    return next((reason for each in functions if (reason := why_not_by_name(each))), None)
 
 
 def why_not_by_name(function: Callable[..., object]) -> str | None:

@@ -6,6 +6,7 @@ Decides nothing about what follows for the run.
 from __future__ import annotations
 
 import importlib
+import pickle
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from cloaca_core.errors import (
     WorkerLost,
 )
 from cloaca_core.features.executors.losses import is_worker_lost
-from cloaca_core.features.executors.names import cannot_travel, why_not_by_name
+from cloaca_core.features.executors.names import cannot_travel, why_task_not_by_name
 from cloaca_core.features.executors.remote import worker
 from cloaca_core.features.executors.remote.answer import RemoteError
 from cloaca_core.features.executors.remote.attempt import RemoteAttempt, RemoteThreads
@@ -124,8 +125,7 @@ class Pool:
         file = self.cancel_files.path(attempt)
         by_executor = self._supply.tells_starts
         by_worker = not by_executor and self._is_seen and self._hears(file)
-        function = _by_value(attempt.task) if self._supply.by_value else None
-        name = self._name_of(attempt.task) if function is None else ("", "")
+        function, name = self._sent(attempt.task)
         call = _call_of(attempt, name, file, tells_start=by_worker)
         given = self._given(attempt)
         if isinstance(given, Path):
@@ -155,9 +155,18 @@ class Pool:
         """Whether there is a socket beside this file. Old temporary files may have been removed."""
         return self.line_socket() is not None and file.with_name(NAME).exists()
 
+    def _sent(self, task: Task) -> tuple[bytes | None, tuple[str, str]]:
+        """The body itself, if it is sent, and the name by which a worker imports it otherwise. A
+        body that runs a computation graph is sent as the names of its functions.
+        """
+        if self._supply.by_value:
+            return _by_value(task), ("", "")
+        name = self._name_of(task)
+        return None if task.invokes is None else pickle.dumps(task.function), name
+
     def _name_of(self, task: Task) -> tuple[str, str]:
         """The module and the name by which a worker imports the body."""
-        if (reason := why_not_by_name(task.function)) is not None:
+        if (reason := why_task_not_by_name(task)) is not None:
             raise ExecutorError(cannot_travel(task.id, self._supply.name, reason))
         return task.function.__module__, task.function.__qualname__
 
