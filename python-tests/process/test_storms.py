@@ -102,6 +102,11 @@ class Race:
         )
         self._owner.tell("submit", "tree")
         stands = self._owner.hear_first("submitted", "stopping") == "stopping"
+        if stands and not roots(fleet):  # it is about to write the tree
+            self._owner.await_stillness()
+            self._owner.signal(signal.SIGCONT)
+            self._owner.hear("submitted")
+            stands = False
         self._is_to_say_what_it_submitted = stands and fate != "is taken over"
         (self.root,) = roots(fleet)
         if not stands:
