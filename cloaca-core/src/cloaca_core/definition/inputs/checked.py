@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 def refused(check: SchemaCheck, schema: Schema, items: JsonValue) -> InputError | None:
     """The error of an input that does not match the schema; None if it matches."""
-    if (found := check.mismatch(schema, items, "")) is None:
+    try:
+        found = check.mismatch(schema, items, "")
+    except RecursionError:  # only of a type that contains itself
+        return InputError("input: it is nested too deep", wanted="a value that is less deep")
+    if found is None:
         return None
     place = shown_path(found.path) or "input"
     met = met_text(found.met, found.path)

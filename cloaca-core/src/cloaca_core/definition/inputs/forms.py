@@ -87,7 +87,7 @@ class _Record(Form):
             if name not in members:
                 if name not in self.defaults:
                     continue
-                members[name] = self.defaults[name]()
+                members[name] = _default(self.defaults[name], below(path, name))
             members[name] = form.complete(members[name], below(path, name))
         return members
 
@@ -112,10 +112,22 @@ class _Model(Form):
         """The object of a value; the first of pydantic's findings as an ``InputError``."""
         try:
             return self._adapter.validate_json(encode(value))
-        except ValueError as error:
+        except Exception as error:  # of a validator of the program
             if not hasattr(error, "errors"):
-                raise
+                raise _broken(error, "is refused", path) from error
             raise _refusal(error.errors(include_url=False)[0], path) from None
+
+
+def _default(make: Callable[[], JsonValue], path: str) -> JsonValue:
+    try:
+        return make()
+    except Exception as error:  # of a factory of the program
+        raise _broken(error, "has no default", path) from error
+
+
+def _broken(error: Exception, reason: str, path: str) -> InputError:
+    """The error of code of the program that raises another one than it should."""
+    return InputError(f"{shown_path(path) or 'input'}: it {reason}: {error!r}", path=path)
 
 
 def _refusal(finding: Mapping[str, Any], path: str) -> InputError:

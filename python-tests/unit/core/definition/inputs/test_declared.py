@@ -286,6 +286,33 @@ def test_a_factory_that_makes_another_type_is_refused_when_it_is_called() -> Non
         declared.check({})
 
 
+class Raising(pydantic.BaseModel):
+    n: int
+
+    @pydantic.field_validator("n")
+    @classmethod
+    def never(cls, n: int) -> int:
+        raise LookupError(n)
+
+
+@dataclass
+class Tree:
+    left: Tree | None = None
+    made: int = field(default_factory=lambda: [0][1])
+
+
+def test_an_input_is_refused_if_code_of_the_program_raises_or_it_is_too_deep() -> None:
+    with pytest.raises(InputError, match=r"^input: it is refused: LookupError\(1\)$"):
+        input_of(Raising).check({"n": 1})
+    with pytest.raises(InputError, match=r"^made: it has no default: IndexError\("):
+        input_of(Tree).check({})
+    deep: dict[str, Any] = {"made": 1}
+    for _ in range(190):
+        deep = {"left": deep, "made": 1}
+    with pytest.raises(InputError, match=r"^input: it is nested too deep$"):
+        input_of(Tree).check(deep)
+
+
 ORDERS = st.fixed_dictionaries(
     {"order_id": st.integers(-9, 9)},
     optional={
