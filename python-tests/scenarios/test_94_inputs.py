@@ -89,7 +89,11 @@ def test_people_see_the_input_and_give_it_in_fields(
     from cloaca_tools.cli.root import cli
 
     define()
-    runner.execute("orders", FULL)
+    run = runner.submit("orders", {"order_id": 1, "lines": [{"price": "9.50"}]})
+    run.wait()
+    run_id = run.id
+    assert cloaca.Observer(runner).changes(run_id, "load").wait().input == FULL
+    assert cloaca.export_case(runner, run_id)["input"] == FULL
 
     def command(*arguments: str) -> tuple[int, str]:
         environment = {"CLOACA_DATABASE_URL": database_url}

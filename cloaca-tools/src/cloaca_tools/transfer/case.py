@@ -19,7 +19,7 @@ from cloaca_core.run.rows import AttemptRow, RunRow
 from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.arguments import refuse_other_types
 from cloaca_core.values.payloads.digests import digest_of
-from cloaca_core.values.payloads.json_values import decode
+from cloaca_core.values.payloads.json_values import decode, encode
 from cloaca_core.values.states import TaskStatus
 from cloaca_core.values.times.instants import instant_text
 from cloaca_core.views.run_past import messages_of
@@ -83,15 +83,17 @@ async def _read(engine: Looks, run_id: str) -> _Rows:
     graph, store = plan_graph(workflow), engine.store
     latest = restore(graph, attempts).latest
     replacements = await store.replacements([run_id])
+    given = {**cast("dict[str, Any]", decode(row.input)), **defaults_of(replacements)}
     inputs = task_inputs(
         graph,
-        {**cast("dict[str, Any]", decode(row.input)), **defaults_of(replacements)},
+        given,
         latest,
         patches_of(graph, await store.forks([run_id])),
         keys_of(replacements),
     )
     memos = [memo for task in inputs for memo in await store.memos(run_id, task)]
     messages = await messages_of(engine.store, run_id)
+    row = row._replace(input=encode(given))
     return _Rows(row, [latest[index] for index in sorted(latest)], inputs, memos, messages)
 
 
