@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from scenarios import graphed
 from scenarios.steering import WAIT, until
+from scenarios.test_74_workflow_pages import Web
 
 import cloaca
 from cloaca.executors import ProcessExecutor, by_value
+from cloaca_tools.cli.root import cli
 
 ONCE: dict[str, Any] = {"retry_attempts": 1}
 
@@ -274,3 +277,20 @@ def test_what_a_graph_calls_counts_in_the_version_of_its_workflow() -> None:
     assert version(lambda _: 1) == versions[0]
     assert len(set(versions)) == 4
     assert versions[2] == versions[0]  # no routes are none
+
+
+def test_people_see_which_graph_a_task_invokes(
+    runner: cloaca.DefaultRunner, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with cloaca.WorkflowBuilder("orders"):
+        cloaca.task(id="price", invokes=pricing())(lambda _: {"amount": 5})
+    runner.execute("orders", timeout=WAIT).raise_for_status()
+    monkeypatch.setenv("CLOACA_DATABASE_URL", database_url)
+
+    def told(*words: str) -> str:
+        return CliRunner().invoke(cli, ["workflows", *words, "orders"]).stdout
+
+    assert "price invokes the computation graph pricing\n" in told("show")
+    assert "price<br/>invokes pricing" in told("graph")
+    page = Web(runner).text("/workflow", name="orders", task="price")
+    assert "invokes the graph pricing" in page

@@ -34,6 +34,22 @@ def what_options_take() -> None:
     cloaca.DefaultRunnerConfig(default_trigger_rule="all_success")  # type: ignore[arg-type]
 
 
+def what_a_computation_graph_takes(body: Callable[[cloaca.Context], None]) -> None:
+    """A decorated node stays what it is; a task invokes a graph, or an object with its name."""
+    with cloaca.ComputationGraphBuilder("g", graph={"a": {"next": "b"}, "b": {}}) as graph:
+        assert_type(graph, cloaca.ComputationGraphBuilder)
+        assert_type(cloaca.node(body)(cloaca.Context()), None)
+    assert_type(graph.NAME, str)
+    cloaca.task(invokes=graph, post_invocation=body)(body)
+    cloaca.task(invokes="g")(body)  # type: ignore[call-overload]
+    cloaca.task(invokes=graph, post_invocation=3)(body)  # type: ignore[call-overload]
+    cloaca.ComputationGraphBuilder("g", graph=["a"])  # type: ignore[arg-type]
+    assert_type(cloaca.var("REGION"), str)
+    assert_type(cloaca.var_or("REGION", "eu"), str)
+    cloaca.var_or("REGION", None)  # type: ignore[arg-type]
+    cloaca.reactor(name="r", accumulators=["a"], mode="zz")  # type: ignore[arg-type]
+
+
 def what_annotations_may_say() -> None:
     """Each list has a name, for programs that hand a word on."""
     backoff: cloaca.RetryBackoffName = "fixed"

@@ -29,6 +29,7 @@ from cloaca_core.definition.written_rules import (
     parse_rule,
     task_failed,
 )
+from cloaca_core.features.cloacina.builder import ComputationGraphBuilder, node
 from cloaca_core.values.definition_rows import DefinitionRow, WhenEndedRow
 from cloaca_core.values.times.no_limit import NO_LIMIT
 
@@ -200,3 +201,11 @@ def test_a_record_has_the_options_of_a_map_and_not_its_items() -> None:
     assert inline.tasks[0].map == RecordedMap(None, 2, None, None, "stop", "list")
     assert by_path.tasks[1].map is None
     assert "secret" not in content(built(map=["secret", "other"]))
+
+
+def test_a_record_has_the_name_of_a_computation_graph_and_only_where_there_is_one() -> None:
+    with ComputationGraphBuilder("pricing", graph={"nothing": {}}) as graph:
+        node(nothing)
+
+    assert [each.invokes for each in again(built(invokes=graph)).tasks] == ["pricing", None]
+    assert "invokes" not in content(built())

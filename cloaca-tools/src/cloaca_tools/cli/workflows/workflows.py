@@ -97,6 +97,9 @@ def _shown(found: WorkflowStatistics) -> Iterator[str]:
         yield from table_lines([each._asdict() for each in keys], _INPUT, None)
     yield ""
     yield from table_lines([each.to_dict() for each in found.tasks], _TASKS, None)
+    for task in found.tasks:
+        if task.invokes is not None:
+            yield f"{task.task} invokes the computation graph {task.invokes}"
     for run in found.failures:
         yield f"{run.id} failed {ago(run.ended_at)}: {first_line(run.error_message)}"
 

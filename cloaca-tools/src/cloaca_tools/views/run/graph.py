@@ -33,7 +33,7 @@ class GraphNode(Shown):
     """A task: ``status`` and ``attempts`` are those of a run, else None and 0. ``rule`` is the
     trigger rule as text, None for a task that has none. ``layer`` is 0 for a task without
     dependencies, else one more than the deepest of them. Of a task that ``is_map`` the
-    ``progress`` counts its items.
+    ``progress`` counts its items. ``invokes`` is the name of its computation graph, if it has one.
     """
 
     FORM: ClassVar[str] = "task kind status attempts seconds rule layer"
@@ -47,6 +47,7 @@ class GraphNode(Shown):
     layer: int
     is_map: bool = False
     progress: Progress | None = None
+    invokes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Graph(Shown):
 
     def mermaid(self) -> str:
         """The graph as a Mermaid flowchart."""
-        boxes = [Box(node.task, node.kind, node.status) for node in self.nodes]
+        boxes = [Box(node.task, node.kind, node.status, node.invokes) for node in self.nodes]
         return flowchart(boxes, [(edge.source, edge.target) for edge in self.edges])
 
 
@@ -172,6 +173,7 @@ def _node(task: Task | RecordedTask, layer: int, state: TaskNode | None) -> Grap
         layer=layer,
         is_map=task.map is not None,
         progress=None if state is None else state.progress,
+        invokes=task.invokes,
     )
 
 

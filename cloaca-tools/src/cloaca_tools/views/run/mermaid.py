@@ -23,11 +23,14 @@ _COLOURS: Final = {
 
 
 class Box(NamedTuple):
-    """A node: its name, its kind, and its state, None for none."""
+    """A node: its name, its kind, its state and the computation graph that it invokes; None for
+    none.
+    """
 
     name: str
     kind: str
     status: str | None
+    invokes: str | None = None
 
 
 def flowchart(boxes: Sequence[Box], edges: Iterable[tuple[str, str]]) -> str:
@@ -50,6 +53,8 @@ def _node(number: str, box: Box) -> str:
 
 def _label(box: Box) -> str:
     text = _escaped(box.name)
+    if box.invokes is not None:
+        text = f"{text}<br/>invokes {_escaped(box.invokes)}"
     return text if box.status is None else f"{text}<br/>{box.status}"
 
 

@@ -73,6 +73,7 @@ class WorkflowLine(Shown):
 class TaskStatistics(Shown):
     """A task in the last runs of its workflow: how often it completed, failed and was skipped, its
     attempts, and the seconds of its completed attempts: of 50 and 95 in a hundred no more.
+    ``invokes`` is the name of its computation graph, if it has one.
     """
 
     task: str
@@ -82,6 +83,7 @@ class TaskStatistics(Shown):
     attempts: int
     p50: float | None
     p95: float | None
+    invokes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +282,7 @@ def statistics(sample: Sample) -> WorkflowStatistics:
     name, now, pause = sample.definition.namespace, sample.now, sample.pause
     latest = [_latest(view) for view in sample.runs]
     tasks = _tasks(sample, latest)
+    invoked = {task.id: task.invokes for task in sample.definition.tasks}
     rows = [view.row for view in sample.runs]
     done = [
         row for row in rows if row.status == RunStatus.COMPLETED and row.ended_at and row.started_at
@@ -296,7 +299,7 @@ def statistics(sample: Sample) -> WorkflowStatistics:
         p50=percentile(lengths, 50),
         p95=percentile(lengths, 95),
         failures=tuple([run_info(row, now) for row in sample.failures]),
-        tasks=tuple([_task(task, latest) for task in tasks]),
+        tasks=tuple([_task(task, latest, invoked.get(task)) for task in tasks]),
         grid=tuple(
             [
                 _grid_row(view.row, [of.get(task) for task in tasks], now)
@@ -359,7 +362,9 @@ def _tasks(sample: Sample, latest: Sequence[Mapping[str, AttemptRow]]) -> list[s
     return list(dict.fromkeys([*known, *[task for of in latest for task in of]]))
 
 
-def _task(task: str, latest: Sequence[Mapping[str, AttemptRow]]) -> TaskStatistics:
+def _task(
+    task: str, latest: Sequence[Mapping[str, AttemptRow]], invokes: str | None
+) -> TaskStatistics:
     rows = [of[task] for of in latest if task in of]
     counts = Counter([row.status for row in rows])
     done = [
@@ -375,6 +380,7 @@ def _task(task: str, latest: Sequence[Mapping[str, AttemptRow]]) -> TaskStatisti
         attempts=sum([row.attempt for row in rows]),
         p50=percentile(done, 50),
         p95=percentile(done, 95),
+        invokes=invokes,
     )
 
 
