@@ -53,7 +53,6 @@ SECONDS: dict[str, float] = {
     "browser/test_acts.py": 25,
     "browser/test_every_page.py": 38,
     "browser/test_gone_runner.py": 10,
-    "browser/test_keyboard.py": 27,
     "browser/test_live.py": 15,
     "browser/test_schedule_acts.py": 10,
     "conformance/test_postgres.py": 45,

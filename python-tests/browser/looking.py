@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote
 
 from playwright.sync_api import (
     Browser,
     BrowserContext,
-    CDPSession,
     ConsoleMessage,
     Error,
     Page,
@@ -25,8 +22,6 @@ LAPTOP: Final = 1280
 HEIGHTS: Final = {NARROW: 640, PHONE: 844, RAIL: 900, LAPTOP: 900}
 
 Theme: TypeAlias = Literal["light", "dark"]
-
-_AXE = Path(__file__).with_name("axe.min.js")
 
 _REFUSED = """
 document.addEventListener("securitypolicyviolation", (event) =>
@@ -240,38 +235,3 @@ _CUT_OFF = """() => {
   }).slice(0, 5).map((each) =>
     `${each.tagName.toLowerCase()} ${each.textContent.trim().slice(0, 40)}`);
 }"""
-
-
-def barriers(page: Page, *, dark: bool = True, contrast: bool = True) -> list[str]:
-    """What axe-core finds that keeps a visitor from reading or using the page, as it is and, unless
-    not ``dark``, in the dark theme.
-
-    The debugger gives it to the page: the page's policy would refuse it. The theme changes colours
-    alone, so in the second one only contrast is asked for. Contrast takes most of the time:
-    without ``contrast`` for a width that has no colours of its own.
-    """
-    page.emulate_media(color_scheme="light")
-    session = page.context.new_cdp_session(page)
-    if not page.evaluate("'axe' in window"):
-        session.send("Runtime.evaluate", {"expression": _AXE.read_text(encoding="utf-8")})
-    found = _asked(session, "{}" if contrast else _BUT_CONTRAST)
-    if dark:
-        page.emulate_media(color_scheme="dark")
-        found += _asked(session, '{runOnly: ["color-contrast"]}')
-    session.detach()
-    return found
-
-
-def _asked(session: CDPSession, options: str) -> list[str]:
-    """The violations, each with its element."""
-    question = {"expression": _RUN % options, "awaitPromise": True, "returnByValue": True}
-    found: list[str] = json.loads(session.send("Runtime.evaluate", question)["result"]["value"])
-    return found
-
-
-_BUT_CONTRAST = '{rules: {"color-contrast": {enabled: false}}}'
-_RUN = """
-axe.run(document, {resultTypes: ["violations"], ...%s}).then(({violations}) => JSON.stringify(
-  violations.flatMap((each) => each.nodes.slice(0, 3).map((node) =>
-    `${each.id}: ${node.target} ${node.failureSummary.split("\\n").slice(1).join(" ")}`))))
-"""

@@ -11,10 +11,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from browser.looking import NARROW, PHONE, RAIL, Look, barriers, cut_off, overflow, resize, settle
+from browser.barriers import barriers
+from browser.looking import NARROW, PHONE, RAIL, Look, cut_off, overflow, resize, settle
 from browser.places import PLACES, Place, without_place
 from browser.serving import Served
 from browser.shop import Shop
+from browser.tabbing import tab_round
 
 EACH_PLACE = pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
 
@@ -34,13 +36,19 @@ def test_it_opens_without_a_fault_or_a_barrier_and_fits(
     assert overflow(page) == []
     assert cut_off(page) == []
     assert barriers(page) == []
+    assert tab_round(page) == ([], set())
     for width in RAIL, PHONE, NARROW:
         resize(page, width)
         settle(page)
         assert overflow(page) == []
         assert cut_off(page) == []
-        if width != NARROW:
-            assert barriers(page, dark=width == PHONE, contrast=width == PHONE) == []
+        if width == PHONE:
+            assert barriers(page) == []
+
+
+def test_where_the_side_is_a_rail_its_icons_have_names(look: Look) -> None:
+    """It is the same on every page."""
+    assert barriers(look.show("/", width=RAIL)) == []
 
 
 def test_what_a_phone_has_no_tab_for_opens_above_the_last_one(look: Look) -> None:

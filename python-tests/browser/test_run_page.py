@@ -10,17 +10,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import cloaca
-from browser.looking import (
-    PHONE,
-    RAIL,
-    Look,
-    Visit,
-    barriers,
-    cut_off,
-    overflow,
-    resize,
-    settle,
-)
+from browser.barriers import barriers
+from browser.looking import PHONE, RAIL, Look, Visit, cut_off, overflow, resize, settle
 from browser.shop import Shop
 
 VIEWS = pytest.mark.parametrize("view", ["timeline", "table"])
@@ -246,7 +237,7 @@ def test_a_large_run_opens_at_its_fault_and_fits(
         settle(page)
         assert overflow(page) == []
         assert cut_off(page) == []
-        assert barriers(page, dark=width == PHONE) == []
+    assert barriers(page) == []
 
 
 def test_tasks_are_found_as_one_types_and_filtered_by_state(
