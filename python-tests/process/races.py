@@ -1,5 +1,5 @@
 """A program whose threads stand still, as a seed chooses, at lines that touch what another thread
-reads: for ``test_thread_races.py``. Where each meeting of two threads is provoked one by one: ``meetings.py``.
+reads: for ``test_thread_races.py``. ``meetings.py`` provokes each meeting of two threads by itself.
 
 ``python -m process.races URL SEED`` has two runners in one process, runs everything that makes
 bodies and callers meet the engine's loop, and prints what was lost or done twice, and where threads

@@ -517,6 +517,19 @@ class GraphRunError(CloacaError, ValueError):
         self.node = node
 
 
+class MergeError(CloacaError, ValueError):
+    """Branches wrote values that the rule of their key cannot merge.
+
+    ``task_id`` is the task at which they meet; ``key`` and ``rule`` are those of ``builder.merge``.
+    """
+
+    def __init__(self, message: str, *, task_id: str, key: str, rule: str) -> None:
+        super().__init__(message)
+        self.task_id = task_id
+        self.key = key
+        self.rule = rule
+
+
 class MapError(CloacaError, ValueError):
     """The data of a map cannot be its items, or is not that of its first start in this round.
 

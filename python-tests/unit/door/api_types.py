@@ -66,6 +66,9 @@ def what_annotations_may_say() -> None:
     exhausted: cloaca.ExhaustedPolicyName = "pause"
     cloaca.WorkflowBuilder("w").exhausted_policy(exhausted)
     cloaca.WorkflowBuilder("w").exhausted_policy("stop")  # type: ignore[arg-type]
+    merging: cloaca.MergeRuleName = "sum"
+    cloaca.WorkflowBuilder("w").merge("total", merging).merge("found", "append")
+    cloaca.WorkflowBuilder("w").merge("total", "add")  # type: ignore[arg-type]
     cloaca.DefaultRunnerConfig(default_trigger_rule=rule)
 
 

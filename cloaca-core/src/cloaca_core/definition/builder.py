@@ -25,7 +25,12 @@ from cloaca_core.errors import DefinitionError, DefinitionTypeError, WorkflowVal
 from cloaca_core.values.arguments import one_of, text, wrong_type
 from cloaca_core.values.namespace import SEPARATOR, check_name
 from cloaca_core.values.node import Node, Reference, is_reference
-from cloaca_core.values.option_names import ExhaustedPolicyName, VersionPolicyName
+from cloaca_core.values.option_names import (
+    ExhaustedPolicyName,
+    MergeRuleName,
+    VersionPolicyName,
+)
+from cloaca_core.values.payloads.json_values import normalise_key
 from cloaca_core.values.queue_names import checked_queue
 from cloaca_core.values.times.retention import Retention, read_retention
 from cloaca_core.values.times.time_limits import TimeLimit, read_time_limit
@@ -45,6 +50,14 @@ if TYPE_CHECKING:
 _VERSION_POLICIES: Final[dict[str, VersionPolicyName]] = {"continue": "continue", "fail": "fail"}
 
 _EXHAUSTED_POLICIES: Final[dict[str, ExhaustedPolicyName]] = {"fail": "fail", "pause": "pause"}
+
+_MERGE_RULES: Final[dict[str, MergeRuleName]] = {
+    "append": "append",
+    "last": "last",
+    "sum": "sum",
+    "min": "min",
+    "max": "max",
+}
 
 _Place: TypeAlias = "tuple[int, asyncio.Task[object] | None]"
 """Where code runs: its thread, and its asyncio task if it has one."""
@@ -86,6 +99,7 @@ class WorkflowBuilder:
         self._queue: str | None = None
         self._limits: tuple[LimitUse, ...] = ()
         self._input: Input | None = None
+        self._merges: dict[str, MergeRuleName] = {}
         self._result: Workflow | None = None
         self._outer: Collector | None = None
         self._opened_in: _Place | None = None
@@ -187,6 +201,18 @@ class WorkflowBuilder:
         self._limits = limit_uses("limits", (*self._limits, *limits))
         return self
 
+    def merge(self, key: str, rule: MergeRuleName) -> Self:
+        """Say how the values of ``key`` are merged where branches that changed it meet, in place of
+        the usual rules. "sum" adds what each branch added to the number that it found, "append"
+        does so for the items of lists, "min" and "max" take the least or greatest number, and
+        "last" the value of the dependency that is declared last. Other values let the task fail at
+        which they meet, with ``MergeError``. May be called once for each key.
+        """
+        if text("key", key) in self._merges:
+            raise DefinitionError(f"key {key!r} is merged by {self._merges[key]} already")
+        self._merges[normalise_key(key)] = one_of("rule", rule, _MERGE_RULES)
+        return self
+
     def add_task(self, task: Reference) -> Self:
         """Add a task of the registered workflow of this name to this block.
 
@@ -261,6 +287,7 @@ class WorkflowBuilder:
                 queue=self._queue,
                 limits=self._limits,
                 input_type=self._input,
+                merges=self._merges,
             )
         except WorkflowValidationError as error:
             raise WorkflowValidationError(

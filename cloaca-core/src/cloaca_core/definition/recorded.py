@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.waits.kinds import NodeWait
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.values.definition_rows import DefinitionRow
-    from cloaca_core.values.option_names import ExhaustedPolicyName
+    from cloaca_core.values.option_names import ExhaustedPolicyName, MergeRuleName
 
 RetriedErrors: TypeAlias = Literal["never", "transient", "all", "pattern", "classes", "function"]
 """How a policy chooses the errors that it retries; the last two choose by code."""
@@ -97,6 +97,7 @@ class RecordedWorkflow:
     queue: str | None = None
     limits: tuple[LimitUse, ...] = ()
     input_schema: dict[str, JsonValue] | None = None
+    merges: Mapping[str, MergeRuleName] = field(default_factory=lambda: MappingProxyType({}))
     recorded_at: int = field(default=0, compare=False)
     begins_in: str = field(init=False, compare=False)
     queues: tuple[str, ...] = field(init=False, compare=False)
@@ -131,6 +132,7 @@ class RecordedWorkflow:
             queue=read.get("queue"),
             limits=_limits(read),
             input_schema=read.get("input"),
+            merges=MappingProxyType(read.get("merges", {})),
             recorded_at=row.recorded_at,
         )
 
@@ -153,6 +155,8 @@ def content(workflow: Workflow) -> str:
         written["limits"] = _written_limits(workflow.limits)
     if workflow.input is not None:
         written["input"] = workflow.input.schema
+    if workflow.merges:
+        written["merges"] = dict(workflow.merges)
     return encode(written)
 
 

@@ -23,7 +23,11 @@ from cloaca_core.definition.task import Task
 from cloaca_core.errors import TaskNotFoundError, WorkflowValidationError
 from cloaca_core.values.arguments import nearest_name, text
 from cloaca_core.values.namespace import SEPARATOR
-from cloaca_core.values.option_names import ExhaustedPolicyName, VersionPolicyName
+from cloaca_core.values.option_names import (
+    ExhaustedPolicyName,
+    MergeRuleName,
+    VersionPolicyName,
+)
 from cloaca_core.values.payloads.json_values import JsonValue, encode
 from cloaca_core.values.times.no_limit import NoLimit
 from cloaca_core.values.times.retention import Retention
@@ -58,6 +62,7 @@ class Workflow:
         queue: str | None = None,
         limits: Sequence[LimitUse] = (),
         input_type: Input | None = None,
+        merges: Mapping[str, MergeRuleName] | None = None,
     ) -> None:
         self._namespace = namespace
         self._name = name
@@ -80,6 +85,8 @@ class Workflow:
         """The limits of its runs, in the order of their names; its tasks have their own."""
         self.defined_limits: Final[Mapping[str, Limit]] = _defined_limits(namespace, tasks, limits)
         """The limits that it defines by using them, by their names."""
+        self.merges: Final[Mapping[str, MergeRuleName]] = MappingProxyType(dict(merges or {}))
+        """The rules by which keys are merged that several branches have changed."""
         self.begins_in: Final[str] = first_queue(self, None)
         """The queue in which its runs begin, where their submission asks for none."""
         self.queues: Final[tuple[str, ...]] = named_queues(self)
@@ -105,6 +112,8 @@ class Workflow:
             definition.append({"limits": self.limits})
         if self.input is not None:
             definition.append({"input": self.input.text})
+        if self.merges:
+            definition.append({"merges": dict(self.merges)})
         return fingerprint(definition)
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ task is ready and when it has ended. Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from cloaca_core.run.graph import Node, NodeGraph
 from cloaca_core.run.items.units import TASK
@@ -14,10 +15,14 @@ from cloaca_core.run.merge import UNTOUCHED, Change, Flow, changed, merged, view
 from cloaca_core.run.replacements import Keys, Replacements
 from cloaca_core.values.payloads.json_values import JsonValue
 
+if TYPE_CHECKING:
+    from cloaca_core.run.ruled_keys import RuledKeys, Unmerged
+
 
 class Contexts:
     """``replacements`` is the number of replacements of keys so far. ``patches`` are written just
-    before the tasks of these indices.
+    before the tasks of these indices. ``rules`` has the keys that the workflow merges by rule; None
+    without any.
     """
 
     __slots__ = (
@@ -31,6 +36,7 @@ class Contexts:
         "_viewed",
         "input",
         "replacements",
+        "rules",
     )
 
     def __init__(
@@ -45,6 +51,7 @@ class Contexts:
         self._given: dict[int, Flow] = {}
         self._out: dict[int, Flow] = {}
         self._patches = patches or {}
+        self.rules: RuledKeys | None = _ruled_keys(graph, run_input) if graph.merges else None
         self._replaced: Replacements | None = None
         self.replacements: int = 0
         self._merged: tuple[tuple[int, ...], Flow] = ((), UNTOUCHED)
@@ -63,6 +70,8 @@ class Contexts:
             if self._replaced is None:
                 self._replaced = Replacements(self._graph.ancestors)
             self._replaced.add(keys)
+            if self.rules is not None:
+                self.rules.note(len(self._graph.tasks) + self.replacements, Change(keys, ()))
             self.replacements += 1
 
     def enter(self, task: int, replacements: int | None = None) -> None:
@@ -82,6 +91,8 @@ class Contexts:
             flow = self._replaced.start(task, seen, flow)
         if (patch := self._patches.get(task)) is not None:
             flow = changed(flow, patch, task)
+            if self.rules is not None:
+                self.rules.note(task, patch)
         self._given[task] = flow
 
     def leave(self, task: int, change: Change | None) -> None:
@@ -90,6 +101,8 @@ class Contexts:
         if change is not None:
             self._any_completed = True
             flow = changed(flow, change, task)
+            if self.rules is not None:
+                self.rules.note(task, change)
         self._out[task] = flow
 
     # -- questions ---------------------------------------------------------------------------
@@ -102,8 +115,25 @@ class Contexts:
         if flow is UNTOUCHED:
             return self.input
         if self._viewed is None or self._viewed[0] is not flow:
-            self._viewed = (flow, view(self.input, flow))
+            data = view(self.input, flow) if self.rules is None else self._ruled(flow)
+            self._viewed = (flow, data)
         return self._viewed[1]
+
+    def unmerged(self, task: int) -> Unmerged | None:
+        """The first key whose values meet at a task, which has entered, and that its rule cannot
+        merge.
+        """
+        if self.rules is None:
+            return None
+        before = [self._out[dependency] for dependency in self._graph.dependencies[task]]
+        return self.rules.met(self._given[task], before, self._ancestors)
+
+    def unmerged_at_end(self) -> Unmerged | None:
+        """The same for the values that meet at the end of the run."""
+        ends = [self._out[leaf] for leaf in self._graph.leaves if leaf in self._out]
+        if self.rules is None or not ends:
+            return None
+        return self.rules.met(merged(ends, self._ancestors), ends, self._ancestors)
 
     def seen_by(self, task: int) -> int:
         """The number of replacements of keys that the task has seen, or sees when it starts."""
@@ -125,13 +155,26 @@ class Contexts:
         if not self._any_completed:
             return self.input
         ends = [self._out[leaf] for leaf in self._graph.leaves if leaf in self._out]
-        if len(ends) == 1:
-            return view(self.input, ends[0])
         if not ends:
             return self.input
-        return view(self.input, merged(ends, self._ancestors))
+        flow = ends[0] if len(ends) == 1 else merged(ends, self._ancestors)
+        return view(self.input, flow) if self.rules is None else self._ruled(flow)
+
+    def _ruled(self, flow: Flow) -> dict[str, JsonValue]:
+        """The data of a flow, its keys merged by the rules of the workflow, if it has any."""
+        data = view(self.input, flow)
+        if self.rules is not None and (ruled := self.rules.values(flow, self._ancestors)):
+            data.update(ruled)  # the data are new: tasks wrote these keys
+        return data
 
     @property
     def _ancestors(self) -> Sequence[int]:
         """The ancestors of each writer."""
         return self._graph.ancestors if self._replaced is None else self._replaced.ancestors
+
+
+def _ruled_keys(graph: NodeGraph[Node], run_input: Mapping[str, JsonValue]) -> RuledKeys:
+    # Imported here: few workflows have rules, and each module is time to the first result.
+    from cloaca_core.run.ruled_keys import RuledKeys
+
+    return RuledKeys(graph, run_input)

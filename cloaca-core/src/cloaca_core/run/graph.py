@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from cloaca_core.definition.limits.limit import LimitUse
     from cloaca_core.definition.task import Task
     from cloaca_core.values.definition_rows import WhenEndedRow
+    from cloaca_core.values.option_names import MergeRuleName
     from cloaca_core.values.times.time_limits import TimeLimit
 
 
@@ -33,6 +36,10 @@ class Definition(Protocol[NodeT_co]):
     def tasks(self) -> tuple[NodeT_co, ...]:
         """Its tasks, in definition order."""
 
+    @property
+    def merges(self) -> Mapping[str, MergeRuleName]:
+        """The rules by which keys are merged."""
+
 
 class NodeGraph(NamedTuple, Generic[NodeT_co]):
     """The tasks in definition order and, per task index, its neighbours.
@@ -43,7 +50,7 @@ class NodeGraph(NamedTuple, Generic[NodeT_co]):
     the run instead of failing. ``queue`` is the queue of tasks that name none, None for the usual
     one; ``has_queues`` says whether a task names one, ``has_child_nodes`` whether one is a node
     that starts a child run. ``limits`` are those of its runs, ``has_limits`` says whether there are
-    any, or a task has some.
+    any, or a task has some. ``merges`` are the rules by which keys are merged.
     """
 
     tasks: tuple[NodeT_co, ...]
@@ -60,6 +67,7 @@ class NodeGraph(NamedTuple, Generic[NodeT_co]):
     has_child_nodes: bool = False
     limits: tuple[LimitUse, ...] = ()
     has_limits: bool = False
+    merges: Mapping[str, MergeRuleName] = MappingProxyType({})
 
 
 PlanGraph: TypeAlias = NodeGraph["Task"]
@@ -82,6 +90,7 @@ def plan_graph(workflow: Definition[NodeT_co]) -> NodeGraph[NodeT_co]:
         dependents=tuple(tuple(each) for each in dependents),
         ancestors=_ancestor_masks(dependencies, dependents),
         leaves=tuple(position for position, each in enumerate(dependents) if not each),
+        merges=workflow.merges,
     )
 
 

@@ -15,20 +15,20 @@ from typing import Final, NamedTuple, TypeAlias
 from cloaca_core.values.payloads.json_values import JsonValue, encode, same_value
 
 
-class _Removed:
+class Removed:
     """The mark of a removal, which is a write too."""
 
     __slots__ = ()
 
 
-REMOVED: Final = _Removed()
+REMOVED: Final = Removed()
 
 
 class Write(NamedTuple):
     """One last write of a key. ``writer`` is the index of a task, or of a replacement."""
 
     writer: int
-    value: JsonValue | _Removed
+    value: JsonValue | Removed
 
 
 Writes: TypeAlias = Mapping[str, tuple[Write, ...]]
@@ -159,15 +159,15 @@ def view(run_input: dict[str, JsonValue], flow: Flow) -> dict[str, JsonValue]:
         return run_input
     data = dict(run_input)
     for key, writes in flow.writes().items():
-        values = [w.value for w in writes if not isinstance(w.value, _Removed)]
+        values = [w.value for w in writes if not isinstance(w.value, Removed)]
         if values:
-            data[key] = values[0] if len(values) == 1 else _combined(values)
+            data[key] = values[0] if len(values) == 1 else combined(values)
         else:
             data.pop(key, None)
     return data
 
 
-def _combined(values: list[JsonValue]) -> JsonValue:
+def combined(values: list[JsonValue]) -> JsonValue:
     """The combination of unrelated writes, earlier declared first."""
     latest = values[-1]
     if isinstance(latest, list):
@@ -194,10 +194,10 @@ def _union(arrays: Iterable[JsonValue]) -> JsonValue:
     result = list(distinct[0])
     if len(distinct) == 1:
         return result
-    seen = {_hashable(item) for item in result}
+    seen = {hashable(item) for item in result}
     for array in distinct[1:]:
         for item in array:
-            form = _hashable(item)
+            form = hashable(item)
             if form not in seen:
                 seen.add(form)
                 result.append(item)
@@ -210,15 +210,15 @@ def _merged_objects(objects: Iterable[JsonValue]) -> JsonValue:
         assert isinstance(each, dict)
         for key, value in each.items():
             gathered.setdefault(key, []).append(value)
-    return {k: found[0] if len(found) == 1 else _combined(found) for k, found in gathered.items()}
+    return {k: found[0] if len(found) == 1 else combined(found) for k, found in gathered.items()}
 
 
-def _hashable(value: JsonValue) -> object:
+def hashable(value: JsonValue) -> object:
     """A form that is equal for equal JSON: numbers by value, but true is not 1."""
     if isinstance(value, bool):
         return (bool, value)
     if isinstance(value, list):
-        return (list, tuple(_hashable(item) for item in value))
+        return (list, tuple(hashable(item) for item in value))
     if isinstance(value, dict):
-        return (dict, frozenset((key, _hashable(item)) for key, item in value.items()))
+        return (dict, frozenset((key, hashable(item)) for key, item in value.items()))
     return value

@@ -35,6 +35,9 @@ VersionPolicyName: TypeAlias = Literal["continue", "fail"]
 ExhaustedPolicyName: TypeAlias = Literal["fail", "pause"]
 """How a task ends that has used up its attempts: `exhausted_policy` of `WorkflowBuilder`."""
 
+MergeRuleName: TypeAlias = Literal["append", "last", "sum", "min", "max"]
+"""How a key is merged that several branches changed: `merge` of `WorkflowBuilder`."""
+
 RejectPolicyName: TypeAlias = Literal["skip", "fail"]
 """What the choice "reject" leads to: `reject_policy` of `approval`."""
 

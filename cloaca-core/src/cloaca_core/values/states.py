@@ -69,6 +69,7 @@ class ReasonCode(StrEnum):
     MAP = "map"
     LIMIT_KEY = "limit_key"
     INPUT = "input"
+    MERGE = "merge"
 
 
 LOST: Final = (ReasonCode.WORKER_LOST, ReasonCode.POOL_BROKE)

@@ -68,6 +68,12 @@ def test_those_of_exhausted_tasks() -> None:
     assert accepted(refused.value) == set(get_args(names.ExhaustedPolicyName))
 
 
+def test_those_of_merging() -> None:
+    with pytest.raises(DefinitionError) as refused:
+        WorkflowBuilder("w").merge("k", "zz")  # type: ignore[arg-type] # the point
+    assert accepted(refused.value) == set(get_args(names.MergeRuleName))
+
+
 def test_those_of_a_rejection() -> None:
     with pytest.raises(DefinitionError) as refused:
         approval("ok", "Pay?", reject_policy="zz")  # type: ignore[arg-type] # the point

@@ -111,6 +111,8 @@ class Launcher:
         is_closed = run.recovered or self._attempts.closed or self._attempts.draining
         own = run.graph.tasks[task & TASK]
         has_body = own.wait is None and (own.map is None or task > TASK)
+        if run.graph.merges and task <= TASK and (met := run.plan.contexts.unmerged(task)):
+            return partial(self._facts.cannot_merge, run, task, resume, met)
         is_plain = resume is FRESH and has_body and run.route is None and not own.limits
         if is_plain and not is_closed:
             return None

@@ -22,10 +22,10 @@ from cloaca_core.engine.execute.outcome import (
 )
 from cloaca_core.engine.orchestrate.control import Control
 from cloaca_core.engine.orchestrate.record_outcomes import RecordOutcomes
-from cloaca_core.engine.orchestrate.run_records import final_context
+from cloaca_core.engine.orchestrate.run_records import final_context, merged_end
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.engine.record.watcher_reports import report_adoption
-from cloaca_core.errors import InputError, RecoveryLimitError
+from cloaca_core.errors import InputError, MergeError, RecoveryLimitError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.items.units import TASK
 from cloaca_core.run.life import State
@@ -35,7 +35,7 @@ from cloaca_core.run.restore import Resume, anew, resumption
 from cloaca_core.run.rows import Exhausted
 from cloaca_core.values.events import RUN_PAUSED, RUN_STARTED, TASK_COMPLETED, TASK_FAILED
 from cloaca_core.values.namespace import SEPARATOR
-from cloaca_core.values.states import ReasonCode
+from cloaca_core.values.states import ReasonCode, RunStatus
 from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.rows import AttemptRow
+    from cloaca_core.run.ruled_keys import Unmerged
     from cloaca_core.values.times.clock import Clock
 
 log = SafeLogger("cloaca.engine")
@@ -273,6 +274,8 @@ class Orchestrator:
         """The run is over. ``attempts`` are its last rows."""
         try:
             context = final_context(run)
+            if run.graph.merges and over.status is RunStatus.COMPLETED:
+                over = merged_end(run, over)
         except Exception as error:
             log.exception("run %s cannot end as planned", run.id, extra={"run_id": run.id})
             self.control.departures.end_broken(run, error)
@@ -283,6 +286,14 @@ class Orchestrator:
     def decide_again(self, run: ActiveRun, tasks: Sequence[int]) -> None:
         """Keys were replaced since these tasks became ready: decide again whether they start."""
         self.follow(run, run.plan.again(tasks), [])
+
+    def cannot_merge(self, run: ActiveRun, task: int, resume: Resume, met: Unmerged) -> None:
+        """Branches have met at a task with values that a rule of the workflow cannot merge."""
+        name = run.graph.tasks[task].id
+        error = MergeError(met.text, task_id=name, key=met.key, rule=met.rule)
+        failure = raised(error, again=False)
+        row = attempt_rows.failed_unstarted(run, task, resume, failure, self._clock.wall())
+        self.fail(run, task, row, str(failure))
 
     def killed_too_often(self, run: ActiveRun, task: int, resume: Resume, blamed: int) -> None:
         """Too many processes have died in this attempt to start it again. ``blamed`` is the number

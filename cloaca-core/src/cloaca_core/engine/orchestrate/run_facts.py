@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cloaca_core.run.planner import RunOver
     from cloaca_core.run.restore import Resume
     from cloaca_core.run.rows import AttemptRow
+    from cloaca_core.run.ruled_keys import Unmerged
 
 Ts = TypeVarTuple("Ts")
 
@@ -45,6 +46,9 @@ class RunFacts(Protocol):
 
     def decide_again(self, run: ActiveRun, tasks: Sequence[int]) -> None:
         """Keys were replaced since these tasks became ready: decide again whether they start."""
+
+    def cannot_merge(self, run: ActiveRun, task: int, resume: Resume, met: Unmerged) -> None:
+        """Branches have met at a task with values that a rule of the workflow cannot merge."""
 
     def killed_too_often(self, run: ActiveRun, task: int, resume: Resume, blamed: int) -> None:
         """Too many processes have died in this attempt to start it again. ``blamed`` is the number

@@ -192,3 +192,13 @@ def final_context(run: ActiveRun) -> str | None:
     contexts = run.plan.contexts
     final = contexts.final()
     return None if final is contexts.input and not run.has_defaults else encode(final)
+
+
+def merged_end(run: ActiveRun, over: RunOver) -> RunOver:
+    """The end of a run that has completed, or that it failed: a rule of its workflow cannot merge
+    the contexts of its last tasks.
+    """
+    met = run.plan.contexts.unmerged_at_end()
+    if met is None:
+        return over
+    return RunOver(RunStatus.FAILED, Reason(ReasonCode.MERGE, f"final context: {met.text}"))

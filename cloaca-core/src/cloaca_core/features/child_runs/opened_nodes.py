@@ -127,6 +127,8 @@ class OpenedNodes:
         own = run.graph.tasks[task]
         if not isinstance(own.wait, Child) or own.map is not None or task in run.resume:
             return None
+        if run.graph.merges and run.plan.contexts.unmerged(task):
+            return None
         replacements = run.plan.contexts.replacements
         try:
             made = self._nodes.first_child(run, task, own.wait, replacements)
