@@ -1,7 +1,7 @@
-"""Runs one body and returns its outcome.
+"""One attempt: runs its body and keeps its outcome.
 
-Sync and async bodies are called differently; their results and errors are judged in one place. This
-module decides nothing about retries and knows no store.
+Sync and async bodies are called differently; ``returned`` judges their results, ``outcome`` their
+errors. This module decides nothing about retries and knows no store.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
@@ -22,23 +22,13 @@ from cloaca_core.definition.handles.task_handle import TaskHandle
 from cloaca_core.engine.execute.body_log import CURRENT_LOG
 from cloaca_core.engine.execute.current_work import CURRENT_WORK
 from cloaca_core.engine.execute.forked import OneProcess, end_process
-from cloaca_core.engine.execute.item_calls import item_arguments, item_change
-from cloaca_core.engine.execute.outcome import (
-    CutOff,
-    Outcome,
-    Raised,
-    Succeeded,
-    Suspended,
-    judged,
-    raised,
-    swallowed_signal,
-)
-from cloaca_core.engine.execute.returned import change_of, refuse_large
+from cloaca_core.engine.execute.item_calls import item_arguments
+from cloaca_core.engine.execute.outcome import CutOff, Outcome, left, outcome_of, raised
+from cloaca_core.engine.execute.returned import returned
 from cloaca_core.engine.execute.work import ENGINE_PROCESS, Work
 from cloaca_core.engine.runtime import failpoints
-from cloaca_core.errors import BodyCancelled, ContextValueError
+from cloaca_core.errors import BodyCancelled
 from cloaca_core.logs import SafeLogger
-from cloaca_core.run.merge import UNCHANGED, UNCHANGED_JSON, Change
 from cloaca_core.run.rows import THE_TASK
 from cloaca_core.values.events import TASK_STARTED
 from cloaca_core.values.namespace import SEPARATOR
@@ -58,9 +48,6 @@ if TYPE_CHECKING:
 
 
 log = SafeLogger("cloaca.engine")
-
-MOST_BYTES: Final = 4
-"""The most bytes of a character."""
 
 _COUNTING = threading.Lock()
 """Held while calls of a body are counted, as a body may have several threads."""
@@ -375,13 +362,13 @@ def _call(attempt: Attempt) -> Outcome:
         if forks != THIS_PROCESS.forks:
             end_process(error)
         if attempt.is_suspending:
-            return _left(attempt, error)
+            return left(attempt, error)
         if attempt.cancelled and isinstance(error, BodyCancelled):
             return CutOff()
         return outcome_of(attempt, error)
     if forks != THIS_PROCESS.forks:
         end_process()
-    return _returned(attempt, value)
+    return returned(attempt, value)
 
 
 async def _await(attempt: Attempt) -> Outcome:
@@ -398,61 +385,6 @@ async def _await(attempt: Attempt) -> Outcome:
         if attempt.cancelled and isinstance(error, asyncio.CancelledError | BodyCancelled):
             return CutOff()
         if attempt.is_suspending:
-            return _left(attempt, error)
+            return left(attempt, error)
         return outcome_of(attempt, error)
-    return _returned(attempt, value)
-
-
-def _left(attempt: Attempt, error: BaseException | None) -> Outcome:
-    """The outcome of a body that was asked to suspend: it must not have caught the signal."""
-    swallowed = swallowed_signal(error)
-    return Suspended() if swallowed is None else outcome_of(attempt, swallowed)
-
-
-def outcome_of(attempt: Attempt, error: BaseException, *, skip_frames: int = 1) -> Raised:
-    """The outcome that the task's retry policy gives to this error. The traceback of a body begins
-    with one frame of the engine.
-    """
-    return judged(
-        attempt.task.retry,
-        attempt.counted,
-        error,
-        who=attempt,
-        ids=attempt.log_ids(),
-        redact=attempt.redact,
-        skip_frames=skip_frames,
-    )
-
-
-def _returned(attempt: Attempt, value: object) -> Outcome:
-    if attempt.is_suspending:
-        return _left(attempt, None)
-    try:
-        if attempt.item is not None:
-            return succeeded_item(attempt, item_change(attempt.task.id, attempt.item, value))
-        change = change_of(attempt.task.id, attempt.given, attempt.context, value)
-        text = UNCHANGED_JSON if change is UNCHANGED else change.to_json()
-        if attempt.owner.size_bound + MOST_BYTES * len(text) > attempt.tools.max_bytes:
-            check_size(attempt, change, text)
-    except BaseException as error:  # noqa: BLE001 - a mapping of the user's may raise anything
-        return outcome_of(attempt, error)
-    return Succeeded(change, text)
-
-
-def succeeded_item(attempt: Attempt, change: Change) -> Succeeded:
-    """The outcome of an item with this result, if that is not too large."""
-    text, most = change.to_json(), attempt.tools.max_bytes
-    if len(text) * MOST_BYTES > most and (size := len(text.encode())) > most:
-        raise ContextValueError(
-            f"{attempt.name} returned {size} bytes of JSON; max_context_bytes is {most}"
-        )
-    return Succeeded(change, text)
-
-
-def check_size(attempt: Attempt, change: Change, text: str) -> None:
-    """Refuse a change if the context after it is too large. The exact size is computed only if it
-    may be.
-    """
-    most = attempt.tools.max_bytes
-    if attempt.owner.size_bound + len(text.encode()) > most:
-        refuse_large(attempt.task.id, attempt.given, change, most)
+    return returned(attempt, value)

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cloaca_core.definition.callables import is_async_callable
-from cloaca_core.engine.execute.attempt import AttemptWork, begin_here, outcome_of
+from cloaca_core.engine.execute.attempt import AttemptWork, begin_here
 from cloaca_core.engine.execute.forked import OneProcess
+from cloaca_core.engine.execute.outcome import outcome_of
 from cloaca_core.engine.execute.work import LEAST_CHECK
 from cloaca_core.engine.runtime.deadlines import Deadlines
 from cloaca_core.logs import SafeLogger

@@ -1,4 +1,4 @@
-"""The outcomes of an attempt, as values."""
+"""The outcomes of an attempt, as values, and which of them an error is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from cloaca_core.definition.retries.policy import RetryPolicy
 from cloaca_core.definition.retries.retry_after import RetryAfter
@@ -16,6 +16,9 @@ from cloaca_core.logs import SafeLogger
 from cloaca_core.run.merge import Change
 from cloaca_core.values.payloads.redaction import Redact, unchanged
 from cloaca_core.values.text import storable_text
+
+if TYPE_CHECKING:
+    from cloaca_core.definition.task import Task
 
 log = SafeLogger("cloaca.engine")
 
@@ -63,6 +66,18 @@ class Suspended:
     """The body has ended in a wait because it was asked to. It runs again from its top, and comes
     to the same wait.
     """
+
+
+class Judged(Protocol):
+    """The attempt of a body whose error is judged, as far as that matters."""
+
+    @property
+    def task(self) -> Task: ...
+    @property
+    def counted(self) -> int: ...
+    @property
+    def redact(self) -> Redact: ...
+    def log_ids(self) -> dict[str, object]: ...
 
 
 Outcome: TypeAlias = Succeeded | Raised | CutOff | Suspended
@@ -177,3 +192,24 @@ def _asked(
         after=asked.seconds if again else None,
         counts=asked.count,
     )
+
+
+def outcome_of(attempt: Judged, error: BaseException, *, skip_frames: int = 1) -> Raised:
+    """The outcome that the task's retry policy gives to this error. The traceback of a body begins
+    with one frame of the engine.
+    """
+    return judged(
+        attempt.task.retry,
+        attempt.counted,
+        error,
+        who=attempt,
+        ids=attempt.log_ids(),
+        redact=attempt.redact,
+        skip_frames=skip_frames,
+    )
+
+
+def left(attempt: Judged, error: BaseException | None) -> Outcome:
+    """The outcome of a body that was asked to suspend: it must not have caught the signal."""
+    swallowed = swallowed_signal(error)
+    return Suspended() if swallowed is None else outcome_of(attempt, swallowed)

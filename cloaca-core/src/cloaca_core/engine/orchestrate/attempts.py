@@ -12,13 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.definition.context import Context
-from cloaca_core.engine.execute.attempt import Attempt, AttemptWork, outcome_of
+from cloaca_core.engine.execute.attempt import Attempt, AttemptWork
 from cloaca_core.engine.execute.callbacks import Callback, FollowUps, Judgement
 from cloaca_core.engine.execute.outcome import (
     CutOff,
     Outcome,
     Succeeded,
     Suspended,
+    outcome_of,
     raised,
 )
 from cloaca_core.engine.execute.work import ENGINE_PROCESS, LEAST_CHECK, Stage, Work

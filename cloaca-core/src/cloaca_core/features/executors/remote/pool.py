@@ -12,8 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.engine.execute.attempt import check_size, outcome_of, succeeded_item
-from cloaca_core.engine.execute.outcome import CutOff, Outcome, Raised, Succeeded, raised
+from cloaca_core.engine.execute.outcome import (
+    CutOff,
+    Outcome,
+    Raised,
+    Succeeded,
+    outcome_of,
+    raised,
+)
+from cloaca_core.engine.execute.returned import check_size, succeeded_item
 from cloaca_core.engine.execute.work import ENGINE_PROCESS
 from cloaca_core.errors import (
     BodyCancelled,
