@@ -8,9 +8,12 @@ import asyncio
 import gc
 import itertools
 import logging
-from collections.abc import Coroutine, Mapping
+from collections import Counter
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 from model.faults import Calls, Site
@@ -18,14 +21,18 @@ from model.virtual_engine import Program, World, world
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
+from cloaca_core.definition.limits.limit import Limit
 from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.submission import StartOptions
 from cloaca_core.definition.task import task
 from cloaca_core.definition.triggers.result import TriggerResult
 from cloaca_core.engine.calls.user_code import calling_work
 from cloaca_core.engine.order import Order
+from cloaca_core.engine.runtime.supervisor import SupervisedLoop
 from cloaca_core.errors import CloacaError
 from cloaca_core.store.messages import NewMessage
+from cloaca_core.values.times.backoff import Backoff
 from cloaca_core.values.waits import EVENT
 
 pytestmark = pytest.mark.virtual_time
@@ -46,6 +53,13 @@ PARTS = {
     "triggers": ("features/triggers", WAKEUP),
     "unserved": ("features/unserved", WAKEUP),
     "upkeep": ("features/upkeep", WAKEUP),
+}
+SHARED = {
+    "asking": ("engine/claim", WAKEUP),
+    "giving": ("engine/claim", WAKEUP),
+    "limits": ("features/limits/desk", "features/limits/recorder.py", WAKEUP),
+    "overdue": ("features/queues", WAKEUP),
+    "queues": ("features/queues", WAKEUP),
 }
 """Loops, and the folders and files of the core that they are made of. What they call beyond these
 are steps of runs, an error in which ends the run.
@@ -185,15 +199,86 @@ class Story:
         assert all(not each._task.done() for each in mine.engine._parts.loops if each._task)
 
 
-async def played(faults: Mapping[str, Site]) -> dict[str, list[Site]]:
+class Crowd:
+    """What happens between two runners: one has more than it can run, and work of which one body at
+    a time may run; the other one comes later, and asks for some. A run moves to a queue that no
+    runner serves, and its time limit passes there.
+    """
+
+    def __init__(self, w: World) -> None:
+        self.w = w
+        self.begun: list[tuple[str, int]] = []
+        self.at_once = self.most = 0
+        w.define(self._short, "short")
+        w.define(self._alone, "alone", limits=[Limit("one", total=1)])
+        with WorkflowBuilder("elsewhere", registry=w.registry) as builder:
+            builder.time_limit(timedelta(seconds=60))
+            task(id="here")(self._short)
+            task(id="there", dependencies=["here"], queue="far")(self._short)
+
+    async def _short(self, _: Context, handle: AsyncTaskHandle) -> None:
+        self.begun.append((handle.run_id, handle.epoch))
+        await asyncio.sleep(10)
+
+    async def _alone(self, _: Context, handle: AsyncTaskHandle) -> None:
+        self.begun.append((handle.run_id, handle.epoch))
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        try:
+            await asyncio.sleep(5)
+        finally:
+            self.at_once -= 1
+
+    async def play(self, calls: Calls) -> None:
+        """All of it, with the faults of these calls."""
+        settings: dict[str, Any] = {"max_concurrent_async_tasks": 2, "lease_seconds": LEASE}
+        mine = await self.w.start(queues=["default", "gpu"], **settings)
+        with calls.watching():
+            ids = [await mine.submit(name) for name in ("short", "alone") for _ in range(6)]
+            late = await mine.submit("elsewhere")
+            await asyncio.sleep(5)
+            await self.w.start(queues=["default"], **settings)
+            waiting = [asyncio.create_task(mine.wait(each)) for each in (*ids, late)]
+            done, left = await asyncio.wait(waiting, timeout=MINUTES * 60)
+        rows = [(each.workflow, each.status, each.queue) for each in self.w.runs()]
+        assert not left, f"{len(left)} runs have not ended: {rows}"
+        ended = Counter([(await each).row.status for each in done])
+        assert ended == {"Completed": len(ids), "Failed": 1}
+        assert self.w.run(late).status == "Failed"
+        assert sorted(self.begun) == sorted(set(self.begun)), "a body has begun twice"
+        assert self.most == 1, "more bodies at once than the limit has places"
+
+
+async def played(
+    faults: Mapping[str, Site],
+    story: type[Story | Crowd] = Story,
+    parts_of: Mapping[str, tuple[str, ...]] = PARTS,
+) -> dict[str, list[Site]]:
     """Play the story with these faults; the calls of each loop of functions of its own parts."""
     calls = Calls(faults)
     async with world() as w:
-        await Story(w).play(calls)
+        with _health_tells(w):
+            await story(w).play(calls)
     return {
         loop: sorted(site for site in calls.met.get(loop, ()) if site.file.startswith(parts))
-        for loop, parts in PARTS.items()
+        for loop, parts in parts_of.items()
     }
+
+
+@contextmanager
+def _health_tells(w: World) -> Iterator[None]:
+    """Within, ``health`` has the error of each turn that has failed, until one succeeds."""
+    pause = SupervisedLoop._pause
+
+    async def look(loop: SupervisedLoop, backoff: Backoff) -> None:
+        told = [
+            each.engine._parts.health.report()["loops"].get(loop.name, {}) for each in w.programs
+        ]
+        assert str(loop.failure) in [each.get("error") for each in told]
+        await pause(loop, backoff)
+
+    with mock.patch.object(SupervisedLoop, "_pause", look):
+        yield
 
 
 @pytest.mark.timeout(300)
@@ -218,3 +303,22 @@ async def test_no_error_in_a_turn_loses_anything(caplog: pytest.LogCaptureFixtur
             error.add_note(f"after faults at {each}")
             raise
     gc.collect()  # here: of coroutines that were given to a call which has failed
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+async def test_no_error_in_a_turn_loses_work_that_two_runners_share(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.CRITICAL + 1, "cloaca")
+    sites = await played({}, Crowd, SHARED)
+    assert all(sites.values()), "the story does not use all loops"
+
+    for some in itertools.zip_longest(*sites.values()):
+        faults = {loop: site for loop, site in zip(sites, some, strict=True) if site}
+        try:
+            await played(faults, Crowd, SHARED)
+        except BaseException as error:
+            error.add_note(f"after faults at {faults}")
+            raise
+    gc.collect()
