@@ -36,7 +36,7 @@ from cloaca_core.values.queue_names import checked_queue
 from cloaca_core.values.times.no_limit import NoLimit
 
 if TYPE_CHECKING:
-    from cloaca_core.definition.invoked_graph import InvokedGraph
+    from cloaca_core.definition.computation.invoked_graph import InvokedGraph
     from cloaca_core.definition.waits.kinds import NodeWait
 
 OnSuccess: TypeAlias = Callable[[str, Context], object]
@@ -366,7 +366,7 @@ def _invoked(invokes: object, post_invocation: object) -> InvokedGraph | None:
             )
         return None
     # Imported here: few tasks invoke a graph, and each module is time to the first result.
-    from cloaca_core.definition.invoked_graph import invoked_graph
+    from cloaca_core.definition.computation.invoked_graph import invoked_graph
 
     return invoked_graph(invokes, post_invocation)
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloaca_core.definition.callables import is_async_callable
+from cloaca_core.definition.computation.invoked_graph import GraphBody, PostInvocation
 from cloaca_core.definition.context import Context
-from cloaca_core.definition.invoked_graph import GraphBody, PostInvocation
 from cloaca_core.errors import ContextTypeError
 from cloaca_core.features.cloacina.graph import Graph, Passage
 from cloaca_core.features.cloacina.running import run, run_async

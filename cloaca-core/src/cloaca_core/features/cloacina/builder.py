@@ -9,8 +9,13 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from cloaca_core.definition.callables import call_signature
+from cloaca_core.definition.computation.invoked_graph import (
+    GRAPHS,
+    GraphBody,
+    InvokedGraph,
+    PostInvocation,
+)
 from cloaca_core.definition.context import Context
-from cloaca_core.definition.invoked_graph import GRAPHS, GraphBody, InvokedGraph, PostInvocation
 from cloaca_core.errors import (
     DefinitionError,
     DefinitionTypeError,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 from cloaca_core.errors import ExecutorError
 
 if TYPE_CHECKING:
-    from cloaca_core.definition.invoked_graph import GraphBody
+    from cloaca_core.definition.computation.invoked_graph import GraphBody
     from cloaca_core.definition.task import Task
 
 HOW_TO_GIVE: Final = (

@@ -32,6 +32,10 @@ def b(value: object) -> object:
     return [value]
 
 
+def c(value: object) -> object:
+    return value
+
+
 def built(
     graph: Any, *functions: Callable[..., object], name: str = "g", **options: Any
 ) -> ComputationGraphBuilder:
@@ -59,6 +63,12 @@ def built(
         ({"a": {"routes": {"x": "b"}}}, [a], DefinitionError, "'a' leads to 'b'"),
         ({"a": {}}, [a, b], DefinitionError, "function 'b' .* does not appear in the graph topol"),
         ({"a": {"next": "b"}, "b": {"next": "a"}}, [a, b], DefinitionError, r"detected: \['a', 'b"),
+        (
+            {"c": {"next": "a"}, "a": {"next": "b"}, "b": {"next": "a"}},
+            [a, b, c],
+            DefinitionError,
+            r"Circular dependency detected: \['a', 'b'\]",
+        ),
         ({"a": {}, "b": {}}, [a], AttributeError, "references node 'b' but no @cloaca.node func"),
         ({"a": {"inputs": ["bid"]}}, [a], DefinitionError, r"trigger-less .*'a' .* \['bid'\]"),
     ],

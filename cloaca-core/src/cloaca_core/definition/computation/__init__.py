@@ -1,0 +1,1 @@
+"""What a task knows of the computation graph that it invokes."""
