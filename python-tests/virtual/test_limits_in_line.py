@@ -256,3 +256,20 @@ async def test_places_are_not_lost_with_the_answer_that_names_them(
         assert bodies.begun == pytest.approx([0, HOUR, 2 * HOUR], abs=10)
         assert bodies.most == 1
         assert no_place_is_left(w)
+
+
+async def test_a_limit_that_a_program_defines_anew_lets_its_runs_begin_that_left_memory() -> None:
+    async with asyncio.timeout(12 * HOUR), world() as w:
+        bodies = Bodies(HOUR)
+        limited(w, bodies, Limit("gpu", total=1))
+        program = await w.start(evict_after_seconds=SHORT)
+        runs = [await program.submit() for _ in range(3)]
+        await asyncio.sleep(60)
+        assert [w.store.runs[each].owner is None for each in runs] == [False, True, True]
+
+        limited(w, bodies, Limit("gpu", total=3))
+        for each in runs:
+            await program.wait(each)
+
+        assert bodies.begun == pytest.approx([0, 60, 60], abs=1)
+        assert no_place_is_left(w)

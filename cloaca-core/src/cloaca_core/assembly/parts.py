@@ -256,7 +256,9 @@ class Parts(Kernel):
         control = orchestrator.control
         opened = OpenedNodes(nodes, places, orchestrator, control.records, base.clock)
         control.ports.open_nodes = opened.follow
-        self.limit_recorder: LimitRecorder = LimitRecorder(self.store, base.ids, base.registry)
+        self.limit_recorder: LimitRecorder = LimitRecorder(
+            self.store, base.ids, base.registry, base.subjects
+        )
         self.limits: LimitedUnits = LimitedUnits(
             self.store,
             orchestrator,

@@ -12,6 +12,7 @@ from cloaca_core.features.limits.records import LimitDefinition
 if TYPE_CHECKING:
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.engine.subjects import Subjects
     from cloaca_core.features.limits.part import LimitStore
     from cloaca_core.store.acts import ActRow
     from cloaca_core.values.ids import RunIds
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 class LimitRecorder:
     """Belongs to the engine's loop."""
 
-    def __init__(self, store: LimitStore, ids: RunIds, registry: Registry) -> None:
+    def __init__(
+        self, store: LimitStore, ids: RunIds, registry: Registry, subjects: Subjects
+    ) -> None:
         self._store = store
         self._ids = ids
         self._registry = registry
+        self._subjects = subjects
         self._recorded: dict[str, str] = {}
         self._joined: set[frozenset[str]] = set()
 
@@ -68,6 +72,7 @@ class LimitRecorder:
         await self._store.record_limits(definitions, sorted(map(sorted, together)))
         self._recorded |= new
         self._joined |= together
+        self._subjects.claimable.publish()  # runs that no runner has may have got places
 
     def _act(self, name: str, text: str) -> ActRow:
         """It is noted if another definition was recorded."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cloaca_core.values.times.clock import Clock
 
 MOST_REQUESTS: Final = 500
-"""Waiters for which one transaction asks."""
+"""Waiters for which one transaction asks, and those that it removes, and places that it returns."""
 LEAST_PAUSE: Final = 0.001
 """Seconds by which a timer may fire too early."""
 
@@ -224,13 +224,14 @@ class PlaceDesk:
         its places to others, and its runs leave this runner before it has another id.
         """
         runner_id = self._runner_id.current
-        units = list(islice(self._unasked, MOST_REQUESTS))
+        units = _taken(self._unasked)
         waiters = [each for unit in units if (each := self._waiting.waiter(unit)) is not None]
         requests = [each._replace(runner_id=runner_id) for each in waiters]
-        back, left, again = self._back, list(self._left), self._again
-        for unit in units:
-            del self._unasked[unit]
-        self._back, self._left, self._again = [], {}, set()
+        # Who asks anew leaves in the same transaction, or its new waiter would leave later.
+        left = _taken(self._left, [unit for unit in units if unit in self._left])
+        back, again = self._back[:MOST_REQUESTS], self._again
+        del self._back[:MOST_REQUESTS]
+        self._again = set()
         self._undecided.ask(units)
         failpoints.hit("places.before_ask")
         try:
@@ -338,6 +339,14 @@ class PlaceDesk:
         if self._unclaimed.is_concerned:
             await self._store.free_places(self._runner_id.current)
             await self._store.tend_places(0)
+
+
+def _taken(units: dict[Unit, None], first: Iterable[Unit] = ()) -> list[Unit]:
+    """Take out as many units as one transaction tells of, the ``first`` of them before others."""
+    taken = list(islice(dict.fromkeys(first) | units, MOST_REQUESTS))
+    for each in taken:
+        del units[each]
+    return taken
 
 
 def _is_used(waiting: Waiting) -> bool:

@@ -12,7 +12,7 @@ from model.virtual_time import VirtualClock, the_loop
 
 from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.engine.subjects import Subjects
-from cloaca_core.features.limits.desk.place_desk import PlaceDesk
+from cloaca_core.features.limits.desk.place_desk import MOST_REQUESTS, PlaceDesk
 from cloaca_core.features.limits.records import Given, Grant, Unclaimed, Waiter
 from cloaca_core.run.rows import THE_TASK
 
@@ -74,3 +74,21 @@ async def test_a_look_leaves_places_alone_that_are_about_to_go_back() -> None:
 
     assert it.accepted == [later]
     assert it.store.ask_places.call_args.kwargs["back"] == [EARLIER]
+
+
+async def test_one_transaction_returns_only_so_many_places_and_waiters() -> None:
+    """A waiter that leaves and asks anew does both in one: what leaves later is not the new one."""
+    it = Desk()
+    others = [("r", "t", each) for each in range(MOST_REQUESTS)]
+    for each in (*others, UNIT):
+        it.desk.leave(each)
+    for number in range(MOST_REQUESTS + 1):
+        it.desk.give_back(EARLIER._replace(number=number))
+    it.desk.ask(UNIT, ["gpu"])
+    await it.work()
+
+    first, second = it.store.ask_places.call_args_list
+    assert [len(first.kwargs[each]) for each in ("back", "left")] == [MOST_REQUESTS] * 2
+    assert UNIT in first.kwargs["left"]
+    assert first.args[1] == [WAITER]
+    assert [len(second.kwargs[each]) for each in ("back", "left")] == [1, 1]
