@@ -95,6 +95,8 @@ UNUSED = (
     "cloaca_core.definition.trigger", "cloaca_core.definition.triggers.definition",
     "cloaca_core.features.triggers.trigger_times", "cloaca_core.features.tenants.credentials",
     "cloaca_core.client.database_admin",
+    # For computation graphs, and what else programs of 0.12 use beside workflows.
+    "cloaca_core.definition.computation", "cloaca_core.features.cloacina",
     # To search the installed distributions and zip files.
     "importlib.metadata", "importlib.resources", "email", "zipfile", "tempfile", "lzma", "bz2",
     # For a rare error, an uncommon value, a retry or a file of settings.
