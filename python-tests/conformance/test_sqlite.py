@@ -3,9 +3,10 @@
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -17,6 +18,7 @@ from cloaca_testing.conformance import (
     BackendConformance,
     MessageOutboxConformance,
     SharedBackendConformance,
+    TransactionConformance,
 )
 
 
@@ -67,3 +69,26 @@ class TestSqliteOutbox(MessageOutboxConformance):
     def mine(self, tmp_path: Path) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(tmp_path / "outbox.db")) as mine:
             yield mine
+
+
+class TestSqliteTransactions(TransactionConformance):
+    @pytest_asyncio.fixture
+    async def store(self, mine: object, tmp_path: Path) -> AsyncIterator[Store]:  # noqa: ARG002 - first
+        store = await BACKEND.open(f"sqlite://{tmp_path}/bodies.db", StoreOptions())
+        yield store
+        await store.close()
+
+    @pytest.fixture(autouse=True)
+    def mine(self, migrated: Path, tmp_path: Path) -> Iterator[sqlite3.Connection]:
+        shutil.copy(migrated, tmp_path / "bodies.db")
+        with closing(sqlite3.connect(tmp_path / "bodies.db", isolation_level=None)) as mine:
+            mine.execute("CREATE TABLE mine (text TEXT)")
+            yield mine
+
+    @pytest.fixture
+    def write(self) -> Callable[[Any, str], None]:
+        return lambda connection, text: connection.execute("INSERT INTO mine VALUES (?)", (text,))
+
+    @pytest.fixture
+    def written(self, mine: sqlite3.Connection) -> Callable[[], list[str]]:
+        return lambda: [text for (text,) in mine.execute("SELECT text FROM mine").fetchall()]

@@ -22,6 +22,7 @@ from model.memory_schedules import MemorySchedules, run_of
 from model.memory_singletons import MemorySingletons
 from model.memory_steering import Marks
 from model.memory_task_logs import MemoryTaskLogs
+from model.memory_transactions import MemoryTransactions
 from model.memory_triggers import MemoryTriggers, run_of_event
 from model.memory_upkeep import MemoryUpkeep
 from model.memory_waits import MemoryWaits, refuse_unstorable
@@ -49,6 +50,7 @@ from cloaca_core.store.messages import MESSAGES
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.runner_rows import LostRunner, RunnerName, RunnerRow
 from cloaca_core.store.runs import OnCommit
+from cloaca_core.store.transactions import Recording
 from cloaca_core.values.queue_names import DEFAULT_QUEUE
 from cloaca_core.values.states import SUSPECT_AFTER, ReasonCode, RunStatus, TaskStatus
 
@@ -71,6 +73,7 @@ class MemoryStore(
     """A store for property tests."""
 
     outbox: Outbox | None = None
+    transactions: MemoryTransactions
     writable = True
     most_keys: int | None = None
 
@@ -89,6 +92,7 @@ class MemoryStore(
         self.keys: dict[tuple[str, str], str] = {}
         self.attempts: dict[tuple[str, str, int, int], AttemptRow] = {}
         self.is_watched: bool = False
+        self.transactions = MemoryTransactions()
 
     def together(self) -> Self:
         return self
@@ -103,6 +107,14 @@ class MemoryStore(
         if on_commit is not None:
             on_commit(committed)
         return committed
+
+    def recording(self, runner_id: str, row: AttemptRow) -> Recording:
+        batch = Batch(runner_id, [], [row], [], {row.run_id: row.epoch})
+        return Recording((), lambda _: row.run_id in self._write(batch).current)
+
+    async def is_recorded(self, runner_id: str, row: AttemptRow) -> bool:  # noqa: ARG002 - no locks
+        found = self.attempts.get((row.run_id, row.task_id, row.item, row.attempt))
+        return found is not None and (found.epoch, found.status) == (row.epoch, row.status)
 
     async def insert_when_free(self, run: NewRun, rows: Rows = NO_ROWS) -> str:
         batch = Batch("", [run], [], [], {}, rows=rows)

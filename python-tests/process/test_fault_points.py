@@ -25,6 +25,8 @@ AT_LEAST_ONCE = {
 """Points between the start of a body and the commit of what it did."""
 NEVER_REACHED_ALONE = {
     "claim.after_commit",
+    "transaction.before_commit",
+    "transaction.after_commit",
     "child.after_end",
     "map.after_open",
     "map.before_end",

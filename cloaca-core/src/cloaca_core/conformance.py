@@ -10,6 +10,7 @@ from cloaca_testing.conformance import (  # noqa: E402 - the line above says wha
     OutboxConformance as OutboxConformance,
     SharedBackendConformance as SharedBackendConformance,
     StoreConformance as StoreConformance,
+    TransactionConformance as TransactionConformance,
 )
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "OutboxConformance",
     "SharedBackendConformance",
     "StoreConformance",
+    "TransactionConformance",
 ]

@@ -627,7 +627,17 @@ class RunnerClosedError(CloacaError, RuntimeError, ValueError):
 
 
 class RunnerUsageError(CloacaError, RuntimeError):
-    """A call from a thread or process where it would block for ever or corrupt state."""
+    """A call from a thread, process or transaction where it would block for ever or corrupt
+    state.
+    """
+
+
+def no_connection(task_id: str) -> RunnerUsageError:
+    """Make the error for ``handle.connection`` of another task; the caller raises it."""
+    return RunnerUsageError(
+        f"task {task_id!r} has no handle.connection: that is of a transactional task, "
+        "@task(transactional=True)"
+    )
 
 
 class StepInUseError(CloacaError, RuntimeError):

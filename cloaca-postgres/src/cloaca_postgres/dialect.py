@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import StoreReadOnlyError, StoreUnavailableError
 from cloaca_core.store.changes import Change
@@ -26,12 +27,21 @@ from cloaca_postgres.wakeups.announcements import Announcements, Wakeups
 from cloaca_postgres.wakeups.listener import Listener
 from cloaca_postgres.wakeups.poller import Poller
 
+if TYPE_CHECKING:
+    from cloaca_postgres.transactions import PostgresTransactions
+
 _WRITERS: Final = 2
 """Sessions that write: the journal's, and one for work such as claims, which must not wait."""
 _MOST_KEYS: Final = 200
 """Number of keys that a batch locks until its commit: the server has room for about 64 locks
 for each connection that it allows, and a runner uses three of them or more.
 """
+
+
+def _transactions(target: Target, schema: str, timeout: float) -> PostgresTransactions:
+    from cloaca_postgres.transactions import PostgresTransactions  # few programs have any
+
+    return PostgresTransactions(target, schema, timeout)
 
 
 class PostgresDialect:
@@ -56,6 +66,7 @@ class PostgresDialect:
         outbox: PostgresOutbox,
     ) -> None:
         self.outbox = outbox
+        self.transactions = partial(_transactions, target, schema, options.connect_timeout)
         self._connector = connector
         self.writable: bool = not target.read_only
         self._clock = clock

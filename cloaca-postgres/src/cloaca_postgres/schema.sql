@@ -144,6 +144,17 @@ SELECT set_config('statement_timeout', :statement_timeout, true);
 BEGIN ISOLATION LEVEL READ COMMITTED;
 
 
+-- name: body_begins
+-- Begin the transaction of a task's body, in which the driver has made none yet. The savepoint is lost
+-- if the body ends it.
+SAVEPOINT cloaca_body;
+
+
+-- name: body_returned
+-- Fail if the body has ended its transaction. All that it wrote stays in the transaction.
+RELEASE SAVEPOINT cloaca_body;
+
+
 -- name: commit
 -- Commit the transaction.
 COMMIT;

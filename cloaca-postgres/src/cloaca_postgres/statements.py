@@ -49,6 +49,8 @@ class _Statements(NamedTuple):
     lock_migrations: Statement
     allow_time: Statement
     begin: Statement
+    body_begins: Statement
+    body_returned: Statement
     commit: Statement
     rollback: Statement
     free_keys: Statement

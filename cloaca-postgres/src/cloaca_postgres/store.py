@@ -17,7 +17,7 @@ class PostgresStore(SqlStore):
     """Contracts: see ``Store``."""
 
     def __init__(self, dialect: PostgresDialect) -> None:
-        super().__init__(dialect, dialect.outbox)
+        super().__init__(dialect, dialect.outbox, dialect.transactions)
         self._marks: ClaimMarks = dialect.marks
 
     async def claim(

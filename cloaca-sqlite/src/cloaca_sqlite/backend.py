@@ -41,7 +41,7 @@ class SqliteBackend:
 
     async def open(self, url: str, options: StoreOptions) -> Store:
         dialect = await open_dialect(parse(url), options)
-        return SqlStore(dialect, dialect.outbox)
+        return SqlStore(dialect, dialect.outbox, dialect.transactions)
 
     async def examine(
         self,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Coroutine, Generator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core.errors import StoreError
 from cloaca_core.store.changes import Change
@@ -25,6 +25,9 @@ from cloaca_sqlite.driver import WORDING, Connection, run_steps
 from cloaca_sqlite.outbox import SqliteOutbox
 from cloaca_sqlite.wakeups.announcements import Wakeups
 from cloaca_sqlite.wakeups.changes import ChangeWatch
+
+if TYPE_CHECKING:
+    from cloaca_sqlite.transactions import SqliteTransactions
 
 _LEAVING_S: Final = 0.5
 """How long ``close`` waits for the transaction that removes the row of this listener."""
@@ -53,8 +56,10 @@ class SqliteDialect:
         writable: bool,
         clock: Clock,
         wakeups: Wakeups | None = None,
+        transactions: Callable[[], SqliteTransactions] | None = None,
     ) -> None:
         self.outbox = outbox
+        self.transactions = transactions
         self.writable = writable
         self._clock = clock
         self.wall: Callable[[], int] = clock.wall

@@ -66,7 +66,7 @@ class Connection(aiosqlite.Connection):
         self, uri: str, *, path: str, busy_timeout: float, read_only: bool = False
     ) -> None:
         super().__init__(lambda: connect(uri, path, read_only=read_only), iter_chunk_size=64)
-        self._thread = threading.Thread(target=_work, args=(self._tx,), daemon=True)
+        self._thread = threading.Thread(target=work_as_daemon, args=(self._tx,), daemon=True)
         self._uri = uri
         self.path = path
         self._busy_timeout = busy_timeout
@@ -287,7 +287,7 @@ class InlineConnection(Connection):
             raw.close()
 
 
-def _work(tasks: _TxQueue) -> None:
+def work_as_daemon(tasks: _TxQueue) -> None:
     """Work on a connection's thread as aiosqlite does, but log nothing, and go on where a caller
     cannot be answered any more: its loop may close before the disk answers, see
     ``Connection.close``, and the connection is still to be closed.

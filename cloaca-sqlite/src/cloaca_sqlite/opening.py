@@ -14,7 +14,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_from_bytes
 
 from cloaca_core.errors import (
@@ -43,6 +43,9 @@ from cloaca_sqlite.outbox import SqliteOutbox
 from cloaca_sqlite.url import MEMORY, READ_ONLY, Target, at_home
 from cloaca_sqlite.wakeups.announcements import Wakeups
 from cloaca_sqlite.wakeups.wake_socket import IS_SUPPORTED
+
+if TYPE_CHECKING:
+    from cloaca_sqlite.transactions import SqliteTransactions
 
 APPLICATION_ID = 0x636C6F61
 """``cloa``; the first migration writes it into the file's header."""
@@ -107,6 +110,19 @@ async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
         writable=writable,
         clock=options.clock,
         wakeups=Wakeups(options.clock) if shared else None,
+        transactions=partial(_transactions, target, path),
+    )
+
+
+def _transactions(target: Target, path: str) -> SqliteTransactions:
+    from cloaca_sqlite.transactions import SqliteTransactions  # few programs have any
+
+    pragma, _ = _SYNCHRONOUS[target.synchronous]
+    return SqliteTransactions(
+        _uri(target, path, target.mode),
+        path,
+        pragma,
+        busy_timeout=target.busy_timeout_ms / 1000,
     )
 
 
@@ -207,13 +223,20 @@ def _place(target: Target) -> str:
     return MEMORY if target.in_memory else str(Path(target.path).absolute())
 
 
+def _uri(target: Target, path: str, mode: str) -> str:
+    place = ":memory:" if target.in_memory else quote_from_bytes(os.fsencode(path))
+    return f"file:{place}?mode={'memory' if target.in_memory else mode}"
+
+
 def _connection(
     target: Target, path: str, mode: str, kind: type[Connection] = Connection
 ) -> Connection:
-    place = ":memory:" if target.in_memory else quote_from_bytes(os.fsencode(path))
-    uri = f"file:{place}?mode={'memory' if target.in_memory else mode}"
-    busy_timeout = target.busy_timeout_ms / 1000
-    return kind(uri, path=path, busy_timeout=busy_timeout, read_only=mode == READ_ONLY)
+    return kind(
+        _uri(target, path, mode),
+        path=path,
+        busy_timeout=target.busy_timeout_ms / 1000,
+        read_only=mode == READ_ONLY,
+    )
 
 
 def _explained(error: StoreError, target: Target, path: str) -> StoreError | None:

@@ -27,12 +27,13 @@ from cloaca_core.features.waits.sql import SqlWaits
 from cloaca_core.store.sql.store import SqlKernelStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cloaca_core.features.transfer.part import Transfer
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.store.sql.commit_part import MakePart
     from cloaca_core.store.sql.dialect import Dialect
+    from cloaca_core.store.transactions import Transactions
 
 
 class SqlStore(
@@ -60,8 +61,13 @@ class SqlStore(
 ):
     """The store of every backend that has a ``Dialect``. Contracts: see ``Store``."""
 
-    def __init__(self, dialect: Dialect, outbox: Outbox | None = None) -> None:
-        super().__init__(dialect, outbox, _commit_parts)
+    def __init__(
+        self,
+        dialect: Dialect,
+        outbox: Outbox | None = None,
+        transactions: Callable[[], Transactions] | None = None,
+    ) -> None:
+        super().__init__(dialect, outbox, _commit_parts, transactions)
 
     def transfer(self) -> Transfer:
         from cloaca_core.features.transfer.sql import (

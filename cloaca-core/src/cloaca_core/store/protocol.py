@@ -23,13 +23,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.runners import RunnerStore
 from cloaca_core.store.runs import RunStore
 from cloaca_core.values.times.clock import SYSTEM_CLOCK, Clock
+
+if TYPE_CHECKING:
+    from cloaca_core.store.transactions import Transactions
 
 CHANGE_TRIES: Final = 10
 """Tries of ``change_schedule`` or ``change_trigger`` while concurrent changes win."""
@@ -53,6 +56,10 @@ class KernelStore(RunStore, RunnerStore, Protocol):
     @property
     def outbox(self) -> Outbox | None:
         """Writes runs in users' transactions; None where that is impossible."""
+
+    @property
+    def transactions(self) -> Transactions | None:
+        """Opens transactions for bodies; None where that is impossible."""
 
     @property
     def writable(self) -> bool:

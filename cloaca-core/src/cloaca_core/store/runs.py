@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from cloaca_core.run.rows import (
     AttemptRow,
@@ -16,6 +16,9 @@ from cloaca_core.run.rows import (
     WaitingRow,
 )
 from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows, Waiting
+
+if TYPE_CHECKING:
+    from cloaca_core.store.transactions import Recording
 
 OnCommit: TypeAlias = Callable[[Committed], None]
 """Called with the result of a batch as soon as it is durable."""
@@ -83,6 +86,14 @@ class RunStore(Protocol):
         calls of this operation wait some seconds at most, and all of them together need one
         connection. A cancelled call has inserted the run or never will. Repeating it changes
         nothing. It does not look at the parent: see ``stopped_with_parents``.
+        """
+
+    def recording(self, runner_id: str, row: AttemptRow) -> Recording:
+        """The statements of a ``commit`` of one attempt, for the transaction of its body."""
+
+    async def is_recorded(self, runner_id: str, row: AttemptRow) -> bool:
+        """Whether this success counts: its row is final, of this epoch. Waits for a transaction
+        that may be writing it, by the lock of its run.
         """
 
     # -- claim -------------------------------------------------------------------------------

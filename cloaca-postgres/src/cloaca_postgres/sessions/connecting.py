@@ -91,12 +91,7 @@ class Connector:
         return session
 
     def _settings(self, kind: _Kind) -> dict[str, object]:
-        return {
-            "schema": self._schema,
-            "statement_timeout": _SERVER_TIMEOUT,
-            "plan_cache_mode": kind.plans,
-            "durable": int(kind.durable),
-        }
+        return _settings_of(self._schema, kind)
 
     def _enter(self, session: Session, kind: _Kind) -> list[Step]:
         """Set up the session, unless it is answered by another server process than its connection
@@ -133,6 +128,20 @@ class Connector:
                 f"{self._target.place}: the session's isolation is {isolation!r}, not {ISOLATION!r}"
             )
         self._clock.read(sent, now)
+
+
+def record_settings(schema: str) -> dict[str, object]:
+    """The settings of a transaction that records facts, as a writer does."""
+    return _settings_of(schema, _WRITER)
+
+
+def _settings_of(schema: str, kind: _Kind) -> dict[str, object]:
+    return {
+        "schema": schema,
+        "statement_timeout": _SERVER_TIMEOUT,
+        "plan_cache_mode": kind.plans,
+        "durable": int(kind.durable),
+    }
 
 
 def behind_pooler(place: str) -> StoreUnavailableError:

@@ -18,7 +18,7 @@ from cloaca_postgres.url import Target
 
 Wire: TypeAlias = psycopg.Connection[tuple[object, ...]]
 
-_KEEPALIVES: Final = {
+KEEPALIVES: Final = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -30,7 +30,7 @@ async def dial(target: Target, timeout: float) -> Wire:
     """Connect, or raise ``StoreUnavailableError`` with libpq's message."""
     call = _Call(
         target.conninfo(
-            **_KEEPALIVES,
+            **KEEPALIVES,
             connect_timeout=max(1, round(timeout)),
             fallback_application_name="cloaca",
         )

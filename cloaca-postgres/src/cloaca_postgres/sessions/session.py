@@ -280,6 +280,11 @@ class _Exchange(NamedTuple):
             self.answer.set_exception(error)
 
 
+def bound_texts(step: Step) -> list[str | None]:
+    """As ``_bound``, for a cursor of the driver, which sends texts as they are."""
+    return [None if each is None else each.decode() for each in _bound(step)]
+
+
 def _bound(step: Step) -> _Params:
     """A parameter for each placeholder; of a step with rows, the arrays of their columns."""
     if step.rows is None:

@@ -13,7 +13,7 @@ import threading
 import time
 from enum import Enum, auto
 from pathlib import Path
-from typing import Final, assert_never
+from typing import Final, TypeVar, assert_never
 
 from cloaca_core.errors import StoreError, StoreOpenError
 from cloaca_sqlite.files.file_locks import hold, no_one_opens, release
@@ -235,8 +235,26 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_lock)
 
 
+ConnectionT = TypeVar("ConnectionT", bound=FileConnection)
+
+
 def connect(uri: str, path: str, *, read_only: bool = False) -> FileConnection:
     """Open a file, not during a fork; refuse a file that was open before a fork."""
+    return connect_as(FileConnection, uri, path, read_only=read_only)
+
+
+def connect_as(
+    factory: type[ConnectionT],
+    uri: str,
+    path: str,
+    *,
+    read_only: bool = False,
+    one_thread: bool = True,
+    cached_statements: int = _CACHED_STATEMENTS,
+) -> ConnectionT:
+    """As ``connect``, a connection of this class. Unless it is for ``one_thread``, others may use
+    it too.
+    """
     is_file = path != MEMORY
     with GATE:
         if is_file:
@@ -246,8 +264,9 @@ def connect(uri: str, path: str, *, read_only: bool = False) -> FileConnection:
             uri=True,
             isolation_level=None,
             timeout=0,
-            cached_statements=_CACHED_STATEMENTS,
-            factory=FileConnection,
+            cached_statements=cached_statements,
+            check_same_thread=one_thread,
+            factory=factory,
         )
         if is_file and (file := file_id(path)) is not None:
             OPEN_FILES.add(file)

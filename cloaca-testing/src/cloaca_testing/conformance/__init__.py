@@ -35,6 +35,9 @@ if TYPE_CHECKING:
         MessageOutboxConformance as MessageOutboxConformance,
         OutboxConformance as OutboxConformance,
     )
+    from cloaca_testing.conformance.runs.transactions import (
+        TransactionConformance as TransactionConformance,
+    )
     from cloaca_testing.conformance.store import StoreConformance as StoreConformance
 
 for _part in pkgutil.iter_modules(__path__, f"{__name__}."):
@@ -47,6 +50,7 @@ _MODULES = {
     "OutboxConformance": "runs.outbox",
     "SharedBackendConformance": "backend",
     "StoreConformance": "store",
+    "TransactionConformance": "runs.transactions",
 }
 
 __all__ = [
@@ -55,6 +59,7 @@ __all__ = [
     "OutboxConformance",
     "SharedBackendConformance",
     "StoreConformance",
+    "TransactionConformance",
 ]
 
 

@@ -19,6 +19,8 @@ POINTS: Final = (
     "claim.after_commit",
     "body.before",
     "body.after",
+    "transaction.before_commit",
+    "transaction.after_commit",
     "journal.before_commit",
     "journal.after_commit",
     "run.before_end",

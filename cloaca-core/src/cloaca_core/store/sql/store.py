@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Self, TypeAlias, cast
 
 from cloaca_core.errors import StoreUnavailableError, lost_parent
+from cloaca_core.run.rows import AttemptRow
 from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows
 from cloaca_core.store.sql.base import load_queries, pair
 from cloaca_core.store.sql.dialect import Answers, Dialect, Step
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.store.runs import OnCommit
     from cloaca_core.store.sql.commit_part import MakePart
+    from cloaca_core.store.sql.queries import Row
+    from cloaca_core.store.transactions import Recording, Transactions
 
 Asked: TypeAlias = tuple[Sequence[Step], asyncio.Future[Answers]]
 """The steps of a read, and the future of its answer."""
@@ -43,11 +46,20 @@ class SqlKernelStore(SqlRuns, SqlRunners):
         dialect: Dialect,
         outbox: Outbox | None = None,
         parts: Callable[[], Sequence[MakePart]] = tuple,
+        transactions: Callable[[], Transactions] | None = None,
     ) -> None:
         super().__init__(dialect, load_queries(dialect.sql_package, dialect.wording))
         self._parts: Callable[[], Sequence[MakePart]] = parts
         self.outbox = outbox
+        self._make_transactions = transactions
+        self._transactions: Transactions | None = None
         self.wall: Callable[[], int] = dialect.wall  # itself: it is read several times for each run
+
+    @property
+    def transactions(self) -> Transactions | None:
+        if self._transactions is None and self._make_transactions is not None:
+            self._transactions = self._make_transactions()  # few programs load their module
+        return self._transactions
 
     @property
     def writable(self) -> bool:
@@ -81,6 +93,27 @@ class SqlKernelStore(SqlRuns, SqlRunners):
         else:
             await self._dialect.write(list(steps.values()), on_commit=answered, then=then)
         return known[-1]
+
+    def recording(self, runner_id: str, row: AttemptRow) -> Recording:
+        from cloaca_core.store.transactions import Recording  # few programs have any
+
+        batch = Batch(runner_id, [], [row], [], {row.run_id: row.epoch})
+        steps = self._batch_steps.of(batch)
+
+        def counts(answers: Sequence[Sequence[Row]]) -> bool:
+            committed = self._batch_steps.committed(batch, dict(zip(steps, answers, strict=True)))
+            return row.run_id in committed.current
+
+        return Recording(list(steps.values()), counts)
+
+    async def is_recorded(self, runner_id: str, row: AttemptRow) -> bool:
+        q, ids = self._runs, self._dialect.array([row.run_id])
+        lock = Step(q.lock_runs, q.lock_runs.bind(ids=ids, runner_id=runner_id))
+        read = Step(q.load_attempts, q.load_attempts.bind(ids=ids))
+        _, found = await self._dialect.write([lock, read])
+        wanted = (row.task_id, row.attempt, row.epoch, row.status)
+        rows = map(AttemptRow._make, found)
+        return wanted in {(each.task_id, each.attempt, each.epoch, each.status) for each in rows}
 
     async def insert_when_free(self, run: NewRun, rows: Rows = NO_ROWS) -> str:
         if (holder := await self._insert_one(run, rows)) is None:
