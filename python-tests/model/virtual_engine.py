@@ -155,6 +155,10 @@ class VirtualStore(MemoryStore):
         await self._answer()
         return self._changed(await super().commit(batch, on_commit))
 
+    async def is_recorded(self, runner_id: str, row: AttemptRow) -> bool:
+        await self._answer()
+        return await super().is_recorded(runner_id, row)
+
     async def insert_when_free(self, run: NewRun, rows: Rows = NO_ROWS) -> str:
         await self._answer()
         return self._changed(await super().insert_when_free(run, rows))
@@ -390,6 +394,9 @@ class VirtualExecutor(Executor):
         self._calls = _Calls(thread_slots, loop, broken)
         self._coroutines = LoopCoroutines(async_slots, loop, broken)
         self._places = {THREADS: self._calls, COROUTINES: self._coroutines}
+
+    def add_threads(self, _: str, __: int) -> str:
+        return THREADS
 
     def running(self) -> Iterator[Work]:
         for work in [*self._calls.running, *self._coroutines.running]:

@@ -177,6 +177,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _impatient(registry)
     _mended(registry)
     _caring(runner, registry)
+    _booked(registry)
     trees.define(note, registry)
     limited_runs.define(note, registry)
 
@@ -205,6 +206,21 @@ def _traced_task(
     def body(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
         note(handle)
         context["trail"] = [*context.get("trail", []), task_id]
+
+
+def _booked(registry: cloaca.Registry) -> None:
+    """A transactional task that writes a row, and one after it."""
+    with cloaca.WorkflowBuilder("booked", registry=registry):
+
+        @cloaca.task(id="book", transactional=True)
+        def book(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            schema = dict(parse_qsl(urlsplit(sys.argv[1]).query)).get("schema")
+            table = "booked" if schema is None else f'"{schema}".booked'
+            handle.connection.execute(f"INSERT INTO {table} VALUES ('{handle.run_id}')")
+            note(handle)
+            context["trail"] = ["book"]
+
+        _traced_task("after", ["book"])
 
 
 def _poison(registry: cloaca.Registry) -> None:

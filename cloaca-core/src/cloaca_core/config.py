@@ -208,6 +208,9 @@ class DefaultRunnerConfig:
         "Items of a map between their first start and their end at once, where the map does not "
         "say so",
     )
+    max_transactional: Setting[int] = Setting(
+        whole(1), 4, "Transactional bodies at once, each with a connection of its own"
+    )
     retention_days: Limit = Limit(
         unlimited(whole(1, MOST_DAYS)),
         UsualDays(90),

@@ -112,6 +112,9 @@ class DrivenExecutor(Executor):
         """The places of sync and of async bodies, so many of each."""
         return DrivenCalls(threads, self._driver), DrivenCoroutines(coroutines, self._driver)
 
+    def add_threads(self, place: str, slots: int) -> str:  # noqa: ARG002 - there are no threads
+        return THREADS
+
     def submit(self, work: Work) -> None:
         self._stand_in(work)
         super().submit(work)

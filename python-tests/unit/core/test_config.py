@@ -49,6 +49,7 @@ KEYWORD_ONLY = {
     "max_context_bytes": 16 * 1024 * 1024,
     "max_map_items": 100_000,
     "max_open_items": 1000,
+    "max_transactional": 4,
     "retention_days": 90,
     "connect_timeout_seconds": 5,
     "runner_id": None,

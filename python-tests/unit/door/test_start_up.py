@@ -97,6 +97,9 @@ UNUSED = (
     "cloaca_core.client.database_admin",
     # For computation graphs, and what else programs of 0.12 use beside workflows.
     "cloaca_core.definition.computation", "cloaca_core.features.cloacina",
+    # For transactional tasks.
+    "cloaca_core.features.transactional", "cloaca_core.store.transactions",
+    "cloaca_sqlite.transactions", "cloaca_postgres.transactions",
     # To search the installed distributions and zip files.
     "importlib.metadata", "importlib.resources", "email", "zipfile", "tempfile", "lzma", "bz2",
     # For a rare error, an uncommon value, a retry or a file of settings.

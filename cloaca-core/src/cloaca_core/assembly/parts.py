@@ -52,9 +52,10 @@ if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.engine.claim.claimer import ReadPast
-    from cloaca_core.engine.execute.executor import Executor
+    from cloaca_core.engine.execute.executor import Executor, MakeAttempt
     from cloaca_core.engine.stages import Base
     from cloaca_core.features.executors.supply import Supply
+    from cloaca_core.features.transactional.bodies import TransactionalBodies
     from cloaca_core.values.payloads.redaction import Redaction
     from cloaca_core.values.times.clock import Clock
 
@@ -134,6 +135,7 @@ class Parts(Kernel):
         self._redact = redact
         self.definitions: RecordedDefinitions = RecordedDefinitions(store, registry, clock)
         self._captures = False
+        self._transactional_bodies: TransactionalBodies | None = None
 
         def log_book(clock: Clock) -> LogBook:
             self.log_book = LogBook(config.task_log_level, clock, redact)
@@ -275,11 +277,23 @@ class Parts(Kernel):
         control.ports.filled = filled
         self.claims.takeover.fenced = self.limits.desk.free
         self.claims.takeover.gone = self.limits.desk.runner_gone
+        control.ports.transactional = self._transactional
         ChildEnds(orchestrator, self.bodies.waits, base.subjects)
         self.firing: Firing = Firing(
             self.base, self.store, self._redact, self.part_died, self.queue_watch.submits
         )
         self.upkeep: Upkeep = Upkeep(self.base, self.store, self.claims.unserved.has_released)
+
+    def _transactional(self) -> MakeAttempt:
+        """What makes attempts of transactional tasks; made with the first of them."""
+        if self._transactional_bodies is None:
+            from cloaca_core.features.transactional.bodies import TransactionalBodies
+
+            base = self.base
+            self._transactional_bodies = TransactionalBodies(
+                self.store, base.executor, base.runner_id, base.config
+            )
+        return self._transactional_bodies.attempt
 
     def _turns(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         base, turns = self.base, {**super()._turns()}
@@ -307,6 +321,14 @@ class Parts(Kernel):
     # -- open and close ----------------------------------------------------------------------
 
     async def check(self) -> None:
+        if any(
+            task.transactional for each in self.base.registry.workflows() for task in each.tasks
+        ):
+            from cloaca_core.features.transactional.bodies import (
+                refuse_without_transactions,  # few programs have transactional tasks
+            )
+
+            refuse_without_transactions(self.store, self.base.registry.workflows())
         await self.limit_recorder.refuse_unknown()
 
     async def registered(self) -> None:

@@ -78,6 +78,7 @@ class RecordedTask:
     queue: str | None = None
     limits: tuple[LimitUse, ...] = ()
     invokes: str | None = None
+    transactional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,8 @@ def _written_task(task: Task, fingerprint: str) -> dict[str, JsonValue]:
         written["limits"] = _written_limits(task.limits)
     if task.invokes is not None:
         written["invokes"] = task.invokes
+    if task.transactional:
+        written["transactional"] = True
     return written
 
 
@@ -259,6 +262,7 @@ def _task(read: Mapping[str, Any]) -> RecordedTask:
         queue=read.get("queue"),
         limits=_limits(read),
         invokes=read.get("invokes"),
+        transactional=read.get("transactional", False),
     )
 
 

@@ -88,6 +88,7 @@ class Task:
     queue: str | None = field(default=None, metadata=UNLESS_NONE)
     limits: tuple[LimitUse, ...] = field(default=(), metadata=UNLESS_EMPTY)
     invokes: str | None = field(default=None, metadata=UNLESS_NONE)
+    transactional: bool = field(default=False, metadata=UNLESS_EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class Options:
     queue: str | None = None
     limits: tuple[LimitUse, ...] = ()
     invokes: str | None = None
+    transactional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ class DeclaredTask:
             queue=self.options.queue,
             limits=self.options.limits,
             invokes=self.options.invokes,
+            transactional=self.options.transactional,
         )
 
     @classmethod
@@ -160,6 +163,7 @@ class DeclaredTask:
             queue=task.queue,
             limits=task.limits,
             invokes=task.invokes,
+            transactional=task.transactional,
         )
         return cls(task.id, task.function, task.wants_handle, options, task.wait)
 
@@ -207,6 +211,7 @@ def task(
     results: MapResultsName | None = None,
     queue: str | None = None,
     limits: Sequence[LimitLike] | None = None,
+    transactional: bool = False,
 ) -> Callable[[FunctionT], FunctionT]: ...
 
 
@@ -238,6 +243,7 @@ def task(
     results: MapResultsName | None = None,
     queue: str | None = None,
     limits: Sequence[LimitLike] | None = None,
+    transactional: bool = False,
 ) -> FunctionT | Callable[[FunctionT], FunctionT]:
     """Make the decorated function a task of the workflow whose builder block is open.
 
@@ -284,6 +290,8 @@ def task(
       body, and the value of each terminal comes into the context under the name of its node; none
     * ``post_invocation``: called as ``post_invocation(context)`` after that graph; what it returns
       is taken as what a body returns; none
+    * ``transactional``: whether ``handle.connection`` is a transaction in the runner's database
+      that commits together with the record of the task's success, or not at all; False
 
     ``DefinitionError`` (ValueError) or ``DefinitionTypeError`` (TypeError) names the option, what
     was given and what is accepted.
@@ -314,6 +322,7 @@ def task(
         queue=None if queue is None else checked_queue("task(queue=...)", queue),
         limits=() if limits is None else limit_uses("task(limits=...)", limits),
         invokes=None if graph is None else graph.NAME,
+        transactional=_checked_transactional(transactional, executor, map),
     )
     around = None if graph is None else functools.partial(graph.body, post=post_invocation)
     if function is not None:
@@ -334,6 +343,11 @@ def _declare(
         with_handle = not HANDLE_NAMES.isdisjoint(parameters)
         options = replace(options, map=replace(options.map, parameters=parameters))
     task_id = options.id or _name_of(function)
+    if options.transactional and not with_handle:
+        raise DefinitionError(
+            f"task(transactional=True): task {task_id!r} takes no handle, and so has no "
+            "handle.connection: write its parameters (context, handle)"
+        )
     is_item = options.map is not None
     called = function if around is None else around(function, is_item=is_item)
     collector.declare(DeclaredTask(task_id, called, with_handle, options))
@@ -400,6 +414,27 @@ def _checked_timeout(seconds: float | NoLimit | None) -> float | NoLimit | None:
     if seconds is None or isinstance(seconds, NoLimit):
         return seconds
     return above_zero("timeout_seconds", seconds, otherwise=" or cloaca.NO_LIMIT")
+
+
+def _checked_transactional(
+    transactional: object, executor: str | None, source: MapSource | None
+) -> bool:
+    """Refuse options that would take the body, or the record of its success, elsewhere."""
+    if not isinstance(transactional, bool):
+        raise wrong_type("transactional", "a bool", transactional)
+    if not transactional:
+        return False
+    if executor is not None:
+        raise DefinitionError(
+            "task(transactional=True) has no executor=: its body runs in the runner's own process, "
+            f"beside its connection, got executor={executor!r}"
+        )
+    if source is not None:
+        raise DefinitionError(
+            "task(transactional=True) has no map=: write all items in one body, or map a child "
+            "workflow with a transactional task"
+        )
+    return True
 
 
 CallbackT = TypeVar("CallbackT", bound="OnSuccess | OnFailure | OnCancel")

@@ -123,6 +123,7 @@ class Submit(Submission):
             lambda: host.send(lambda engine: engine.resolver.ready_to_go(request, engine.outbox)),
             outgoing,
             at_hand=lambda: outgoing(request) if is_at_hand else None,
+            writes=False,
         )
 
 

@@ -136,6 +136,21 @@ class TestDecorating:
         with pytest.raises(DefinitionError, match=r"^task\(queue=...\) must be 1 to 100 printable"):
             task(queue="a,b")
 
+    def test_a_transactional_task_has_a_handle_and_runs_here(self, block: Collected) -> None:
+        def booking(_: object, handle: object) -> None:
+            pass
+
+        task(transactional=True)(booking)
+        assert block.only().transactional
+        with pytest.raises(DefinitionError, match=r"has no executor=.*'cpu'"):
+            task(transactional=True, executor="cpu")
+        with pytest.raises(DefinitionError, match=r"has no map="):
+            task(transactional=True, map="items")
+        with pytest.raises(DefinitionError, match="'noop' takes no handle"):
+            task(transactional=True)(noop)
+        with pytest.raises(DefinitionTypeError, match="transactional must be a bool"):
+            task(transactional=1)  # type: ignore[call-overload] # it is refused
+
     def test_an_executor_is_named(self, block: Collected) -> None:
         task(executor="cpu")(noop)
         assert block.only().executor == "cpu"

@@ -319,9 +319,10 @@ class TestVersion:
         sent = dataclasses.replace(plain, executor="cpu")
         queued = dataclasses.replace(plain, queue="gpu")
         limited = dataclasses.replace(plain, limits=(LimitUse("gpu"),))
-        each_other = (plain, node, other, sent, queued, limited)
-        assert len({workflow_of(each).version for each in each_other}) == 6
-        later = {"wait", "executor", "map", "queue", "limits", "invokes"}
+        booking = dataclasses.replace(plain, transactional=True)
+        each_other = (plain, node, other, sent, queued, limited, booking)
+        assert len({workflow_of(each).version for each in each_other}) == 7
+        later = {"wait", "executor", "map", "queue", "limits", "invokes", "transactional"}
         names = [each.name for each in dataclasses.fields(Task) if each.name not in later]
         before = dataclasses.make_dataclass("Task", names, frozen=True)
         facts = {name: getattr(plain, name) for name in names}

@@ -80,6 +80,10 @@ class RunningAttempt(Protocol):
     def task_log(self) -> BodyLog:
         """Its log."""
 
+    @property
+    def connection(self) -> object:
+        """The connection of a transactional body."""
+
 
 class AttemptHandle:
     """The facts that both handles tell.
@@ -152,6 +156,16 @@ class AttemptHandle:
         up and returns; each call into cloaca raises ``BodyCancelled`` then.
         """
         return self._attempt.cancelled or self._attempt.abandoned
+
+    @property
+    def connection(self) -> Any:
+        """The transaction of a task with ``transactional=True``, in the runner's database: a
+        connection of sqlite3 or psycopg, in a coroutine of aiosqlite or a
+        ``psycopg.AsyncConnection``. When the body returns, its rows and the record of its success
+        commit together; when it raises, both are rolled back. The body neither commits nor rolls
+        back; savepoints are its own.
+        """
+        return self._attempt.connection
 
     def log(self, message: object, /, *, level: str | int = "INFO", **fields: object) -> None:
         """Keep a line in the log of this task; see ``run.logs()``. Returns at once.

@@ -48,9 +48,10 @@ class Call(Generic[T_co]):
     * ``read`` makes the result from the engine's answer
     * ``timeout`` in seconds ends only the wait, ``run`` is the run to name then, as in ``wait_for``
     * ``at_hand`` finds a result without asking the engine, or returns None
+    * ``writes``: whether it may write, which a transactional body does by its connection only
     """
 
-    __slots__ = ("_at_hand", "_read", "_run", "_send", "_timeout")
+    __slots__ = ("_at_hand", "_read", "_run", "_send", "_timeout", "_writes")
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class Call(Generic[T_co]):
         timeout: float | None = None,
         run: Sequence[str] = (),
         at_hand: Callable[[], T_co | None] | None = None,
+        writes: bool = True,
     ) -> None:
         # Only ``read`` gets the answer of ``send``, so its type is not kept.
         self._send: Callable[[], concurrent.futures.Future[Any]] = send
@@ -67,11 +69,12 @@ class Call(Generic[T_co]):
         self._timeout = timeout
         self._run = run
         self._at_hand = at_hand
+        self._writes = writes
 
     def wait(self) -> T_co:
         """Block until the result is there; refused on a loop that runs task bodies."""
         if calling_work() is not None:
-            refuse_blocking_call()
+            refuse_blocking_call(writes=self._writes)
         if self._at_hand is not None and (known := self._at_hand()) is not None:
             return known
         return self._read(wait_for(self._send(), self._timeout, self._run))
@@ -81,7 +84,7 @@ class Call(Generic[T_co]):
         return self._awaited().__await__()
 
     async def _awaited(self) -> T_co:
-        raise_if_cancelled()
+        raise_if_cancelled(writes=self._writes)
         if self._at_hand is not None and (known := self._at_hand()) is not None:
             return known
         return self._read(await awaited(self._send(), self._timeout, self._run))
@@ -154,4 +157,4 @@ class CallerOf(Generic[EngineT_co, LooksT_co]):
         """A call that only reads. A client of a read-only database answers it too, without an
         engine.
         """
-        return Call(lambda: self.host.read(ask), read)
+        return Call(lambda: self.host.read(ask), read, writes=False)

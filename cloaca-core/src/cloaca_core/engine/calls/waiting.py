@@ -96,25 +96,40 @@ def _is_cancelled_itself() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def raise_if_cancelled() -> None:
+def raise_if_cancelled(*, writes: bool = False) -> None:
     """Raise ``BodyCancelled`` in a body whose run is being cancelled, ``CancelledError`` in a
-    coroutine.
+    coroutine. Refuse a call that ``writes`` in a transactional body.
     """
     work = calling_work()
-    if work is None or not work.attempt.cancelled:
+    if work is None:
+        return
+    if writes and work.attempt.task.transactional and work is work.attempt:
+        raise not_in_transaction(work.attempt.task.id, "this call")
+    if not work.attempt.cancelled:
         return
     message = f"run {work.attempt.owner.id} is being cancelled"
     raise asyncio.CancelledError(message) if work.is_async else BodyCancelled(message)
 
 
-def refuse_blocking_call() -> None:
-    """Refuse a blocking call on a loop that runs task bodies, as it would block all of them, and a
-    call of a body whose run is being cancelled.
+def not_in_transaction(task_id: str, call: str) -> RunnerUsageError:
+    """Make the error for a call that would write beside the transaction of a body, or wait in it;
+    the caller raises it.
+    """
+    return RunnerUsageError(
+        f"task {task_id!r} is transactional: {call} is not part of its transaction. Write by "
+        "handle.connection, or give submit and send connection=handle.connection; everything else "
+        "belongs into a task before or after it"
+    )
+
+
+def refuse_blocking_call(*, writes: bool = False) -> None:
+    """Refuse a blocking call on a loop that runs task bodies, as it would block all of them, a call
+    of a body whose run is being cancelled, and one that ``writes`` in a transactional body.
     """
     work = calling_work()
     if work is None:
         return
-    raise_if_cancelled()
+    raise_if_cancelled(writes=writes)
     if not work.is_async:
         return
     try:

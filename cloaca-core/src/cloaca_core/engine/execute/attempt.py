@@ -27,7 +27,7 @@ from cloaca_core.engine.execute.outcome import CutOff, Outcome, left, outcome_of
 from cloaca_core.engine.execute.returned import returned
 from cloaca_core.engine.execute.work import ENGINE_PROCESS, Work
 from cloaca_core.engine.runtime import failpoints
-from cloaca_core.errors import BodyCancelled
+from cloaca_core.errors import BodyCancelled, no_connection
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.rows import THE_TASK
 from cloaca_core.values.events import TASK_STARTED
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.body_log import OpenLog, TaskLogs
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.restore import Resume
+    from cloaca_core.run.rows import AttemptRow
     from cloaca_core.values.map_items import Item
     from cloaca_core.values.payloads.json_values import JsonValue
     from cloaca_core.values.times.clock import Clock
@@ -145,6 +146,8 @@ class Attempt(AttemptWork):
     """
 
     domain: str = ENGINE_PROCESS
+    record: AttemptRow | None = None
+    """The row of its success, if the body's own transaction has written it."""
 
     __slots__ = (
         "ahead",
@@ -215,6 +218,11 @@ class Attempt(AttemptWork):
         return self
 
     @property
+    def connection(self) -> object:
+        """The transaction of a transactional task."""
+        raise no_connection(self.task.id)
+
+    @property
     def was_suspended(self) -> bool:
         """Whether its body was suspended in a wait before, and runs again from its top."""
         return self.begun_at is not None
@@ -268,14 +276,14 @@ class Attempt(AttemptWork):
     def run(self) -> None:
         """Call the body, in a copy of the present context variables."""
         self._begin()
-        self._come_to(contextvars.copy_context().run(_call, self))
+        self._come_to(contextvars.copy_context().run(call_body, self))
         self._end()
 
     async def run_async(self) -> None:
         """Await the body; the loop gave it a context of its own."""
         self._begin()
         try:
-            self._come_to(await _await(self))
+            self._come_to(await await_body(self))
         finally:
             self._end()
 
@@ -348,7 +356,8 @@ def begin_here(work: AttemptWork, attempt: Attempt) -> None:
         spans.enter(attempt.task.id, attempt.number, item)
 
 
-def _call(attempt: Attempt) -> Outcome:
+def call_body(attempt: Attempt) -> Outcome:
+    """Call the body of an attempt on this thread."""
     begin_here(attempt, attempt)
     forks = THIS_PROCESS.forks
     try:
@@ -371,7 +380,8 @@ def _call(attempt: Attempt) -> Outcome:
     return returned(attempt, value)
 
 
-async def _await(attempt: Attempt) -> Outcome:
+async def await_body(attempt: Attempt) -> Outcome:
+    """Await the body of an attempt on this loop."""
     begin_here(attempt, attempt)
     try:
         with OneProcess():

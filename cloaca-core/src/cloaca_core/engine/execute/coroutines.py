@@ -142,6 +142,13 @@ class BodyLoop:
             self._loop.call_soon_threadsafe(self._cancel, work)
         return True
 
+    def seal(self, work: Work) -> bool:
+        """See ``BodyThreads.seal``. Nor is the coroutine cancelled from now on."""
+        with self._lock:
+            if not work.abandoned:
+                work.stage = Stage.RAN
+            return not work.abandoned
+
     def interrupt(self, work: Work) -> None:
         """Cancel work that runs; its outcome counts."""
         if self._loop is not None:

@@ -91,6 +91,8 @@ class Executor:
         broken: Callable[[str], None] = lambda _: None,
         pools: Pools | None = None,
     ) -> None:
+        self._loop = loop
+        self._own: dict[str, BodyThreads] = {}
         self._threads = BodyThreads(thread_slots, loop)
         self._coroutines = BodyLoop(async_slots, loop, broken)
         self._on_threads = [self._threads]
@@ -103,6 +105,18 @@ class Executor:
         """Whether the runner was not given an executor, so that its bodies are postponed."""
         for pool in pools or ():
             self._add(pool)
+
+    def add_threads(self, place: str, slots: int) -> str:
+        """Make a place for sync bodies, with so many threads of its own. Returns its name."""
+        self._own[place] = self._places[place] = threads = BodyThreads(slots, self._loop)
+        self._on_threads.append(threads)
+        return place
+
+    def seal(self, work: Work) -> bool:
+        """Keep running work from being abandoned: its outcome is about to count. False if it was
+        abandoned. On its thread or loop.
+        """
+        return self._places[work.place].seal(work)
 
     def _add(self, pool: Pool) -> None:
         self._places[pool.place] = pool.threads
@@ -205,7 +219,10 @@ class Executor:
         if work.stage is Stage.HELD:  # no place has counted it
             work.abandoned = True
             return True
-        return self._places[work.place].abandon(work, even_running=even_running)
+        abandoned = self._places[work.place].abandon(work, even_running=even_running)
+        if abandoned:
+            work.given_up()
+        return abandoned
 
     def interrupt(self, work: Work) -> None:
         """Cancel a running coroutine, so that it ends soon; its outcome counts. A body of another
@@ -250,6 +267,8 @@ class Executor:
     def close(self) -> None:
         """Let the threads and the loop end, without waiting for running bodies."""
         self._threads.close()
+        for each in self._own.values():
+            each.close()
         self._coroutines.close()
         if self._pools is not None:
             self._pools.close()

@@ -165,6 +165,15 @@ class BodyThreads:
             self._grow()
         return True
 
+    def seal(self, work: Work) -> bool:
+        """The running work is about to make its outcome count: from now on it cannot be abandoned.
+        False if it was. On its thread.
+        """
+        with self._lock:
+            if not work.abandoned:
+                work.stage = Stage.RAN
+            return not work.abandoned
+
     def interrupt(self, work: Work) -> None:
         """Do nothing: a thread cannot be interrupted."""
 

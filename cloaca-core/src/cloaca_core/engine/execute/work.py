@@ -134,6 +134,9 @@ class Work(ABC):
         self.clock.start()
         self.stage = Stage.RUNNING
 
+    def given_up(self) -> None:  # noqa: B027 - most works hold nothing
+        """It was abandoned, and may be running: end what it holds. On the engine's loop."""
+
     @abstractmethod
     def run(self) -> None:
         """Run it on this thread. Must not raise."""

@@ -95,6 +95,8 @@ class Attempts:
 
     def maker(self, task: Task) -> MakeAttempt:
         """The function that makes attempts of a task, for the place where its body runs."""
+        if task.transactional:
+            return self._ports.transactional()
         if task.executor is None or (pool := self._executor.pool(task.executor)) is None:
             return Attempt
         return pool.attempt

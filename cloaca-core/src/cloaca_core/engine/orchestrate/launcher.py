@@ -149,7 +149,8 @@ class Launcher:
         if task > TASK:
             return self._of_item(run, task, resume)
         own = run.graph.tasks[task]
-        make = Attempt if own.executor is None else self._attempts.maker(own)
+        is_usual = own.executor is None and not own.transactional
+        make = Attempt if is_usual else self._attempts.maker(own)
         return make(run, task, run.plan.contexts.given(task), resume, self._tools, None)
 
     def _of_item(self, run: ActiveRun, unit: int, resume: Resume) -> Attempt:

@@ -198,7 +198,7 @@ class Orchestrator:
             run.size_bound += len(outcome.text.encode())
             if log.answers.get(logging.DEBUG, True):
                 log.debug("%s: completed", attempt, extra=attempt.log_ids(TASK_COMPLETED))
-            row = attempt_rows.completed(attempt, outcome, self._clock.wall())
+            row = attempt.record or attempt_rows.completed(attempt, outcome, self._clock.wall())
             self.follow(run, run.plan.completed(attempt.index, outcome.change), [row], beside)
         elif outcome.again:
             self.retry(attempt, outcome, beside)

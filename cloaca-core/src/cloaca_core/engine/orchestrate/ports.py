@@ -15,6 +15,7 @@ from cloaca_core.store.batch import NO_ROWS, Rows
 if TYPE_CHECKING:
     from cloaca_core.definition.handles.wait_calls import BodyCalls
     from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.engine.execute.executor import MakeAttempt
     from cloaca_core.engine.execute.outcome import Outcome
     from cloaca_core.engine.execute.work import Line
     from cloaca_core.engine.record.run_entry import Beside
@@ -342,6 +343,10 @@ def _no_body_calls(attempt: Attempt) -> BodyCalls:
     raise NotImplementedError(f"{attempt}: this engine has no steps, waits and children")
 
 
+def _no_transactions() -> MakeAttempt:
+    raise NotImplementedError("a task is transactional, for which this engine has no part")
+
+
 def _no_queues(_: ActiveRun) -> Sequence[Beside]:
     return ()
 
@@ -369,9 +374,10 @@ def _nothing_follows(_: ActiveRun, __: RunEnd) -> Rows:
 class Ports:
     """The ports of one engine; at first they do nothing. ``gates`` are asked in their order; at
     first they refuse tasks that need a feature. ``body_calls`` makes the object behind the handle
-    of a body. ``current_queue`` returns the row that is written where a run with queues asks for
-    another one than before. ``with_end`` returns the rows of features that count with the end of
-    a run, if its workflow asks for any, its parent may wait, or it may await children.
+    of a body; ``transactional`` returns the function that makes attempts of transactional tasks.
+    ``current_queue`` returns the row that is written where a run with queues asks for another one
+    than before. ``with_end`` returns the rows of features that count with the end of a run, if its
+    workflow asks for any, its parent may wait, or it may await children.
     ``open_nodes`` writes these rows of a run with child nodes, and opens nodes among the ready
     tasks in the same commit; it returns whether there were any. The attempts prepared ahead begin
     with the commit. ``filled`` makes the rows of the defaults of a run's input, which are
@@ -387,6 +393,7 @@ class Ports:
         self.limits: LimitPort = _NoLimits()
         self.routes: RoutePort | None = None
         self.body_calls: Callable[[Attempt], BodyCalls] = _no_body_calls
+        self.transactional: Callable[[], MakeAttempt] = _no_transactions
         self.current_queue: Callable[[ActiveRun], Sequence[Beside]] = _no_queues
         self.with_end: Callable[[ActiveRun, RunEnd], Rows] = _nothing_follows
         self.open_nodes: OpenNodes = _opens_none

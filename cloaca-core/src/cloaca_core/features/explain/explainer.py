@@ -47,6 +47,7 @@ MOST: Final = 1_000
 SLOTS: Final = ("max_concurrent_tasks", "max_concurrent_async_tasks")
 """The settings that bound bodies in threads, and coroutines."""
 SLOTS_OF_EXECUTORS: Final = "executor_slots"
+SLOTS_OF_TRANSACTIONS: Final = "max_transactional"
 """The setting that bounds bodies on executors."""
 
 
@@ -265,4 +266,6 @@ def _setting(task: Task) -> str:
     """The setting that limits the number of bodies at once, for the place where this task's body
     runs.
     """
+    if task.transactional:
+        return SLOTS_OF_TRANSACTIONS
     return SLOTS[task.is_async] if task.executor is None else SLOTS_OF_EXECUTORS

@@ -129,7 +129,7 @@ async def test_it_is_looked_for_when_the_call_is_waited_for(engine: Engine) -> N
 def attempt() -> Attempt:
     attempt = Attempt.__new__(Attempt)
     attempt.owner = SimpleNamespace(cancelled=False)  # type: ignore[assignment]  # all that is asked
-    attempt.task = SimpleNamespace(id="load")  # type: ignore[assignment]  # all that is asked
+    attempt.task = SimpleNamespace(id="load", transactional=False)  # type: ignore[assignment]  # as above
     return attempt
 
 

@@ -88,6 +88,22 @@ class TestWaiting:
         await quiet()  # an error in the hand-over would be raised by the loop
 
 
+class TestSealing:
+    async def test_a_body_that_was_given_up_cannot_make_its_outcome_count(self, pool: Pool) -> None:
+        body = await pool.started()
+        assert pool.abandon(body)
+        assert not pool.seal(body)
+
+    async def test_one_that_has_sealed_its_outcome_cannot_be_given_up(self, pool: Pool) -> None:
+        body = await pool.started()
+        assert pool.seal(body)
+        assert not pool.abandon(body)
+        assert list(pool.running()) == []
+        body.go()
+        await body.reported.wait()
+        await pool.check_balance()
+
+
 class TestVariables:
     async def test_bodies_see_none_of_the_code_that_needed_a_thread(self, pool: Pool) -> None:
         variable = contextvars.ContextVar("variable", default="unset")

@@ -19,7 +19,7 @@ from cloaca_core.engine.execute.body_log import CURRENT_LOG
 from cloaca_core.engine.execute.forked import OneProcess
 from cloaca_core.engine.execute.item_calls import item_arguments, item_change
 from cloaca_core.engine.execute.returned import change_of
-from cloaca_core.errors import BodyCancelled, ExecutorError, RunnerUsageError
+from cloaca_core.errors import BodyCancelled, ExecutorError, RunnerUsageError, no_connection
 from cloaca_core.features.executors.names import found
 from cloaca_core.features.executors.remote.answer import Answer
 from cloaca_core.features.executors.remote.call import RemoteCall
@@ -233,6 +233,11 @@ class WorkerAttempt:
     def cancelled(self) -> bool:
         """Whether the body should end: the runner says so, or has gone."""
         return self._sees_runner and (self._file.exists() or not self._file.parent.is_dir())
+
+    @property
+    def connection(self) -> object:
+        """None is there: a transactional body has no executor."""
+        raise no_connection(self.task_id)
 
     def tell_start(self) -> None:
         """Tell the runner that the body begins; before that, as it may let no other thread run.
