@@ -290,11 +290,22 @@ def test_last_tasks_may_meet_at_the_end_alone() -> None:
     assert found.text == "the rule max of key 'k' merges numbers, and task 'b' wrote a text"
 
 
-def test_a_patch_is_a_write_of_its_task() -> None:
-    """As in a fork that begins at it with other keys."""
-    made = flat("sum", a="", b="", c="a", d="c b")
-    contexts = Contexts(made, {"k": 1}, {C: Change({"k": 10}, [])})
-    for place, value in ((A, 2), (B, 4), (C, None)):
+def test_a_patch_is_a_base() -> None:
+    """As in a fork that begins at its task with other keys."""
+    contexts = Contexts(
+        flat("sum", a="", b="a", c="a", d="b c"), {"k": 1}, {A: Change({"k": 10}, [])}
+    )
+    for place, value in ((A, None), (B, 11), (C, 12)):
+        contexts.enter(place)
+        contexts.leave(place, Change({} if value is None else {"k": value}, []))
+    contexts.enter(D)
+
+    assert contexts.given(D) == {"k": 13}
+
+
+def test_a_replacement_of_keys_is_a_base() -> None:
+    contexts = Contexts(flat("sum", a="", b="a", c="a", d="b c"), {"k": 1}, None, [{"k": 10}])
+    for place, value in ((A, None), (B, 11), (C, 12)):
         contexts.enter(place)
         contexts.leave(place, Change({} if value is None else {"k": value}, []))
     contexts.enter(D)
