@@ -143,7 +143,7 @@ def in_order(keys: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, An
 @st.composite
 def adding(draw: st.DrawFn) -> tuple[list[PlainTask], dict[str, int]]:
     """A graph, and what some of its tasks add to a number that they see."""
-    tasks = draw(graphs(st.nothing()))
+    tasks = draw(graphs(st.none()))
     return tasks, {task.id: draw(st.integers(0, 5)) for task in tasks}
 
 
