@@ -17,6 +17,7 @@ from cloaca_core.engine.claim.version_check import EarlierVersions, VersionCheck
 from cloaca_core.engine.claim.work_requests import WorkRequests
 from cloaca_core.engine.claim.work_sharing import WorkSharing
 from cloaca_core.engine.execute.body_log import TaskLogs
+from cloaca_core.engine.execute.usage import load_of
 from cloaca_core.engine.observe.completion import Completion
 from cloaca_core.engine.observe.run_reader import RunReader
 from cloaca_core.engine.observe.run_waits import RunWaits
@@ -273,7 +274,8 @@ class Claims:
 
     def _sharing(self, idle: bool) -> Sharing:
         """The request for runs, the backlog and the load, to be read with a beat."""
-        asked, load = self.work_requests.ask(idle=idle), self._executor.load()
+        asked = self.work_requests.ask(idle=idle)
+        load = load_of(self._executor.slot_use())
         return Sharing(
             asked,
             tuple(self._serves()) if asked else (),

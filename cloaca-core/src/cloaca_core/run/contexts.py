@@ -16,7 +16,7 @@ from cloaca_core.run.replacements import Keys, Replacements
 from cloaca_core.values.payloads.json_values import JsonValue
 
 if TYPE_CHECKING:
-    from cloaca_core.run.ruled_keys import RuledKeys, Unmerged
+    from cloaca_core.run.merging.ruled_keys import RuledKeys, Unmerged
 
 
 class Contexts:
@@ -175,6 +175,6 @@ class Contexts:
 
 def _ruled_keys(graph: NodeGraph[Node], run_input: Mapping[str, JsonValue]) -> RuledKeys:
     # Imported here: few workflows have rules, and each module is time to the first result.
-    from cloaca_core.run.ruled_keys import RuledKeys
+    from cloaca_core.run.merging.ruled_keys import RuledKeys
 
     return RuledKeys(graph, run_input)

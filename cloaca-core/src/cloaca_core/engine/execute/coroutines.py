@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.engine.execute.slot_queue import SlotQueue
-from cloaca_core.engine.execute.work import Stage
+from cloaca_core.engine.execute.work import Stage, sealed
 from cloaca_core.engine.runtime.loop_care import (
     breakdown_reason,
     has_closed,
@@ -55,6 +56,7 @@ class BodyLoop:
         self._arrivals: Mailbox[Work] | None = None
         self.running: dict[Work, asyncio.Task[None]] = {}
         self._lock = threading.Lock()
+        self.seal: Callable[[Work], bool] = partial(sealed, self._lock)
         self._deaths: Mailbox[str] = Mailbox(loop, broken)
         self._closed = False
         self._ended = False
@@ -141,13 +143,6 @@ class BodyLoop:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._cancel, work)
         return True
-
-    def seal(self, work: Work) -> bool:
-        """See ``BodyThreads.seal``. Nor is the coroutine cancelled from now on."""
-        with self._lock:
-            if not work.abandoned:
-                work.stage = Stage.RAN
-            return not work.abandoned
 
     def interrupt(self, work: Work) -> None:
         """Cancel work that runs; its outcome counts."""

@@ -5,7 +5,8 @@ executor.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from cloaca_core.engine.execute.coroutines import BodyLoop
@@ -100,6 +101,7 @@ class Executor:
             THREADS: self._threads,
             COROUTINES: self._coroutines,
         }
+        self.seal: Callable[[Work], bool] = partial(_sealed, self._places)
         self._pools = pools
         self.lacks: Callable[[str], bool] = _lacks_none if pools is None else pools.lacks
         """Whether the runner was not given an executor, so that its bodies are postponed."""
@@ -111,12 +113,6 @@ class Executor:
         self._own[place] = self._places[place] = threads = BodyThreads(slots, self._loop)
         self._on_threads.append(threads)
         return place
-
-    def seal(self, work: Work) -> bool:
-        """Keep running work from being abandoned: its outcome is about to count. False if it was
-        abandoned. On its thread or loop.
-        """
-        return self._places[work.place].seal(work)
 
     def _add(self, pool: Pool) -> None:
         self._places[pool.place] = pool.threads
@@ -166,15 +162,6 @@ class Executor:
         """The number of further bodies that could hold a thread now."""
         used = sum(work.holds_slot and not work.is_async for work in self.running())
         return max(0, self.thread_slots - used)
-
-    def load(self) -> tuple[int, int]:
-        """The number of slots and how many are taken, of the places that are in use; of the threads
-        if none is.
-        """
-        all_places = list(self.slot_use().values())
-        used = [each for each in all_places if each.used] or all_places[:1]
-        busy = sum(each.used for each in used)
-        return busy + sum(each.free for each in used), busy
 
     @property
     def free_slots(self) -> int:
@@ -272,6 +259,10 @@ class Executor:
         self._coroutines.close()
         if self._pools is not None:
             self._pools.close()
+
+
+def _sealed(places: Mapping[str, BodyThreads | BodyLoop], work: Work) -> bool:
+    return places[work.place].seal(work)
 
 
 def _lacks_none(_: str) -> bool:

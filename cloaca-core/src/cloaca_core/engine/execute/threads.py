@@ -17,11 +17,13 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.engine.execute.slot_queue import SlotQueue
-from cloaca_core.engine.execute.work import Stage
+from cloaca_core.engine.execute.work import Stage, sealed
 from cloaca_core.engine.runtime.loop_thread import Mailbox
 from cloaca_core.engine.runtime.starter import Starter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cloaca_core.engine.execute.work import Work
 
 ABANDONED_PER_SLOT: Final = 4
@@ -57,6 +59,7 @@ class BodyThreads:
         self._arrived: deque[Work] = deque()
         self._waiting = SlotQueue()
         self._lock = threading.Lock()
+        self.seal: Callable[[Work], bool] = partial(sealed, self._lock)
         self._reports: Mailbox[Work | None] = Mailbox(loop, self._report)
         self._starter = Starter(loop, self._grow)
         self._threads = 0
@@ -164,15 +167,6 @@ class BodyThreads:
             self._threads -= is_running
             self._grow()
         return True
-
-    def seal(self, work: Work) -> bool:
-        """The running work is about to make its outcome count: from now on it cannot be abandoned.
-        False if it was. On its thread.
-        """
-        with self._lock:
-            if not work.abandoned:
-                work.stage = Stage.RAN
-            return not work.abandoned
 
     def interrupt(self, work: Work) -> None:
         """Do nothing: a thread cannot be interrupted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -23,3 +24,13 @@ class SlotUse(NamedTuple):
     used: int
     free: int
     queued: int
+
+
+def load_of(places: Mapping[str, SlotUse]) -> tuple[int, int]:
+    """The number of slots and how many are taken, of the places that are in use; of the first if
+    none is.
+    """
+    all_places = list(places.values())
+    used = [each for each in all_places if each.used] or all_places[:1]
+    busy = sum(each.used for each in used)
+    return busy + sum(each.free for each in used), busy

@@ -6,9 +6,12 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core.values.times.clock import Clock
+
+if TYPE_CHECKING:
+    import threading
 
 THREADS: Final = "threads"
 COROUTINES: Final = "coroutines"
@@ -148,3 +151,13 @@ class Work(ABC):
     @abstractmethod
     def broke(self, error: BaseException) -> None:
         """Handle an error that ``run`` raised in spite of its contract. Must not raise."""
+
+
+def sealed(lock: threading.Lock, work: Work) -> bool:
+    """Keep running work from being abandoned, or its coroutine from being cancelled: its outcome is
+    about to count. False if it was abandoned. On its thread or loop; ``lock`` is that of its place.
+    """
+    with lock:
+        if not work.abandoned:
+            work.stage = Stage.RAN
+        return not work.abandoned

@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.merging.ruled_keys import Unmerged
     from cloaca_core.run.rows import AttemptRow
-    from cloaca_core.run.ruled_keys import Unmerged
     from cloaca_core.values.times.clock import Clock
 
 log = SafeLogger("cloaca.engine")

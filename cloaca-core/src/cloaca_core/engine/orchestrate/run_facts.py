@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.outcome import Outcome
     from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.merging.ruled_keys import Unmerged
     from cloaca_core.run.planner import RunOver
     from cloaca_core.run.restore import Resume
     from cloaca_core.run.rows import AttemptRow
-    from cloaca_core.run.ruled_keys import Unmerged
 
 Ts = TypeVarTuple("Ts")
 

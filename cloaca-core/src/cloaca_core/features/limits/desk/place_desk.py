@@ -227,7 +227,6 @@ class PlaceDesk:
         units = _taken(self._unasked)
         waiters = [each for unit in units if (each := self._waiting.waiter(unit)) is not None]
         requests = [each._replace(runner_id=runner_id) for each in waiters]
-        # Who asks anew leaves in the same transaction, or its new waiter would leave later.
         left = _taken(self._left, [unit for unit in units if unit in self._left])
         back, again = self._back[:MOST_REQUESTS], self._again
         del self._back[:MOST_REQUESTS]
@@ -342,7 +341,9 @@ class PlaceDesk:
 
 
 def _taken(units: dict[Unit, None], first: Iterable[Unit] = ()) -> list[Unit]:
-    """Take out as many units as one transaction tells of, the ``first`` of them before others."""
+    """Take out as many units as one transaction tells of, the ``first`` of them before others: who
+    asks anew leaves before, or its new waiter would leave later.
+    """
     taken = list(islice(dict.fromkeys(first) | units, MOST_REQUESTS))
     for each in taken:
         del units[each]

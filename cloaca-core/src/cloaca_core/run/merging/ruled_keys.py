@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from cloaca_core.run.graph import Node, NodeGraph
 from cloaca_core.run.merge import REMOVED, UNTOUCHED, Change, Flow, Write
-from cloaca_core.run.merge_rules import OutOfRangeError, RuledKey, UnmergeableError
+from cloaca_core.run.merging.merge_rules import OutOfRangeError, RuledKey, UnmergeableError
 from cloaca_core.values.option_names import MergeRuleName
 from cloaca_core.values.payloads.json_values import JsonValue
 
