@@ -13,7 +13,7 @@ from scenarios.steering import WAIT, until
 from scenarios.test_74_workflow_pages import Web
 
 import cloaca
-from cloaca.executors import ProcessExecutor, by_value
+from cloaca.executors import ProcessExecutor
 from cloaca_tools.cli.root import cli
 
 ONCE: dict[str, Any] = {"retry_attempts": 1}
@@ -232,14 +232,14 @@ def test_once_the_run_is_being_cancelled_no_further_node_begins(
     assert run.tasks()["body"].status == "Cancelled"
 
 
-@pytest.mark.parametrize("kind", ["by name", "by value"])
-def test_a_graph_runs_where_its_body_does(database_url: str, kind: str) -> None:
-    with ProcessExecutor(1) as executor:
-        given: Any = executor if kind == "by name" else by_value(executor)
-        with cloaca.DefaultRunner(
-            database_url, registry=graphed.REGISTRY, executors={"there": given}
-        ) as runner:
-            final = runner.execute("graphed", {"n": 1}, timeout=WAIT).final_context.to_dict()
+def test_a_graph_runs_where_its_body_does(database_url: str) -> None:
+    with (
+        ProcessExecutor(1) as executor,
+        cloaca.DefaultRunner(
+            database_url, registry=graphed.REGISTRY, executors={"there": executor}
+        ) as runner,
+    ):
+        final = runner.execute("graphed", {"n": 1}, timeout=WAIT).final_context.to_dict()
 
     assert final["place"].pop("pid") != os.getpid()
     assert final == {"n": 2, "place": {"value": 4}, "after": 4}

@@ -41,6 +41,7 @@
     ├── EventTimeoutError               (TimeoutError) an event or a decision did not come in time
     ├── ApprovalRejectedError           (RuntimeError) an approval ended with "reject"
     ├── GraphRunError                   (ValueError) a node failed in graph.execute()
+    ├── MergeError                      (ValueError) a rule cannot merge what branches wrote
     ├── MapError                        (ValueError) a map has no items that it could run
     ├── MapFailedError                  (RuntimeError) items of a map failed
     ├── LimitKeyError                   (ValueError) a limit has no key that it could count by

@@ -246,7 +246,7 @@ async def test_on_the_loop_of_async_bodies_the_blocking_calls_are_refused(host: 
     attempt = Attempt.__new__(Attempt)
     attempt.owner = SimpleNamespace(cancelled=False)  # type: ignore[assignment]  # all that is asked
     attempt.is_async = True
-    attempt.task = SimpleNamespace(id="load")  # type: ignore[assignment]  # all that is asked
+    attempt.task = SimpleNamespace(id="load", transactional=False)  # type: ignore[assignment]
     handle = sync(host)
     token = CURRENT_WORK.set(attempt)
     try:
@@ -264,6 +264,7 @@ async def test_a_body_that_waits_says_so_to_the_engine(host: Host) -> None:
     attempt = Attempt.__new__(Attempt)
     attempt.owner = SimpleNamespace(cancelled=False)  # type: ignore[assignment]  # all that is asked
     attempt.is_async = False
+    attempt.task = SimpleNamespace(transactional=False)  # type: ignore[assignment]
     token = CURRENT_WORK.set(attempt)
     try:
         sync(host).result()

@@ -53,7 +53,7 @@ def body(*, is_async: bool) -> Iterator[None]:
     attempt = Attempt.__new__(Attempt)
     facts = {"id": "run", "epoch": 1, "depth": 0, "cancelled": False, "home": None}
     attempt.owner = SimpleNamespace(**facts)  # type: ignore[assignment]  # all that is asked
-    attempt.task = SimpleNamespace(id="task")  # type: ignore[assignment]  # all that is asked
+    attempt.task = SimpleNamespace(id="task", transactional=False)  # type: ignore[assignment]
     attempt.is_async, attempt.number, attempt.calls = is_async, 1, 0
     attempt.abandoned, attempt.item = False, None
     token = CURRENT_WORK.set(attempt)
