@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from scenarios.test_74_workflow_pages import Web
 
 import cloaca
+from cloaca_tools.cli.root import cli
 
 
 def keep(context: cloaca.Context) -> None:
@@ -155,3 +158,16 @@ def test_two_maps_that_fill_one_list(runner: cloaca.DefaultRunner) -> None:
         cloaca.task(id="join", dependencies=["left", "other"])(keep)
 
     assert runner.execute("maps", {"items": [1, 2]}).final_context["left"] == [2, 3, "other"]
+
+
+def test_people_see_the_rules_of_a_workflow(
+    runner: cloaca.DefaultRunner, database_url: str
+) -> None:
+    with cloaca.WorkflowBuilder("sums").merge("n", "sum").merge("names", "append"):
+        cloaca.task(id="one")(keep)
+    runner.execute("sums").raise_for_status()
+
+    shown = CliRunner().invoke(cli, ["--database-url", database_url, "workflows", "show", "sums"])
+
+    assert "merges    n by sum, names by append\n" in shown.stdout
+    assert "n by sum, names by append" in Web(runner).text("/workflow", name="sums")

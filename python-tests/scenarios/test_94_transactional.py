@@ -12,9 +12,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from click.testing import CliRunner
 from own_database import OwnDatabases
+from scenarios.test_74_workflow_pages import Web
 
 import cloaca
+from cloaca_tools.cli.root import cli
 
 pytestmark = pytest.mark.each_backend
 
@@ -267,3 +270,16 @@ def test_many_at_once_take_turns(open_runner: OpenRunner, ledger: Ledger) -> Non
 
     assert [run.result(WAIT).error_message for run in runs] == [None] * 8
     assert ledger.committed() == [str(each) for each in range(8)]
+
+
+def test_people_see_that_a_task_is_transactional(
+    runner: cloaca.DefaultRunner, database_url: str
+) -> None:
+    name = workflow(lambda context, handle: None)
+    runner.execute(name, timeout=WAIT).raise_for_status()
+
+    shown = CliRunner().invoke(cli, ["--database-url", database_url, "workflows", "show", name])
+    page = Web(runner).text("/workflow", name=name, task="only")
+
+    assert "only is transactional: its rows commit with its success\n" in shown.stdout
+    assert "<span>transactional</span>" in page

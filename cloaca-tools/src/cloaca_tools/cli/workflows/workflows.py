@@ -92,6 +92,8 @@ def _shown(found: WorkflowStatistics) -> Iterator[str]:
     yield f"duration  p50 {duration(found.p50) or '-'}, p95 {duration(found.p95) or '-'}"
     if len(found.versions) > 1:
         yield f"versions  {', '.join(found.versions)}"
+    if found.merges:
+        yield f"merges    {', '.join(f'{key} by {rule}' for key, rule in found.merges.items())}"
     if keys := input_keys(found.input_schema):
         yield ""
         yield from table_lines([each._asdict() for each in keys], _INPUT, None)
@@ -100,6 +102,8 @@ def _shown(found: WorkflowStatistics) -> Iterator[str]:
     for task in found.tasks:
         if task.invokes is not None:
             yield f"{task.task} invokes the computation graph {task.invokes}"
+        if task.transactional:
+            yield f"{task.task} is transactional: its rows commit with its success"
     for run in found.failures:
         yield f"{run.id} failed {ago(run.ended_at)}: {first_line(run.error_message)}"
 

@@ -34,6 +34,7 @@ class GraphNode(Shown):
     trigger rule as text, None for a task that has none. ``layer`` is 0 for a task without
     dependencies, else one more than the deepest of them. Of a task that ``is_map`` the
     ``progress`` counts its items. ``invokes`` is the name of its computation graph, if it has one.
+    ``transactional`` says whether its body has a transaction.
     """
 
     FORM: ClassVar[str] = "task kind status attempts seconds rule layer"
@@ -48,6 +49,7 @@ class GraphNode(Shown):
     is_map: bool = False
     progress: Progress | None = None
     invokes: str | None = None
+    transactional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ def _node(task: Task | RecordedTask, layer: int, state: TaskNode | None) -> Grap
         is_map=task.map is not None,
         progress=None if state is None else state.progress,
         invokes=task.invokes,
+        transactional=task.transactional,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.features.search.records import Condition, RunSearch
@@ -24,7 +24,8 @@ from cloaca_tools.views.workflows.versions import VersionLine, version_lines
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.onlooker import Looks
-    from cloaca_core.definition.recorded import RecordedWorkflow
+    from cloaca_core.definition.recorded import RecordedTask, RecordedWorkflow
+    from cloaca_core.definition.task import Task
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.features.search.records import WorkflowCounts
     from cloaca_core.features.steering.records import PauseRow
@@ -73,7 +74,8 @@ class WorkflowLine(Shown):
 class TaskStatistics(Shown):
     """A task in the last runs of its workflow: how often it completed, failed and was skipped, its
     attempts, and the seconds of its completed attempts: of 50 and 95 in a hundred no more.
-    ``invokes`` is the name of its computation graph, if it has one.
+    ``invokes`` is the name of its computation graph, if it has one; ``transactional`` says whether
+    its body has a transaction.
     """
 
     task: str
@@ -84,6 +86,7 @@ class TaskStatistics(Shown):
     p50: float | None
     p95: float | None
     invokes: str | None = None
+    transactional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,8 @@ class WorkflowStatistics(Shown):
     ``GridRow.queued_seconds`` of all of them. ``failures`` are the newest that failed. ``history``
     has the versions of its last runs. ``paused_since``, ``paused_until``, ``paused_by`` and
     ``pause_reason`` are as in ``WorkflowLine``. ``input_schema`` is the JSON schema of the input
-    that the workflow declares, None if it takes any.
+    that the workflow declares, None if it takes any. ``merges`` has the rules by which keys are
+    merged.
     """
 
     workflow_name: str
@@ -138,6 +142,7 @@ class WorkflowStatistics(Shown):
     paused_by: str | None = None
     pause_reason: str | None = None
     input_schema: Mapping[str, JsonValue] | None = None
+    merges: Mapping[str, str] = field(default_factory=dict)
 
 
 class Recorded(NamedTuple):
@@ -282,7 +287,7 @@ def statistics(sample: Sample) -> WorkflowStatistics:
     name, now, pause = sample.definition.namespace, sample.now, sample.pause
     latest = [_latest(view) for view in sample.runs]
     tasks = _tasks(sample, latest)
-    invoked = {task.id: task.invokes for task in sample.definition.tasks}
+    defined = {task.id: task for task in sample.definition.tasks}
     rows = [view.row for view in sample.runs]
     done = [
         row for row in rows if row.status == RunStatus.COMPLETED and row.ended_at and row.started_at
@@ -299,7 +304,7 @@ def statistics(sample: Sample) -> WorkflowStatistics:
         p50=percentile(lengths, 50),
         p95=percentile(lengths, 95),
         failures=tuple([run_info(row, now) for row in sample.failures]),
-        tasks=tuple([_task(task, latest, invoked.get(task)) for task in tasks]),
+        tasks=tuple([_task(task, latest, defined.get(task)) for task in tasks]),
         grid=tuple(
             [
                 _grid_row(view.row, [of.get(task) for task in tasks], now)
@@ -317,6 +322,7 @@ def statistics(sample: Sample) -> WorkflowStatistics:
         paused_by=pause and pause.asked_by,
         pause_reason=pause and pause.reason,
         input_schema=sample.definition.input_schema,
+        merges=dict(sample.definition.merges),
     )
 
 
@@ -363,7 +369,7 @@ def _tasks(sample: Sample, latest: Sequence[Mapping[str, AttemptRow]]) -> list[s
 
 
 def _task(
-    task: str, latest: Sequence[Mapping[str, AttemptRow]], invokes: str | None
+    task: str, latest: Sequence[Mapping[str, AttemptRow]], defined: Task | RecordedTask | None
 ) -> TaskStatistics:
     rows = [of[task] for of in latest if task in of]
     counts = Counter([row.status for row in rows])
@@ -380,7 +386,8 @@ def _task(
         attempts=sum([row.attempt for row in rows]),
         p50=percentile(done, 50),
         p95=percentile(done, 95),
-        invokes=invokes,
+        invokes=None if defined is None else defined.invokes,
+        transactional=defined is not None and defined.transactional,
     )
 
 
